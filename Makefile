@@ -1,0 +1,107 @@
+# make             everything into build/
+# make test        every test (needs what ./test.sh installs)
+# make demo        the loop on a trace        [TRACE=file.csv]
+# make bench       the data plane's figures
+# make sanitize    the same programs and module under ASan and UBSan, into build/san/
+# make clean
+
+BUILD   = build
+CC      = gcc
+SAN     =
+OPT     = -O2 -g
+WARN    = -Wall -Wextra -Wshadow -Werror
+HARDEN  = -fstack-protector-strong -fPIE
+ifeq ($(SAN),)
+HARDEN += -D_FORTIFY_SOURCE=2
+LDHARD  = -pie -Wl,-z,relro,-z,now
+else
+HARDEN += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+LDHARD  = -pie -fsanitize=address,undefined
+endif
+CFLAGS  = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) -MMD -MP -Isrc/core -Isrc/daemon -I$(BUILD)/gen
+
+core      := $(wildcard src/core/*.c)
+daemon    := $(wildcard src/daemon/*.c)
+predictor := $(wildcard predictor/*.c)
+migrator  := $(wildcard migrator/*.c)
+shardctl  := $(wildcard shardctl/*.c)
+shardkv   := $(wildcard examples/shardkv/*.c)
+shardload := $(wildcard bench/shardload*.c)
+unit      := $(wildcard t/unit/*.c)
+
+# pure files of predictor and migrator carry no main() and may be unit-tested
+predictor_pure := $(filter-out predictor/main.c,$(predictor))
+migrator_pure  := $(filter-out migrator/main.c,$(migrator))
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+LIBS_daemon    = -lhiredis -lyaml -ljansson
+LIBS_predictor = $(LIBS_daemon) -llapack -lblas -lm
+LIBS_migrator  = $(LIBS_daemon) -lcurl -lm
+LIBS_shardctl  = $(LIBS_daemon) -lcurl -lm
+LIBS_shardkv   = -lmicrohttpd -llmdb -ljansson -lpthread -lm
+LIBS_shardload = -ljansson -lm
+
+programs = $(BUILD)/shard-predictor $(BUILD)/shard-migrator $(BUILD)/shardctl $(BUILD)/shardkv $(BUILD)/shardload
+module   = $(BUILD)/ngx_http_shard_module.so
+units    = $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(unit))
+
+all: programs module
+programs: $(programs)
+module: $(module)
+units: $(units)
+
+$(BUILD)/shard-predictor: $(call obj,$(core) $(daemon) $(predictor))
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor)
+
+$(BUILD)/shard-migrator: $(call obj,$(core) $(daemon) $(migrator))
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_migrator)
+
+$(BUILD)/shardctl: $(call obj,$(core) $(daemon) $(shardctl))
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_shardctl)
+
+$(BUILD)/shardkv: $(call obj,$(core) $(shardkv))
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_shardkv)
+
+$(BUILD)/shardload: $(call obj,$(core) $(shardload))
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_shardload)
+
+$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(call obj,$(core) $(daemon) $(predictor_pure) $(migrator_pure))
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor) -lcurl
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+# the Redis function library, as a C string
+
+$(BUILD)/gen/shard_lua.h: src/lua/shard.lua src/lua/embed.sh
+	@mkdir -p $(@D)
+	sh src/lua/embed.sh $< >$@.tmp && mv $@.tmp $@
+
+$(call obj,$(daemon) $(shardctl)): $(BUILD)/gen/shard_lua.h
+
+# the module: nginx's own build, from Debian's nginx-dev
+
+$(module): config ngx_http_shard_module.c $(wildcard src/ngx/*.[ch]) $(wildcard src/core/*.[ch]) src/ngx/build.sh
+	SAN=$(SAN) bash src/ngx/build.sh $(abspath $(BUILD))
+
+sanitize:
+	$(MAKE) BUILD=build/san SAN=1 OPT='-O1 -g' all units
+
+test: all units sanitize
+	prove -It/lib $(PROVE_FLAGS) t/
+
+demo: all
+	perl -It/lib conf/demo.pl
+
+bench: all
+	perl -It/lib bench/run.pl
+
+clean:
+	rm -rf build
+
+.PHONY: all programs module units sanitize test demo bench clean
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,110 @@
+
+/*
+ * One metrics entry: what one router counted in one interval.
+ *
+ *   header   "SHM1" | u8 name length, router name | u64 instance |
+ *            u64 sequence | u64 end_ms | u32 interval_ms | u16 sections
+ *   section  u16 type | u32 length in bytes | body
+ *     type 1, shards:   u32 count, then count x shard_metrics_shard_t packed
+ *                       in the order of its members (48 bytes each)
+ *     type 2, latency:  u16 buckets, then u32 per bucket
+ *     type 3, position: u16 buckets, then u32 per bucket: requests by key
+ *                       position, equal parts of the keyspace
+ *
+ * All little endian, no padding.  A reader skips sections it does not know.
+ * An entry is idempotent by (router, instance, sequence).
+ *
+ * Latency bucket b counts requests of [2^(b/2), 2^((b+1)/2)) * 100 us, the
+ * first and last ones are open: 100 us .. 6.5 s in 32 half-octaves.
+ */
+
+
+#ifndef _SHARD_METRICS_H_INCLUDED_
+#define _SHARD_METRICS_H_INCLUDED_
+
+
+#include "shard_types.h"
+
+
+#define SHARD_METRICS_LATENCY_BUCKETS   32
+#define SHARD_METRICS_POSITION_BUCKETS  64
+#define SHARD_METRICS_ENTRY_MAX         (64 * 1024 * 1024)
+#define SHARD_METRICS_SHARD_BYTES       48
+
+
+typedef struct {
+    shard_id_t  id;
+    uint32_t    offered;        /* with rejected and held ones */
+    uint32_t    completed;      /* answered below 500 */
+    uint32_t    errors;         /* answered 5xx or not at all */
+    uint32_t    reads;
+    uint32_t    writes;
+    uint64_t    bytes;          /* in and out */
+    uint64_t    latency_us;     /* sum over the completed ones */
+    uint32_t    inflight;       /* at the interval's end */
+    uint32_t    held;           /* parked in the interval */
+} shard_metrics_shard_t;
+
+typedef struct {
+    shard_str_t  router;        /* points into the entry when decoded */
+    uint64_t     instance;
+    uint64_t     sequence;
+    uint64_t     end_ms;        /* ms since 1970 */
+    uint32_t     interval_ms;
+} shard_metrics_head_t;
+
+
+/* writer: begin, shards*, histograms, end; memory is the caller's */
+
+typedef struct {
+    uint8_t   *start;
+    uint8_t   *pos;
+    uint8_t   *end;
+    uint8_t   *sections;        /* where their number goes */
+    uint8_t   *count;           /* where the open shard section's counts go */
+    uint16_t   nsections;
+    uint32_t   nshards;
+} shard_metrics_writer_t;
+
+/* an upper bound of an entry's size */
+
+size_t shard_metrics_entry_size(uint32_t nshards);
+
+int shard_metrics_begin(shard_metrics_writer_t *w, void *buf, size_t size,
+    const shard_metrics_head_t *head);
+int shard_metrics_add_shard(shard_metrics_writer_t *w,
+    const shard_metrics_shard_t *shard);
+int shard_metrics_add_histogram(shard_metrics_writer_t *w, uint16_t type,
+    const uint32_t *buckets, uint16_t n);
+
+/* the entry's length, or SHARD_AGAIN */
+
+long shard_metrics_end(shard_metrics_writer_t *w);
+
+
+/* reader: every offset is checked; SHARD_ERROR and "err" on a bad entry */
+
+typedef struct {
+    shard_metrics_head_t  head;
+    uint32_t              nshards;
+    const uint8_t        *shards;       /* nshards packed records */
+    uint16_t              nlatency;
+    const uint8_t        *latency;      /* nlatency x u32 */
+    uint16_t              nposition;
+    const uint8_t        *position;
+} shard_metrics_entry_t;
+
+int shard_metrics_decode(shard_str_t entry, shard_metrics_entry_t *out,
+    char *err);
+void shard_metrics_shard(const shard_metrics_entry_t *entry, uint32_t i,
+    shard_metrics_shard_t *out);
+uint32_t shard_metrics_bucket(const uint8_t *buckets, uint16_t i);
+
+uint32_t shard_metrics_latency_bucket(uint64_t us);
+
+/* upper bound of a bucket in us */
+
+uint64_t shard_metrics_latency_us(uint32_t bucket);
+
+
+#endif /* _SHARD_METRICS_H_INCLUDED_ */

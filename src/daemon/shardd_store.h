@@ -1,0 +1,184 @@
+
+/*
+ * The store: what the daemons and shardctl read and write of one keyspace,
+ * as docs/redis-keys.md describes it.  One implementation now, Redis
+ * (shardd_store_redis.c); etcd will be another behind the same calls.
+ *
+ *     int rc = shardd_commit(...)   SHARDD_OK, or why not:
+ *
+ * SHARDD_DOWN     the store cannot be reached: nothing is known, try again
+ * SHARDD_FENCED   another holder's claim: stop, let go
+ * SHARDD_CONFLICT somebody wrote since: read again
+ * SHARDD_BAD      refused, the reason is in store->err
+ * SHARDD_NONE     there is no such thing
+ *
+ * store->err holds one line for every rc but SHARDD_OK.  One thread.  What a
+ * call allocates the caller gives back with the matching _free().
+ */
+
+
+#ifndef _SHARDD_STORE_H_INCLUDED_
+#define _SHARDD_STORE_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../core/shard_types.h"
+#include "shardd_redis.h"
+
+
+typedef enum {
+    SHARDD_OK = 0,
+    SHARDD_DOWN,
+    SHARDD_FENCED,
+    SHARDD_CONFLICT,
+    SHARDD_BAD,
+    SHARDD_NONE
+} shardd_rc_e;
+
+
+typedef struct {
+    shardd_redis_t   redis;
+    char             keyspace[SHARD_NAME_SIZE];
+    char             err[SHARDD_ERR_SIZE];
+} shardd_store_t;
+
+
+/* the table, a consistent copy; shards sorted by lo, nodes by name */
+
+typedef struct {
+    uint64_t         version;
+    size_t           nshards;
+    size_t           nnodes;
+    shard_record_t  *shards;
+    shard_node_t    *nodes;
+    char            *policy;          /* JSON text or NULL */
+} shardd_table_t;
+
+
+/* a right to write "scope" (shard:42, nodes, keyspace, predictor, ...) */
+
+typedef struct {
+    char             scope[96];
+    char             holder[SHARD_NAME_SIZE];
+    uint64_t         token;
+} shardd_claim_t;
+
+
+/* one field of a hash or stream entry; both strings zero terminated */
+
+typedef struct {
+    char            *name;
+    char            *value;
+} shardd_field_t;
+
+typedef struct {
+    char             id[48];          /* stream id, hash field or key's id */
+    size_t           nfields;
+    shardd_field_t  *fields;
+} shardd_entry_t;
+
+typedef struct {
+    size_t           n;
+    shardd_entry_t  *entries;
+} shardd_entries_t;
+
+
+/* change of shardd_commit(): kind "shard", "node", "meta"; json "" deletes */
+
+typedef struct {
+    const char      *kind;
+    const char      *id;
+    const char      *json;
+} shardd_change_t;
+
+
+int shardd_store_open(shardd_store_t *s, const shardd_redis_conf_t *redis,
+    const char *keyspace);
+void shardd_store_close(shardd_store_t *s);
+
+int shardd_table_load(shardd_store_t *s, shardd_table_t *table);
+void shardd_table_free(shardd_table_t *table);
+shard_record_t *shardd_table_shard(shardd_table_t *table, shard_id_t id);
+shard_node_t *shardd_table_node(shardd_table_t *table, const char *name);
+
+/* one record as it is now, with the table's version */
+
+int shardd_shard_load(shardd_store_t *s, shard_id_t id, shard_record_t *rec,
+    uint64_t *version);
+
+int shardd_claim(shardd_store_t *s, const char *scope, const char *holder,
+    long ttl_ms, shardd_claim_t *claim);
+int shardd_release(shardd_store_t *s, const shardd_claim_t *claim);
+
+/* version: in: the one seen, UINT64_MAX any; out: the one now */
+
+int shardd_commit(shardd_store_t *s, const shardd_claim_t *claim,
+    uint64_t *version, const char *operation, const char *by,
+    const shardd_change_t *changes, size_t n);
+
+/* a shard record as one change */
+
+int shardd_commit_shard(shardd_store_t *s, const shardd_claim_t *claim,
+    uint64_t *version, const char *operation, const char *by,
+    const shard_record_t *rec);
+
+int shardd_migration_put(shardd_store_t *s, const shardd_claim_t *claim,
+    const char *id, uint64_t *seq, const shardd_field_t *fields, size_t n);
+int shardd_migration_get(shardd_store_t *s, const char *id,
+    shardd_entry_t *entry);
+/* newest first */
+int shardd_migrations(shardd_store_t *s, size_t limit, shardd_entries_t *out);
+int shardd_migration_wish(shardd_store_t *s, const char *id,
+    const char *wish);
+
+/* group read; block_ms 0 does not wait; own pending entries come first */
+
+int shardd_decisions_read(shardd_store_t *s, const char *consumer,
+    size_t limit, long block_ms, shardd_entries_t *out);
+int shardd_decision_ack(shardd_store_t *s, const char *stream_id);
+/* writes decision:ID and the stream entry; the same id twice: SHARDD_CONFLICT
+ * unless the earlier migration of that id has ended in rolled-back */
+int shardd_decision_add(shardd_store_t *s, const char *id,
+    const shardd_field_t *fields, size_t n);
+int shardd_decision_get(shardd_store_t *s, const char *id,
+    shardd_entry_t *entry);
+int shardd_decisions(shardd_store_t *s, size_t limit, shardd_entries_t *out);
+
+/* any hash of the keyspace ("routers", "override", "zones", "forecast",
+ * "predictor", "events"): entries have one field, or all fields in one */
+
+int shardd_hash_load(shardd_store_t *s, const char *key,
+    shardd_entry_t *out);
+int shardd_hash_get(shardd_store_t *s, const char *key, const char *field,
+    char **value);
+/* value NULL deletes */
+int shardd_hash_put(shardd_store_t *s, const char *key,
+    const shardd_field_t *fields, size_t n);
+
+/* metrics entries after "cursor" (stream id), raw; each().  cursor: 48 bytes,
+ * moved forward */
+
+typedef void (*shardd_metrics_pt)(void *data, shard_str_t entry);
+
+int shardd_metrics_read(shardd_store_t *s, char *cursor, size_t limit,
+    long block_ms, shardd_metrics_pt each, void *data);
+
+/* history: one slot of all shards, index = shard id, NaN = unknown; n entries
+ * are read or written over blocks of 10,000 */
+
+int shardd_rows_put(shardd_store_t *s, long res_s, long slot,
+    const float *values, size_t n);
+int shardd_rows_get(shardd_store_t *s, long res_s, long slot, float *values,
+    size_t n);
+/* many slots in one round trip: values[i * n] belongs to slot first + i */
+int shardd_rows_range(shardd_store_t *s, long res_s, long first, size_t nslots,
+    float *values, size_t n);
+
+void shardd_entry_free(shardd_entry_t *entry);
+void shardd_entries_free(shardd_entries_t *entries);
+const char *shardd_entry_field(const shardd_entry_t *entry, const char *name);
+
+
+#endif /* _SHARDD_STORE_H_INCLUDED_ */

@@ -1,0 +1,37 @@
+#!/bin/bash
+# build.sh BUILD_DIR: builds ngx_http_shard_module.so against Debian's nginx-dev.  SAN=1 adds ASan and UBSan.
+# nginx's configure must run where its sources are; it writes below BUILD_DIR only.
+set -eu
+
+build=$1
+top=$(cd "$(dirname "$0")/../.." && pwd)
+src=/usr/share/nginx/src
+
+[ -f "$src/conf_flags" ] || { echo "build.sh: $src is missing: apt-get install nginx-dev (./test.sh does it)" >&2; exit 1; }
+
+cc="-g -O2 -fPIC -fstack-protector-strong -Wextra -Wshadow -Wno-unused-parameter -Wno-missing-field-initializers"
+ld="-fPIC -Wl,-z,relro,-z,now"
+
+if [ -n "${SAN:-}" ]; then
+    cc="-g -O1 -fPIC -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE -Wno-error"
+    ld="-fPIC -fsanitize=address,undefined"
+else
+    cc="$cc -D_FORTIFY_SOURCE=2"
+fi
+
+. "$src/conf_flags"
+mkdir -p "$build/nginx"
+exec 9>"$build/nginx/lock"
+flock 9
+cd "$src"
+
+# configure only when what it reads has changed: make does the rest
+if [ ! -f "$build/nginx/Makefile" ] || [ "$top/config" -nt "$build/nginx/Makefile" ] \
+    || [ "$top/src/ngx/build.sh" -nt "$build/nginx/Makefile" ]; then
+    ./configure "${NGX_CONF_FLAGS[@]}" --with-cc-opt="$cc" --with-ld-opt="$ld" \
+        --add-dynamic-module="$top" --builddir="$build/nginx" >"$build/nginx/configure.log" 2>&1 \
+        || { tail -n 20 "$build/nginx/configure.log" >&2; exit 1; }
+fi
+
+make -s -f "$build/nginx/Makefile" modules >"$build/nginx/make.log" 2>&1 || { tail -n 40 "$build/nginx/make.log" >&2; exit 1; }
+cp "$build/nginx/ngx_http_shard_module.so" "$build/ngx_http_shard_module.so"
