@@ -1,0 +1,157 @@
+
+/*
+ * The table as routers read it: which shard holds a position, and where its
+ * requests go now.  All of it lives in memory of the caller, shared between
+ * processes; one writer, any number of readers, no locks.
+ *
+ *     position ──▶ index (boundaries) ──▶ slot ──▶ latch ──▶ route
+ *                  changes rarely:                 changes often:
+ *                  two whole arenas                two versions, one line
+ *
+ * A latch is one cache line: a sequence number and two versions of the
+ * route.  Readers take v[seq & 1] and read seq again; the writer fills the
+ * other version and then stores seq + 1.  A writer killed half-way leaves
+ * the live version whole.
+ *
+ * The index is read the same way by its user: take the arena the structure's
+ * sequence selects, look up, check that the sequence has not moved on.
+ */
+
+
+#ifndef _SHARD_TABLE_H_INCLUDED_
+#define _SHARD_TABLE_H_INCLUDED_
+
+
+#include "shard_types.h"
+
+
+#define SHARD_NODE_NONE       0xffff
+#define SHARD_SLOT_NONE       0xffffffff
+#define SHARD_INDEX_BITS_MAX  20
+
+#define SHARD_ROUTE_EVENTUAL  0x01      /* consistency of the shard */
+#define SHARD_ROUTE_OVERRIDE  0x02      /* an operator's verb is in force */
+#define SHARD_ROUTE_DRAIN     0x04      /* the first standby serves */
+#define SHARD_ROUTE_SPLIT     0x08      /* shift_bp is an operator's split */
+
+
+/* where requests of a shard go: node numbers are indexes of the node arena */
+
+typedef struct {
+    uint32_t  migration_lo;             /* salt of shard_shift_point() */
+    uint32_t  migration_hi;
+    uint32_t  epoch;
+    uint16_t  primary;
+    uint16_t  target;                   /* SHARD_NODE_NONE: none */
+    uint16_t  standbys[SHARD_STANDBYS_MAX];
+    uint16_t  shift_bp;
+    uint16_t  queue;                    /* hold queue number + 1, 0 = none */
+    uint8_t   phase;                    /* shard_phase_e */
+    uint8_t   strategy : 4;             /* shard_strategy_e */
+    uint8_t   flags : 4;                /* SHARD_ROUTE_... */
+} shard_route_t;
+
+typedef struct {
+    uint64_t       seq;
+    shard_route_t  v[2];
+} shard_latch_t;
+
+_Static_assert(sizeof(shard_latch_t) == 64, "a latch is one cache line");
+
+
+static inline uint64_t
+shard_route_migration(const shard_route_t *route)
+{
+    return (uint64_t) route->migration_hi << 32 | route->migration_lo;
+}
+
+
+/*
+ * Sequentially consistent first load: a reader that counts itself in before
+ * it reads, and a writer that publishes before it counts, cannot both miss
+ * each other.
+ */
+
+static inline void
+shard_latch_read(const shard_latch_t *latch, shard_route_t *route)
+{
+    uint64_t  seq;
+
+    do {
+        seq = __atomic_load_n(&latch->seq, __ATOMIC_SEQ_CST);
+        *route = latch->v[seq & 1];
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    } while (seq != __atomic_load_n(&latch->seq, __ATOMIC_RELAXED));
+}
+
+
+static inline void
+shard_latch_write(shard_latch_t *latch, const shard_route_t *route)
+{
+    uint64_t  seq;
+
+    seq = __atomic_load_n(&latch->seq, __ATOMIC_RELAXED);
+    latch->v[(seq + 1) & 1] = *route;
+    __atomic_store_n(&latch->seq, seq + 1, __ATOMIC_SEQ_CST);
+}
+
+
+/*
+ * Boundaries of n shards in ascending order, lo[0] == 0; the shard at i owns
+ * [lo[i], lo[i + 1]).  first[] finds the neighbourhood by the position's top
+ * "bits" bits, so that equal shards take one or two comparisons.
+ */
+
+typedef struct {
+    uint32_t   n;
+    uint32_t   bits;
+    uint32_t   capacity;                /* room for so many shards */
+    uint64_t  *lo;
+    uint32_t  *slot;
+    uint32_t  *id;
+    uint32_t  *first;                   /* (1 << bits) + 1 */
+} shard_index_t;
+
+
+/* bytes for "capacity" shards; memory must be aligned to 8 */
+
+size_t shard_index_size(uint32_t capacity);
+void shard_index_place(shard_index_t *index, void *memory, uint32_t capacity);
+
+/* after lo, slot and id of n shards were filled in: SHARD_OK, or SHARD_ERROR
+ * when the boundaries do not ascend from 0 (the index is then empty) */
+
+int shard_index_build(shard_index_t *index, uint32_t n);
+
+/* number of the shard that holds a position; the index is not empty */
+
+static inline uint32_t
+shard_index_find(const shard_index_t *index, uint64_t position)
+{
+    uint32_t  bucket, low, high, middle;
+
+    bucket = index->bits ? (uint32_t) (position >> (64 - index->bits)) : 0;
+    low = index->first[bucket];
+    high = index->first[bucket + 1];
+
+    while (low < high) {
+        middle = low + (high - low + 1) / 2;
+
+        if (index->lo[middle] <= position) {
+            low = middle;
+
+        } else {
+            high = middle - 1;
+        }
+    }
+
+    return low;
+}
+
+/* number of the shard with this id, or SHARD_SLOT_NONE; linear */
+
+uint32_t shard_index_by_id(const shard_index_t *index, shard_id_t id);
+
+
+#endif /* _SHARD_TABLE_H_INCLUDED_ */
