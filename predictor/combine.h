@@ -1,0 +1,78 @@
+
+/*
+ * The forecast that the daemon and "shard-predictor forecast" share: gaps
+ * filled, models chosen by the length of the history, their medians taken,
+ * the result made sane.
+ *
+ *      series ─▶ fill gaps ─▶ lagreg (log) ──┬─▶ median of ─▶ guards ─▶ out
+ *                        ├──▶ lagreg (raw) ──┤   members
+ *                        └──▶ naive, week ───┘
+ *      shorter ──────────────▶ naive, day ─────────────────▶ guards
+ *      below a day ──────────▶ level ──────────────────────▶ guards
+ *
+ * What comes out is finite, never negative unless the history is, and its
+ * quantiles are in order at each step.  All of it is pure, on memory of the
+ * caller, and gives the same bits for the same input.
+ */
+
+
+#ifndef _PREDICTOR_COMBINE_H_INCLUDED_
+#define _PREDICTOR_COMBINE_H_INCLUDED_
+
+
+#include "model.h"
+
+
+typedef enum {
+    PREDICTOR_COMBINED = 0,         /* the default */
+    PREDICTOR_NAIVE,
+    PREDICTOR_LAGREG,
+    PREDICTOR_LAGREG_RAW
+} predictor_wish_e;
+
+
+/*
+ * Here "series" may have gaps: NaN (and infinities, which count as gaps).
+ * "day" must be at least 1, "week" 0 or a multiple of "day".
+ *
+ * predictor_size() bytes of both kinds suffice for this series, any shorter
+ * one, and as much as one more day of growth after the fit; the memory is
+ * aligned to 16 bytes, as malloc() gives it.  SHARD_ERROR when a number is
+ * out of range.
+ */
+
+int predictor_size(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_size_t *size);
+
+
+/*
+ * Learns what fits the history.  SHARD_OK, or SHARD_AGAIN when the series has
+ * no value at all, SHARD_ERROR when a number is out of range.
+ */
+
+int predictor_fit(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_wish_e wish, void *state,
+    void *work);
+
+
+/*
+ * Forecasts with what predictor_fit() learnt, for the same ask.  The series
+ * may have moved on by up to a day since then: values added at the end, as
+ * many or fewer dropped at the start.  Much cheaper than a fit.  "used" is
+ * set to the name of what was used: "combined", "lagreg", "lagreg-raw",
+ * "naive-week", "naive-day", "level".
+ */
+
+int predictor_predict(const predictor_series_t *series,
+    const predictor_ask_t *ask, const void *state, void *work, double *out,
+    const char **used);
+
+
+/* both at once */
+
+int predictor_forecast(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_wish_e wish, void *state,
+    void *work, double *out, const char **used);
+
+
+#endif /* _PREDICTOR_COMBINE_H_INCLUDED_ */

@@ -1,0 +1,86 @@
+
+/*
+ * What every forecasting model looks like to its users.
+ *
+ *      series ──▶ fit ──▶ state ──┐
+ *                                 ├──▶ forecast ──▶ horizon x (1 + nq)
+ *      series, maybe longer ──────┘
+ *
+ * Models are pure: no malloc, I/O, clock, globals.  The caller asks for the
+ * sizes and hands in two pieces of memory, aligned to 16 bytes: "state" keeps
+ * what fit() learnt, "work" is scratch for the length of one call.  A state
+ * has no pointers: it may be copied, kept and written to disk.
+ *
+ * forecast() takes the series anew.  It may have grown since fit() (same
+ * interval and seasons), so learning may be done seldom and forecasting with
+ * every new value.  A model whose state follows the data value by value keeps
+ * in it how many values it has seen, and catches up in forecast().
+ *
+ * Units: values are what the series counts (requests per second), seasons
+ * and horizons are steps of the series' interval.
+ */
+
+
+#ifndef _PREDICTOR_MODEL_H_INCLUDED_
+#define _PREDICTOR_MODEL_H_INCLUDED_
+
+
+#include "shard_types.h"
+
+
+#define PREDICTOR_SERIES_MAX     (1 << 20)     /* values */
+#define PREDICTOR_HORIZON_MAX    10080         /* steps */
+#define PREDICTOR_SEASON_MAX     100000        /* steps */
+#define PREDICTOR_QUANTILES_MAX  16
+
+
+typedef struct {
+    const double   *y;              /* oldest first, equal steps */
+    uint32_t        n;
+    uint32_t        interval_s;     /* seconds from value to value */
+    uint32_t        day;            /* steps of the short season */
+    uint32_t        week;           /* steps of the long one, 0 = none */
+} predictor_series_t;
+
+typedef struct {
+    uint32_t        horizon;        /* steps ahead, from 1 */
+    uint32_t        nq;             /* up to PREDICTOR_QUANTILES_MAX */
+    const double   *q;              /* 0 < q < 1, in any order */
+} predictor_ask_t;
+
+typedef struct {
+    size_t          state;          /* bytes */
+    size_t          work;
+} predictor_size_t;
+
+
+/*
+ * Row h - 1 of "out" is step h: the point forecast, then one value for each
+ * quantile as asked; rows are 1 + nq wide.
+ *
+ * Models expect a series without gaps.  fit() returns SHARD_AGAIN when the
+ * history is too short for the model, SHARD_ERROR when the figures defeat it
+ * (no positive definite system).  Neither is final: combine.h falls back.
+ */
+
+typedef struct {
+    const char     *name;
+
+    void          (*size)(const predictor_series_t *series,
+                          const predictor_ask_t *ask, predictor_size_t *size);
+    int           (*fit)(const predictor_series_t *series,
+                         const predictor_ask_t *ask, void *state, void *work);
+    int           (*forecast)(const predictor_series_t *series,
+                              const predictor_ask_t *ask, const void *state,
+                              void *work, double *out);
+} predictor_model_t;
+
+
+extern const predictor_model_t  predictor_model_level;
+extern const predictor_model_t  predictor_model_naive_day;
+extern const predictor_model_t  predictor_model_naive_week;
+extern const predictor_model_t  predictor_model_lagreg;
+extern const predictor_model_t  predictor_model_lagreg_raw;
+
+
+#endif /* _PREDICTOR_MODEL_H_INCLUDED_ */

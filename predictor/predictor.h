@@ -1,0 +1,24 @@
+
+/*
+ * What main() of shard-predictor dispatches to.  All return the process's
+ * exit status: 0 ok, 1 failed, 2 usage.
+ */
+
+
+#ifndef _PREDICTOR_H_INCLUDED_
+#define _PREDICTOR_H_INCLUDED_
+
+
+#define PREDICTOR_VERSION  "0.1.0"
+
+
+/* runs until a signal ends it */
+
+int predictor_daemon(const char *conf_path);
+
+/* argv[0] is "forecast" */
+
+int predictor_cmd_forecast(int argc, char **argv);
+
+
+#endif /* _PREDICTOR_H_INCLUDED_ */
