@@ -1,0 +1,119 @@
+package ShardTest;
+
+# The table of a test: written through the commit function of src/lua, without
+# shardctl, so that a test of one program needs no other.
+
+use warnings;
+use strict;
+
+use HTTP::Tiny;
+use JSON::PP;
+use Math::BigInt;
+
+
+# boundaries of N equal shards, as 16 hex digits
+
+sub boundaries {
+    my ($count) = @_;
+
+    my $all = Math::BigInt->new(2)->bpow(64);
+
+    return map {
+        sprintf '%016s', substr($all->copy()->bmul($_)->bdiv($count)->as_hex(),
+                                2)
+    } 0 .. $count - 1;
+}
+
+
+# The table through the commit function, and its owners told so.  "place" is
+# a sub: shard id -> node name (default: in turn); "record" more fields.
+
+sub seed {
+    my ($self, %args) = @_;
+
+    my $r = $self->redis();
+    my @names = $args{nodes} ? @{ $args{nodes} } : $self->node_names();
+    my $place = $args{place} || sub { $names[$_[0] % @names] };
+    my @lo = boundaries($self->{shards});
+    my @changes = ('meta', 'kind', 'hash');
+
+    for my $name ($self->node_names()) {
+        my %node = (%{ $self->{nodes}{$name} }, state => 'up');
+        delete $node{name};
+        $node{capacity} += 0;
+        push @changes, 'node', $name, encode_json(\%node);
+    }
+
+    for my $id (0 .. $#lo) {
+        push @changes, 'shard', $id, encode_json({
+            lo => $lo[$id], hi => $id < $#lo ? $lo[$id + 1] : undef,
+            primary => $place->($id), epoch => 1, %{ $args{record} || {} } });
+    }
+
+    $r->command('FUNCTION', 'LOAD', 'REPLACE', slurp($self->top() . "/src/lua/shard.lua"));
+
+    my $got = $self->commit('keyspace', @changes);
+    die "seed: @$got\n" if $got->[0] ne 'ok';
+
+    $self->tell_owners($place) if !$args{silent};
+    return $got->[1];
+}
+
+
+# [kind, id, json]... under a claim of its own; the function's answer
+
+sub commit {
+    my ($self, $scope, @changes) = @_;
+
+    my $r = $self->redis();
+    my $holder = "test-$$";
+    my $op = sprintf 'test-%d-%d', $$, ++$self->{operations};
+
+    my $got = $r->command('FCALL', 'shard_claim', 2, $self->key('meta'),
+                          $self->key('claims'), $scope, $holder, 5000);
+    die "claim of $scope: @$got\n" if $got->[0] ne 'ok';
+
+    my $token = $got->[1];
+
+    $got = $r->command('FCALL', 'shard_commit', 6,
+                       (map { $self->key($_) } qw/ meta table nodes log claims /,
+                            "op:$op"),
+                       $scope, $token, $holder, -1, $op, 'test', @changes);
+
+    $r->command('FCALL', 'shard_release', 2, $self->key('meta'),
+                $self->key('claims'), $scope, $holder, $token);
+    return $got;
+}
+
+
+sub tell_owners {
+    my ($self, $place) = @_;
+
+    for my $id (0 .. $self->{shards} - 1) {
+        my $node = $self->{nodes}{$place->($id)};
+        my $answer = HTTP::Tiny->new(timeout => 5)->put(
+            "http://$node->{addr}/_shard/$id/role",
+            { content => '{"role":"primary","epoch":1}' });
+
+        die "shard $id on $node->{name}: $answer->{status} "
+            . "$answer->{content}\n" if !$answer->{success};
+    }
+}
+
+
+sub shard_record {
+    my ($self, $id) = @_;
+
+    my $json = $self->redis()->command('HGET', $self->key('table'), $id);
+    return defined $json ? decode_json($json) : undef;
+}
+
+
+sub version {
+    my ($self) = @_;
+
+    return $self->redis()->command('HGET', $self->key('meta'), 'version') || 0;
+}
+
+
+1;
