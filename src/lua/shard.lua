@@ -1,0 +1,935 @@
+#!lua name=shard
+
+-- The atomic writes of one keyspace: who may write (claims), the table and
+-- its log (commit), decisions and migrations.  docs/redis-keys.md is the
+-- reference of keys and answers.
+--
+--   shard_claim ──▶ claims: scope ▶ token holder until_ms
+--                      │ fence: same scope, token and holder, or refused
+--                      ▼
+--   shard_commit ─▶ checks ─▶ log <version>-0 ─▶ table, nodes, meta
+--                                                 └▶ meta.version, op:ID
+--
+-- A function's writes are not rolled back when it fails half way.  So each
+-- checks everything before it writes anything, writes the log entry first
+-- (the only write that can be refused), and stores JSON as it was given:
+-- decoding is for checks only, since encoding it again would change numbers.
+-- Lua's numbers are exact to 2^53; anything larger is refused.
+
+-- loaders replace a library of a smaller number
+local VERSION = 1
+
+local EXACT_MAX = 9007199254740991
+local ID_MAX = 4294967294
+local EPOCH_MAX = 4294967295
+local TTL_MAX_MS = 86400000
+local OPERATION_S = 86400
+local STREAM_MAXLEN = 100000
+local RECORD_MAX = 4096
+local POLICY_MAX = 65536
+
+-- unpack() puts at most 8000 values on Lua's stack.  A commit of more
+-- changes than this is not written into the log: it skips one version, and
+-- readers, who see the gap, read the whole table.
+local LOG_CHANGES = 1000
+
+local HEX4 = '[0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
+local HEX = '^' .. HEX4 .. HEX4 .. HEX4 .. HEX4 .. '$'
+local FIRST = '0000000000000000'
+local END = 'g'                     -- sorts behind every hex position
+
+local CONSISTENCY = { strong = true, eventual = true }
+local STRATEGY = { stateless = true, ['copy-on-write'] = true,
+                   ['log-shipping'] = true, queue = true }
+local PHASE = { steady = true, shifting = true, held = true }
+local STATE = { up = true, draining = true, down = true }
+
+
+local function digits(n)
+    return string.format('%.0f', n)
+end
+
+
+local function uint(s, max)
+    if type(s) ~= 'string' or #s > 16 or not s:find('^%d+$')
+        or (#s > 1 and s:sub(1, 1) == '0')
+    then
+        return nil
+    end
+
+    local n = tonumber(s)
+
+    return n <= max and n or nil
+end
+
+
+local function is_name(s)
+    return type(s) == 'string' and #s <= 63
+           and s:find('^[%w_.-]+$') ~= nil
+end
+
+
+-- holders, operations, authors: visible ASCII without blanks
+
+local function is_word(s, max)
+    return #s <= max and s:find('^[!-~]+$') ~= nil
+end
+
+
+local function is_integer(n, max)
+    return type(n) == 'number' and n >= 0 and n <= max
+           and n == math.floor(n)
+end
+
+
+local function now_ms()
+    local t = redis.call('TIME')
+
+    return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+
+local function bad(fmt, ...)
+    return { 'bad', string.format(fmt, ...) }
+end
+
+
+-- all keys must be of one keyspace, or one keyspace's claim would open
+-- another's table
+
+local function keys_bad(keys, names)
+    local prefix = (keys[1] or ''):match('^shard:{[%w_.-]+}:')
+
+    if not prefix or #keys ~= #names then
+        return bad('keys must be %d: shard:{KEYSPACE}: and %s', #names,
+                   table.concat(names, ' '))
+    end
+
+    for i, name in ipairs(names) do
+        if keys[i] ~= prefix .. name then
+            return bad('key %d must be %s%s', i, prefix, name)
+        end
+    end
+end
+
+
+local function scope_shard(scope)
+    return uint(scope:match('^shard:(%d+)$'), ID_MAX)
+end
+
+
+local function scope_bad(scope)
+    if scope == 'nodes' or scope == 'keyspace' or scope == 'predictor'
+        or scope_shard(scope)
+        or is_name(scope:match('^migrator:(.+)$'))
+    then
+        return nil
+    end
+
+    return bad('scope must be shard:ID, nodes, keyspace, predictor or '
+               .. 'migrator:NAME')
+end
+
+
+local function claim_read(key, scope)
+    local text = redis.call('HGET', key, scope) or ''
+    local token, holder, until_ms = text:match('^(%d+) (%S+) (%d+)$')
+
+    if not token then
+        return nil
+    end
+
+    return { token = token, holder = holder,
+             until_ms = tonumber(until_ms) }
+end
+
+
+-- nil when SCOPE is HOLDER's with TOKEN: a lease that ran out is good until
+-- somebody takes it
+
+local function fenced(key, scope, token, holder)
+    local claim = claim_read(key, scope)
+
+    if not claim then
+        return { 'fenced', '0', '' }
+    end
+
+    if claim.token ~= token or claim.holder ~= holder then
+        return { 'fenced', claim.token, claim.holder }
+    end
+end
+
+
+local function writer_bad(scope, token, holder)
+    if scope_bad(scope) then
+        return scope_bad(scope)
+    end
+
+    if not uint(token, EXACT_MAX) then
+        return bad('token must be a number')
+    end
+
+    if not is_word(holder, 63) then
+        return bad('holder must be 1 to 63 visible characters')
+    end
+end
+
+
+local function shard_claim(keys, args)
+    local wrong = keys_bad(keys, { 'meta', 'claims' })
+
+    if wrong or #args ~= 3 then
+        return wrong or bad('arguments must be SCOPE HOLDER TTL_MS')
+    end
+
+    local scope, holder, ttl = args[1], args[2], uint(args[3], TTL_MAX_MS)
+
+    wrong = writer_bad(scope, '0', holder)
+
+    if wrong or not ttl or ttl == 0 then
+        return wrong or bad('ttl must be 1 to %d ms', TTL_MAX_MS)
+    end
+
+    local now = now_ms()
+    local claim = claim_read(keys[2], scope)
+
+    if claim and claim.holder ~= holder and claim.until_ms > now then
+        return { 'held', claim.holder, digits(claim.until_ms - now) }
+    end
+
+    local token = claim and claim.holder == holder and claim.token
+
+    if not token then
+        local issued = uint(redis.call('HGET', keys[1], 'token') or '0',
+                            EXACT_MAX - 1)
+        if not issued then
+            return bad('meta.token is not a number')
+        end
+
+        token = digits(issued + 1)
+        redis.call('HSET', keys[1], 'token', token, 'holder', holder)
+    end
+
+    redis.call('HSET', keys[2], scope,
+               token .. ' ' .. holder .. ' ' .. digits(now + ttl))
+
+    return { 'ok', token }
+end
+
+
+local function shard_release(keys, args)
+    local wrong = keys_bad(keys, { 'meta', 'claims' })
+
+    if wrong or #args ~= 3 then
+        return wrong or bad('arguments must be SCOPE HOLDER TOKEN')
+    end
+
+    local scope, holder, token = args[1], args[2], args[3]
+
+    wrong = writer_bad(scope, token, holder)
+            or fenced(keys[2], scope, token, holder)
+
+    if wrong then
+        return wrong
+    end
+
+    redis.call('HDEL', keys[2], scope)
+
+    return { 'ok' }
+end
+
+
+-- JSON object of a record, or nil and why not.  cjson lets a field appear
+-- twice; records are flat, so counting colons behind quotes finds that.
+
+local function record_decode(json, max)
+    if #json > max then
+        return nil, 'is longer than ' .. max .. ' bytes'
+    end
+
+    local ok, rec = pcall(cjson.decode, json)
+
+    if not ok or type(rec) ~= 'table' or not json:find('^%s*{') then
+        return nil, 'is not a JSON object'
+    end
+
+    local fields, nested = 0, json:find('\\', 1, true) ~= nil
+
+    for name, value in pairs(rec) do
+        fields = fields + 1
+
+        if type(value) == 'table' and name ~= 'standbys' then
+            nested = true
+        end
+    end
+
+    local _, colons = json:gsub('"%s*:', '')
+
+    if not nested and colons ~= fields then
+        return nil, 'has a field twice'
+    end
+
+    return rec
+end
+
+
+-- cjson reads 0x10, nan and 1e3 as numbers, other readers do not
+
+local function raw_integer(json, field)
+    return json:find('"' .. field .. '"%s*:%s*%d+%s*[,}]') ~= nil
+end
+
+
+local function one_of(value, words)
+    return value == nil or (type(value) == 'string' and words[value])
+end
+
+
+local function standbys_bad(rec, exists)
+    local standbys = rec.standbys or {}
+
+    if type(standbys) ~= 'table' or #standbys > 3 then
+        return 'standbys must be at most 3 names'
+    end
+
+    for index, name in pairs(standbys) do
+        if type(index) ~= 'number' or not is_name(name) then
+            return 'standbys must be at most 3 names'
+        end
+
+        if not exists(name) then
+            return 'standby ' .. name .. ' is no node'
+        end
+    end
+end
+
+
+local function moving_bad(rec, json, exists)
+    if rec.target ~= nil and not is_name(rec.target) then
+        return 'target must be a name'
+    end
+
+    if rec.target ~= nil and not exists(rec.target) then
+        return 'target ' .. rec.target .. ' is no node'
+    end
+
+    if rec.shift ~= nil and not (is_integer(rec.shift, 10000)
+                                 and raw_integer(json, 'shift'))
+    then
+        return 'shift must be 0 to 10000'
+    end
+
+    if rec.migration ~= nil and not (type(rec.migration) == 'string'
+                                     and rec.migration:find(HEX))
+    then
+        return 'migration must be 16 lower-case hex digits'
+    end
+
+    if rec.phase == 'shifting' and not (rec.target and rec.migration) then
+        return 'phase shifting needs target and migration'
+    end
+end
+
+
+local function shard_bad(rec, json, exists)
+    local lo, hi = rec.lo, rec.hi
+
+    if type(lo) ~= 'string' or not lo:find(HEX) then
+        return 'lo must be 16 lower-case hex digits'
+    end
+
+    if hi ~= cjson.null and not (type(hi) == 'string' and hi:find(HEX)) then
+        return 'hi must be 16 lower-case hex digits or null'
+    end
+
+    if hi ~= cjson.null and hi <= lo then
+        return 'hi must be behind lo'
+    end
+
+    if not is_name(rec.primary) then
+        return 'primary must be a name'
+    end
+
+    if not exists(rec.primary) then
+        return 'primary ' .. rec.primary .. ' is no node'
+    end
+
+    if not is_integer(rec.epoch, EPOCH_MAX) or not raw_integer(json, 'epoch')
+    then
+        return 'epoch must be 0 to 4294967295'
+    end
+
+    if not one_of(rec.consistency, CONSISTENCY) then
+        return 'consistency must be strong or eventual'
+    end
+
+    if not one_of(rec.strategy, STRATEGY) then
+        return 'strategy must be stateless, copy-on-write, log-shipping '
+               .. 'or queue'
+    end
+
+    if not one_of(rec.phase, PHASE) then
+        return 'phase must be steady, shifting or held'
+    end
+
+    return standbys_bad(rec, exists) or moving_bad(rec, json, exists)
+end
+
+
+-- an epoch names one owner for ever: backends rely on it to refuse others
+
+local function epoch_bad(rec, old)
+    if rec.epoch < old.epoch then
+        return string.format('epoch %.0f is behind %.0f', rec.epoch,
+                             old.epoch)
+    end
+
+    if rec.primary ~= old.primary and rec.epoch == old.epoch then
+        return string.format('primary changes from %s to %s, epoch %.0f '
+                             .. 'does not', old.primary, rec.primary,
+                             rec.epoch)
+    end
+end
+
+
+local function node_bad(name, json)
+    local rec, why = record_decode(json, RECORD_MAX)
+
+    if not rec then
+        return why
+    end
+
+    if type(rec.addr) ~= 'string' or not is_word(rec.addr, 127) then
+        return 'addr must be host:port or unix:/path'
+    end
+
+    if not rec.addr:find('^unix:/.') and not rec.addr:find('^.+:%d+$') then
+        return 'addr must be host:port or unix:/path'
+    end
+
+    if not is_name(rec.zone) then
+        return 'zone must be a name'
+    end
+
+    if type(rec.capacity) ~= 'number' or not (rec.capacity > 0)
+        or rec.capacity == math.huge
+        or not json:find('"capacity"%s*:%s*%d[%d.eE+-]*%s*[,}]')
+    then
+        return 'capacity must be a number above 0'
+    end
+
+    if not STATE[rec.state] then
+        return 'state must be up, draining or down'
+    end
+end
+
+
+local function meta_bad(id, json)
+    if id == 'kind' then
+        if json ~= 'hash' then
+            return 'must be hash'
+        end
+
+        return nil
+    end
+
+    if id ~= 'policy' then
+        return 'is none of kind, policy'
+    end
+
+    if json == '' then
+        return nil
+    end
+
+    local _, why = record_decode(json, POLICY_MAX)
+
+    -- a policy is nested and may use a name twice at different depths
+    return why ~= 'has a field twice' and why or nil
+end
+
+
+-- is the node named by a shard that this commit leaves as it is?
+
+local function node_used(key, name, changed)
+    local all = redis.call('HGETALL', key)
+
+    for i = 1, #all, 2 do
+        if not changed[all[i]]
+            and all[i + 1]:find('"' .. name .. '"', 1, true)
+        then
+            return all[i]
+        end
+    end
+end
+
+
+-- intervals [lo, hi) sorted and joined where they touch; nil and a position
+-- where two overlap
+
+local function joined(intervals)
+    table.sort(intervals, function(a, b) return a.lo < b.lo end)
+
+    local out, last = {}, nil
+
+    for _, range in ipairs(intervals) do
+        if last and range.lo < last.hi then
+            return nil, range.lo
+        end
+
+        if last and range.lo == last.hi then
+            last.hi = range.hi
+        else
+            last = { lo = range.lo, hi = range.hi }
+            out[#out + 1] = last
+        end
+    end
+
+    return out
+end
+
+
+-- The table covers all positions once.  It still does when what a commit
+-- takes away it puts back, so only the changed shards need be looked at.
+
+local function cover_bad(removed, added, empty)
+    if empty then
+        removed = { { lo = FIRST, hi = END } }
+    end
+
+    local before, at = joined(removed)
+
+    if not before then
+        return 'stored shards overlap at ' .. at .. ': repair the table'
+    end
+
+    local after, over = joined(added)
+
+    if not after then
+        return 'shards overlap at ' .. over
+    end
+
+    for i = 1, math.max(#before, #after) do
+        local b, a = before[i], after[i]
+
+        if not a or not b or a.lo ~= b.lo or a.hi ~= b.hi then
+            return 'shards would leave a gap or an overlap near '
+                   .. (a and b and (a.lo < b.lo and a.lo or b.lo)
+                       or (a or b).lo)
+        end
+    end
+end
+
+
+local function range_of(rec)
+    return { lo = rec.lo, hi = rec.hi == cjson.null and END or rec.hi }
+end
+
+
+-- one shard's change against what is stored
+
+local function shard_change_bad(plan, id, json)
+    local stored = redis.call('HGET', plan.table, id)
+    local old, rec, why
+
+    if stored then
+        old = record_decode(stored, RECORD_MAX)
+
+        if not old or type(old.lo) ~= 'string'
+            or type(old.epoch) ~= 'number'
+        then
+            return 'is damaged in the table: repair it'
+        end
+
+        plan.removed[#plan.removed + 1] = range_of(old)
+    end
+
+    if json == '' then
+        return not stored and 'does not exist' or nil
+    end
+
+    rec, why = record_decode(json, RECORD_MAX)
+    why = why or shard_bad(rec, json, plan.exists)
+
+    if not why and old then
+        why = epoch_bad(rec, old)
+    end
+
+    if why then
+        return why
+    end
+
+    plan.added[#plan.added + 1] = range_of(rec)
+end
+
+
+-- a keyspace's writer stays away from shards that somebody else works on,
+-- and ends claims whose lease ran out, so that their holders learn of it
+
+local function claimed_bad(plan, id)
+    local scope = 'shard:' .. id
+    local claim = claim_read(plan.claims, scope)
+
+    if not claim or claim.holder == plan.holder then
+        return nil
+    end
+
+    if claim.until_ms > plan.now then
+        return string.format('is claimed by %s for %.0f ms more',
+                             claim.holder, claim.until_ms - plan.now)
+    end
+
+    plan.ended[#plan.ended + 1] = scope
+end
+
+
+local function change_bad(plan, kind, id, json)
+    local scope = plan.scope
+
+    if kind == 'shard' then
+        if not uint(id, ID_MAX) then
+            return 'is no shard id'
+        end
+
+        if scope ~= 'keyspace' and scope ~= 'shard:' .. id then
+            return 'is outside of scope ' .. scope
+        end
+
+        plan.shards = plan.shards + 1
+
+        return scope == 'keyspace' and claimed_bad(plan, id)
+               or shard_change_bad(plan, id, json)
+    end
+
+    if scope ~= 'keyspace' and not (kind == 'node' and scope == 'nodes') then
+        return 'is outside of scope ' .. scope
+    end
+
+    if kind == 'meta' then
+        return meta_bad(id, json)
+    end
+
+    if not is_name(id) then
+        return 'is no node name'
+    end
+
+    if json ~= '' then
+        return node_bad(id, json)
+    end
+
+    local user = node_used(plan.table, id, plan.changed)
+
+    if user then
+        return 'serves shard ' .. user
+    end
+end
+
+
+-- nil, or why the changes args[7..] cannot be made; fills the plan
+
+local function changes_bad(plan, args)
+    local nodes = {}
+
+    for i = 7, #args, 3 do
+        local kind, id = args[i], args[i + 1]
+        local name = kind .. ' ' .. id
+
+        if kind ~= 'shard' and kind ~= 'node' and kind ~= 'meta' then
+            return 'kind ' .. kind .. ' is none of shard, node, meta'
+        end
+
+        if plan.seen[name] then
+            return name .. ' is changed twice'
+        end
+
+        plan.seen[name] = true
+
+        if kind == 'shard' then
+            plan.changed[id] = true
+        elseif kind == 'node' then
+            nodes[id] = args[i + 2] ~= ''
+        end
+    end
+
+    plan.exists = function(name)
+        if nodes[name] == nil then
+            nodes[name] = redis.call('HEXISTS', plan.nodes, name) == 1
+        end
+
+        return nodes[name]
+    end
+
+    for i = 7, #args, 3 do
+        local why = change_bad(plan, args[i], args[i + 1], args[i + 2])
+
+        if why then
+            return args[i] .. ' ' .. args[i + 1] .. ' ' .. why
+        end
+    end
+
+    if plan.shards > 0 then
+        return cover_bad(plan.removed, plan.added,
+                         redis.call('HLEN', plan.table) == 0)
+    end
+end
+
+
+local function log_entry(keys, args, version, changes)
+    local entry = { 'XADD', keys[4], 'MAXLEN', '~', digits(STREAM_MAXLEN),
+                    digits(version) .. '-0', 'by', args[6], 'op', args[5] }
+
+    if changes <= LOG_CHANGES then
+        for i = 7, #args, 3 do
+            entry[#entry + 1] = args[i] .. ':' .. args[i + 1]
+            entry[#entry + 1] = args[i + 2]
+        end
+    end
+
+    return redis.pcall(unpack(entry))
+end
+
+
+local function changes_write(keys, args)
+    local key = { shard = keys[2], node = keys[3], meta = keys[1] }
+
+    for i = 7, #args, 3 do
+        if args[i + 2] == '' then
+            redis.call('HDEL', key[args[i]], args[i + 1])
+        else
+            redis.call('HSET', key[args[i]], args[i + 1], args[i + 2])
+        end
+    end
+end
+
+
+local function commit_form_bad(keys, args)
+    local scope, token, holder, version, op, by = unpack(args, 1, 6)
+
+    if #args < 9 or #args % 3 ~= 0 then
+        return bad('arguments must be SCOPE TOKEN HOLDER VERSION OPERATION '
+                   .. 'BY and KIND ID JSON at least once')
+    end
+
+    if not is_word(op, 128) or not is_word(by, 128) then
+        return bad('operation and by must be 1 to 128 visible characters')
+    end
+
+    if version ~= '-1' and not uint(version, EXACT_MAX) then
+        return bad('version must be a number')
+    end
+
+    return keys_bad(keys, { 'meta', 'table', 'nodes', 'log', 'claims',
+                            'op:' .. op })
+           or writer_bad(scope, token, holder)
+end
+
+
+local function shard_commit(keys, args)
+    local wrong = commit_form_bad(keys, args)
+                  or fenced(keys[5], args[1], args[2], args[3])
+
+    if wrong then
+        return wrong
+    end
+
+    local done = redis.call('GET', keys[6])
+
+    if done then
+        return { 'duplicate', done }
+    end
+
+    local version = uint(redis.call('HGET', keys[1], 'version') or '0',
+                         EXACT_MAX - 2)
+    if not version then
+        return bad('meta.version is not a number')
+    end
+
+    if args[4] ~= '-1' and args[4] ~= digits(version) then
+        return { 'conflict', digits(version) }
+    end
+
+    local plan = { table = keys[2], nodes = keys[3], claims = keys[5],
+                   scope = args[1], holder = args[3], now = now_ms(),
+                   seen = {}, changed = {}, removed = {}, added = {},
+                   ended = {}, shards = 0 }
+
+    local why = changes_bad(plan, args)
+
+    if why then
+        return { 'bad', why }
+    end
+
+    local changes = (#args - 6) / 3
+
+    version = version + (changes > LOG_CHANGES and 2 or 1)
+
+    local id = log_entry(keys, args, version, changes)
+
+    if id.err then
+        return bad('log refuses entry %.0f-0: %s', version, id.err)
+    end
+
+    changes_write(keys, args)
+
+    for _, scope in ipairs(plan.ended) do
+        redis.call('HDEL', keys[5], scope)
+    end
+
+    redis.call('HSET', keys[1], 'version', digits(version))
+    redis.call('SET', keys[6], digits(version), 'EX', OPERATION_S)
+
+    return { 'ok', digits(version) }
+end
+
+
+-- fields of a hash in args[first..], each once, none of "reserved"
+
+local function fields_bad(args, first, reserved)
+    local seen = {}
+
+    if (#args - first + 1) % 2 ~= 0 or #args - first > 200 then
+        return bad('fields must be at most 100 pairs FIELD VALUE')
+    end
+
+    for i = first, #args, 2 do
+        local name = args[i]
+
+        if #name > 32 or not name:find('^[a-z][a-z0-9_]*$') then
+            return bad('field %d has no good name', (i - first) / 2 + 1)
+        end
+
+        if seen[name] or reserved[name] then
+            return bad('field %s is %s', name,
+                       seen[name] and 'given twice' or 'not the caller\'s')
+        end
+
+        if #args[i + 1] > POLICY_MAX then
+            return bad('field %s is longer than %d bytes', name, POLICY_MAX)
+        end
+
+        seen[name] = args[i + 1]
+    end
+
+    return nil, seen
+end
+
+
+local function migration_id(key)
+    local id = (key or ''):match(':migration:([^:]+)$')
+
+    return id and id:find(HEX) and id
+end
+
+
+local function shard_migration_put(keys, args)
+    local id = migration_id(keys[1])
+    local scope, token, holder, seq = args[1], args[2], args[3], args[4]
+
+    if #keys ~= 3 or not id or #args < 4 then
+        return bad('keys must be migration:ID migrations claims, arguments '
+                   .. 'SCOPE TOKEN HOLDER SEQ and FIELD VALUE pairs')
+    end
+
+    local wrong, fields = fields_bad(args, 5, { seq = true })
+
+    wrong = wrong or keys_bad(keys, { 'migration:' .. id, 'migrations',
+                                      'claims' })
+            or writer_bad(scope, token, holder)
+            or (not uint(seq, EXACT_MAX - 1) and bad('seq must be a number'))
+            or fenced(keys[3], scope, token, holder)
+
+    if wrong then
+        return wrong
+    end
+
+    local stored = redis.call('HMGET', keys[1], 'seq', 'shard', 'created_ms')
+    local now = stored[1] or '0'
+
+    if now ~= seq then
+        return { 'conflict', now }
+    end
+
+    local shard = scope_shard(scope)
+    local moves = fields.shard or stored[2]
+
+    if shard and moves and moves ~= digits(shard) then
+        return bad('migration %s is of shard %s, scope is %s', id, moves,
+                   scope)
+    end
+
+    local created = fields.created_ms or stored[3] or digits(now_ms())
+
+    if not uint(created, EXACT_MAX) then
+        return bad('created_ms must be a number')
+    end
+
+    for name, value in pairs(fields) do
+        redis.call('HSET', keys[1], name, value)
+    end
+
+    seq = digits(tonumber(seq) + 1)
+
+    redis.call('HSET', keys[1], 'id', id, 'seq', seq, 'holder', holder,
+               'token', token, 'created_ms', created)
+    redis.call('ZADD', keys[2], created, id)
+
+    return { 'ok', seq }
+end
+
+
+-- KEYS decision:ID decisions migration:ID, ARGV FIELD VALUE pairs
+--   ok STREAM_ID | conflict PHASE (of the migration, "planned" before it)
+-- A decision is made once, and again only after its migration rolled back:
+-- then "after_seq" keeps the state seen, so that it is again made only once.
+
+local function shard_decision_add(keys, args)
+    local id = migration_id(keys[3])
+
+    if not id or #args < 2 then
+        return bad('keys must be decision:ID decisions migration:ID, '
+                   .. 'arguments FIELD VALUE pairs')
+    end
+
+    local wrong = keys_bad(keys, { 'decision:' .. id, 'decisions',
+                                   'migration:' .. id })
+                  or fields_bad(args, 1, { after_seq = true })
+
+    if wrong then
+        return wrong
+    end
+
+    local state = redis.call('HMGET', keys[3], 'phase', 'seq')
+    local phase, seq = state[1] or 'planned', state[2] or '0'
+
+    if redis.call('EXISTS', keys[1]) == 1
+        and (phase ~= 'rolled-back'
+             or redis.call('HGET', keys[1], 'after_seq') == seq)
+    then
+        return { 'conflict', phase }
+    end
+
+    local entry = redis.pcall('XADD', keys[2], 'MAXLEN', '~',
+                              digits(STREAM_MAXLEN), '*', unpack(args))
+    if entry.err then
+        return bad('decisions refuses the entry: %s', entry.err)
+    end
+
+    redis.call('DEL', keys[1])
+    redis.call('HSET', keys[1], 'after_seq', seq, unpack(args))
+
+    return { 'ok', entry }
+end
+
+
+local function shard_library_version()
+    return VERSION
+end
+
+
+redis.register_function('shard_claim', shard_claim)
+redis.register_function('shard_release', shard_release)
+redis.register_function('shard_commit', shard_commit)
+redis.register_function('shard_migration_put', shard_migration_put)
+redis.register_function('shard_decision_add', shard_decision_add)
+redis.register_function{ function_name = 'shard_library_version',
+                         callback = shard_library_version,
+                         flags = { 'no-writes' } }
