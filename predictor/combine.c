@@ -1,0 +1,475 @@
+
+#include <math.h>
+#include <string.h>
+
+#include "combine.h"
+
+
+/*
+ * Members of the combination first, the strongest with two voices; then what
+ * stands in for them.  All that fit the history are kept ready.
+ */
+
+static const struct {
+    const predictor_model_t  *model;
+    uint32_t                  voices;
+} predictor_members[] = {
+    { &predictor_model_lagreg, 2 },
+    { &predictor_model_lagreg_raw, 1 },
+    { &predictor_model_naive_week, 1 },
+    { &predictor_model_naive_day, 0 },
+    { &predictor_model_level, 0 }
+};
+
+#define PREDICTOR_VOTERS   3
+#define PREDICTOR_DAILY    3
+#define PREDICTOR_LEVEL    4
+#define PREDICTOR_MEMBERS  5
+#define PREDICTOR_VOICES   4
+
+
+/* states of the fitted members follow, each at its offset */
+
+typedef struct {
+    uint32_t  fitted;               /* bit i: member i */
+    uint32_t  wish;                 /* bits of the members that may vote */
+    size_t    offset[PREDICTOR_MEMBERS];
+} predictor_state_t;
+
+/* the scratch memory, cut up */
+
+typedef struct {
+    double   *y;                    /* the series, gaps filled */
+    double   *vote[PREDICTOR_VOTERS];
+    void     *work;
+} predictor_cut_t;
+
+
+static int predictor_check(const predictor_series_t *series,
+    const predictor_ask_t *ask);
+static size_t predictor_round(size_t size);
+static void predictor_cut(const predictor_series_t *series,
+    const predictor_ask_t *ask, void *work, predictor_cut_t *cut);
+static int predictor_fill(const predictor_series_t *series, double *y);
+static void predictor_fill_lines(double *y, uint32_t n);
+static void predictor_vote(const predictor_ask_t *ask, double *const *vote,
+    const uint32_t *voices, uint32_t n, double *out);
+static int predictor_finite(const double *v, size_t n);
+static void predictor_guard(const predictor_series_t *series,
+    const predictor_ask_t *ask, double *out);
+static void predictor_order(const predictor_ask_t *ask,
+    const uint32_t *ascending, double *row);
+
+
+int
+predictor_size(const predictor_series_t *series, const predictor_ask_t *ask,
+    predictor_size_t *size)
+{
+    size_t              work;
+    uint32_t            i;
+    predictor_size_t    one;
+    predictor_series_t  grown;
+
+    if (predictor_check(series, ask) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    grown = *series;
+    grown.n += series->day;
+
+    size->state = predictor_round(sizeof(predictor_state_t));
+    work = 0;
+
+    for (i = 0; i < PREDICTOR_MEMBERS; i++) {
+        predictor_members[i].model->size(&grown, ask, &one);
+        size->state += predictor_round(one.state);
+        work = one.work > work ? one.work : work;
+    }
+
+    size->work = predictor_round(grown.n * sizeof(double))
+                 + PREDICTOR_VOTERS
+                   * predictor_round((size_t) ask->horizon * (1 + ask->nq)
+                                     * sizeof(double))
+                 + predictor_round(work);
+
+    return SHARD_OK;
+}
+
+
+int
+predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
+    predictor_wish_e wish, void *state, void *work)
+{
+    int                     rc;
+    uint32_t                i, skip;
+    predictor_cut_t         cut;
+    predictor_size_t        one;
+    predictor_state_t      *s;
+    predictor_series_t      whole;
+
+    static const uint32_t   wishes[] = { 0x7, 0x0, 0x1, 0x2 };
+
+    if (predictor_check(series, ask) != SHARD_OK
+        || (uint32_t) wish >= sizeof(wishes) / sizeof(wishes[0]))
+    {
+        return SHARD_ERROR;
+    }
+
+    predictor_cut(series, ask, work, &cut);
+
+    if (predictor_fill(series, cut.y) != SHARD_OK) {
+        return SHARD_AGAIN;
+    }
+
+    whole = *series;
+    whole.y = cut.y;
+
+    s = state;
+    s->fitted = 0;
+    s->wish = wishes[wish];
+    s->offset[0] = predictor_round(sizeof(predictor_state_t));
+
+    for (i = 0; i < PREDICTOR_MEMBERS; i++) {
+        predictor_members[i].model->size(&whole, ask, &one);
+
+        if (i + 1 < PREDICTOR_MEMBERS) {
+            s->offset[i + 1] = s->offset[i] + predictor_round(one.state);
+        }
+
+        skip = i < PREDICTOR_VOTERS && !(s->wish & 1u << i);
+
+        if (skip || (i == PREDICTOR_LEVEL && s->fitted)) {
+            continue;
+        }
+
+        rc = predictor_members[i].model->fit(&whole, ask,
+                                             (char *) state + s->offset[i],
+                                             cut.work);
+        if (rc == SHARD_OK) {
+            s->fitted |= 1u << i;
+        }
+    }
+
+    return SHARD_OK;
+}
+
+
+int
+predictor_predict(const predictor_series_t *series,
+    const predictor_ask_t *ask, const void *state, void *work, double *out,
+    const char **used)
+{
+    int                       rc;
+    size_t                    values;
+    uint32_t                  i, n, voices[PREDICTOR_VOTERS];
+    predictor_cut_t           cut;
+    predictor_series_t        whole;
+    const predictor_state_t  *s;
+    const predictor_model_t  *model;
+
+    if (predictor_check(series, ask) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    predictor_cut(series, ask, work, &cut);
+
+    if (predictor_fill(series, cut.y) != SHARD_OK) {
+        return SHARD_AGAIN;
+    }
+
+    whole = *series;
+    whole.y = cut.y;
+
+    s = state;
+    n = 0;
+    values = (size_t) ask->horizon * (1 + ask->nq);
+
+    for (i = 0; i < PREDICTOR_MEMBERS; i++) {
+
+        /* the weekly naive only has a voice beside a regression */
+
+        if (!(s->fitted & 1u << i)
+            || (i >= PREDICTOR_VOTERS && n)
+            || (i == PREDICTOR_VOTERS - 1 && n == 0))
+        {
+            continue;
+        }
+
+        model = predictor_members[i].model;
+
+        rc = model->forecast(&whole, ask,
+                             (const char *) state + s->offset[i],
+                             cut.work, cut.vote[n]);
+
+        if (rc != SHARD_OK || !predictor_finite(cut.vote[n], values)) {
+            continue;
+        }
+
+        *used = n ? "combined" : model->name;
+        voices[n++] = predictor_members[i].voices;
+    }
+
+    if (n == 0) {
+        return SHARD_AGAIN;
+    }
+
+    if (n == 1) {
+        memcpy(out, cut.vote[0], values * sizeof(double));
+
+    } else {
+        predictor_vote(ask, cut.vote, voices, n, out);
+    }
+
+    predictor_guard(&whole, ask, out);
+
+    return SHARD_OK;
+}
+
+
+int
+predictor_forecast(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_wish_e wish, void *state,
+    void *work, double *out, const char **used)
+{
+    int  rc;
+
+    rc = predictor_fit(series, ask, wish, state, work);
+
+    if (rc != SHARD_OK) {
+        return rc;
+    }
+
+    return predictor_predict(series, ask, state, work, out, used);
+}
+
+
+static int
+predictor_check(const predictor_series_t *series, const predictor_ask_t *ask)
+{
+    uint32_t  i;
+
+    if (series->n > PREDICTOR_SERIES_MAX
+        || series->interval_s == 0
+        || series->day == 0 || series->day > PREDICTOR_SEASON_MAX
+        || series->week > PREDICTOR_SEASON_MAX
+        || series->week % series->day != 0
+        || ask->horizon == 0 || ask->horizon > PREDICTOR_HORIZON_MAX
+        || ask->nq > PREDICTOR_QUANTILES_MAX)
+    {
+        return SHARD_ERROR;
+    }
+
+    for (i = 0; i < ask->nq; i++) {
+        if (!(ask->q[i] > 0 && ask->q[i] < 1)) {
+            return SHARD_ERROR;
+        }
+    }
+
+    return SHARD_OK;
+}
+
+
+static size_t
+predictor_round(size_t size)
+{
+    return (size + 15) & ~(size_t) 15;
+}
+
+
+static void
+predictor_cut(const predictor_series_t *series, const predictor_ask_t *ask,
+    void *work, predictor_cut_t *cut)
+{
+    char      *p;
+    uint32_t   i;
+
+    p = work;
+    cut->y = work;
+    p += predictor_round(series->n * sizeof(double));
+
+    for (i = 0; i < PREDICTOR_VOTERS; i++) {
+        cut->vote[i] = (double *) p;
+        p += predictor_round((size_t) ask->horizon * (1 + ask->nq)
+                             * sizeof(double));
+    }
+
+    cut->work = p;
+}
+
+
+/* a gap takes the value of a day before, else a line between neighbours */
+
+static int
+predictor_fill(const predictor_series_t *series, double *y)
+{
+    uint32_t  i, known;
+
+    known = 0;
+
+    for (i = 0; i < series->n; i++) {
+        y[i] = series->y[i];
+
+        if (isfinite(y[i])) {
+            known++;
+
+        } else {
+            y[i] = i >= series->day ? y[i - series->day] : NAN;
+        }
+    }
+
+    if (known == 0) {
+        return SHARD_AGAIN;
+    }
+
+    predictor_fill_lines(y, series->n);
+
+    return SHARD_OK;
+}
+
+
+static void
+predictor_fill_lines(double *y, uint32_t n)
+{
+    uint32_t  i, left, right;
+
+    for (i = 0; i < n; i = right) {
+        right = i + 1;
+
+        if (!isnan(y[i])) {
+            continue;
+        }
+
+        left = i;
+
+        while (right < n && isnan(y[right])) {
+            right++;
+        }
+
+        for ( ; i < right; i++) {
+            if (left == 0) {
+                y[i] = y[right];
+
+            } else if (right == n) {
+                y[i] = y[left - 1];
+
+            } else {
+                y[i] = y[left - 1] + (y[right] - y[left - 1])
+                                     * (i - left + 1) / (right - left + 1);
+            }
+        }
+    }
+}
+
+
+/* the median of all voices; of an even number, the mean of the middle two */
+
+static void
+predictor_vote(const predictor_ask_t *ask, double *const *vote,
+    const uint32_t *voices, uint32_t n, double *out)
+{
+    double    sorted[PREDICTOR_VOICES];
+    size_t    k, values;
+    uint32_t  i, j, v, all;
+
+    values = (size_t) ask->horizon * (1 + ask->nq);
+
+    for (k = 0; k < values; k++) {
+        all = 0;
+
+        for (i = 0; i < n; i++) {
+            for (v = 0; v < voices[i]; v++) {
+                for (j = all++; j && sorted[j - 1] > vote[i][k]; j--) {
+                    sorted[j] = sorted[j - 1];
+                }
+
+                sorted[j] = vote[i][k];
+            }
+        }
+
+        out[k] = sorted[(all - 1) / 2] / 2 + sorted[all / 2] / 2;
+    }
+}
+
+
+static int
+predictor_finite(const double *v, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (!isfinite(v[i])) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* no negative load, and quantiles in order around the point forecast */
+
+static void
+predictor_guard(const predictor_series_t *series, const predictor_ask_t *ask,
+    double *out)
+{
+    uint32_t  h, i, j, negative, ascending[PREDICTOR_QUANTILES_MAX];
+
+    negative = 0;
+
+    for (i = 0; i < series->n; i++) {
+        negative |= series->y[i] < 0;
+    }
+
+    for (i = 0; i < ask->nq; i++) {
+        for (j = i; j && ask->q[ascending[j - 1]] > ask->q[i]; j--) {
+            ascending[j] = ascending[j - 1];
+        }
+
+        ascending[j] = i;
+    }
+
+    for (h = 0; h < ask->horizon; h++, out += 1 + ask->nq) {
+        for (i = 0; i <= ask->nq && !negative; i++) {
+            out[i] = out[i] > 0 ? out[i] : 0;
+        }
+
+        predictor_order(ask, ascending, out);
+    }
+}
+
+
+/* the median quantile is the point forecast; others keep to their side */
+
+static void
+predictor_order(const predictor_ask_t *ask, const uint32_t *ascending,
+    double *row)
+{
+    double    value, point, sorted[PREDICTOR_QUANTILES_MAX];
+    uint32_t  i, j;
+
+    point = row[0];
+
+    for (i = 0; i < ask->nq; i++) {
+        value = row[1 + i];
+
+        if (ask->q[i] < 0.5) {
+            value = value < point ? value : point;
+
+        } else if (ask->q[i] > 0.5) {
+            value = value > point ? value : point;
+
+        } else {
+            value = point;
+        }
+
+        for (j = i; j && sorted[j - 1] > value; j--) {
+            sorted[j] = sorted[j - 1];
+        }
+
+        sorted[j] = value;
+    }
+
+    for (i = 0; i < ask->nq; i++) {
+        row[1 + ascending[i]] = sorted[i];
+    }
+}

@@ -1,0 +1,297 @@
+
+#include "lagreg_features.h"
+
+
+/* how fast yesterday's weight fades in the daily base */
+
+#define PREDICTOR_LAGREG_FADE  0.6
+
+
+static void predictor_lagreg_windows(predictor_lagreg_plan_t *plan,
+    uint32_t hour);
+static double predictor_lagreg_base(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h,
+    double *daily);
+static double predictor_lagreg_near(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t slot, uint32_t t);
+static double predictor_lagreg_mean(const double *sum, uint32_t end,
+    uint32_t window);
+
+
+int
+predictor_lagreg_plan(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_lagreg_plan_t *plan)
+{
+    uint32_t  n, day, have, some;
+
+    n = series->n;
+    day = series->day;
+
+    if (day < 4 || n / day < 3) {
+        return SHARD_AGAIN;
+    }
+
+    /* bases within 45 % of the history leave the rest to learn from */
+
+    have = n / day;
+    some = (uint32_t) (0.45 * n / day);
+    plan->days = have > 4 ? have - 3 : 1;
+    plan->days = plan->days < some ? plan->days : some;
+    plan->days = plan->days > 1 ? plan->days : 1;
+
+    if (plan->days > PREDICTOR_LAGREG_DAYS) {
+        plan->days = PREDICTOR_LAGREG_DAYS;
+    }
+
+    plan->day = day;
+    plan->week = series->week;
+    plan->weeks = 0;
+
+    if (plan->week && n / day >= 18) {
+        have = n / plan->week;
+        some = (uint32_t) (0.45 * n / plan->week);
+        plan->weeks = have > 1 ? have - 1 : 0;
+        plan->weeks = plan->weeks < some ? plan->weeks : some;
+
+        if (plan->weeks > PREDICTOR_LAGREG_WEEKS) {
+            plan->weeks = PREDICTOR_LAGREG_WEEKS;
+        }
+    }
+
+    if (ask->horizon > plan->days * day) {
+        return SHARD_AGAIN;
+    }
+
+    plan->start = plan->days * day;
+
+    if (plan->start < plan->weeks * plan->week) {
+        plan->start = plan->weeks * plan->week;
+    }
+
+    plan->smooth = day / 96 < 6 ? day / 96 : 6;
+    plan->lags = 4;
+
+    predictor_lagreg_windows(plan, series->interval_s < 3600
+                                   ? 3600 / series->interval_s : 1);
+
+    return SHARD_OK;
+}
+
+
+/* from one step to three days, ascending, each length once */
+
+static void
+predictor_lagreg_windows(predictor_lagreg_plan_t *plan, uint32_t hour)
+{
+    uint32_t  i, j, w;
+    uint32_t  wish[PREDICTOR_LAGREG_WINDOWS] = {
+        1, 2, 3, hour / 2 > 4 ? hour / 2 : 4, hour, 3 * hour, 6 * hour,
+        plan->day / 2, plan->day, 3 * plan->day
+    };
+
+    plan->nwindows = 0;
+
+    for (i = 0; i < PREDICTOR_LAGREG_WINDOWS; i++) {
+        w = wish[i];
+
+        for (j = plan->nwindows; j > 0 && plan->window[j - 1] > w; j--) {
+            /* finds the place */
+        }
+
+        if (w > 3 * plan->day || (j > 0 && plan->window[j - 1] == w)) {
+            continue;
+        }
+
+        for (w = plan->nwindows++; w > j; w--) {
+            plan->window[w] = plan->window[w - 1];
+        }
+
+        plan->window[j] = wish[i];
+    }
+}
+
+
+size_t
+predictor_lagreg_view_size(uint32_t n)
+{
+    return 5 * ((size_t) n + 1);
+}
+
+
+double *
+predictor_lagreg_view_place(predictor_lagreg_view_t *view, double *memory,
+    uint32_t n)
+{
+    view->n = n;
+    view->z = memory;
+    view->zsum = view->z + n + 1;
+    view->smooth = view->zsum + n + 1;
+    view->anomaly = view->smooth + n + 1;
+    view->asum = view->anomaly + n + 1;
+
+    return view->asum + n + 1;
+}
+
+
+void
+predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
+    predictor_lagreg_view_t *view, uint32_t from)
+{
+    double    daily;
+    uint32_t  i, width;
+
+    view->zsum[0] = 0;
+
+    for (i = 0; i < view->n; i++) {
+        view->zsum[i + 1] = view->zsum[i] + view->z[i];
+    }
+
+    width = 2 * plan->smooth + 1;
+
+    for (i = plan->smooth; i + plan->smooth < view->n; i++) {
+        view->smooth[i] = (view->zsum[i + plan->smooth + 1]
+                           - view->zsum[i - plan->smooth]) / width;
+    }
+
+    if (from < plan->start + plan->smooth + 1) {
+        from = plan->start + plan->smooth + 1;
+    }
+
+    view->asum[0] = 0;
+
+    for (i = 0; i < view->n; i++) {
+        view->anomaly[i] = 0;
+
+        if (i >= from) {
+            view->anomaly[i] = view->z[i]
+                               - predictor_lagreg_base(plan, view, i - 1, 1,
+                                                       &daily);
+        }
+
+        view->asum[i + 1] = view->asum[i] + view->anomaly[i];
+    }
+}
+
+
+uint32_t
+predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h, double *row,
+    double *base)
+{
+    double         b, daily, mean;
+    double        *p;
+    uint32_t       i, slot, days, weeks;
+    const double  *z;
+
+    z = view->z;
+    p = row;
+    slot = t + h;
+    b = predictor_lagreg_base(plan, view, t, h, &daily);
+
+    /* whole seasons that lie between the origin and the slot are not known */
+
+    days = (h + plan->day - 1) / plan->day;
+    weeks = plan->weeks ? (h + plan->week - 1) / plan->week : 1;
+
+    *p++ = 1;
+    *p++ = daily - b;
+
+    for (i = days; i < days + 3 && i <= plan->days; i++) {
+        *p++ = z[slot - i * plan->day] - b;
+    }
+
+    for (i = weeks; i < weeks + 2 && i <= plan->weeks; i++) {
+        *p++ = z[slot - i * plan->week] - b;
+    }
+
+    *p++ = view->anomaly[slot - days * plan->day];
+
+    for (i = 0; i < plan->nwindows; i++) {
+        *p++ = predictor_lagreg_mean(view->asum, t, plan->window[i]);
+    }
+
+    for (i = 1; i < plan->lags; i++) {
+        *p++ = view->anomaly[t - i];
+    }
+
+    mean = predictor_lagreg_mean(view->zsum, t, plan->day);
+
+    *p++ = b - mean;
+    *p++ = z[t] - mean;
+    *p++ = z[t] - z[t - 1];
+    *p++ = z[t] - b;
+
+    *base = b;
+
+    return (uint32_t) (p - row);
+}
+
+
+/* of step t + h, from what is known at t */
+
+static double
+predictor_lagreg_base(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h,
+    double *daily)
+{
+    double    sum, weight, weights;
+    uint32_t  i, slot, first;
+
+    slot = t + h;
+    first = (h + plan->day - 1) / plan->day;
+    sum = 0;
+    weights = 0;
+    weight = 1;
+
+    for (i = first; i <= plan->days; i++) {
+        sum += weight * predictor_lagreg_near(plan, view,
+                                              slot - i * plan->day, t);
+        weights += weight;
+        weight *= PREDICTOR_LAGREG_FADE;
+    }
+
+    *daily = sum / weights;
+
+    first = plan->weeks ? (h + plan->week - 1) / plan->week : 1;
+
+    if (first > plan->weeks) {
+        return *daily;
+    }
+
+    sum = 0;
+
+    for (i = first; i <= plan->weeks; i++) {
+        sum += predictor_lagreg_near(plan, view, slot - i * plan->week, t);
+    }
+
+    return 0.5 * (*daily + sum / (plan->weeks - first + 1));
+}
+
+
+/* mean around a slot, of nothing after t */
+
+static double
+predictor_lagreg_near(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t slot, uint32_t t)
+{
+    uint32_t  low;
+
+    if (slot + plan->smooth <= t) {
+        return view->smooth[slot];
+    }
+
+    low = slot - plan->smooth;
+
+    return (view->zsum[t + 1] - view->zsum[low]) / (t + 1 - low);
+}
+
+
+static double
+predictor_lagreg_mean(const double *sum, uint32_t end, uint32_t window)
+{
+    uint32_t  low;
+
+    low = end + 1 > window ? end + 1 - window : 0;
+
+    return (sum[end + 1] - sum[low]) / (end + 1 - low);
+}

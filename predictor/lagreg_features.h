@@ -1,0 +1,85 @@
+
+/*
+ * What the lag regression sees: the seasonal base of a step, and features of
+ * an origin (the last known step) for a step h ahead of it.
+ *
+ *     days d back from the slot ──┐ 0.6^d        ┌── half ──┐
+ *                                 ├─▶ daily base ┤          ├─▶ base
+ *     same slot, weeks back ──────┘   weekly mean ── half ──┘
+ *
+ *     anomaly(t) = z(t) - base(t), from what was known at t - 1
+ *
+ * All on transformed values z, with sums over them, so that a mean over any
+ * window costs two loads.
+ */
+
+
+#ifndef _PREDICTOR_LAGREG_FEATURES_H_INCLUDED_
+#define _PREDICTOR_LAGREG_FEATURES_H_INCLUDED_
+
+
+#include "model.h"
+
+
+#define PREDICTOR_LAGREG_DAYS      7
+#define PREDICTOR_LAGREG_WEEKS     4
+#define PREDICTOR_LAGREG_WINDOWS   10
+
+/* most features, with the constant in front */
+
+#define PREDICTOR_LAGREG_COLUMNS   (15 + PREDICTOR_LAGREG_WINDOWS)
+
+
+/* how far the features look back: settled by fit(), kept in its state */
+
+typedef struct {
+    uint32_t  day;
+    uint32_t  week;
+    uint32_t  days;                     /* days averaged in the base */
+    uint32_t  weeks;                    /* weeks, 0 = none */
+    uint32_t  start;                    /* first step with a base */
+    uint32_t  smooth;                   /* steps either side of a slot */
+    uint32_t  lags;
+    uint32_t  nwindows;
+    uint32_t  window[PREDICTOR_LAGREG_WINDOWS];    /* ascending */
+} predictor_lagreg_plan_t;
+
+/* the series as the features want it; n values each, sums one more */
+
+typedef struct {
+    uint32_t  n;
+    double   *z;
+    double   *zsum;                     /* zsum[i]: of all before i */
+    double   *smooth;                   /* mean of 2 smooth + 1 around */
+    double   *anomaly;                  /* 0 where there is no base */
+    double   *asum;
+} predictor_lagreg_view_t;
+
+
+/* SHARD_AGAIN: too little history for this horizon */
+
+int predictor_lagreg_plan(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_lagreg_plan_t *plan);
+
+/* doubles that a view of n values takes */
+
+size_t predictor_lagreg_view_size(uint32_t n);
+
+/* places a view; its user fills z[0 .. n) */
+
+double *predictor_lagreg_view_place(predictor_lagreg_view_t *view,
+    double *memory, uint32_t n);
+
+/* everything but z; anomalies from step "from" on */
+
+void predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
+    predictor_lagreg_view_t *view, uint32_t from);
+
+/* fills row[0 .. result), the constant 1 first; "base" of step t + h */
+
+uint32_t predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h, double *row,
+    double *base);
+
+
+#endif /* _PREDICTOR_LAGREG_FEATURES_H_INCLUDED_ */

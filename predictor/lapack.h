@@ -1,0 +1,34 @@
+
+/*
+ * The Fortran routines of BLAS and LAPACK that the models use.  Matrices are
+ * column-major; the trailing sizes are the hidden lengths of the character
+ * arguments, always 1 here.
+ */
+
+
+#ifndef _PREDICTOR_LAPACK_H_INCLUDED_
+#define _PREDICTOR_LAPACK_H_INCLUDED_
+
+
+#include <stddef.h>
+
+
+/* C := alpha A A' + beta C, one triangle of C (n x n), A is n x k */
+
+void dsyrk_(const char *uplo, const char *trans, const int *n, const int *k,
+    const double *alpha, const double *a, const int *lda, const double *beta,
+    double *c, const int *ldc, size_t, size_t);
+
+/* y := alpha op(A) x + beta y */
+
+void dgemv_(const char *trans, const int *m, const int *n,
+    const double *alpha, const double *a, const int *lda, const double *x,
+    const int *incx, const double *beta, double *y, const int *incy, size_t);
+
+/* solves A X = B for a positive definite A; info > 0: it is not */
+
+void dposv_(const char *uplo, const int *n, const int *nrhs, double *a,
+    const int *lda, double *b, const int *ldb, int *info, size_t);
+
+
+#endif /* _PREDICTOR_LAPACK_H_INCLUDED_ */

@@ -1,0 +1,90 @@
+
+#include <stdio.h>
+#include <string.h>
+
+#include "predictor.h"
+#include "shard_codec.h"
+
+
+static int predictor_dispatch(int argc, char **argv);
+static int predictor_unknown(const char *word);
+
+
+static const char  predictor_help[] =
+"usage: shard-predictor -c predictor.yaml\n"
+"       shard-predictor forecast --interval S [options] <series >forecast\n"
+"       shard-predictor --help | --version\n"
+"\n"
+"With -c it learns the load of a keyspace's shards from Redis, forecasts it,\n"
+"and decides which shards to move ahead of their peak.  \"forecast\" reads a\n"
+"series from standard input; see shard-predictor forecast --help.\n";
+
+
+static const char *const  predictor_words[] = {
+    "forecast", "-c", "--help", "--version", NULL
+};
+
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fputs(predictor_help, stderr);
+        return 2;
+    }
+
+    return predictor_dispatch(argc, argv);
+}
+
+
+static int
+predictor_dispatch(int argc, char **argv)
+{
+    if (strcmp(argv[1], "forecast") == 0) {
+        return predictor_cmd_forecast(argc - 1, argv + 1);
+    }
+
+    if (strcmp(argv[1], "-c") == 0) {
+        if (argc != 3) {
+            fputs("shard-predictor: -c takes one configuration file\n",
+                  stderr);
+            return 2;
+        }
+
+        return predictor_daemon(argv[2]);
+    }
+
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        fputs(predictor_help, stdout);
+        return 0;
+    }
+
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("shard-predictor " PREDICTOR_VERSION);
+        return 0;
+    }
+
+    return predictor_unknown(argv[1]);
+}
+
+
+static int
+predictor_unknown(const char *word)
+{
+    const char   *nearest;
+    shard_str_t   text;
+
+    text.data = word;
+    text.len = strlen(word);
+    nearest = shard_nearest(text, predictor_words);
+
+    fprintf(stderr, "shard-predictor: unknown command \"%s\"", word);
+
+    if (nearest) {
+        fprintf(stderr, ", nearest is \"%s\"", nearest);
+    }
+
+    fputs("\ntry \"shard-predictor --help\"\n", stderr);
+
+    return 2;
+}
