@@ -8,7 +8,8 @@
  * (SHARD_ERR_SIZE bytes) says what and where.  Unknown fields are skipped.
  * Input is hostile: at most SHARD_JSON_MAX bytes and SHARD_JSON_TOKENS
  * tokens.  Encoding returns the length written without the terminating
- * zero, or SHARD_AGAIN when "size" does not suffice.
+ * zero, SHARD_AGAIN when "size" does not suffice, SHARD_ERROR for a record
+ * that decoding would refuse.
  */
 
 
@@ -48,6 +49,10 @@ void shard_hex_encode(uint64_t value, char *buf);
 /* 1 .. 63 of A-Z a-z 0-9 _ . - : 1 when good */
 
 int shard_name_valid(shard_str_t name);
+
+/* "IPV4:PORT", "[IPV6]:PORT" or "unix:/path": 1 when good */
+
+int shard_addr_valid(shard_str_t addr);
 
 
 const char *shard_phase_name(shard_phase_e phase);

@@ -1,0 +1,176 @@
+
+#include <string.h>
+
+#include "shard_json.h"
+#include "shard_text.h"
+
+
+int
+shard_json_bind(const shard_json_t *json, const shard_json_field_t *fields,
+    void *out, char *err)
+{
+    int                        i, n;
+    const shard_json_field_t  *field;
+
+    for (field = fields; field->name != NULL; field++) {
+
+        n = 0;
+
+        for (i = 1; i < json->n; i = shard_json_next(json, i + 1)) {
+            if (!shard_text_equal(shard_json_text(json, i), field->name)) {
+                continue;
+            }
+
+            if (field->set(json, i + 1, field, (char *) out + field->offset,
+                           err)
+                != SHARD_OK)
+            {
+                return SHARD_ERROR;
+            }
+
+            n++;
+        }
+
+        if (n == 0 && field->mandatory) {
+            return shard_refuse(err, "field \"%s\" is missing", field->name);
+        }
+    }
+
+    return SHARD_OK;
+}
+
+
+int
+shard_json_string(const shard_json_t *json, int value, const char *name,
+    shard_str_t *str, char *err)
+{
+    *str = shard_json_text(json, value);
+
+    if (json->token[value].type != JSMN_STRING) {
+        return shard_refuse(err, "field \"%s\" is not a string: %q", name,
+                            str);
+    }
+
+    if (memchr(str->data, '\\', str->len) != NULL) {
+        return shard_refuse(err, "escape in field \"%s\": %q", name, str);
+    }
+
+    return SHARD_OK;
+}
+
+
+int
+shard_json_uint(const shard_json_t *json, int value,
+    const shard_json_field_t *field, uint64_t *number, char *err)
+{
+    shard_str_t  text;
+
+    text = shard_json_text(json, value);
+
+    if (json->token[value].type != JSMN_PRIMITIVE
+        || shard_uint64_decode(text, number) != SHARD_OK
+        || *number > field->max)
+    {
+        return shard_refuse(err, "field \"%s\" is not a number from 0 to %u: "
+                            "%q", field->name, (unsigned) field->max, &text);
+    }
+
+    return SHARD_OK;
+}
+
+
+int
+shard_json_set_uint32(const shard_json_t *json, int value,
+    const shard_json_field_t *field, void *dst, char *err)
+{
+    uint64_t  number;
+
+    if (shard_json_uint(json, value, field, &number, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    *(uint32_t *) dst = (uint32_t) number;
+
+    return SHARD_OK;
+}
+
+
+int
+shard_json_set_uint16(const shard_json_t *json, int value,
+    const shard_json_field_t *field, void *dst, char *err)
+{
+    uint64_t  number;
+
+    if (shard_json_uint(json, value, field, &number, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    *(uint16_t *) dst = (uint16_t) number;
+
+    return SHARD_OK;
+}
+
+
+int
+shard_json_set_name(const shard_json_t *json, int value,
+    const shard_json_field_t *field, void *dst, char *err)
+{
+    shard_str_t  name;
+
+    if (shard_json_string(json, value, field->name, &name, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    if (!shard_name_valid(name)) {
+        return shard_refuse(err, "field \"%s\" is not a name of 1 to 63 "
+                            "letters, digits, \"_\", \".\", \"-\": %q",
+                            field->name, &name);
+    }
+
+    memcpy(dst, name.data, name.len);
+    ((char *) dst)[name.len] = '\0';
+
+    return SHARD_OK;
+}
+
+
+int
+shard_json_set_hex(const shard_json_t *json, int value,
+    const shard_json_field_t *field, void *dst, char *err)
+{
+    shard_str_t  text;
+
+    if (shard_json_string(json, value, field->name, &text, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    if (shard_hex_decode(text, (uint64_t *) dst) != SHARD_OK) {
+        return shard_refuse(err, "field \"%s\" is not 16 lower-case hex "
+                            "digits: %q", field->name, &text);
+    }
+
+    return SHARD_OK;
+}
+
+
+int
+shard_json_set_word(const shard_json_t *json, int value,
+    const shard_json_field_t *field, void *dst, char *err)
+{
+    unsigned     index;
+    shard_str_t  word;
+
+    if (shard_json_string(json, value, field->name, &word, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    if (shard_text_word(word, field->words, field->name, &index, err)
+        != SHARD_OK)
+    {
+        return SHARD_ERROR;
+    }
+
+    *(unsigned *) dst = index;
+
+    return SHARD_OK;
+}

@@ -1,0 +1,452 @@
+
+#include <string.h>
+
+#include "shard_codec.h"
+#include "shard_metrics.h"
+#include "shard_text.h"
+
+
+#define SHARD_METRICS_SHARDS    1
+#define SHARD_METRICS_LATENCY   2
+#define SHARD_METRICS_POSITION  3
+
+#define SHARD_METRICS_FIXED     (8 + 8 + 8 + 4 + 2)   /* after the name */
+#define SHARD_METRICS_SECTION   (2 + 4)
+
+
+static int shard_metrics_room(shard_metrics_writer_t *w, size_t size);
+static int shard_metrics_section(shard_metrics_entry_t *out, unsigned type,
+    const uint8_t *body, size_t len, char *err);
+static int shard_metrics_histogram(const uint8_t *body, size_t len,
+    unsigned max, const uint8_t **buckets, uint16_t *n, char *err);
+static void shard_metrics_put(uint8_t **p, uint64_t value, unsigned bytes);
+static uint64_t shard_metrics_get(const uint8_t **p, unsigned bytes);
+
+
+/* upper bounds: the first us of the next bucket, 100 * 2^((b + 1) / 2) */
+
+static const uint32_t  shard_metrics_bounds[SHARD_METRICS_LATENCY_BUCKETS] = {
+    142, 200, 283, 400, 566, 800, 1132, 1600,
+    2263, 3200, 4526, 6400, 9051, 12800, 18102, 25600,
+    36204, 51200, 72408, 102400, 144816, 204800, 289631, 409600,
+    579262, 819200, 1158524, 1638400, 2317048, 3276800, 4634096, 6553600
+};
+
+
+size_t
+shard_metrics_entry_size(uint32_t nshards)
+{
+    return 4 + 1 + (SHARD_NAME_SIZE - 1) + SHARD_METRICS_FIXED
+           + SHARD_METRICS_SECTION + 4
+           + (size_t) nshards * SHARD_METRICS_SHARD_BYTES
+           + SHARD_METRICS_SECTION + 2 + 4 * SHARD_METRICS_LATENCY_BUCKETS
+           + SHARD_METRICS_SECTION + 2 + 4 * SHARD_METRICS_POSITION_BUCKETS;
+}
+
+
+int
+shard_metrics_begin(shard_metrics_writer_t *w, void *buf, size_t size,
+    const shard_metrics_head_t *head)
+{
+    memset(w, 0, sizeof(*w));
+
+    if (!shard_name_valid(head->router) || head->interval_ms == 0) {
+        return SHARD_ERROR;
+    }
+
+    if (size > SHARD_METRICS_ENTRY_MAX) {
+        size = SHARD_METRICS_ENTRY_MAX;
+    }
+
+    if (size < 5 + head->router.len + SHARD_METRICS_FIXED) {
+        return SHARD_AGAIN;
+    }
+
+    w->start = buf;
+    w->pos = buf;
+    w->end = w->start + size;
+
+    memcpy(w->pos, "SHM1", 4);
+    w->pos += 4;
+
+    shard_metrics_put(&w->pos, head->router.len, 1);
+    memcpy(w->pos, head->router.data, head->router.len);
+    w->pos += head->router.len;
+
+    shard_metrics_put(&w->pos, head->instance, 8);
+    shard_metrics_put(&w->pos, head->sequence, 8);
+    shard_metrics_put(&w->pos, head->end_ms, 8);
+    shard_metrics_put(&w->pos, head->interval_ms, 4);
+
+    w->sections = w->pos;
+    shard_metrics_put(&w->pos, 0, 2);
+
+    return SHARD_OK;
+}
+
+
+/* an entry that did not get all its parts is none: it stays refused */
+
+static int
+shard_metrics_room(shard_metrics_writer_t *w, size_t size)
+{
+    if (w->start == NULL || (size_t) (w->end - w->pos) < size) {
+        w->start = NULL;
+        return SHARD_AGAIN;
+    }
+
+    return SHARD_OK;
+}
+
+
+/* SHARD_ERROR: shards come before histograms */
+
+int
+shard_metrics_add_shard(shard_metrics_writer_t *w,
+    const shard_metrics_shard_t *shard)
+{
+    size_t  size;
+
+    size = SHARD_METRICS_SHARD_BYTES;
+
+    if (w->count == NULL) {
+        if (w->nsections) {
+            return SHARD_ERROR;
+        }
+
+        size += SHARD_METRICS_SECTION + 4;
+    }
+
+    if (shard_metrics_room(w, size) != SHARD_OK) {
+        return SHARD_AGAIN;
+    }
+
+    if (w->count == NULL) {
+        shard_metrics_put(&w->pos, SHARD_METRICS_SHARDS, 2);
+        w->count = w->pos;
+        w->pos += 4 + 4;
+        w->nsections++;
+    }
+
+    shard_metrics_put(&w->pos, shard->id, 4);
+    shard_metrics_put(&w->pos, shard->offered, 4);
+    shard_metrics_put(&w->pos, shard->completed, 4);
+    shard_metrics_put(&w->pos, shard->errors, 4);
+    shard_metrics_put(&w->pos, shard->reads, 4);
+    shard_metrics_put(&w->pos, shard->writes, 4);
+    shard_metrics_put(&w->pos, shard->bytes, 8);
+    shard_metrics_put(&w->pos, shard->latency_us, 8);
+    shard_metrics_put(&w->pos, shard->inflight, 4);
+    shard_metrics_put(&w->pos, shard->held, 4);
+
+    w->nshards++;
+
+    return SHARD_OK;
+}
+
+
+int
+shard_metrics_add_histogram(shard_metrics_writer_t *w, uint16_t type,
+    const uint32_t *buckets, uint16_t n)
+{
+    uint16_t  i;
+
+    if (n == 0
+        || !((type == SHARD_METRICS_LATENCY
+              && n <= SHARD_METRICS_LATENCY_BUCKETS)
+             || (type == SHARD_METRICS_POSITION
+                 && n <= SHARD_METRICS_POSITION_BUCKETS)))
+    {
+        return SHARD_ERROR;
+    }
+
+    if (shard_metrics_room(w, SHARD_METRICS_SECTION + 2 + (size_t) n * 4)
+        != SHARD_OK)
+    {
+        return SHARD_AGAIN;
+    }
+
+    shard_metrics_put(&w->pos, type, 2);
+    shard_metrics_put(&w->pos, 2 + (uint64_t) n * 4, 4);
+    shard_metrics_put(&w->pos, n, 2);
+
+    for (i = 0; i < n; i++) {
+        shard_metrics_put(&w->pos, buckets[i], 4);
+    }
+
+    w->nsections++;
+
+    return SHARD_OK;
+}
+
+
+long
+shard_metrics_end(shard_metrics_writer_t *w)
+{
+    uint8_t  *p;
+
+    if (w->start == NULL) {
+        return SHARD_AGAIN;
+    }
+
+    p = w->sections;
+    shard_metrics_put(&p, w->nsections, 2);
+
+    if (w->count != NULL) {
+        p = w->count;
+        shard_metrics_put(&p, 4 + (uint64_t) w->nshards
+                                  * SHARD_METRICS_SHARD_BYTES, 4);
+        shard_metrics_put(&p, w->nshards, 4);
+    }
+
+    return (long) (w->pos - w->start);
+}
+
+
+int
+shard_metrics_decode(shard_str_t entry, shard_metrics_entry_t *out, char *err)
+{
+    size_t                 left, len;
+    unsigned               n, type;
+    const uint8_t         *p;
+    shard_metrics_entry_t  e;
+
+    memset(&e, 0, sizeof(e));
+    p = (const uint8_t *) entry.data;
+
+    if (entry.len > SHARD_METRICS_ENTRY_MAX) {
+        return shard_refuse(err, "metrics entry is longer than %u bytes",
+                            (unsigned) SHARD_METRICS_ENTRY_MAX);
+    }
+
+    if (entry.len < 5 || memcmp(p, "SHM1", 4) != 0) {
+        return shard_refuse(err, "not a metrics entry of version 1");
+    }
+
+    e.head.router.data = entry.data + 5;
+    e.head.router.len = p[4];
+    left = entry.len - 5;
+
+    if (left < e.head.router.len + SHARD_METRICS_FIXED) {
+        return shard_refuse(err, "metrics entry ends in its head");
+    }
+
+    if (!shard_name_valid(e.head.router)) {
+        return shard_refuse(err, "metrics entry of a router without a valid "
+                            "name: %q", &e.head.router);
+    }
+
+    p += 5 + e.head.router.len;
+    left -= e.head.router.len + SHARD_METRICS_FIXED;
+
+    e.head.instance = shard_metrics_get(&p, 8);
+    e.head.sequence = shard_metrics_get(&p, 8);
+    e.head.end_ms = shard_metrics_get(&p, 8);
+    e.head.interval_ms = (uint32_t) shard_metrics_get(&p, 4);
+
+    if (e.head.interval_ms == 0) {
+        return shard_refuse(err, "metrics entry of an interval of 0 ms");
+    }
+
+    for (n = (unsigned) shard_metrics_get(&p, 2); n > 0; n--) {
+
+        if (left < SHARD_METRICS_SECTION) {
+            return shard_refuse(err, "metrics entry lacks %u sections", n);
+        }
+
+        type = (unsigned) shard_metrics_get(&p, 2);
+        len = (size_t) shard_metrics_get(&p, 4);
+        left -= SHARD_METRICS_SECTION;
+
+        if (len > left) {
+            return shard_refuse(err, "metrics entry ends in a section of "
+                                "type %u", type);
+        }
+
+        if (shard_metrics_section(&e, type, p, len, err) != SHARD_OK) {
+            return SHARD_ERROR;
+        }
+
+        p += len;
+        left -= len;
+    }
+
+    if (left) {
+        return shard_refuse(err, "metrics entry has %u bytes after its last "
+                            "section", (unsigned) left);
+    }
+
+    *out = e;
+
+    return SHARD_OK;
+}
+
+
+static int
+shard_metrics_section(shard_metrics_entry_t *out, unsigned type,
+    const uint8_t *body, size_t len, char *err)
+{
+    uint32_t               i;
+    shard_metrics_shard_t  shard;
+
+    if (type == SHARD_METRICS_LATENCY) {
+        return shard_metrics_histogram(body, len,
+                                       SHARD_METRICS_LATENCY_BUCKETS,
+                                       &out->latency, &out->nlatency, err);
+    }
+
+    if (type == SHARD_METRICS_POSITION) {
+        return shard_metrics_histogram(body, len,
+                                       SHARD_METRICS_POSITION_BUCKETS,
+                                       &out->position, &out->nposition, err);
+    }
+
+    if (type != SHARD_METRICS_SHARDS) {
+        return SHARD_OK;
+    }
+
+    if (out->shards != NULL) {
+        return shard_refuse(err, "metrics entry has two sections of shards");
+    }
+
+    if (len < 4) {
+        return shard_refuse(err, "metrics section of shards has no count");
+    }
+
+    out->nshards = (uint32_t) shard_metrics_get(&body, 4);
+    out->shards = body;
+
+    if ((uint64_t) out->nshards * SHARD_METRICS_SHARD_BYTES != len - 4) {
+        return shard_refuse(err, "metrics section of %u shards has %u bytes",
+                            out->nshards, (unsigned) len);
+    }
+
+    for (i = 0; i < out->nshards; i++) {
+        shard_metrics_shard(out, i, &shard);
+
+        if (shard.id == SHARD_ID_NONE) {
+            return shard_refuse(err, "metrics of a shard without an id");
+        }
+    }
+
+    return SHARD_OK;
+}
+
+
+static int
+shard_metrics_histogram(const uint8_t *body, size_t len, unsigned max,
+    const uint8_t **buckets, uint16_t *n, char *err)
+{
+    if (*buckets != NULL) {
+        return shard_refuse(err, "metrics entry has a histogram twice");
+    }
+
+    if (len < 2) {
+        return shard_refuse(err, "metrics histogram has no count");
+    }
+
+    *n = (uint16_t) shard_metrics_get(&body, 2);
+    *buckets = body;
+
+    if (*n == 0 || *n > max || (size_t) *n * 4 != len - 2) {
+        return shard_refuse(err, "metrics histogram of %u buckets has %u "
+                            "bytes, at most %u buckets", (unsigned) *n,
+                            (unsigned) len, max);
+    }
+
+    return SHARD_OK;
+}
+
+
+void
+shard_metrics_shard(const shard_metrics_entry_t *entry, uint32_t i,
+    shard_metrics_shard_t *out)
+{
+    const uint8_t  *p;
+
+    p = entry->shards + (size_t) i * SHARD_METRICS_SHARD_BYTES;
+
+    out->id = (shard_id_t) shard_metrics_get(&p, 4);
+    out->offered = (uint32_t) shard_metrics_get(&p, 4);
+    out->completed = (uint32_t) shard_metrics_get(&p, 4);
+    out->errors = (uint32_t) shard_metrics_get(&p, 4);
+    out->reads = (uint32_t) shard_metrics_get(&p, 4);
+    out->writes = (uint32_t) shard_metrics_get(&p, 4);
+    out->bytes = shard_metrics_get(&p, 8);
+    out->latency_us = shard_metrics_get(&p, 8);
+    out->inflight = (uint32_t) shard_metrics_get(&p, 4);
+    out->held = (uint32_t) shard_metrics_get(&p, 4);
+}
+
+
+uint32_t
+shard_metrics_bucket(const uint8_t *buckets, uint16_t i)
+{
+    const uint8_t  *p;
+
+    p = buckets + (size_t) i * 4;
+
+    return (uint32_t) shard_metrics_get(&p, 4);
+}
+
+
+uint32_t
+shard_metrics_latency_bucket(uint64_t us)
+{
+    uint32_t  low, high, middle;
+
+    low = 0;
+    high = SHARD_METRICS_LATENCY_BUCKETS - 1;
+
+    while (low < high) {
+        middle = (low + high) / 2;
+
+        if (us < shard_metrics_bounds[middle]) {
+            high = middle;
+
+        } else {
+            low = middle + 1;
+        }
+    }
+
+    return low;
+}
+
+
+uint64_t
+shard_metrics_latency_us(uint32_t bucket)
+{
+    if (bucket >= SHARD_METRICS_LATENCY_BUCKETS) {
+        bucket = SHARD_METRICS_LATENCY_BUCKETS - 1;
+    }
+
+    return shard_metrics_bounds[bucket];
+}
+
+
+static void
+shard_metrics_put(uint8_t **p, uint64_t value, unsigned bytes)
+{
+    for ( /* void */ ; bytes > 0; bytes--) {
+        *(*p)++ = (uint8_t) (value & 0xff);
+        value >>= 8;
+    }
+}
+
+
+static uint64_t
+shard_metrics_get(const uint8_t **p, unsigned bytes)
+{
+    unsigned  i;
+    uint64_t  value;
+
+    value = 0;
+
+    for (i = 0; i < bytes; i++) {
+        value |= (uint64_t) (*p)[i] << (8 * i);
+    }
+
+    *p += bytes;
+
+    return value;
+}
