@@ -13,6 +13,7 @@
 
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <hiredis/hiredis.h>
 
 #include "shardd_conf.h"
@@ -30,6 +31,8 @@ typedef struct {
     shardd_redis_conf_t   conf;
     redisContext         *ctx;        /* NULL: not connected */
     int                   ready;      /* function library checked */
+    long                  backoff_ms;
+    uint64_t              retry_at_ms;    /* monotonic; no attempt before */
     char                  err[SHARDD_ERR_SIZE];
 } shardd_redis_t;
 
@@ -46,6 +49,22 @@ void shardd_redis_close(shardd_redis_t *r);
 redisReply *shardd_redis_command(shardd_redis_t *r, const char *fmt, ...);
 redisReply *shardd_redis_argv(shardd_redis_t *r, int argc, const char **argv,
     const size_t *lens);
+
+/* a command that Redis may hold back for block_ms; a signal does not end the
+ * wait, so block_ms is how late a program may notice that it is to stop */
+
+redisReply *shardd_redis_block(shardd_redis_t *r, long block_ms, int argc,
+    const char **argv);
+
+/* MULTI, commands, EXEC in one round trip; the reply is EXEC's */
+
+typedef struct {
+    int          argc;
+    const char  *argv[6];
+} shardd_redis_cmd_t;
+
+redisReply *shardd_redis_multi(shardd_redis_t *r,
+    const shardd_redis_cmd_t *cmds, size_t n);
 
 
 #endif /* _SHARDD_REDIS_H_INCLUDED_ */
