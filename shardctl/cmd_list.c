@@ -1,0 +1,273 @@
+
+/* shards, nodes, zones, routers, migrations: one list each. */
+
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shard_codec.h"
+#include "shardctl.h"
+
+
+#define LIST_LIMIT_MAX  100000
+
+
+static const shardctl_column_t  list_shards[] = {
+    { "id", "SHARD", SHARDCTL_INT },
+    { "lo", "FROM", SHARDCTL_TEXT },
+    { "hi", "TO", SHARDCTL_TEXT },
+    { "primary", "PRIMARY", SHARDCTL_TEXT },
+    { "standbys", "STANDBYS", SHARDCTL_LIST },
+    { "epoch", "EPOCH", SHARDCTL_INT },
+    { "phase", "PHASE", SHARDCTL_STATE },
+    { "target", "TARGET", SHARDCTL_TEXT },
+    { "shift", "SHIFT", SHARDCTL_BP },
+    { "consistency", "CONSISTENCY", SHARDCTL_TEXT },
+    { "strategy", "STRATEGY", SHARDCTL_TEXT },
+    { "migration", "MIGRATION", SHARDCTL_TEXT },
+    { NULL, NULL, SHARDCTL_TEXT }
+};
+
+
+/* rows is taken; a list of nothing says so */
+
+static int
+list_show(shardctl_t *ctl, const char *key, json_t *rows,
+    const shardctl_column_t *columns)
+{
+    if (ctl->json) {
+        return shardctl_show(ctl, json_pack("{s:s, s:o}", "keyspace",
+                                            ctl->keyspace, key, rows));
+    }
+
+    if (json_array_size(rows) == 0) {
+        printf("no %s\n", key);
+
+    } else {
+        shardctl_table(ctl, rows, columns);
+    }
+
+    json_decref(rows);
+
+    return SHARDCTL_OK;
+}
+
+
+static json_t *
+list_shard(const shard_record_t *rec)
+{
+    char     lo[17], hi[17], migration[17];
+    json_t  *row, *standbys;
+    uint8_t  i;
+
+    shard_hex_encode(rec->lo, lo);
+    shard_hex_encode(rec->hi, hi);
+    shard_hex_encode(rec->migration, migration);
+
+    standbys = json_array();
+
+    for (i = 0; i < rec->nstandbys; i++) {
+        json_array_append_new(standbys, json_string(rec->standbys[i]));
+    }
+
+    row = json_pack("{s:I, s:s, s:s?, s:s, s:o, s:I, s:s, s:s, s:s}", "id",
+                    (json_int_t) rec->id, "lo", lo, "hi",
+                    rec->hi ? hi : NULL, "primary", rec->primary, "standbys",
+                    standbys, "epoch", (json_int_t) rec->epoch, "phase",
+                    shard_phase_name(rec->phase), "consistency",
+                    shard_consistency_name(rec->consistency), "strategy",
+                    shard_strategy_name(rec->strategy));
+
+    if (rec->target[0]) {
+        json_object_set_new(row, "target", json_string(rec->target));
+        json_object_set_new(row, "shift", json_integer(rec->shift_bp));
+    }
+
+    if (rec->migration) {
+        json_object_set_new(row, "migration", json_string(migration));
+    }
+
+    return row;
+}
+
+
+static int
+list_by_id(const void *one, const void *two)
+{
+    const shard_record_t  *a, *b;
+
+    a = one;
+    b = two;
+
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+
+int
+shardctl_cmd_shards(shardctl_t *ctl)
+{
+    int              rc;
+    long             from, limit, n;
+    size_t           i;
+    json_t          *rows;
+    shardd_table_t   table;
+
+    from = 0;
+    limit = 1000;
+
+    if (shardctl_option_long(ctl, "from", 0, 4294967294L, &from)
+        || shardctl_option_long(ctl, "limit", 1, LIST_LIMIT_MAX, &limit))
+    {
+        return SHARDCTL_USAGE;
+    }
+
+    rc = shardctl_load(ctl, &table);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    qsort(table.shards, table.nshards, sizeof(shard_record_t), list_by_id);
+
+    rows = json_array();
+    n = 0;
+
+    for (i = 0; i < table.nshards && n < limit; i++) {
+
+        if (table.shards[i].id >= (shard_id_t) from) {
+            json_array_append_new(rows, list_shard(&table.shards[i]));
+            n++;
+        }
+    }
+
+    if (!ctl->json && i < table.nshards) {
+        fprintf(stderr, "more: shardctl shards --from %u\n",
+                table.shards[i].id);
+    }
+
+    shardd_table_free(&table);
+
+    return list_show(ctl, "shards", rows, list_shards);
+}
+
+
+int
+shardctl_cmd_nodes(shardctl_t *ctl)
+{
+    int              rc;
+    json_t          *rows;
+    shardd_table_t   table;
+    shardctl_load_t  load;
+
+    rc = shardctl_load(ctl, &table);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    rc = shardctl_load_read(ctl, &table, &load);
+
+    if (rc == SHARDCTL_OK) {
+        rows = shardctl_rows_nodes(&table, &load);
+        shardctl_load_free(&load);
+        rc = list_show(ctl, "nodes", rows, shardctl_columns_nodes);
+    }
+
+    shardd_table_free(&table);
+
+    return rc;
+}
+
+
+int
+shardctl_cmd_zones(shardctl_t *ctl)
+{
+    int             rc;
+    json_t         *rows;
+    shardd_entry_t  zones;
+
+    rc = shardctl_open(ctl);
+
+    if (rc == SHARDCTL_OK) {
+        rc = shardctl_hash(ctl, "zones", &zones);
+    }
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    rows = shardctl_rows_zones(&zones);
+
+    if (zones.nfields == 0 && !ctl->json) {
+        fprintf(stderr, "no scores yet: they are written by "
+                "shard-predictor\n");
+    }
+
+    shardd_entry_free(&zones);
+
+    return list_show(ctl, "zones", rows, shardctl_columns_zones);
+}
+
+
+int
+shardctl_cmd_routers(shardctl_t *ctl)
+{
+    int              rc;
+    json_t          *rows;
+    shardd_entry_t   routers;
+    shardd_table_t   table;
+
+    rc = shardctl_load(ctl, &table);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    rc = shardctl_hash(ctl, "routers", &routers);
+
+    if (rc == SHARDCTL_OK) {
+        rows = shardctl_rows_routers(&routers, table.version);
+        shardd_entry_free(&routers);
+        rc = list_show(ctl, "routers", rows, shardctl_columns_routers);
+    }
+
+    shardd_table_free(&table);
+
+    return rc;
+}
+
+
+int
+shardctl_cmd_migrations(shardctl_t *ctl)
+{
+    int               rc;
+    long              limit;
+    json_t           *rows;
+    shardd_entries_t  migrations;
+
+    limit = 20;
+
+    if (shardctl_option_long(ctl, "limit", 1, LIST_LIMIT_MAX, &limit)) {
+        return SHARDCTL_USAGE;
+    }
+
+    rc = shardctl_open(ctl);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    memset(&migrations, 0, sizeof(shardd_entries_t));
+
+    rc = shardd_migrations(&ctl->store, (size_t) limit, &migrations);
+
+    if (rc != SHARDD_OK && rc != SHARDD_NONE) {
+        return shardctl_store_fail(ctl, rc, "cannot read the migrations");
+    }
+
+    rows = shardctl_rows_migrations(&migrations, 0);
+
+    shardd_entries_free(&migrations);
+
+    return list_show(ctl, "migrations", rows, shardctl_columns_migrations);
+}

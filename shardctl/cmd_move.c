@@ -1,0 +1,345 @@
+
+/*
+ * migrate: a decision as the predictor makes them, by hand.  Checked here
+ * against the table of this moment and by the migrator again.
+ */
+
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shard_codec.h"
+#include "shard_key.h"
+#include "shard_override.h"
+#include "shardd_loop.h"
+#include "move.h"
+
+
+/*
+ * A recommendation of the same move is only logged; the operator's order
+ * takes its place.  1 when there was one.
+ */
+
+static int
+move_over_recommended(shardctl_t *ctl, const char *id)
+{
+    int              recommended;
+    const char      *mode;
+    redisReply      *reply;
+    shardd_entry_t   d;
+
+    memset(&d, 0, sizeof(shardd_entry_t));
+
+    if (shardd_decision_get(&ctl->store, id, &d) != SHARDD_OK) {
+        return 0;
+    }
+
+    mode = shardd_entry_field(&d, "mode");
+    recommended = mode && strcmp(mode, "recommend") == 0;
+    shardd_entry_free(&d);
+
+    if (!recommended) {
+        return 0;
+    }
+
+    reply = shardd_redis_command(&ctl->store.redis,
+                                 "DEL shard:{%s}:decision:%s", ctl->keyspace,
+                                 id);
+    if (reply == NULL) {
+        return 0;
+    }
+
+    freeReplyObject(reply);
+
+    return 1;
+}
+
+
+static int
+move_add(shardctl_t *ctl, const move_t *move, int *again)
+{
+    int             rc;
+    char            shard[16], epoch[16], now[24], reason[128];
+    shardd_field_t  fields[10];
+    size_t          i;
+
+    static const char *const  names[] = { "id", "verb", "shard", "from", "to",
+        "epoch", "by", "mode", "decided_ms", "reason" };
+
+    const char  *values[] = { move->id, "move", shard, move->from, move->to,
+        epoch, shardctl_by(), "act", now, reason };
+
+    snprintf(shard, sizeof(shard), "%u", move->shard);
+    snprintf(epoch, sizeof(epoch), "%u", move->epoch);
+    snprintf(now, sizeof(now), "%llu", (unsigned long long) shardd_now_ms());
+    snprintf(reason, sizeof(reason), "{\"operator\":\"%s\",\"command\":"
+             "\"%s\"}", shardctl_user(), move->verb);
+
+    for (i = 0; i < 10; i++) {
+        fields[i].name = (char *) names[i];
+        fields[i].value = (char *) values[i];
+    }
+
+    rc = shardd_decision_add(&ctl->store, move->id, fields, 10);
+
+    if (rc == SHARDD_CONFLICT && move_over_recommended(ctl, move->id)) {
+        rc = shardd_decision_add(&ctl->store, move->id, fields, 10);
+    }
+
+    *again = rc == SHARDD_CONFLICT;
+
+    if (rc != SHARDD_OK && rc != SHARDD_CONFLICT) {
+        return shardctl_store_fail(ctl, rc, "cannot write the decision");
+    }
+
+    return SHARDCTL_OK;
+}
+
+
+static int
+move_check_freeze(shardctl_t *ctl, shard_id_t shard)
+{
+    int                rc;
+    char               id[16], err[SHARD_ERR_SIZE], *verb;
+    shard_str_t        text;
+    shard_override_t   o;
+
+    snprintf(id, sizeof(id), "%u", shard);
+    verb = NULL;
+
+    rc = shardd_hash_get(&ctl->store, "override", id, &verb);
+
+    if (rc != SHARDD_OK || verb == NULL) {
+        return (rc == SHARDD_OK || rc == SHARDD_NONE) ? SHARDCTL_OK
+               : shardctl_store_fail(ctl, rc, "cannot read the overrides");
+    }
+
+    text.data = verb;
+    text.len = strlen(verb);
+
+    if (shard_override_decode(text, &o, err) == SHARD_OK
+        && (o.until_ms == 0 || o.until_ms > shardd_now_ms()))
+    {
+        rc = shardctl_fail(ctl, "shard %u has the override \"%s\": \"shardctl "
+                           "override --clear %u\" removes it", shard, verb,
+                           shard);
+    }
+
+    free(verb);
+
+    return (rc == SHARDD_OK) ? SHARDCTL_OK : SHARDCTL_FAILED;
+}
+
+
+static int
+move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
+{
+    char             migration[MOVE_ID_SIZE];
+    shard_node_t    *to;
+    shard_record_t  *rec;
+
+    rec = shardd_table_shard(table, move->shard);
+
+    if (rec == NULL) {
+        return shardctl_no_shard(ctl, table, move->shard);
+    }
+
+    to = shardd_table_node(table, move->to);
+
+    if (to == NULL) {
+        return shardctl_no_node(ctl, table, move->to);
+    }
+
+    if (strcmp(rec->primary, move->to) == 0) {
+        return shardctl_fail(ctl, "shard %u is on node \"%s\" already",
+                             move->shard, move->to);
+    }
+
+    if (to->state != SHARD_NODE_UP) {
+        return shardctl_fail(ctl, "node \"%s\" is %s: \"shardctl node up %s\" "
+                             "makes it take shards", to->name,
+                             shard_node_state_name(to->state), to->name);
+    }
+
+    /* the same wish again is answered below as the same migration */
+
+    if (rec->migration && strcmp(rec->target, move->to) != 0) {
+        shard_hex_encode(rec->migration, migration);
+        return shardctl_fail(ctl, "shard %u is moving to node \"%s\": wait "
+                             "for it, or \"shardctl rollback %s\"",
+                             move->shard, rec->target, migration);
+    }
+
+    return move_check_freeze(ctl, move->shard);
+}
+
+
+/* what the move would do to both nodes, as far as loads are known */
+
+static json_t *
+move_effect(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
+{
+    double                 moved;
+    json_t                *effect;
+    shard_node_t          *from, *to;
+    shard_record_t        *rec;
+    shardctl_load_t        load;
+    shardctl_node_load_t   a, b;
+
+    if (shardctl_load_read(ctl, table, &load) != SHARDCTL_OK) {
+        return NULL;
+    }
+
+    rec = shardd_table_shard(table, move->shard);
+    from = shardd_table_node(table, move->from);
+    to = shardd_table_node(table, move->to);
+
+    moved = load.now[rec - table->shards];
+
+    shardctl_node_load(table, &load, move->from, &a);
+    shardctl_node_load(table, &load, move->to, &b);
+    shardctl_load_free(&load);
+
+    if (!isfinite(b.now) && b.shards == 0) {
+        b.now = 0;
+    }
+
+    effect = json_pack("{s:o}", "load_moved", shardctl_number(moved));
+
+    json_object_set_new(effect, "utilisation_from_before",
+                     shardctl_number(from ? a.now / from->capacity : NAN));
+    json_object_set_new(effect, "utilisation_from_after",
+                     shardctl_number(from ? (a.now - moved) / from->capacity
+                                          : NAN));
+    json_object_set_new(effect, "utilisation_to_before",
+                     shardctl_number(b.now / to->capacity));
+    json_object_set_new(effect, "utilisation_to_after",
+                     shardctl_number((b.now + moved) / to->capacity));
+
+    return effect;
+}
+
+
+static int
+move_dry_run(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
+{
+    json_t  *effect;
+
+    effect = move_effect(ctl, table, move);
+
+    if (effect == NULL) {
+        return SHARDCTL_FAILED;
+    }
+
+    json_object_set_new(effect, "id", json_string(move->id));
+    json_object_set_new(effect, "shard",
+                        json_integer((json_int_t) move->shard));
+    json_object_set_new(effect, "from", shardctl_text(move->from));
+    json_object_set_new(effect, "to", shardctl_text(move->to));
+    json_object_set_new(effect, "dry_run", json_true());
+
+    if (ctl->json) {
+        return shardctl_show(ctl, effect);
+    }
+
+    printf("would move shard %u from %s to %s as %s\n", move->shard,
+           move->from, move->to, move->id);
+
+    if (isfinite(shardctl_get_number(effect, "load_moved"))) {
+        printf("load now %.1f requests/s; %s %.0f%% -> %.0f%%, %s %.0f%% -> "
+               "%.0f%% used\n", shardctl_get_number(effect, "load_moved"),
+               move->from,
+               100 * shardctl_get_number(effect, "utilisation_from_before"),
+               100 * shardctl_get_number(effect, "utilisation_from_after"),
+               move->to,
+               100 * shardctl_get_number(effect, "utilisation_to_before"),
+               100 * shardctl_get_number(effect, "utilisation_to_after"));
+
+    } else {
+        printf("its load is unknown: there is no history of it\n");
+    }
+
+    json_decref(effect);
+
+    return SHARDCTL_OK;
+}
+
+
+int
+move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
+{
+    int              rc, again;
+    json_t          *out;
+    shard_record_t  *rec;
+
+    rc = move_check(ctl, table, move);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    rec = shardd_table_shard(table, move->shard);
+
+    move->from = rec->primary;
+    move->epoch = rec->epoch;
+
+    shard_hex_encode(shard_decision_id(move->shard, move->epoch, move->from,
+                                       move->to), move->id);
+
+    if (shardctl_option(ctl, "dry-run")) {
+        return move_dry_run(ctl, table, move);
+    }
+
+    rc = move_add(ctl, move, &again);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    if (!ctl->json) {
+        printf("%s%s\n", move->id, again ? " (decided before)" : "");
+        fflush(stdout);
+    }
+
+    out = json_pack("{s:s, s:I, s:o, s:o, s:b}", "id", move->id, "shard",
+                    (json_int_t) move->shard, "from",
+                    shardctl_text(move->from), "to", shardctl_text(move->to),
+                    "again", again);
+
+    return move_finish(ctl, move->id, "done", out);
+}
+
+
+int
+shardctl_cmd_migrate(shardctl_t *ctl)
+{
+    int              rc;
+    long             timeout;
+    move_t           move;
+    shardd_table_t   table;
+
+    memset(&move, 0, sizeof(move_t));
+    timeout = 0;
+
+    if (shardctl_shard_arg(ctl, ctl->args[0], &move.shard)
+        || shardctl_option_ms(ctl, "timeout", 1, &timeout))
+    {
+        return SHARDCTL_USAGE;
+    }
+
+    rc = shardctl_load(ctl, &table);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    move.to = ctl->args[1];
+    move.verb = "migrate";
+
+    rc = move_run(ctl, &table, &move);
+
+    shardd_table_free(&table);
+
+    return rc;
+}

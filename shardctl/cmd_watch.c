@@ -1,0 +1,488 @@
+
+/*
+ * watch: what is forecast, decided and moving.  On a terminal one view that
+ * is redrawn; elsewhere a line for everything that changed since the last
+ * look, so that a pipe gets a readable story.
+ *
+ * A look is turned into facts, "migration 5f0c..." -> "shard 42 n1 -> n2
+ * copy"; a change is a fact that is new, other or gone.
+ */
+
+
+#include <math.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "shardd_loop.h"
+#include "shardctl.h"
+
+
+#define WATCH_MIGRATIONS  30
+#define WATCH_DECISIONS   8
+#define WATCH_SLICE_MS    100
+
+
+typedef struct {
+    shardctl_t      *ctl;
+    long             interval_ms;
+    uint64_t         end_ms;          /* monotonic, 0 = never */
+    int              draw;
+    int              raw;             /* the terminal is to be restored */
+    struct termios   saved;
+    json_t          *facts;           /* of the look before */
+} watch_t;
+
+
+static const shardctl_column_t  watch_decisions[] = {
+    { "id", "DECISION", SHARDCTL_TEXT },
+    { "shard", "SHARD", SHARDCTL_INT },
+    { "from", "FROM", SHARDCTL_TEXT },
+    { "to", "TO", SHARDCTL_TEXT },
+    { "mode", "MODE", SHARDCTL_STATE },
+    { "by", "BY", SHARDCTL_TEXT },
+    { "utilisation", "FORECAST", SHARDCTL_PERCENT },
+    { "breach_in_ms", "BREACH IN", SHARDCTL_SPAN_MS },
+    { "decided_ms", "DECIDED", SHARDCTL_TIME_MS },
+    { NULL, NULL, SHARDCTL_TEXT }
+};
+
+
+static json_t *
+watch_decision(const shardd_entry_t *d)
+{
+    json_t  *row, *reason;
+
+    reason = shardctl_json(shardd_entry_field(d, "reason"));
+
+    row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                    "id", shardctl_field(d, "id"),
+                    "shard", shardctl_field_int(d, "shard"),
+                    "from", shardctl_field(d, "from"),
+                    "to", shardctl_field(d, "to"),
+                    "mode", shardctl_field(d, "mode"),
+                    "by", shardctl_field(d, "by"),
+                    "decided_ms", shardctl_field_int(d, "decided_ms"),
+                    "utilisation",
+                    shardctl_number(shardctl_get_number(reason,
+                                                        "forecast_load")
+                                    / shardctl_get_number(reason,
+                                                          "capacity")),
+                    "breach_in_ms",
+                    shardctl_number(1000 * shardctl_get_number(reason,
+                                                           "breach_in_s")));
+    json_decref(reason);
+
+    return row;
+}
+
+
+/* status, with zones, the newest decisions and migrations */
+
+static int
+watch_look(shardctl_t *ctl, json_t **look)
+{
+    int               rc;
+    size_t            i;
+    json_t           *rows;
+    shardd_entry_t    zones;
+    shardd_entries_t  entries;
+
+    rc = shardctl_status(ctl, look);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    rc = shardctl_hash(ctl, "zones", &zones);
+
+    if (rc != SHARDCTL_OK) {
+        json_decref(*look);
+        return rc;
+    }
+
+    json_object_set_new(*look, "zones", shardctl_rows_zones(&zones));
+    shardd_entry_free(&zones);
+
+    rows = json_array();
+    memset(&entries, 0, sizeof(shardd_entries_t));
+
+    if (shardd_decisions(&ctl->store, WATCH_DECISIONS, &entries) == SHARDD_OK)
+    {
+        for (i = 0; i < entries.n; i++) {
+            json_array_append_new(rows, watch_decision(&entries.entries[i]));
+        }
+
+        shardd_entries_free(&entries);
+    }
+
+    json_object_set_new(*look, "decisions", rows);
+    memset(&entries, 0, sizeof(shardd_entries_t));
+
+    if (shardd_migrations(&ctl->store, WATCH_MIGRATIONS, &entries)
+        == SHARDD_OK)
+    {
+        json_object_set_new(*look, "newest",
+                            shardctl_rows_migrations(&entries, 0));
+        shardd_entries_free(&entries);
+    }
+
+    return SHARDCTL_OK;
+}
+
+
+static void
+watch_fact(json_t *facts, const char *what, const char *id, const char *text)
+{
+    char  key[256];
+
+    snprintf(key, sizeof(key), "%s %.200s", what, id);
+
+    json_object_set_new(facts, key, shardctl_text(text));
+}
+
+
+static void
+watch_facts_moves(json_t *facts, const json_t *look)
+{
+    char           text[512];
+    size_t         i;
+    const json_t  *row;
+
+    json_array_foreach(json_object_get(look, "decisions"), i, row) {
+        snprintf(text, sizeof(text), "shard %.0f %.63s -> %.63s, mode %.20s, "
+                 "by %.60s", shardctl_get_number(row, "shard"),
+                 shardctl_get_text(row, "from"), shardctl_get_text(row, "to"),
+                 shardctl_get_text(row, "mode"), shardctl_get_text(row, "by"));
+
+        if (isfinite(shardctl_get_number(row, "utilisation"))) {
+            snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                     ", forecast %.0f%% used in %.0f s",
+                     100 * shardctl_get_number(row, "utilisation"),
+                     shardctl_get_number(row, "breach_in_ms") / 1000);
+        }
+
+        watch_fact(facts, "decision", shardctl_get_text(row, "id"), text);
+    }
+
+    json_array_foreach(json_object_get(look, "newest"), i, row) {
+        snprintf(text, sizeof(text), "shard %.0f %.63s -> %.63s, %.20s%s%.200s",
+                 shardctl_get_number(row, "shard"),
+                 shardctl_get_text(row, "from"), shardctl_get_text(row, "to"),
+                 shardctl_get_text(row, "phase"),
+                 shardctl_get_text(row, "error")[0] ? ": " : "",
+                 shardctl_get_text(row, "error"));
+
+        if (isfinite(shardctl_get_number(row, "hold_ms"))
+            && shardctl_phase_committed(shardctl_get_text(row, "phase")))
+        {
+            snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                     ", held %.0f ms", shardctl_get_number(row, "hold_ms"));
+        }
+
+        watch_fact(facts, "migration", shardctl_get_text(row, "id"), text);
+    }
+}
+
+
+static json_t *
+watch_facts(const json_t *look)
+{
+    char           text[512], at[40];
+    size_t         i;
+    json_t        *facts;
+    const json_t  *row;
+
+    facts = json_object();
+    row = json_object_get(look, "predictor");
+
+    if (json_is_object(row)) {
+        snprintf(text, sizeof(text), "mode %.20s, %.200s",
+                 shardctl_get_text(row, "mode"),
+                 shardctl_get_text(row, "state"));
+        watch_fact(facts, "predictor", "", text);
+    }
+
+    json_array_foreach(json_object_get(look, "zones"), i, row) {
+        shardctl_time(shardctl_get_number(row, "peak_at"), at, sizeof(at));
+        snprintf(text, sizeof(text), "forecast peak %.0f%% used, node %.63s, "
+                 "%s", 100 * shardctl_get_number(row, "score"),
+                 shardctl_get_text(row, "node"), at);
+        watch_fact(facts, "zone", shardctl_get_text(row, "zone"), text);
+    }
+
+    json_array_foreach(json_object_get(look, "routers"), i, row) {
+        watch_fact(facts, "router", shardctl_get_text(row, "name"),
+                   shardctl_get_text(row, "state"));
+    }
+
+    json_array_foreach(json_object_get(look, "nodes"), i, row) {
+        watch_fact(facts, "node", shardctl_get_text(row, "name"),
+                   shardctl_get_text(row, "state"));
+    }
+
+    json_array_foreach(json_object_get(look, "overrides"), i, row) {
+        snprintf(text, sizeof(text), "%.200s, %.20s %.200s",
+                 shardctl_get_text(row, "verb"),
+                 shardctl_get_text(row, "state"),
+                 shardctl_get_text(row, "reason"));
+        watch_fact(facts, "override", shardctl_get_text(row, "shard"), text);
+    }
+
+    watch_facts_moves(facts, look);
+
+    return facts;
+}
+
+
+static void
+watch_line(watch_t *w, const char *key, const char *text)
+{
+    char     at[40];
+    json_t  *line;
+
+    if (w->ctl->json) {
+        line = json_pack("{s:I, s:o, s:o}", "time_ms",
+                         (json_int_t) shardd_now_ms(), "what",
+                         shardctl_text(key), "text", shardctl_text(text));
+        json_dumpf(line, stdout, JSON_COMPACT);
+        printf("\n");
+        json_decref(line);
+        return;
+    }
+
+    shardctl_time((double) shardd_now_ms() / 1000, at, sizeof(at));
+    printf("%s  ", at);
+    shardctl_put(w->ctl, SHARDCTL_BOLD, key);
+    printf("  ");
+    shardctl_put(w->ctl, SHARDCTL_PLAIN, text);
+    printf("\n");
+}
+
+
+/* old migrations and decisions are no news in the first look */
+
+static int
+watch_is_news(const watch_t *w, const char *key, const char *text)
+{
+    return w->facts != NULL || strncmp(key, "decision ", 9) == 0
+           || strncmp(key, "migration ", 10) != 0
+           || (strstr(text, ", done") == NULL
+               && strstr(text, ", rolled-back") == NULL);
+}
+
+
+static void
+watch_changes(watch_t *w, const json_t *look)
+{
+    json_t      *facts, *v, *old;
+    const char  *key;
+
+    facts = watch_facts(look);
+
+    json_object_foreach(facts, key, v) {
+        old = json_object_get(w->facts, key);
+
+        if ((old == NULL || !json_equal(old, v))
+            && watch_is_news(w, key, json_string_value(v)))
+        {
+            watch_line(w, key, json_string_value(v));
+        }
+    }
+
+    /* decisions and migrations only fall out of the list of the newest */
+
+    json_object_foreach(w->facts, key, v) {
+
+        if (json_object_get(facts, key) == NULL
+            && strncmp(key, "decision ", 9) != 0
+            && strncmp(key, "migration ", 10) != 0)
+        {
+            watch_line(w, key, "gone");
+        }
+    }
+
+    json_decref(w->facts);
+    w->facts = facts;
+}
+
+
+static void
+watch_draw(shardctl_t *ctl, const json_t *look)
+{
+    shardctl_status_draw(ctl, look);
+
+    if (json_array_size(json_object_get(look, "zones"))) {
+        shardctl_title(ctl, "forecast by zone");
+        shardctl_table(ctl, json_object_get(look, "zones"),
+                       shardctl_columns_zones);
+    }
+
+    if (json_array_size(json_object_get(look, "decisions"))) {
+        shardctl_title(ctl, "newest decisions");
+        shardctl_table(ctl, json_object_get(look, "decisions"),
+                       watch_decisions);
+    }
+}
+
+
+/* 1 when it is to end: "q", a signal, or the time is over */
+
+static int
+watch_pause(watch_t *w)
+{
+    char           c;
+    uint64_t       until, now;
+    struct pollfd  fd;
+
+    until = shardd_monotonic_ms() + (uint64_t) w->interval_ms;
+
+    for ( ;; ) {
+        now = shardd_monotonic_ms();
+
+        if (shardd_loop_stopping() || (w->end_ms && now >= w->end_ms)) {
+            return 1;
+        }
+
+        if (now >= until) {
+            return 0;
+        }
+
+        if (!w->raw) {
+            shardd_loop_pause(until - now < WATCH_SLICE_MS
+                              ? (long) (until - now) : WATCH_SLICE_MS);
+            continue;
+        }
+
+        fd.fd = STDIN_FILENO;
+        fd.events = POLLIN;
+
+        if (poll(&fd, 1, WATCH_SLICE_MS) == 1
+            && (read(STDIN_FILENO, &c, 1) != 1 || c == 'q' || c == 'Q'))
+        {
+            return 1;
+        }
+    }
+}
+
+
+static int
+watch_loop(watch_t *w)
+{
+    int      rc;
+    json_t  *look;
+
+    do {
+        rc = watch_look(w->ctl, &look);
+
+        if (rc != SHARDCTL_OK) {
+
+            /* a store that is away comes back; what is wrong ends it */
+
+            if (w->facts == NULL && !w->draw) {
+                return rc;
+            }
+
+            continue;
+        }
+
+        if (w->draw) {
+            printf("\033[H\033[2J");
+            watch_draw(w->ctl, look);
+            printf("\nq ends\n");
+            json_decref(w->facts);
+            w->facts = json_object();
+
+        } else {
+            watch_changes(w, look);
+        }
+
+        fflush(stdout);
+        json_decref(look);
+
+    } while (!watch_pause(w));
+
+    return SHARDCTL_OK;
+}
+
+
+static int
+watch_once(shardctl_t *ctl)
+{
+    int      rc;
+    json_t  *look;
+
+    rc = watch_look(ctl, &look);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    if (ctl->json) {
+        return shardctl_show(ctl, look);
+    }
+
+    watch_draw(ctl, look);
+    json_decref(look);
+
+    return SHARDCTL_OK;
+}
+
+
+int
+shardctl_cmd_watch(shardctl_t *ctl)
+{
+    int             rc;
+    long            span;
+    watch_t         w;
+    struct termios  raw;
+
+    memset(&w, 0, sizeof(watch_t));
+
+    span = 0;
+    w.ctl = ctl;
+    w.interval_ms = 1000;
+
+    if (shardctl_option_ms(ctl, "interval", 100, &w.interval_ms)
+        || shardctl_option_ms(ctl, "for", 1, &span))
+    {
+        return SHARDCTL_USAGE;
+    }
+
+    if (shardctl_option(ctl, "once")) {
+        return watch_once(ctl);
+    }
+
+    rc = shardctl_open(ctl);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    if (shardd_loop_init() != 0) {
+        return shardctl_fail(ctl, "cannot catch signals: %m");
+    }
+
+    w.end_ms = span ? shardd_monotonic_ms() + (uint64_t) span : 0;
+    w.draw = ctl->tty && !ctl->json;
+
+    if (w.draw && isatty(STDIN_FILENO)
+        && tcgetattr(STDIN_FILENO, &w.saved) == 0)
+    {
+        raw = w.saved;
+        raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);
+        w.raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+    }
+
+    rc = watch_loop(&w);
+
+    if (w.raw) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &w.saved);
+    }
+
+    json_decref(w.facts);
+
+    return rc;
+}

@@ -1,0 +1,212 @@
+
+/*
+ * rollback, pause, resume: what operators wish for a migration.  Before its
+ * commit that is its field "wish", which only operators write.
+ */
+
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shard_codec.h"
+#include "move.h"
+
+
+static int
+move_get(shardctl_t *ctl, const char *id, shardd_entry_t *m)
+{
+    int           rc;
+    uint64_t      value;
+    shard_str_t   text;
+
+    memset(m, 0, sizeof(shardd_entry_t));
+
+    text.data = id;
+    text.len = strlen(id);
+
+    if (shard_hex_decode(text, &value) != SHARD_OK) {
+        return shardctl_usage(ctl, "\"%s\" is no migration's id: 16 hex "
+                              "digits as \"shardctl migrations\" lists them "
+                              "are needed", id);
+    }
+
+    rc = shardctl_open(ctl);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    rc = shardd_migration_get(&ctl->store, id, m);
+
+    if (rc == SHARDD_NONE) {
+        return shardctl_fail(ctl, "keyspace \"%s\" has no migration %s: "
+                             "\"shardctl migrations\" lists them",
+                             ctl->keyspace, id);
+    }
+
+    if (rc != SHARDD_OK) {
+        return shardctl_store_fail(ctl, rc, "cannot read the migration");
+    }
+
+    return SHARDCTL_OK;
+}
+
+
+static int
+move_wish(shardctl_t *ctl, const char *id, const char *wish, const char *done)
+{
+    int      rc;
+    json_t  *out;
+
+    rc = shardd_migration_wish(&ctl->store, id, wish);
+
+    if (rc != SHARDD_OK) {
+        return shardctl_store_fail(ctl, rc, "cannot write the wish");
+    }
+
+    if (!ctl->json) {
+        printf("migration %s: %s\n", id, done);
+        fflush(stdout);
+    }
+
+    out = json_pack("{s:s, s:s}", "id", id, "wish", wish);
+
+    return move_finish(ctl, id, "rolled-back", out);
+}
+
+
+/* after the commit: the way back is a migration of its own */
+
+static int
+move_back(shardctl_t *ctl, const shardd_entry_t *m)
+{
+    int              rc;
+    move_t           move;
+    const char      *from, *to, *shard;
+    shard_record_t  *rec;
+    shardd_table_t   table;
+
+    memset(&move, 0, sizeof(move_t));
+
+    from = shardd_entry_field(m, "from");
+    to = shardd_entry_field(m, "to");
+    shard = shardd_entry_field(m, "shard");
+
+    if (from == NULL || to == NULL || shard == NULL) {
+        return shardctl_fail(ctl, "migration %s has no \"shard\", \"from\" or "
+                             "\"to\"", m->id);
+    }
+
+    rc = shardctl_load(ctl, &table);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    move.shard = (shard_id_t) strtoul(shard, NULL, 10);
+    move.to = from;
+    move.verb = "rollback";
+
+    rec = shardd_table_shard(&table, move.shard);
+
+    if (rec && strcmp(rec->primary, to) != 0) {
+        rc = shardctl_fail(ctl, "shard %u is not on node \"%s\" any more but "
+                           "on \"%s\": \"shardctl migrate %u %s\" moves it",
+                           move.shard, to, rec->primary, move.shard, from);
+    } else {
+        rc = move_run(ctl, &table, &move);
+    }
+
+    shardd_table_free(&table);
+
+    return rc;
+}
+
+
+int
+shardctl_cmd_rollback(shardctl_t *ctl)
+{
+    int              rc;
+    const char      *phase;
+    shardd_entry_t   m;
+
+    rc = move_get(ctl, ctl->args[0], &m);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    phase = move_phase(&m);
+
+    if (strcmp(phase, "rolled-back") == 0) {
+        rc = shardctl_fail(ctl, "migration %s is rolled back already",
+                           ctl->args[0]);
+
+    } else if (strcmp(phase, "commit") == 0) {
+        rc = shardctl_fail(ctl, "migration %s is committing: ask again when "
+                           "it is done, it will be moved back",
+                           ctl->args[0]);
+
+    } else if (shardctl_phase_committed(phase)) {
+        rc = move_back(ctl, &m);
+
+    } else {
+        rc = move_wish(ctl, ctl->args[0], "rollback", "is to roll back");
+    }
+
+    shardd_entry_free(&m);
+
+    return rc;
+}
+
+
+static int
+move_pause(shardctl_t *ctl, const char *wish, const char *done)
+{
+    int              rc;
+    const char      *phase;
+    shardd_entry_t   m;
+
+    rc = move_get(ctl, ctl->args[0], &m);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    phase = move_phase(&m);
+
+    if (strcmp(phase, "commit") == 0 || shardctl_phase_committed(phase)
+        || strncmp(phase, "roll", 4) == 0)
+    {
+        rc = shardctl_fail(ctl, "migration %s is in phase \"%s\": only one "
+                           "before its commit can pause", ctl->args[0], phase);
+
+    } else if (strcmp(wish, "") == 0
+               && strcmp(shardd_entry_field(&m, "wish")
+                         ? shardd_entry_field(&m, "wish") : "", "pause") != 0)
+    {
+        rc = shardctl_fail(ctl, "migration %s does not pause",
+                           ctl->args[0]);
+
+    } else {
+        rc = move_wish(ctl, ctl->args[0], wish, done);
+    }
+
+    shardd_entry_free(&m);
+
+    return rc;
+}
+
+
+int
+shardctl_cmd_pause(shardctl_t *ctl)
+{
+    return move_pause(ctl, "pause", "pauses");
+}
+
+
+int
+shardctl_cmd_resume(shardctl_t *ctl)
+{
+    return move_pause(ctl, "", "goes on");
+}

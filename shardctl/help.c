@@ -1,0 +1,123 @@
+
+/* The manual, printed from the table of commands: --help and Markdown. */
+
+
+#include <string.h>
+
+#include "shardctl.h"
+
+
+static void
+help_options(const shardctl_opt_t *opts, const char *indent)
+{
+    int   n;
+    char  head[64];
+
+    for ( /* void */ ; opts && opts->name; opts++) {
+        n = snprintf(head, sizeof(head), "--%s%s%s", opts->name,
+                     opts->arg ? " " : "", opts->arg ? opts->arg : "");
+
+        if (n > 24) {
+            printf("%s%s\n%s%-24s  %s\n", indent, head, indent, "",
+                   opts->doc);
+
+        } else {
+            printf("%s%-24s  %s\n", indent, head, opts->doc);
+        }
+    }
+}
+
+
+void
+shardctl_help(void)
+{
+    const shardctl_command_t  *c;
+
+    printf("usage: shardctl [--redis URL] [-k KEYSPACE] [--json] COMMAND ..."
+           "\n\nCommands (\"shardctl COMMAND --help\" says more):\n\n");
+
+    for (c = shardctl_commands; c->name; c++) {
+        printf("  %-16s %s\n", c->name, c->doc);
+    }
+
+    printf("\nOptions, before or after the command:\n\n");
+
+    help_options(shardctl_globals, "  ");
+
+    printf("\nExit status: 0 done, 1 failed, 2 wrong use.\n");
+}
+
+
+void
+shardctl_help_command(const shardctl_command_t *c)
+{
+    const char  *line;
+
+    printf("usage: shardctl %s%s%s\n\n%s\n", c->name, c->args[0] ? " " : "",
+           c->args, c->doc);
+
+    if (c->opts && c->opts->name) {
+        printf("\nOptions:\n\n");
+        help_options(c->opts, "  ");
+    }
+
+    if (c->more) {
+        printf("\n");
+
+        for (line = c->more; *line; /* void */ ) {
+            printf("%.*s\n", (int) strcspn(line, "\n"), line);
+            line += strcspn(line, "\n");
+            line += (*line == '\n');
+        }
+    }
+
+    printf("\nOptions of all commands:\n\n");
+    help_options(shardctl_globals, "  ");
+}
+
+
+static void
+help_markdown_options(const shardctl_opt_t *opts)
+{
+    printf("| option | what |\n|---|---|\n");
+
+    for ( /* void */ ; opts->name; opts++) {
+        printf("| `--%s%s%s` | %s |\n", opts->name, opts->arg ? " " : "",
+               opts->arg ? opts->arg : "", opts->doc);
+    }
+}
+
+
+void
+shardctl_help_markdown(void)
+{
+    const shardctl_command_t  *c;
+
+    printf("# shardctl\n\n"
+           "The command line of one keyspace. Written by "
+           "`shardctl --help-markdown`.\n\n"
+           "    shardctl [--redis URL] [-k KEYSPACE] [--json] COMMAND ...\n\n"
+           "Global options stand before or after the command. Exit status: 0 "
+           "done, 1 failed (the message says what, where and\nthe way out), 2 "
+           "wrong use. With `--json` a failure is also "
+           "`{\"error\":{\"code\",\"message\"}}` on standard output.\n\n");
+
+    help_markdown_options(shardctl_globals);
+
+    for (c = shardctl_commands; c->name; c++) {
+        printf("\n## %s\n\n    shardctl %s%s%s\n\n%c%s.\n", c->name, c->name,
+               c->args[0] ? " " : "", c->args,
+               (c->doc[0] >= 'a' && c->doc[0] <= 'z') ? c->doc[0] - 32
+                                                      : c->doc[0],
+               c->doc + 1);
+
+        if (c->more) {
+            printf("\n```\n%s\n```\n", c->more);
+        }
+
+        if (c->opts && c->opts->name) {
+            printf("\n");
+            help_markdown_options(c->opts);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+
+/* The parts of "shardctl init": who the nodes are, who owns what. */
+
+
+#ifndef _SHARDCTL_INIT_H_INCLUDED_
+#define _SHARDCTL_INIT_H_INCLUDED_
+
+
+#include "shardctl.h"
+
+
+#define INIT_NODES_MAX  4096
+
+
+typedef struct {
+    size_t         n;
+    size_t         size;
+    shard_node_t  *nodes;
+} init_nodes_t;
+
+
+/* one node of checked fields; "where" begins the message about a bad one */
+
+int init_node_add(shardctl_t *ctl, init_nodes_t *nodes,
+    const shard_node_t *node, const char *where);
+
+int init_nodes_yaml(shardctl_t *ctl, const char *path, init_nodes_t *nodes);
+int init_node_spec(shardctl_t *ctl, const char *spec, init_nodes_t *nodes);
+
+/* owner[i] = index of shard i's node */
+
+int init_placement_file(shardctl_t *ctl, const char *path,
+    const init_nodes_t *nodes, size_t nshards, uint32_t *owner);
+
+/* tells each node which shards it owns at "epoch", by the HTTP contract */
+
+int init_roles(shardctl_t *ctl, const init_nodes_t *nodes, size_t nshards,
+    const uint32_t *owner, uint32_t epoch);
+
+
+#endif /* _SHARDCTL_INIT_H_INCLUDED_ */

@@ -1,0 +1,279 @@
+
+/* The table of commands, and main(). */
+
+
+#include <langinfo.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shardctl.h"
+
+
+static const shardctl_opt_t  init_opts[] = {
+    { "shards", "N", "number of shards, 1 to 1000000" },
+    { "nodes", "FILE.yaml", "the nodes, see below" },
+    { "node", "NAME=ADDR,zone=Z,capacity=C",
+      "one node; give it once per node" },
+    { "strategy", "S",
+      "log-shipping (default), stateless, copy-on-write or queue" },
+    { "consistency", "C", "strong (default) or eventual" },
+    { "placement", "P",
+      "round-robin (default), or FILE.csv with lines \"shard,node\"" },
+    { "driver", "D", "http (default): tell each node what it owns; none" },
+    { "force", NULL, "replace the table that is there" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  node_add_opts[] = {
+    { "zone", "Z", "its availability zone" },
+    { "capacity", "C", "requests per second it carries" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  shards_opts[] = {
+    { "from", "ID", "the first shard id to list" },
+    { "limit", "M", "at most so many (default 1000)" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  migrations_opts[] = {
+    { "limit", "M", "at most so many, newest first (default 20)" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  migrate_opts[] = {
+    { "dry-run", NULL, "check and say what would be, change nothing" },
+    { "wait", NULL, "until it ends; exit status 1 when it is rolled back" },
+    { "timeout", "TIME", "of --wait (default 10m)" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  override_opts[] = {
+    { "clear", "SHARD", "remove the shard's override" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  forecast_opts[] = {
+    { "plot", "[FILE.png]", "draw history and forecast, here or as PNG" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  import_opts[] = {
+    { "format", "F", "trace, fleet or access; else told from the first line" },
+    { "shard", "ID", "trace: the shard it is of" },
+    { "days", "A-B", "only these days, counted from the first line as 1" },
+    { "key-field", "K", "access: field number, \"arg:NAME\" or \"last\"" },
+    { "interval", "S", "seconds of one history row (default 300)" },
+    { "shift-to", "EPOCH",
+      "move all times so that the history ends at EPOCH, or \"now\"" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  show_opts[] = {
+    { "limit", "M", "the newest rows (default 48)" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  watch_opts[] = {
+    { "interval", "TIME", "between two looks (default 1s)" },
+    { "for", "TIME", "end after it" },
+    { "once", NULL, "one look" },
+    { NULL, NULL, NULL }
+};
+
+
+const shardctl_opt_t  shardctl_globals[] = {
+    { "redis", "URL", "redis://[user:password@]host:port[/db], host:port or "
+      "unix:/path; default: SHARD_REDIS, 127.0.0.1:6379" },
+    { "keyspace", "KEYSPACE", "also -k; default: SHARD_KEYSPACE" },
+    { "password-file", "FILE", "its first line is the password for Redis" },
+    { "json", NULL, "print JSON" },
+    { "help", NULL, "also -h; of the program or of the command" },
+    { "help-markdown", NULL, "the manual, as docs/shardctl.md" },
+    { "version", NULL, "print the version" },
+    { NULL, NULL, NULL }
+};
+
+
+const shardctl_command_t  shardctl_commands[] = {
+
+    { "status", "", "the keyspace at a glance, problems first",
+      shardctl_cmd_status, 0, 0, NULL, NULL },
+
+    { "shards", "[--from ID] [--limit M]", "the shard table",
+      shardctl_cmd_shards, 0, 0, shards_opts, NULL },
+
+    { "nodes", "", "nodes with their load now and forecast",
+      shardctl_cmd_nodes, 0, 0, NULL,
+      "The load now is the newest history row, the peak the forecast's\n"
+      "highest step at quantile 0.9, the shards' errors taken as\n"
+      "independent.  Loads are requests per second." },
+
+    { "zones", "", "load prediction score of each zone",
+      shardctl_cmd_zones, 0, 0, NULL,
+      "The score is the highest forecast utilisation of a node of the zone." },
+
+    { "routers", "", "the nginx instances that route",
+      shardctl_cmd_routers, 0, 0, NULL, NULL },
+
+    { "migrations", "[--limit M]", "moves of shards, newest first",
+      shardctl_cmd_migrations, 0, 0, migrations_opts, NULL },
+
+    { "watch", "[--interval TIME] [--for TIME] [--once]",
+      "what is forecast, decided and moving, live",
+      shardctl_cmd_watch, 0, 0, watch_opts,
+      "On a terminal the view is redrawn until \"q\" or Ctrl-C; elsewhere each\n"
+      "change is one line, with --json one JSON object per line." },
+
+    { "explain", "ID", "why a decision was made and what became of it",
+      shardctl_cmd_explain, 1, 1, NULL, NULL },
+
+    { "forecast", "SHARD [--plot [FILE.png]]", "the shard's stored forecast",
+      shardctl_cmd_forecast, 1, 1, forecast_opts, NULL },
+
+    { "init", "--shards N (--nodes FILE.yaml | --node SPEC...) [OPTION...]",
+      "make the keyspace's table",
+      shardctl_cmd_init, 0, 0, init_opts,
+      "The keyspace is of kind hash, cut into N equal ranges.  With --driver\n"
+      "http every node is first told which shards it owns; a node that does\n"
+      "not answer ends the command before the table is written.\n"
+      "\n"
+      "FILE.yaml:\n"
+      "\n"
+      "    nodes:\n"
+      "        n1: { addr: 127.0.0.1:8001, zone: z1, capacity: 470 }\n"
+      "        n2: { addr: \"unix:/run/n2.sock\", zone: z2, capacity: 470 }" },
+
+    { "node add", "NAME ADDR --zone Z --capacity C", "add a node",
+      shardctl_cmd_node_add, 2, 2, node_add_opts,
+      "ADDR is host:port with a numeric IPv4 or [IPv6] host, or unix:/path." },
+
+    { "node drain", "NAME", "let the planner empty the node",
+      shardctl_cmd_node_drain, 1, 1, NULL, NULL },
+
+    { "node up", "NAME", "the node serves",
+      shardctl_cmd_node_up, 1, 1, NULL, NULL },
+
+    { "node down", "NAME", "the node does not serve",
+      shardctl_cmd_node_down, 1, 1, NULL, NULL },
+
+    { "node remove", "NAME", "remove a node that owns nothing",
+      shardctl_cmd_node_remove, 1, 1, NULL, NULL },
+
+    { "migrate", "SHARD NODE [--dry-run] [--wait]", "move a shard to a node",
+      shardctl_cmd_migrate, 2, 2, migrate_opts,
+      "It is a decision by hand: a migrator carries it out.  Asking for the\n"
+      "same move again while it runs is the same migration." },
+
+    { "rollback", "MIGRATION [--wait]", "take a migration back",
+      shardctl_cmd_rollback, 1, 1, &migrate_opts[1],
+      "Before its commit the migration rolls back; after it the shard is\n"
+      "moved back by a new migration." },
+
+    { "pause", "MIGRATION", "keep a migration where it is",
+      shardctl_cmd_pause, 1, 1, NULL, NULL },
+
+    { "resume", "MIGRATION", "let a paused migration go on",
+      shardctl_cmd_resume, 1, 1, NULL, NULL },
+
+    { "override", "[SHARD \"VERB\" | --clear SHARD]",
+      "route a shard by hand; alone: list the overrides",
+      shardctl_cmd_override, 0, 2, override_opts,
+      "VERB is one of\n"
+      "\n"
+      "    pin NODE                      all of it to NODE\n"
+      "    split NODE=BP NODE=BP         by key; basis points, 10000 in all\n"
+      "    hold                          park its requests\n"
+      "    drain                         the first standby serves\n"
+      "    freeze                        planner and migrator leave it alone\n"
+      "\n"
+      "each with an optional trailing \"until 2026-12-01T08:00Z\"." },
+
+    { "history import", "FILE... [OPTION...]",
+      "load history, so that forecasts start at once",
+      shardctl_cmd_history_import, 1, 1000, import_opts,
+      "trace   lines \"timestamp,value\" of one shard (--shard)\n"
+      "fleet   lines \"epoch,shard,shard,...\": columns are shards 0, 1, ...\n"
+      "access  nginx's combined log; the key is the last quoted field, a\n"
+      "        field by its number from 1, or \"arg:NAME\" of the query\n"
+      "\n"
+      "Values are requests per second; empty ones are unknown.  A point holds\n"
+      "for the file's step; finer ones are averaged.  The first and last\n"
+      "interval of an access log count as whole ones, a request without a key\n"
+      "(\"-\") is left out.  Nothing is written unless every line is good." },
+
+    { "history show", "SHARD [--limit M]", "the shard's newest history",
+      shardctl_cmd_history_show, 1, 1, show_opts, NULL },
+
+    { NULL, NULL, NULL, NULL, 0, 0, NULL, NULL }
+};
+
+
+static int
+main_run(shardctl_t *ctl)
+{
+    if (ctl->version) {
+        printf("shardctl %s\n", SHARDCTL_VERSION);
+        return SHARDCTL_OK;
+    }
+
+    if (ctl->markdown) {
+        shardctl_help_markdown();
+        return SHARDCTL_OK;
+    }
+
+    if (ctl->help) {
+
+        if (ctl->command) {
+            shardctl_help_command(ctl->command);
+
+        } else {
+            shardctl_help();
+        }
+
+        return SHARDCTL_OK;
+    }
+
+    return ctl->command->run(ctl);
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int         rc;
+    shardctl_t  ctl;
+
+    memset(&ctl, 0, sizeof(shardctl_t));
+
+    setlocale(LC_CTYPE, "");
+
+    ctl.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    ctl.tty = isatty(STDOUT_FILENO) != 0;
+    ctl.colour = ctl.tty && getenv("NO_COLOR") == NULL;
+
+    rc = shardctl_parse(&ctl, argc, argv);
+
+    if (rc == SHARDCTL_OK) {
+        rc = main_run(&ctl);
+    }
+
+    if (ctl.opened) {
+        shardd_store_close(&ctl.store);
+    }
+
+    free(ctl.args);
+    free(ctl.given);
+    free(ctl.conf.addr);
+    free(ctl.conf.user);
+    free(ctl.conf.password);
+
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "shardctl: cannot write the output: %m\n");
+        return SHARDCTL_FAILED;
+    }
+
+    return rc;
+}

@@ -1,0 +1,40 @@
+
+/* What the commands that move shards share: cmd_move.c, cmd_wish.c, wait.c. */
+
+
+#ifndef _SHARDCTL_MOVE_H_INCLUDED_
+#define _SHARDCTL_MOVE_H_INCLUDED_
+
+
+#include "shardctl.h"
+
+
+#define MOVE_ID_SIZE  17
+
+
+typedef struct {
+    shard_id_t   shard;
+    uint32_t     epoch;
+    const char  *from;
+    const char  *to;
+    const char  *verb;        /* what the operator did, for the reason */
+    char         id[MOVE_ID_SIZE];
+} move_t;
+
+
+/* checks the move, decides it, and finishes as the options say */
+
+int move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move);
+
+/*
+ * Shows "out", which is taken; with --wait only when the migration has ended,
+ * and fails when it did not end as "wanted".
+ */
+
+int move_finish(shardctl_t *ctl, const char *id, const char *wanted,
+    json_t *out);
+
+const char *move_phase(const shardd_entry_t *m);
+
+
+#endif /* _SHARDCTL_MOVE_H_INCLUDED_ */
