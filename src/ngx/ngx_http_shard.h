@@ -1,0 +1,357 @@
+
+/*
+ * The module's own shapes: configuration, shared memory, a request.
+ *
+ *        nginx.conf                     shared memory (one zone a keyspace)
+ *   shard_table orders 64m ──────▶ ngx_http_shard_sh_t
+ *   upstream { shard orders }        index ×2 · nodes ×2   who owns what
+ *                                    latches               where it goes now
+ *   request ─▶ gate ─▶ peer          counters              what was counted
+ *               │  held              inflight [worker]     who is on its way
+ *               ▼                    tickets              who waits
+ *             parked                 leader                which worker syncs
+ *
+ * All workers read and count without locks.  One worker a keyspace, the
+ * leader, writes: _sync reads Redis into its _model, which publishes into
+ * the zone; _flush sends counters and barriers back.
+ */
+
+
+#ifndef _NGX_HTTP_SHARD_H_INCLUDED_
+#define _NGX_HTTP_SHARD_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "../core/shard_types.h"
+#include "../core/shard_codec.h"
+#include "../core/shard_key.h"
+#include "../core/shard_metrics.h"
+#include "../core/shard_override.h"
+#include "../core/shard_table.h"
+#include "../core/shard_tickets.h"
+
+
+#define NGX_HTTP_SHARD_VERSION      1            /* of the zone's layout */
+#define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
+#define NGX_HTTP_SHARD_WORKERS_MAX  64
+#define NGX_HTTP_SHARD_QUEUES       64
+#define NGX_HTTP_SHARD_POLL         1            /* ms, while something waits */
+#define NGX_HTTP_SHARD_LEASE        1000         /* ms */
+#define NGX_HTTP_SHARD_TICK         250          /* ms */
+
+
+/* counted by every worker, taken (and zeroed) by the leader at a flush */
+
+typedef struct {
+    uint32_t                    offered;
+    uint32_t                    completed;
+    uint32_t                    errors;
+    uint32_t                    reads;
+    uint32_t                    writes;
+    uint32_t                    held;
+    uint64_t                    bytes;
+    uint64_t                    latency_us;
+} ngx_http_shard_counters_t;
+
+
+/* a node as workers need it; copied out before use */
+
+typedef struct {
+    ngx_sockaddr_t              sockaddr;
+    socklen_t                   socklen;
+    uint16_t                    name_len;
+    uint16_t                    zone_len;
+    uint16_t                    addr_len;
+    uint16_t                    state;           /* shard_node_state_e */
+    double                      capacity;
+    u_char                      name[SHARD_NAME_SIZE];
+    u_char                      zone[SHARD_NAME_SIZE];
+    u_char                      addr[SHARD_ADDR_SIZE];
+} ngx_http_shard_node_t;
+
+
+typedef struct {
+    ngx_uint_t                  nnodes;
+    ngx_http_shard_node_t      *nodes;
+    shard_index_t               index;
+} ngx_http_shard_arena_t;
+
+
+/* a hold queue; users take sh->shpool->mutex around "tickets" */
+
+typedef struct {
+    uint32_t                    slot;            /* SHARD_SLOT_NONE: free */
+    shard_tickets_t             tickets;
+} ngx_http_shard_queue_t;
+
+
+/* counters of the whole keyspace, cumulative, for shard_metrics */
+
+typedef struct {
+    ngx_atomic_t                requests[6];     /* by class 0 (none), 1..5 */
+    ngx_atomic_t                held;
+    ngx_atomic_t                hold_ms;
+    ngx_atomic_t                misdirected;     /* 421 seen */
+    ngx_atomic_t                retried;         /* sent again after it */
+    ngx_atomic_t                rejected_updates;
+    ngx_atomic_t                hold_timeouts;
+    ngx_atomic_t                hold_overflows;
+    ngx_atomic_t                latency_us;
+    ngx_atomic_t                waiting;         /* parked now */
+} ngx_http_shard_totals_t;
+
+
+typedef struct {
+    uint64_t                    magic;
+    uint32_t                    version;         /* of this layout */
+    uint32_t                    nslots;
+    uint32_t                    nnodes_max;
+    uint32_t                    nworkers;
+    uint64_t                    instance;        /* random, of this zone */
+
+    /* which arena is live: arenas[structure & 1]; readers check it twice */
+    uint64_t                    structure;
+    ngx_http_shard_arena_t      arenas[2];
+
+    ngx_atomic_t                table_version;   /* 0: no table yet */
+    ngx_atomic_t                contact_ms;      /* since 1970, last from Redis */
+    ngx_atomic_t                connected;
+    ngx_atomic_t                refresh_wanted;  /* after a 421 */
+    ngx_atomic_t                refresh_done;
+
+    ngx_atomic_t                leader;          /* pid, 0 = nobody */
+    ngx_atomic_t                leader_until;    /* monotonic ms */
+    ngx_atomic_t                leader_token;
+    ngx_atomic_t                flush_sequence;
+
+    ngx_atomic_t                workers[NGX_HTTP_SHARD_WORKERS_MAX]; /* pids */
+    ngx_atomic_t                before[NGX_HTTP_SHARD_WORKERS_MAX];
+                                                 /* pids on an older zone */
+    ngx_http_shard_totals_t     totals;
+    uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
+    uint32_t                    position[SHARD_METRICS_POSITION_BUCKETS];
+    ngx_atomic_t                hold_latency[SHARD_METRICS_LATENCY_BUCKETS];
+
+    shard_latch_t              *latches;         /* [nslots] */
+    ngx_http_shard_counters_t  *counters;        /* [nslots] */
+    uint32_t                   *inflight;        /* [nworkers][nslots] */
+    ngx_http_shard_queue_t     *queues;          /* [NGX_HTTP_SHARD_QUEUES] */
+    uint32_t                   *node_inflight;   /* [nnodes_max] */
+    uint32_t                   *node_failed;     /* [nnodes_max] */
+} ngx_http_shard_sh_t;
+
+
+typedef struct ngx_http_shard_sync_s  ngx_http_shard_sync_t;
+
+
+/* "shard_table": one keyspace of this instance */
+
+typedef struct {
+    ngx_str_t                   name;
+    ngx_str_t                   state_file;
+    ngx_shm_zone_t             *zone;
+    ngx_slab_pool_t            *shpool;
+    ngx_http_shard_sh_t        *sh;
+    ngx_cycle_t                *cycle;
+    ngx_uint_t                  worker;          /* this worker's number */
+    ngx_uint_t                  used;            /* by some upstream */
+    ngx_msec_t                  hold_timeout;    /* the longest of them */
+
+    /* this worker's parked requests, oldest first */
+    ngx_queue_t                 parked;
+    ngx_uint_t                  nparked;
+    ngx_event_t                 poll;            /* while some are parked */
+    ngx_event_t                 tick;            /* leader's lease */
+
+    ngx_http_shard_sync_t      *sync;            /* while this worker leads */
+} ngx_http_shard_keyspace_t;
+
+
+typedef struct {
+    ngx_str_t                   text;            /* as configured */
+    ngx_addr_t                 *addr;
+    ngx_str_t                   user;
+    ngx_str_t                   password;
+    ngx_int_t                   db;
+    ngx_msec_t                  timeout;
+} ngx_http_shard_redis_conf_t;
+
+
+typedef struct {
+    ngx_http_shard_redis_conf_t redis;
+    ngx_str_t                   router;
+    ngx_str_t                   router_zone;
+    ngx_msec_t                  interval;
+    ngx_array_t                 keyspaces;       /* of ..._keyspace_t * */
+    ngx_uint_t                  parking;         /* a gate is in place */
+    int                        *wake;            /* eventfd per worker number */
+    ngx_connection_t           *wake_connection;
+} ngx_http_shard_main_conf_t;
+
+
+/* "shard" in upstream {} */
+
+typedef struct {
+    ngx_http_shard_keyspace_t  *keyspace;        /* NULL: not a shard upstream */
+    ngx_http_complex_value_t    key;
+    ngx_http_complex_value_t   *client;
+    ngx_uint_t                  hold_max;
+    ngx_msec_t                  hold_timeout;
+    ngx_http_upstream_init_pt   original_init_upstream;
+} ngx_http_shard_srv_conf_t;
+
+
+typedef struct {
+    ngx_uint_t                  api;             /* shard_api here */
+    ngx_uint_t                  api_write;
+    ngx_http_upstream_conf_t   *upstream;        /* of the content handler */
+    ngx_http_shard_srv_conf_t  *shard;           /* its upstream's, or NULL */
+} ngx_http_shard_loc_conf_t;
+
+
+/* a request on its way, or parked */
+
+typedef struct {
+    ngx_http_request_t         *request;
+    ngx_http_shard_srv_conf_t  *conf;
+    ngx_http_shard_keyspace_t  *keyspace;
+
+    uint64_t                    position;
+    uint32_t                    slot;
+    shard_id_t                  id;
+    shard_route_t               route;           /* as gated or last refreshed */
+    uint16_t                    node;            /* index, as of "structure" */
+
+    ngx_sockaddr_t              sockaddr;
+    socklen_t                   socklen;
+    ngx_str_t                   name;            /* node's address, for logs */
+    ngx_str_t                   node_name;
+    ngx_str_t                   node_zone;
+    u_char                     *text;            /* memory of the three */
+
+    ngx_http_upstream_t        *upstream;
+    ngx_int_t                 (*process_header)(ngx_http_request_t *r);
+    ngx_int_t                 (*reinit_request)(ngx_http_request_t *r);
+    ngx_uint_t                  attempt;         /* which standby */
+
+    ngx_queue_t                 queue;           /* in keyspace->parked */
+    uint32_t                    ticket;
+    uint16_t                    ticket_queue;    /* number + 1 */
+    ngx_msec_t                  parked_at;
+    ngx_msec_t                  held_ms;
+
+    ngx_event_t                 refresh;         /* waiting after a 421 */
+    ngx_msec_t                  refresh_until;
+    ngx_atomic_uint_t           refresh_ticket;
+
+    unsigned                    resolved:1;      /* slot is known */
+    unsigned                    entered:1;       /* counted in flight */
+    unsigned                    gated:1;         /* may pass to content */
+    unsigned                    body_read:1;
+    unsigned                    parked:1;
+    unsigned                    was_held:1;
+    unsigned                    misdirected:1;   /* a 421 was answered */
+    unsigned                    awaiting:1;      /* the owner, after it */
+    unsigned                    counted:1;
+    unsigned                    node_entered:1;
+} ngx_http_shard_ctx_t;
+
+
+extern ngx_module_t  ngx_http_shard_module;
+
+
+/* _conf: directives */
+
+char *ngx_http_shard_redis_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_shard_router_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_shard_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_shard_hold_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_shard_api_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_shard_metrics_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+void *ngx_http_shard_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_shard_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_shard_create_srv_conf(ngx_conf_t *cf);
+void *ngx_http_shard_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_shard_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+/* _zone: the layout, workers' numbers, the leader's lease */
+
+ngx_int_t ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data);
+ngx_int_t ngx_http_shard_join(ngx_http_shard_keyspace_t *ks);
+void ngx_http_shard_leave_worker(ngx_http_shard_keyspace_t *ks);
+void ngx_http_shard_bury(ngx_http_shard_keyspace_t *ks);
+ngx_int_t ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks);
+void ngx_http_shard_abdicate(ngx_http_shard_keyspace_t *ks);
+ngx_uint_t ngx_http_shard_leading(ngx_http_shard_keyspace_t *ks);
+uint32_t ngx_http_shard_inflight(ngx_http_shard_keyspace_t *ks, uint32_t slot);
+ngx_uint_t ngx_http_shard_old_workers(ngx_http_shard_keyspace_t *ks);
+
+/* _route: position, slot, in-flight gate */
+
+ngx_http_shard_ctx_t *ngx_http_shard_get_ctx(ngx_http_request_t *r);
+ngx_http_shard_ctx_t *ngx_http_shard_create_ctx(ngx_http_request_t *r,
+    ngx_http_shard_srv_conf_t *conf);
+ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r);
+ngx_uint_t ngx_http_shard_read_only(ngx_http_request_t *r);
+
+/* _hold: parking */
+
+ngx_int_t ngx_http_shard_park(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_poll_handler(ngx_event_t *ev);
+ngx_int_t ngx_http_shard_wake_init(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_shard_wake_listen(ngx_cycle_t *cycle);
+void ngx_http_shard_wake_close(ngx_cycle_t *cycle);
+void ngx_http_shard_wake_all(ngx_http_shard_keyspace_t *ks);
+
+/* _peer: the balancer */
+
+ngx_int_t ngx_http_shard_init_upstream(ngx_conf_t *cf,
+    ngx_http_upstream_srv_conf_t *us);
+
+/* _misdirected: 421 */
+
+void ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx);
+
+/* _vars */
+
+ngx_int_t ngx_http_shard_add_variables(ngx_conf_t *cf);
+
+/* _sync: the leader's work */
+
+void ngx_http_shard_tick_handler(ngx_event_t *ev);
+void ngx_http_shard_sync_poke(ngx_http_shard_keyspace_t *ks);
+void ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks);
+
+/* _state: last good table on disk */
+
+ngx_int_t ngx_http_shard_state_read(ngx_http_shard_keyspace_t *ks,
+    ngx_log_t *log);
+
+/* _api */
+
+ngx_int_t ngx_http_shard_api_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_shard_metrics_handler(ngx_http_request_t *r);
+
+
+#define ngx_http_shard_add(counter, n)                                        \
+    (void) __atomic_fetch_add(&(counter), (n), __ATOMIC_RELAXED)
+
+
+#endif /* _NGX_HTTP_SHARD_H_INCLUDED_ */

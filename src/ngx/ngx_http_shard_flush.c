@@ -1,0 +1,480 @@
+
+/*
+ * Back to Redis: counters each interval, this router's entry each interval and
+ * at once when a barrier is reached.
+ *
+ * A metrics entry that was not acknowledged is sent again as it is, with its
+ * sequence; meanwhile the counters go on in shared memory.
+ */
+
+
+#include "ngx_http_shard_sync.h"
+
+
+#define NGX_HTTP_SHARD_ROUTER_SIZE  65536
+
+
+typedef struct {
+    u_char  *pos;
+    u_char  *end;
+} ngx_http_shard_text_t;
+
+
+static ngx_int_t ngx_http_shard_take(ngx_http_shard_sync_t *sync);
+static void ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_entry_t *e, shard_metrics_shard_t *shard);
+static void ngx_http_shard_take_histogram(uint32_t *from, uint32_t *to,
+    ngx_uint_t n);
+static void ngx_http_shard_send_entry(ngx_http_shard_sync_t *sync);
+static void ngx_http_shard_on_entry(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_on_router(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_print(ngx_http_shard_text_t *t, const char *fmt,
+    ...);
+static void ngx_http_shard_print_escaped(ngx_http_shard_text_t *t,
+    const char *s);
+static void ngx_http_shard_print_barriers(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t);
+static void ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t);
+
+
+void
+ngx_http_shard_flush(ngx_http_shard_sync_t *sync)
+{
+    ngx_http_shard_flush_router(sync);
+
+    if (sync->entry_out) {
+        return;
+    }
+
+    if (sync->entry_len == 0 && ngx_http_shard_take(sync) != NGX_OK) {
+        return;
+    }
+
+    ngx_http_shard_send_entry(sync);
+}
+
+
+static void
+ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_entry_t *e, shard_metrics_shard_t *shard)
+{
+    ngx_http_shard_counters_t  *c;
+
+    c = &sync->keyspace->sh->counters[e->slot];
+
+#define ngx_http_shard_take_one(member)                                       \
+    __atomic_exchange_n(&c->member, 0, __ATOMIC_RELAXED)
+
+    shard->id = e->id;
+    shard->offered = ngx_http_shard_take_one(offered);
+    shard->completed = ngx_http_shard_take_one(completed);
+    shard->errors = ngx_http_shard_take_one(errors);
+    shard->reads = ngx_http_shard_take_one(reads);
+    shard->writes = ngx_http_shard_take_one(writes);
+    shard->held = ngx_http_shard_take_one(held);
+    shard->bytes = ngx_http_shard_take_one(bytes);
+    shard->latency_us = ngx_http_shard_take_one(latency_us);
+    shard->inflight = ngx_http_shard_inflight(sync->keyspace, e->slot);
+
+#undef ngx_http_shard_take_one
+}
+
+
+static void
+ngx_http_shard_take_histogram(uint32_t *from, uint32_t *to, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n; i++) {
+        to[i] = __atomic_exchange_n(&from[i], 0, __ATOMIC_RELAXED);
+    }
+}
+
+
+/* an entry of what was counted since the last one; empty ones are sent too,
+ * silence must not look like idleness */
+
+static ngx_int_t
+ngx_http_shard_take(ngx_http_shard_sync_t *sync)
+{
+    long                     len;
+    size_t                   size;
+    uint32_t                 i, n, latency[SHARD_METRICS_LATENCY_BUCKETS],
+                             position[SHARD_METRICS_POSITION_BUCKETS];
+    ngx_time_t              *tp;
+    ngx_http_shard_sh_t     *sh;
+    shard_metrics_head_t     head;
+    shard_metrics_shard_t    shard;
+    shard_metrics_writer_t   w;
+    ngx_http_shard_entry_t  *e;
+
+    sh = sync->keyspace->sh;
+    n = 0;
+
+    for (i = 0; i < sync->model->nentries; i++) {
+        e = &sync->model->entries[i];
+        n += e->live && sh->counters[e->slot].offered;
+    }
+
+    /* some more may be counted between here and there */
+
+    size = shard_metrics_entry_size(n);
+
+    if (size > sync->entry_size) {
+        ngx_free(sync->entry);
+        sync->entry = ngx_alloc(2 * size, sync->log);
+        sync->entry_size = sync->entry ? 2 * size : 0;
+
+        if (sync->entry == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    tp = ngx_timeofday();
+
+    head.router.data = (const char *) sync->conf->router.data;
+    head.router.len = sync->conf->router.len;
+    head.instance = sh->instance;
+    head.sequence = ngx_atomic_fetch_add(&sh->flush_sequence, 1) + 1;
+    head.end_ms = (uint64_t) tp->sec * 1000 + tp->msec;
+    head.interval_ms = (uint32_t) ngx_max(ngx_current_msec - sync->flushed_at,
+                                          1);
+    sync->flushed_at = ngx_current_msec;
+
+    (void) shard_metrics_begin(&w, sync->entry, sync->entry_size, &head);
+
+    for (i = 0; i < sync->model->nentries && n; i++) {
+        e = &sync->model->entries[i];
+
+        if (e->live && sh->counters[e->slot].offered) {
+            ngx_http_shard_take_shard(sync, e, &shard);
+            (void) shard_metrics_add_shard(&w, &shard);
+            n--;
+        }
+    }
+
+    ngx_http_shard_take_histogram(sh->latency, latency,
+                                  SHARD_METRICS_LATENCY_BUCKETS);
+    ngx_http_shard_take_histogram(sh->position, position,
+                                  SHARD_METRICS_POSITION_BUCKETS);
+
+    (void) shard_metrics_add_histogram(&w, 2, latency,
+                                       SHARD_METRICS_LATENCY_BUCKETS);
+    (void) shard_metrics_add_histogram(&w, 3, position,
+                                       SHARD_METRICS_POSITION_BUCKETS);
+
+    len = shard_metrics_end(&w);
+
+    if (len < 0) {
+        ngx_log_error(NGX_LOG_ALERT, sync->log, 0,
+                      "keyspace \"%V\": metrics entry does not fit %uz bytes",
+                      &sync->keyspace->name, sync->entry_size);
+        return NGX_ERROR;
+    }
+
+    sync->entry_len = len;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_shard_send_entry(ngx_http_shard_sync_t *sync)
+{
+    char         key[NGX_HTTP_SHARD_KEY_SIZE];
+    size_t       lens[8];
+    const char  *argv[8];
+
+    argv[0] = "XADD";
+    lens[0] = 4;
+    argv[1] = key;
+    lens[1] = ngx_http_shard_sync_key(sync, "metrics", key);
+    argv[2] = "MAXLEN";
+    lens[2] = 6;
+    argv[3] = "~";
+    lens[3] = 1;
+    argv[4] = "20000";
+    lens[4] = 5;
+    argv[5] = "*";
+    lens[5] = 1;
+    argv[6] = "m";
+    lens[6] = 1;
+    argv[7] = (const char *) sync->entry;
+    lens[7] = sync->entry_len;
+
+    if (ngx_http_shard_sync_command(sync, ngx_http_shard_on_entry, 8, argv,
+                                    lens)
+        == NGX_OK)
+    {
+        sync->entry_out = 1;
+    }
+}
+
+
+static void
+ngx_http_shard_on_entry(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+    sync->entry_out = 0;
+
+    if (reply && reply->type == REDIS_REPLY_STRING) {
+        sync->entry_len = 0;
+        return;
+    }
+
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        ngx_log_error(NGX_LOG_WARN, sync->log, 0,
+                      "keyspace \"%V\": metrics not taken: %s",
+                      &sync->keyspace->name, reply->str);
+    }
+}
+
+
+static void
+ngx_http_shard_print(ngx_http_shard_text_t *t, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    t->pos = ngx_vslprintf(t->pos, t->end, fmt, args);
+    va_end(args);
+}
+
+
+static void
+ngx_http_shard_print_escaped(ngx_http_shard_text_t *t, const char *s)
+{
+    for ( /* void */ ; *s; s++) {
+        if (*s == '"' || *s == '\\') {
+            ngx_http_shard_print(t, "\\%c", *s);
+
+        } else if ((u_char) *s >= 0x20 && (u_char) *s < 0x7f) {
+            ngx_http_shard_print(t, "%c", *s);
+        }
+    }
+}
+
+
+static void
+ngx_http_shard_print_barriers(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t)
+{
+    ngx_uint_t               i;
+    const char              *comma;
+    ngx_http_shard_queue_t  *q;
+    ngx_http_shard_entry_t  *e;
+
+    comma = "";
+
+    for (i = 0; sync->model->active_queues && i < NGX_HTTP_SHARD_QUEUES; i++) {
+        q = &sync->keyspace->sh->queues[i];
+
+        if (q->slot == SHARD_SLOT_NONE || sync->model->queue_entry[i] == 0) {
+            continue;
+        }
+
+        e = &sync->model->entries[sync->model->queue_entry[i] - 1];
+
+        if (!e->live || e->slot != q->slot || e->route.phase != SHARD_HELD) {
+            continue;
+        }
+
+        ngx_http_shard_print(t, "%s\"%uD\":{\"version\":%uL,\"drained\":%s,"
+                             "\"waiting\":%uD}", comma, e->id,
+                             (uint64_t) sync->model->version,
+                             (sync->drained[i / 64] >> (i % 64) & 1)
+                             ? "true" : "false",
+                             shard_tickets_waiting(&q->tickets));
+        comma = ",";
+    }
+}
+
+
+static void
+ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t)
+{
+    uint32_t              i;
+    const char           *comma;
+    ngx_http_shard_sh_t  *sh;
+
+    sh = sync->keyspace->sh;
+    comma = "";
+
+    for (i = 0; i < sync->model->nnodes && t->end - t->pos > 1024; i++) {
+        if (sync->model->nodes[i].name[0] == '\0') {
+            continue;
+        }
+
+        ngx_http_shard_print(t, "%s\"%s\":{\"inflight\":%uD,\"failed\":%uD}",
+                             comma, sync->model->nodes[i].name,
+                             sh->node_inflight[i], sh->node_failed[i]);
+        comma = ",";
+    }
+}
+
+
+void
+ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
+{
+    char                    key[NGX_HTTP_SHARD_KEY_SIZE];
+    u_char                  buf[NGX_HTTP_SHARD_ROUTER_SIZE];
+    size_t                  lens[4];
+    ngx_uint_t              i, workers;
+    const char             *argv[4];
+    ngx_time_t             *tp;
+    ngx_http_shard_sh_t    *sh;
+    ngx_http_shard_text_t   t;
+
+    if (sync->router_out) {
+        sync->router_again = 1;
+        return;
+    }
+
+    sh = sync->keyspace->sh;
+    tp = ngx_timeofday();
+
+    for (i = 0, workers = 0; i < sh->nworkers; i++) {
+        workers += sh->workers[i] != 0;
+    }
+
+    t.pos = buf;
+    t.end = buf + sizeof(buf) - 16;
+
+    ngx_http_shard_print(&t, "{\"zone\":\"%V\",\"instance\":\"%016xL\","
+                         "\"time_ms\":%uL,\"workers\":%ui,\"version\":%uL,"
+                         "\"interval_ms\":%M,\"rejected\":%uA,\"barriers\":{",
+                         &sync->conf->router_zone, sh->instance,
+                         (uint64_t) tp->sec * 1000 + tp->msec, workers,
+                         (uint64_t) sh->table_version, sync->conf->interval,
+                         sh->totals.rejected_updates);
+    ngx_http_shard_print_barriers(sync, &t);
+    ngx_http_shard_print(&t, "},\"ignored\":{");
+
+    for (i = 0; i < sync->nignored; i++) {
+        ngx_http_shard_print(&t, "%s\"%uD\":\"", i ? "," : "",
+                             sync->ignored[i].id);
+        ngx_http_shard_print_escaped(&t, sync->ignored[i].reason);
+        ngx_http_shard_print(&t, "\"");
+    }
+
+    ngx_http_shard_print(&t, "},\"nodes\":{");
+    ngx_http_shard_print_nodes(sync, &t);
+    t.end = buf + sizeof(buf);
+    ngx_http_shard_print(&t, "}}");
+
+    argv[0] = "HSET";
+    lens[0] = 4;
+    argv[1] = key;
+    lens[1] = ngx_http_shard_sync_key(sync, "routers", key);
+    argv[2] = (const char *) sync->conf->router.data;
+    lens[2] = sync->conf->router.len;
+    argv[3] = (const char *) buf;
+    lens[3] = t.pos - buf;
+
+    if (ngx_http_shard_sync_command(sync, ngx_http_shard_on_router, 4, argv,
+                                    lens)
+        == NGX_OK)
+    {
+        sync->router_out = 1;
+    }
+}
+
+
+static void
+ngx_http_shard_on_router(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+    sync->router_out = 0;
+
+    if (reply && sync->router_again) {
+        sync->router_again = 0;
+        ngx_http_shard_flush_router(sync);
+    }
+}
+
+
+/*
+ * A held shard is drained when no worker has a request of it on its way.
+ * Once published as held nothing new can start, so once drained stays
+ * drained.
+ */
+
+void
+ngx_http_shard_barrier(ngx_http_shard_sync_t *sync)
+{
+    uint64_t                 bit;
+    ngx_uint_t               i, news, waiting;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_model_t  *m;
+    ngx_http_shard_entry_t  *e;
+
+    m = sync->model;
+    sh = sync->keyspace->sh;
+    news = 0;
+    waiting = 0;
+
+    if (!m->active_queues) {
+        return;
+    }
+
+    ngx_http_shard_close_queues(m);
+
+    for (i = 0; i < NGX_HTTP_SHARD_QUEUES; i++) {
+        bit = (uint64_t) 1 << (i % 64);
+
+        e = m->queue_entry[i] ? &m->entries[m->queue_entry[i] - 1] : NULL;
+
+        if (sh->queues[i].slot == SHARD_SLOT_NONE || e == NULL || !e->live
+            || e->slot != sh->queues[i].slot || e->route.phase != SHARD_HELD)
+        {
+            sync->drained[i / 64] &= ~bit;
+            waiting |= sh->queues[i].slot != SHARD_SLOT_NONE;
+            continue;
+        }
+
+        if (sync->drained[i / 64] & bit) {
+            continue;
+        }
+
+        if (ngx_http_shard_inflight(sync->keyspace, e->slot) == 0
+            && ngx_http_shard_old_workers(sync->keyspace) == 0)
+        {
+            sync->drained[i / 64] |= bit;
+            news = 1;
+
+        } else {
+            waiting = 1;
+        }
+    }
+
+    if (news) {
+        ngx_http_shard_flush_router(sync);
+    }
+
+    if (waiting && !sync->barrier.timer_set) {
+        ngx_add_timer(&sync->barrier, NGX_HTTP_SHARD_POLL);
+    }
+}
+
+
+void
+ngx_http_shard_barrier_handler(ngx_event_t *ev)
+{
+    ngx_shm_zone_t             *zone;
+    ngx_http_shard_keyspace_t  *ks;
+
+    zone = ev->data;
+    ks = zone->data;
+
+    if (ks->sync) {
+        ngx_http_shard_barrier(ks->sync);
+    }
+}

@@ -1,0 +1,247 @@
+
+/*
+ * The log: one stream entry a version, each with all its changes.
+ */
+
+
+#include "ngx_http_shard_sync.h"
+
+
+static void ngx_http_shard_follow_on_read(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static ngx_int_t ngx_http_shard_apply_version(ngx_http_shard_sync_t *sync,
+    redisReply *fields, char *err);
+static ngx_int_t ngx_http_shard_apply_change(ngx_http_shard_sync_t *sync,
+    redisReply *name, redisReply *value, char *err);
+static ngx_int_t ngx_http_shard_apply_id(redisReply *id, uint64_t *version);
+
+
+void
+ngx_http_shard_follow(ngx_http_shard_sync_t *sync)
+{
+    char         key[NGX_HTTP_SHARD_KEY_SIZE], from[32];
+    size_t       lens[8];
+    const char  *argv[8];
+
+    if (sync->reading || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
+        return;
+    }
+
+    argv[0] = "XREAD";
+    lens[0] = 5;
+    argv[1] = "COUNT";
+    lens[1] = 5;
+    argv[2] = "256";
+    lens[2] = 3;
+    argv[3] = "BLOCK";
+    lens[3] = 5;
+    argv[4] = "1000";
+    lens[4] = 4;
+    argv[5] = "STREAMS";
+    lens[5] = 7;
+    argv[6] = key;
+    lens[6] = ngx_http_shard_sync_key(sync, "log", key);
+    argv[7] = from;
+    lens[7] = ngx_sprintf((u_char *) from, "%uL-0",
+                          (uint64_t) sync->model->version)
+              - (u_char *) from;
+
+    if (ngx_http_shard_redis_send(&sync->follow, ngx_http_shard_follow_on_read,
+                                  1000, 8, argv, lens)
+        == NGX_OK)
+    {
+        sync->reading = 1;
+    }
+}
+
+
+static void
+ngx_http_shard_follow_on_read(ngx_http_shard_redis_t *redis,
+    redisReply *reply)
+{
+    redisReply             *stream;
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+    sync->reading = 0;
+
+    if (reply == NULL || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ngx_http_shard_sync_reject(sync, "log", reply->str);
+        ngx_http_shard_load_again(sync, "the log cannot be read");
+        sync->load_at = ngx_current_msec + 1000;
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 1
+        && reply->element[0]->type == REDIS_REPLY_ARRAY
+        && reply->element[0]->elements == 2)
+    {
+        stream = reply->element[0]->element[1];
+
+        if (stream->type == REDIS_REPLY_ARRAY
+            && ngx_http_shard_apply(sync, stream) == NGX_DECLINED)
+        {
+            ngx_http_shard_load_again(sync, "the log has a gap");
+            return;
+        }
+
+        ngx_http_shard_sync_publish(sync);
+    }
+
+    ngx_http_shard_follow(sync);
+}
+
+
+static ngx_int_t
+ngx_http_shard_apply_id(redisReply *id, uint64_t *version)
+{
+    char         *dash;
+    shard_str_t   text;
+
+    if (id->type != REDIS_REPLY_STRING) {
+        return NGX_ERROR;
+    }
+
+    dash = strchr(id->str, '-');
+
+    if (dash == NULL || ngx_strcmp(dash, "-0") != 0) {
+        return NGX_ERROR;
+    }
+
+    text.data = id->str;
+    text.len = dash - id->str;
+
+    return shard_uint64_decode(text, version) == SHARD_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * NGX_OK, NGX_DECLINED at a gap, NGX_ERROR when a change during a load is
+ * bad.  While following, a bad change is refused whole and the rest goes on.
+ */
+
+ngx_int_t
+ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
+{
+    char         what[64], err[SHARD_ERR_SIZE];
+    size_t       i;
+    uint64_t     version;
+    ngx_uint_t   following;
+    redisReply  *entry;
+
+    following = sync->state == NGX_HTTP_SHARD_SYNC_FOLLOW;
+
+    for (i = 0; i < entries->elements; i++) {
+        entry = entries->element[i];
+
+        if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2
+            || ngx_http_shard_apply_id(entry->element[0], &version) != NGX_OK)
+        {
+            return NGX_DECLINED;
+        }
+
+        if (version <= sync->model->version) {
+
+            /* asked for before a whole load that brought it */
+
+            continue;
+        }
+
+        if (version != sync->model->version + 1) {
+            return NGX_DECLINED;
+        }
+
+        sync->model->version = version;
+        err[0] = '\0';
+
+        if (following) {
+            ngx_http_shard_model_begin(sync->model);
+        }
+
+        if (ngx_http_shard_apply_version(sync, entry->element[1], err)
+            == NGX_OK
+            && (!following
+                || ngx_http_shard_model_end(sync->model, err) == NGX_OK))
+        {
+            continue;
+        }
+
+        (void) ngx_sprintf((u_char *) what, "version %uL%Z", version);
+        ngx_http_shard_sync_reject(sync, what, err);
+
+        if (!following) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_shard_model_undo(sync->model);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_apply_version(ngx_http_shard_sync_t *sync, redisReply *fields,
+    char *err)
+{
+    size_t  i;
+
+    if (fields->type != REDIS_REPLY_ARRAY) {
+        (void) snprintf(err, SHARD_ERR_SIZE, "it has no fields");
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i + 1 < fields->elements; i += 2) {
+        if (ngx_http_shard_apply_change(sync, fields->element[i],
+                                        fields->element[i + 1], err)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_apply_change(ngx_http_shard_sync_t *sync, redisReply *name,
+    redisReply *value, char *err)
+{
+    shard_id_t   id;
+    shard_str_t  text, json;
+
+    if (name->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING) {
+        (void) snprintf(err, SHARD_ERR_SIZE, "a field is not a string");
+        return NGX_ERROR;
+    }
+
+    json.data = value->str;
+    json.len = value->len;
+
+    if (name->len > 5 && ngx_strncmp(name->str, "node:", 5) == 0) {
+        text.data = name->str + 5;
+        text.len = name->len - 5;
+
+        return ngx_http_shard_model_node(sync->model, text, json, err);
+    }
+
+    if (name->len > 6 && ngx_strncmp(name->str, "shard:", 6) == 0) {
+        text.data = name->str + 6;
+        text.len = name->len - 6;
+
+        if (shard_id_decode(text, &id) != SHARD_OK) {
+            (void) snprintf(err, SHARD_ERR_SIZE, "\"%.40s\" is not a shard",
+                            name->str);
+            return NGX_ERROR;
+        }
+
+        return ngx_http_shard_model_shard(sync->model, id, json, err);
+    }
+
+    return NGX_OK;
+}

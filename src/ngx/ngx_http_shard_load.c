@@ -1,0 +1,352 @@
+
+/*
+ * A whole load.  HSCAN goes through hashes that others write meanwhile, so
+ * the version is read first and the log from it on is applied at the end:
+ * records are whole, applying one twice does no harm.  Nothing is published
+ * unless all of it is good.
+ */
+
+
+#include "ngx_http_shard_sync.h"
+
+
+static void ngx_http_shard_load_scan(ngx_http_shard_sync_t *sync,
+    const char *suffix, const char *cursor);
+static void ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_load_on_scan(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static ngx_int_t ngx_http_shard_load_pair(ngx_http_shard_sync_t *sync,
+    redisReply *field, redisReply *value, char *err);
+static void ngx_http_shard_load_log(ngx_http_shard_sync_t *sync);
+static void ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_load_done(ngx_http_shard_sync_t *sync);
+static void ngx_http_shard_load_failed(ngx_http_shard_sync_t *sync,
+    const char *why);
+
+
+void
+ngx_http_shard_load(ngx_http_shard_sync_t *sync)
+{
+    char         key[NGX_HTTP_SHARD_KEY_SIZE];
+    size_t       lens[4];
+    const char  *argv[4];
+
+    argv[0] = "HMGET";
+    lens[0] = 5;
+    argv[1] = key;
+    lens[1] = ngx_http_shard_sync_key(sync, "meta", key);
+    argv[2] = "version";
+    lens[2] = 7;
+    argv[3] = "kind";
+    lens[3] = 4;
+
+    if (ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_meta, 4, argv,
+                                    lens)
+        == NGX_OK)
+    {
+        sync->state = NGX_HTTP_SHARD_SYNC_META;
+    }
+}
+
+
+/* after a gap or a loss; the table in shared memory stays until it is done */
+
+void
+ngx_http_shard_load_again(ngx_http_shard_sync_t *sync, const char *why)
+{
+    ngx_log_error(NGX_LOG_WARN, sync->log, 0,
+                  "keyspace \"%V\": %s (at version %uL), reading the whole "
+                  "table", &sync->keyspace->name, why,
+                  (uint64_t) sync->model->version);
+
+    ngx_http_shard_model_undo(sync->model);
+    sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+    sync->load_at = ngx_current_msec;
+}
+
+
+static void
+ngx_http_shard_load_failed(ngx_http_shard_sync_t *sync, const char *why)
+{
+    ngx_http_shard_sync_reject(sync, "table", why);
+    ngx_http_shard_model_undo(sync->model);
+
+    sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+    sync->load_at = ngx_current_msec + 1000;
+}
+
+
+static void
+ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    redisReply             *kind;
+    shard_str_t             version;
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (reply == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ngx_http_shard_load_failed(sync, reply->str);
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2
+        || reply->element[0]->type != REDIS_REPLY_STRING)
+    {
+        if (!sync->told) {
+            sync->told = 1;
+            ngx_log_error(NGX_LOG_WARN, sync->log, 0,
+                          "keyspace \"%V\": Redis %V has no table of it yet "
+                          "(shardctl init makes one)", &sync->keyspace->name,
+                          &redis->conf->text);
+        }
+
+        sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+        sync->load_at = ngx_current_msec + 500;
+        return;
+    }
+
+    version.data = reply->element[0]->str;
+    version.len = reply->element[0]->len;
+    kind = reply->element[1];
+
+    if (shard_uint64_decode(version, &sync->load_version) != SHARD_OK) {
+        ngx_http_shard_load_failed(sync, "meta.version is not a number");
+        return;
+    }
+
+    if (kind->type != REDIS_REPLY_STRING || ngx_strcmp(kind->str, "hash") != 0)
+    {
+        ngx_http_shard_load_failed(sync, "meta.kind is not \"hash\", the only "
+                                   "kind this module serves");
+        return;
+    }
+
+    ngx_http_shard_model_begin_load(sync->model);
+    sync->state = NGX_HTTP_SHARD_SYNC_NODES;
+    ngx_http_shard_load_scan(sync, "nodes", "0");
+}
+
+
+static void
+ngx_http_shard_load_scan(ngx_http_shard_sync_t *sync, const char *suffix,
+    const char *cursor)
+{
+    char         key[NGX_HTTP_SHARD_KEY_SIZE];
+    size_t       lens[5];
+    const char  *argv[5];
+
+    argv[0] = "HSCAN";
+    lens[0] = 5;
+    argv[1] = key;
+    lens[1] = ngx_http_shard_sync_key(sync, suffix, key);
+    argv[2] = cursor;
+    lens[2] = ngx_strlen(cursor);
+    argv[3] = "COUNT";
+    lens[3] = 5;
+    argv[4] = "500";
+    lens[4] = 3;
+
+    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_scan, 5,
+                                       argv, lens);
+}
+
+
+static ngx_int_t
+ngx_http_shard_load_pair(ngx_http_shard_sync_t *sync, redisReply *field,
+    redisReply *value, char *err)
+{
+    shard_id_t   id;
+    shard_str_t  name, json;
+
+    if (field->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING
+        || value->len == 0)
+    {
+        (void) snprintf(err, SHARD_ERR_SIZE, "not a string");
+        return NGX_ERROR;
+    }
+
+    name.data = field->str;
+    name.len = field->len;
+    json.data = value->str;
+    json.len = value->len;
+
+    if (sync->state == NGX_HTTP_SHARD_SYNC_NODES) {
+        return ngx_http_shard_model_node(sync->model, name, json, err);
+    }
+
+    if (shard_id_decode(name, &id) != SHARD_OK) {
+        (void) snprintf(err, SHARD_ERR_SIZE, "\"%.40s\" is not a shard id",
+                        field->str);
+        return NGX_ERROR;
+    }
+
+    return ngx_http_shard_model_shard(sync->model, id, json, err);
+}
+
+
+static void
+ngx_http_shard_load_on_scan(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    char                    err[SHARD_ERR_SIZE];
+    size_t                  i;
+    redisReply             *pairs;
+    const char             *cursor;
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (reply == NULL
+        || (sync->state != NGX_HTTP_SHARD_SYNC_NODES
+            && sync->state != NGX_HTTP_SHARD_SYNC_TABLE))
+    {
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2
+        || reply->element[0]->type != REDIS_REPLY_STRING
+        || reply->element[1]->type != REDIS_REPLY_ARRAY)
+    {
+        ngx_http_shard_load_failed(sync, reply->type == REDIS_REPLY_ERROR
+                                         ? reply->str : "odd answer to HSCAN");
+        return;
+    }
+
+    cursor = reply->element[0]->str;
+    pairs = reply->element[1];
+
+    for (i = 0; i + 1 < pairs->elements; i += 2) {
+        if (ngx_http_shard_load_pair(sync, pairs->element[i],
+                                     pairs->element[i + 1], err)
+            != NGX_OK)
+        {
+            ngx_http_shard_load_failed(sync, err);
+            return;
+        }
+    }
+
+    if (ngx_strcmp(cursor, "0") != 0) {
+        ngx_http_shard_load_scan(sync, sync->state == NGX_HTTP_SHARD_SYNC_NODES
+                                       ? "nodes" : "table", cursor);
+        return;
+    }
+
+    if (sync->state == NGX_HTTP_SHARD_SYNC_NODES) {
+        sync->state = NGX_HTTP_SHARD_SYNC_TABLE;
+        ngx_http_shard_load_scan(sync, "table", "0");
+        return;
+    }
+
+    ngx_http_shard_model_sweep(sync->model);
+    sync->model->version = sync->load_version;
+    sync->state = NGX_HTTP_SHARD_SYNC_LOG;
+    ngx_http_shard_load_log(sync);
+}
+
+
+static void
+ngx_http_shard_load_log(ngx_http_shard_sync_t *sync)
+{
+    char         key[NGX_HTTP_SHARD_KEY_SIZE], from[32];
+    size_t       lens[6];
+    const char  *argv[6];
+
+    argv[0] = "XRANGE";
+    lens[0] = 6;
+    argv[1] = key;
+    lens[1] = ngx_http_shard_sync_key(sync, "log", key);
+    argv[2] = from;
+    lens[2] = ngx_sprintf((u_char *) from, "(%uL-0",
+                          (uint64_t) sync->model->version)
+              - (u_char *) from;
+    argv[3] = "+";
+    lens[3] = 1;
+    argv[4] = "COUNT";
+    lens[4] = 5;
+    argv[5] = "500";
+    lens[5] = 3;
+
+    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_log, 6,
+                                       argv, lens);
+}
+
+
+static void
+ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    ngx_int_t               rc;
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (reply == NULL || sync->state != NGX_HTTP_SHARD_SYNC_LOG) {
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        ngx_http_shard_load_failed(sync, reply->type == REDIS_REPLY_ERROR
+                                         ? reply->str : "odd answer to XRANGE");
+        return;
+    }
+
+    if (reply->elements == 0) {
+        ngx_http_shard_load_done(sync);
+        return;
+    }
+
+    rc = ngx_http_shard_apply(sync, reply);
+
+    if (rc == NGX_OK) {
+        ngx_http_shard_load_log(sync);
+
+    } else if (rc == NGX_DECLINED) {
+        ngx_http_shard_load_again(sync, "changes went by during the load");
+
+    } else {
+        ngx_http_shard_model_undo(sync->model);
+        sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+        sync->load_at = ngx_current_msec + 1000;
+    }
+}
+
+
+static void
+ngx_http_shard_load_done(ngx_http_shard_sync_t *sync)
+{
+    char  err[SHARD_ERR_SIZE];
+
+    if (ngx_http_shard_model_end(sync->model, err) != NGX_OK) {
+        ngx_http_shard_load_failed(sync, err);
+        return;
+    }
+
+    sync->state = NGX_HTTP_SHARD_SYNC_FOLLOW;
+    sync->behind_since = 0;
+    sync->told = 0;
+
+    /* overrides are asked for again before the first publication shows */
+
+    sync->override_hash = 0;
+
+    ngx_http_shard_sync_publish(sync);
+
+    ngx_log_error(NGX_LOG_NOTICE, sync->log, 0,
+                  "keyspace \"%V\": table of version %uL with %uD shards",
+                  &sync->keyspace->name, (uint64_t) sync->model->version,
+                  sync->model->nlive);
+
+    if (sync->follow.ac) {
+        if (sync->follow.is_ready) {
+            ngx_http_shard_follow(sync);
+        }
+
+    } else if (ngx_http_shard_redis_connect(&sync->follow) != NGX_OK) {
+        sync->follow_retry_at = ngx_current_msec + 100;
+    }
+}

@@ -1,0 +1,292 @@
+
+/*
+ * 421: the backend is not, or no longer, the owner.  It promises that it did
+ * nothing, so the request goes to the owner once more whatever its method:
+ *
+ *   421 read ─▶ leave ─▶ leader asks Redis ─▶ newer epoch, or nothing newer
+ *                 │                                │
+ *                 └── waits (also for a hold) ◀────┤
+ *                                                  ▼
+ *                    enter, request made anew (its epoch header), next peer
+ *
+ * nginx has no word for this.  While it waits, process_header answers "more
+ * to read"; then the connection is made to fail with an error that this
+ * request alone is allowed to retry on.
+ */
+
+
+#include "ngx_http_shard.h"
+
+
+#define NGX_HTTP_SHARD_REFRESH_WAIT  1000        /* ms for Redis to answer */
+
+
+static ngx_int_t ngx_http_shard_process_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_shard_reinit_request(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_refresh_handler(ngx_event_t *ev);
+static void ngx_http_shard_refresh_cleanup(void *data);
+static void ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx);
+static ssize_t ngx_http_shard_recv_nothing(ngx_connection_t *c, u_char *buf,
+    size_t size);
+static ssize_t ngx_http_shard_recv_error(ngx_connection_t *c, u_char *buf,
+    size_t size);
+
+
+void
+ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_upstream_t  *u;
+
+    u = ctx->upstream;
+
+    ctx->process_header = u->process_header;
+    ctx->reinit_request = u->reinit_request;
+
+    u->process_header = ngx_http_shard_process_header;
+    u->reinit_request = ngx_http_shard_reinit_request;
+}
+
+
+static ngx_int_t
+ngx_http_shard_reinit_request(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_http_upstream_t   *u;
+    ngx_http_shard_ctx_t  *ctx;
+
+    u = r->upstream;
+    ctx = ngx_http_shard_get_ctx(r);
+
+    rc = ctx->reinit_request(r);
+
+    if (u->process_header != ngx_http_shard_process_header) {
+        ctx->process_header = u->process_header;
+        u->process_header = ngx_http_shard_process_header;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_shard_process_header(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_http_upstream_t   *u;
+    ngx_http_shard_ctx_t  *ctx;
+
+    u = r->upstream;
+    ctx = ngx_http_shard_get_ctx(r);
+
+    if (ctx->awaiting) {
+        u->buffer.last = u->buffer.pos;
+        return NGX_AGAIN;
+    }
+
+    rc = ctx->process_header(r);
+
+    /* the protocol's own parser moves on from status line to headers */
+
+    if (u->process_header != ngx_http_shard_process_header) {
+        ctx->process_header = u->process_header;
+        u->process_header = ngx_http_shard_process_header;
+    }
+
+    if (rc != NGX_OK
+        || u->headers_in.status_n != NGX_HTTP_MISDIRECTED_REQUEST)
+    {
+        return rc;
+    }
+
+    ngx_http_shard_add(ctx->keyspace->sh->totals.misdirected, 1);
+
+    if (!ngx_http_shard_replayable(ctx)) {
+        return rc;
+    }
+
+    ngx_http_shard_await_owner(ctx);
+
+    /* nothing more is read of this answer: what was read is not the limit */
+
+    u->buffer.last = u->buffer.pos;
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_uint_t
+ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    return !ctx->misdirected && !r->request_body_no_buffering
+           && !ctx->upstream->upgrade;
+}
+
+
+static void
+ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_cleanup_t         *cln;
+    ngx_http_request_t         *r;
+    ngx_http_shard_keyspace_t  *ks;
+
+    r = ctx->request;
+    ks = ctx->keyspace;
+
+    ctx->misdirected = 1;
+    ctx->awaiting = 1;
+    ctx->upstream->peer.connection->recv = ngx_http_shard_recv_nothing;
+
+    /* a cutover waits for what is in flight: this is not, it was refused */
+
+    ngx_http_shard_leave(ctx);
+
+    ctx->refresh_ticket = ngx_atomic_fetch_add(&ks->sh->refresh_wanted, 1) + 1;
+    ctx->refresh_until = ngx_current_msec + NGX_HTTP_SHARD_REFRESH_WAIT;
+
+    ctx->refresh.handler = ngx_http_shard_refresh_handler;
+    ctx->refresh.data = ctx;
+    ctx->refresh.log = r->connection->log;
+
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (cln) {
+        cln->handler = ngx_http_shard_refresh_cleanup;
+        cln->data = ctx;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "shard %uD: node \"%V\" is not the owner at epoch %uD, "
+                  "asking again", ctx->id, &ctx->node_name, ctx->route.epoch);
+
+    ngx_http_shard_wake_all(ks);
+    ngx_post_event(&ctx->refresh, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_shard_refresh_cleanup(void *data)
+{
+    ngx_http_shard_ctx_t *ctx = data;
+
+    if (ctx->refresh.timer_set) {
+        ngx_del_timer(&ctx->refresh);
+    }
+
+    if (ctx->refresh.posted) {
+        ngx_delete_posted_event(&ctx->refresh);
+    }
+}
+
+
+/*
+ * Until the table has a newer epoch, or the leader asked Redis since, or the
+ * time is over; and in any case until a hold has ended.
+ */
+
+static void
+ngx_http_shard_refresh_handler(ngx_event_t *ev)
+{
+    shard_route_t               route;
+    ngx_uint_t                  fresh, late;
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_ctx_t       *ctx;
+
+    ctx = ev->data;
+    sh = ctx->keyspace->sh;
+
+    shard_latch_read(&sh->latches[ctx->slot], &route);
+
+    fresh = route.epoch > ctx->route.epoch
+            || (ngx_atomic_int_t) (sh->refresh_done - ctx->refresh_ticket) >= 0
+            || (ngx_msec_int_t) (ngx_current_msec - ctx->refresh_until) >= 0;
+
+    late = (ngx_msec_int_t) (ngx_current_msec - ctx->refresh_until
+                             - ctx->conf->hold_timeout) >= 0;
+
+    if (!late && (!fresh || route.phase == SHARD_HELD)) {
+        ngx_add_timer(ev, 2);
+        return;
+    }
+
+    ngx_http_shard_retry(ctx);
+}
+
+
+static void
+ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_connection_t          *c, *pc;
+    ngx_http_request_t        *r;
+    ngx_http_upstream_t       *u;
+    ngx_http_upstream_conf_t  *conf;
+
+    r = ctx->request;
+    u = ctx->upstream;
+    c = r->connection;
+    pc = u->peer.connection;
+
+    if (pc == NULL) {
+        return;
+    }
+
+    ngx_http_set_log_request(c->log, r);
+
+    ctx->awaiting = 0;
+    ngx_http_shard_enter(ctx);
+
+    conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
+
+    if (conf) {
+        *conf = *u->conf;
+        conf->next_upstream |= NGX_HTTP_UPSTREAM_FT_ERROR
+                               |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT;
+        conf->next_upstream_timeout = 0;
+        u->conf = conf;
+        u->peer.tries = 2;
+
+        /* a cached connection that fails would get one try more than this */
+        u->peer.cached = 0;
+    }
+
+    u->request_bufs = r->request_body ? r->request_body->bufs : NULL;
+
+    if (ctx->route.phase == SHARD_HELD) {
+        ngx_http_shard_leave(ctx);
+        conf = NULL;
+    }
+
+    if (conf == NULL || u->create_request(r) != NGX_OK) {
+        u->peer.tries = 0;
+    }
+
+    ngx_http_shard_add(ctx->keyspace->sh->totals.retried, 1);
+
+    pc->recv = ngx_http_shard_recv_error;
+    u->keepalive = 0;
+
+    u->read_event_handler(r, u);
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* what follows of the refused answer, its end included, is of no interest */
+
+static ssize_t
+ngx_http_shard_recv_nothing(ngx_connection_t *c, u_char *buf, size_t size)
+{
+    c->read->ready = 0;
+    return NGX_AGAIN;
+}
+
+
+static ssize_t
+ngx_http_shard_recv_error(ngx_connection_t *c, u_char *buf, size_t size)
+{
+    return NGX_ERROR;
+}

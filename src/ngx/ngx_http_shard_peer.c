@@ -1,0 +1,215 @@
+
+/*
+ * The balancer: connects to the node the route names.
+ *
+ * A shard with consistency "strong" has one candidate, its owner; reads of an
+ * "eventual" one go on to its standbys when the owner cannot be reached.
+ */
+
+
+#include "ngx_http_shard.h"
+
+
+static ngx_int_t ngx_http_shard_init_peer(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us);
+static ngx_int_t ngx_http_shard_get_peer(ngx_peer_connection_t *pc,
+    void *data);
+static void ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state);
+static void ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx);
+#if (NGX_HTTP_SSL)
+static ngx_int_t ngx_http_shard_set_session(ngx_peer_connection_t *pc,
+    void *data);
+static void ngx_http_shard_save_session(ngx_peer_connection_t *pc,
+    void *data);
+#endif
+
+
+ngx_int_t
+ngx_http_shard_init_upstream(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
+{
+    if (us->servers->nelts != 1) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"server\" in upstream \"%V\" in %s:%ui is not allowed "
+                      "beside \"shard\": nodes come from the table",
+                      &us->host, us->file_name, us->line);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_upstream_init_round_robin(cf, us) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    us->peer.init = ngx_http_shard_init_peer;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_init_peer(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us)
+{
+    ngx_http_upstream_t        *u;
+    ngx_http_shard_ctx_t       *ctx;
+    ngx_http_shard_srv_conf_t  *sscf;
+
+    u = r->upstream;
+    sscf = ngx_http_conf_upstream_srv_conf(us, ngx_http_shard_module);
+    ctx = ngx_http_shard_get_ctx(r);
+
+    if (ctx == NULL || ctx->conf != sscf) {
+
+        /* an upstream named by variables: the gate could not know it */
+
+        ctx = ngx_http_shard_create_ctx(r, sscf);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ctx->upstream = u;
+    ctx->attempt = 0;
+
+    u->peer.data = ctx;
+    u->peer.get = ngx_http_shard_get_peer;
+    u->peer.free = ngx_http_shard_free_peer;
+    u->peer.tries = 1;
+#if (NGX_HTTP_SSL)
+    u->peer.set_session = ngx_http_shard_set_session;
+    u->peer.save_session = ngx_http_shard_save_session;
+#endif
+
+    ngx_http_shard_watch_header(ctx);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_http_shard_ctx_t *ctx = data;
+
+    ngx_uint_t                  i;
+    ngx_http_upstream_state_t  *state;
+
+    pc->name = &ctx->conf->keyspace->name;
+
+    if (!ctx->entered) {
+
+        if (ngx_http_shard_resolve(ctx) != NGX_OK) {
+            return NGX_BUSY;
+        }
+
+        ngx_http_shard_enter(ctx);
+
+        if (ctx->route.phase == SHARD_HELD) {
+            ngx_http_shard_leave(ctx);
+            ngx_log_error(NGX_LOG_ERR, pc->log, 0,
+                          "shard %uD is held, and a request to an upstream "
+                          "named by variables cannot wait", ctx->id);
+            return NGX_BUSY;
+        }
+    }
+
+    if (ctx->misdirected && ctx->request->upstream_states->nelts > 1) {
+
+        /* nginx notes 502 for the answer that was not passed on */
+
+        state = ctx->request->upstream_states->elts;
+        i = ctx->request->upstream_states->nelts - 2;
+
+        if (state[i].status == NGX_HTTP_BAD_GATEWAY) {
+            state[i].status = NGX_HTTP_MISDIRECTED_REQUEST;
+        }
+    }
+
+    if (ngx_http_shard_choose(ctx) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, pc->log, 0,
+                      "shard %uD has no node to go to", ctx->id);
+        return NGX_BUSY;
+    }
+
+    if (ctx->attempt == 0 && !ctx->misdirected
+        && (ctx->route.flags & SHARD_ROUTE_EVENTUAL)
+        && ngx_http_shard_read_only(ctx->request))
+    {
+        for (i = 0; i < SHARD_STANDBYS_MAX; i++) {
+            if (ctx->route.standbys[i] != SHARD_NODE_NONE) {
+                pc->tries = i + 2;
+            }
+        }
+    }
+
+    ngx_http_shard_add(ctx->keyspace->sh->node_inflight[ctx->node], 1);
+    ctx->node_entered = 1;
+
+    pc->sockaddr = &ctx->sockaddr.sockaddr;
+    pc->socklen = ctx->socklen;
+    pc->name = &ctx->name;
+    pc->cached = 0;
+    pc->connection = NULL;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
+    ngx_uint_t state)
+{
+    ngx_http_shard_ctx_t *ctx = data;
+
+    if ((state & NGX_PEER_FAILED) && !pc->cached && !ctx->misdirected
+        && ctx->node != SHARD_NODE_NONE)
+    {
+        ngx_http_shard_add(ctx->keyspace->sh->node_failed[ctx->node], 1);
+    }
+
+    ngx_http_shard_node_leave(ctx);
+
+    if (state == 0) {
+        ngx_http_shard_leave(ctx);
+    }
+
+    if (pc->tries) {
+        pc->tries--;
+    }
+
+    /* a stale cached connection says nothing of its node: the same again */
+
+    if ((state & NGX_PEER_FAILED) && !pc->cached && !ctx->misdirected) {
+        ctx->attempt++;
+    }
+}
+
+
+static void
+ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx)
+{
+    if (ctx->node_entered) {
+        ngx_http_shard_add(ctx->keyspace->sh->node_inflight[ctx->node], -1);
+        ctx->node_entered = 0;
+    }
+}
+
+
+#if (NGX_HTTP_SSL)
+
+/* sessions are not kept: nodes come and go with the table */
+
+static ngx_int_t
+ngx_http_shard_set_session(ngx_peer_connection_t *pc, void *data)
+{
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_shard_save_session(ngx_peer_connection_t *pc, void *data)
+{
+    return;
+}
+
+#endif

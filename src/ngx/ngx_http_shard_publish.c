@@ -1,0 +1,348 @@
+
+/*
+ * From the leader's model into shared memory, under the zone's lock, by the
+ * worker that leads now and nobody else.
+ */
+
+
+#include "ngx_http_shard_model.h"
+
+
+static void ngx_http_shard_effective(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e, shard_route_t *route);
+static void ngx_http_shard_apply_verb(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e, ngx_http_shard_verb_t *verb,
+    shard_route_t *route);
+static void ngx_http_shard_set_queue(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e, shard_route_t *route);
+static void ngx_http_shard_publish_latches(ngx_http_shard_model_t *m,
+    ngx_uint_t fresh);
+static void ngx_http_shard_publish_structure(ngx_http_shard_model_t *m);
+static void ngx_http_shard_publish_node(ngx_http_shard_model_t *m,
+    shard_node_t *from, ngx_http_shard_node_t *to);
+
+
+/* what the table says, and an operator's verb over it */
+
+static void
+ngx_http_shard_effective(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
+    shard_route_t *route)
+{
+    ngx_http_shard_verb_t  *verb;
+
+    *route = e->route;
+
+    /* a shard in its cutover stays held until that ends */
+
+    if (route->phase != SHARD_HELD) {
+        verb = ngx_http_shard_model_verb(m, e->id);
+
+        if (verb) {
+            ngx_http_shard_apply_verb(m, e, verb, route);
+        }
+    }
+
+    ngx_http_shard_set_queue(m, e, route);
+}
+
+
+static void
+ngx_http_shard_apply_verb(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
+    ngx_http_shard_verb_t *verb, shard_route_t *route)
+{
+    switch (verb->verb.verb) {
+
+    case SHARD_OVERRIDE_PIN:
+        route->phase = SHARD_STEADY;
+        route->target = SHARD_NODE_NONE;
+        route->primary = ngx_http_shard_model_node_number(m,
+                                                          verb->verb.node[0]);
+        break;
+
+    case SHARD_OVERRIDE_SPLIT:
+        route->phase = SHARD_SHIFTING;
+        route->primary = ngx_http_shard_model_node_number(m,
+                                                          verb->verb.node[0]);
+        route->target = ngx_http_shard_model_node_number(m,
+                                                         verb->verb.node[1]);
+        route->shift_bp = verb->verb.second_bp;
+        route->migration_lo = e->id;
+        route->migration_hi = 0x53504c54;
+        route->flags |= SHARD_ROUTE_SPLIT;
+        break;
+
+    case SHARD_OVERRIDE_HOLD:
+        route->phase = SHARD_HELD;
+        break;
+
+    case SHARD_OVERRIDE_DRAIN:
+        if (route->standbys[0] == SHARD_NODE_NONE) {
+            return;
+        }
+
+        route->phase = SHARD_STEADY;
+        route->target = SHARD_NODE_NONE;
+        route->flags |= SHARD_ROUTE_DRAIN;
+        break;
+
+    default: /* freeze: routing as before */
+        return;
+    }
+
+    route->flags |= SHARD_ROUTE_OVERRIDE;
+}
+
+
+/* a held shard gets a queue; a released one keeps it while somebody waits */
+
+static void
+ngx_http_shard_set_queue(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
+    shard_route_t *route)
+{
+    ngx_uint_t               i, empty;
+    ngx_http_shard_queue_t  *q;
+
+    q = m->keyspace->sh->queues;
+    empty = NGX_HTTP_SHARD_QUEUES;
+    route->queue = 0;
+
+    if (route->phase != SHARD_HELD && m->active_queues == 0) {
+        return;
+    }
+
+    /* queues that an earlier leader opened are found by their slot */
+
+    for (i = 0; i < NGX_HTTP_SHARD_QUEUES; i++) {
+        if (q[i].slot == e->slot) {
+            break;
+        }
+
+        if (q[i].slot == SHARD_SLOT_NONE) {
+            empty = i;
+        }
+    }
+
+    if (i == NGX_HTTP_SHARD_QUEUES) {
+
+        if (route->phase != SHARD_HELD) {
+            return;
+        }
+
+        if (empty == NGX_HTTP_SHARD_QUEUES) {
+            ngx_log_error(NGX_LOG_ERR, m->log, 0,
+                          "keyspace \"%V\" shard %uD: more than %d shards "
+                          "held at once, its requests get 503",
+                          &m->keyspace->name, e->id, NGX_HTTP_SHARD_QUEUES);
+            return;
+        }
+
+        i = empty;
+        shard_tickets_init(&q[i].tickets);
+        q[i].slot = e->slot;
+    }
+
+    route->queue = i + 1;
+    m->queue_entry[i] = e - m->entries + 1;
+    m->active_queues = 1;
+}
+
+
+static void
+ngx_http_shard_publish_latches(ngx_http_shard_model_t *m, ngx_uint_t fresh)
+{
+    uint32_t                 i;
+    shard_route_t            route, old;
+    shard_latch_t           *latch;
+    ngx_http_shard_entry_t  *e;
+
+    for (i = 0; i < m->nentries; i++) {
+        e = &m->entries[i];
+
+        if (!e->live || !e->dirty || e->fresh != fresh) {
+            continue;
+        }
+
+        latch = &m->keyspace->sh->latches[e->slot];
+        ngx_http_shard_effective(m, e, &route);
+        shard_latch_read(latch, &old);
+
+        if (fresh || ngx_memcmp(&route, &old, sizeof(shard_route_t)) != 0) {
+            shard_latch_write(latch, &route);
+        }
+
+        e->dirty = 0;
+        e->fresh = 0;
+    }
+}
+
+
+static void
+ngx_http_shard_publish_node(ngx_http_shard_model_t *m, shard_node_t *from,
+    ngx_http_shard_node_t *to)
+{
+    u_char        text[SHARD_ADDR_SIZE];
+    ngx_url_t     u;
+    ngx_pool_t   *pool;
+
+    ngx_memzero(to, sizeof(ngx_http_shard_node_t));
+
+    if (from->name[0] == '\0') {
+        return;
+    }
+
+    to->state = from->state;
+    to->capacity = from->capacity;
+    to->name_len = ngx_strlen(from->name);
+    to->zone_len = ngx_strlen(from->zone);
+    to->addr_len = ngx_strlen(from->addr);
+    ngx_memcpy(to->name, from->name, to->name_len);
+    ngx_memcpy(to->zone, from->zone, to->zone_len);
+    ngx_memcpy(to->addr, from->addr, to->addr_len);
+
+    pool = ngx_create_pool(1024, m->log);
+    if (pool == NULL) {
+        return;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    ngx_memcpy(text, from->addr, to->addr_len);
+    u.url.data = text;
+    u.url.len = to->addr_len;
+    u.no_resolve = 1;
+
+    if (ngx_parse_url(pool, &u) == NGX_OK && u.naddrs) {
+        to->socklen = ngx_min(u.addrs[0].socklen, sizeof(ngx_sockaddr_t));
+        ngx_memcpy(&to->sockaddr, u.addrs[0].sockaddr, to->socklen);
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, m->log, 0,
+                      "keyspace \"%V\" node \"%s\": address \"%s\" is not a "
+                      "numeric host:port or unix:/path",
+                      &m->keyspace->name, from->name, from->addr);
+    }
+
+    ngx_destroy_pool(pool);
+}
+
+
+static void
+ngx_http_shard_publish_structure(ngx_http_shard_model_t *m)
+{
+    uint32_t                 i, n;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_entry_t  *e;
+    ngx_http_shard_arena_t  *arena;
+
+    sh = m->keyspace->sh;
+    arena = &sh->arenas[(sh->structure + 1) & 1];
+
+    for (i = 0; i < m->nnodes; i++) {
+        ngx_http_shard_publish_node(m, &m->nodes[i], &arena->nodes[i]);
+    }
+
+    arena->nnodes = m->nnodes;
+
+    /* "order" is as the last check left it: live entries by lo */
+
+    n = m->nlive;
+
+    for (i = 0; i < n; i++) {
+        e = &m->entries[m->order[i]];
+        arena->index.lo[i] = e->lo;
+        arena->index.slot[i] = e->slot;
+        arena->index.id[i] = e->id;
+    }
+
+    if (shard_index_build(&arena->index, n) != SHARD_OK) {
+        ngx_log_error(NGX_LOG_ALERT, m->log, 0,
+                      "keyspace \"%V\": checked table cannot be indexed",
+                      &m->keyspace->name);
+        return;
+    }
+
+    __atomic_store_n(&sh->structure, sh->structure + 1, __ATOMIC_SEQ_CST);
+}
+
+
+ngx_int_t
+ngx_http_shard_publish(ngx_http_shard_model_t *m, ngx_uint_t as_leader)
+{
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = m->keyspace;
+    sh = ks->sh;
+
+    ngx_shmtx_lock(&ks->shpool->mutex);
+
+    if (as_leader && !ngx_http_shard_leading(ks)) {
+        ngx_shmtx_unlock(&ks->shpool->mutex);
+        return NGX_DECLINED;
+    }
+
+    if (m->structure) {
+        ngx_http_shard_publish_latches(m, 1);
+        ngx_http_shard_publish_structure(m);
+        m->structure = 0;
+    }
+
+    ngx_http_shard_publish_latches(m, 0);
+
+    sh->table_version = m->version;
+
+    ngx_shmtx_unlock(&ks->shpool->mutex);
+
+    if (sh->totals.waiting) {
+        ngx_http_shard_wake_all(ks);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_shard_close_queues(ngx_http_shard_model_t *m)
+{
+    ngx_uint_t                  i, active;
+    shard_route_t               route;
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_queue_t     *q;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = m->keyspace;
+    sh = ks->sh;
+    active = 0;
+
+    ngx_shmtx_lock(&ks->shpool->mutex);
+
+    for (i = 0; ngx_http_shard_leading(ks) && i < NGX_HTTP_SHARD_QUEUES; i++) {
+        q = &sh->queues[i];
+
+        if (q->slot == SHARD_SLOT_NONE) {
+            continue;
+        }
+
+        shard_latch_read(&sh->latches[q->slot], &route);
+
+        if (route.queue == i + 1 && route.phase == SHARD_HELD) {
+            active = 1;
+            continue;
+        }
+
+        if (shard_tickets_waiting(&q->tickets)) {
+            active = 1;
+            continue;
+        }
+
+        if (route.queue == i + 1) {
+            route.queue = 0;
+            shard_latch_write(&sh->latches[q->slot], &route);
+        }
+
+        q->slot = SHARD_SLOT_NONE;
+    }
+
+    ngx_shmtx_unlock(&ks->shpool->mutex);
+
+    m->active_queues = active;
+}

@@ -1,0 +1,496 @@
+
+#include "ngx_http_shard_redis.h"
+
+
+static ngx_int_t ngx_http_shard_redis_attach(ngx_http_shard_redis_t *redis);
+static void ngx_http_shard_redis_add_read(void *data);
+static void ngx_http_shard_redis_del_read(void *data);
+static void ngx_http_shard_redis_add_write(void *data);
+static void ngx_http_shard_redis_del_write(void *data);
+static void ngx_http_shard_redis_cleanup(void *data);
+static void ngx_http_shard_redis_read_handler(ngx_event_t *ev);
+static void ngx_http_shard_redis_write_handler(ngx_event_t *ev);
+static void ngx_http_shard_redis_timeout_handler(ngx_event_t *ev);
+static void ngx_http_shard_redis_on_connect(const redisAsyncContext *ac,
+    int status);
+static void ngx_http_shard_redis_on_disconnect(const redisAsyncContext *ac,
+    int status);
+static void ngx_http_shard_redis_on_reply(redisAsyncContext *ac, void *reply,
+    void *data);
+static void ngx_http_shard_redis_on_login(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_redis_on_select(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_redis_select(ngx_http_shard_redis_t *redis);
+static void ngx_http_shard_redis_gone(ngx_http_shard_redis_t *redis,
+    const char *reason);
+
+
+ngx_int_t
+ngx_http_shard_redis_connect(ngx_http_shard_redis_t *redis)
+{
+    char                 host[NGX_SOCKADDR_STRLEN + 1], path[256];
+    ngx_uint_t           port;
+    struct sockaddr     *sa;
+    struct sockaddr_un  *sun;
+
+    sa = redis->conf->addr->sockaddr;
+
+    if (sa->sa_family == AF_UNIX) {
+        sun = (struct sockaddr_un *) sa;
+        (void) ngx_snprintf((u_char *) path, sizeof(path), "%s%Z",
+                            sun->sun_path);
+        redis->ac = redisAsyncConnectUnix(path);
+
+    } else {
+        port = ngx_inet_get_port(sa);
+        *(host + ngx_sock_ntop(sa, redis->conf->addr->socklen, (u_char *) host,
+                               NGX_SOCKADDR_STRLEN, 0)) = '\0';
+        redis->ac = redisAsyncConnect(host, (int) port);
+    }
+
+    if (redis->ac == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (redis->ac->err) {
+        (void) ngx_snprintf((u_char *) redis->reason_text,
+                            sizeof(redis->reason_text), "%s%Z",
+                            redis->ac->errstr);
+        redis->reason = redis->reason_text;
+        redisAsyncFree(redis->ac);
+        redis->ac = NULL;
+        return NGX_ERROR;
+    }
+
+    redis->ac->data = redis;
+    redis->pending = 0;
+    redis->is_ready = 0;
+    redis->reason = NULL;
+
+    if (ngx_http_shard_redis_attach(redis) != NGX_OK) {
+        redisAsyncFree(redis->ac);
+        redis->ac = NULL;
+        redis->reason = "no connection slot, raise worker_connections";
+        return NGX_ERROR;
+    }
+
+    redisAsyncSetDisconnectCallback(redis->ac,
+                                    ngx_http_shard_redis_on_disconnect);
+    redisAsyncSetConnectCallback(redis->ac, ngx_http_shard_redis_on_connect);
+
+    ngx_add_timer(&redis->timer, redis->conf->timeout);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_redis_attach(ngx_http_shard_redis_t *redis)
+{
+    ngx_connection_t   *c;
+    redisAsyncContext  *ac;
+
+    ac = redis->ac;
+
+    c = ngx_get_connection(ac->c.fd, redis->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = redis;
+    c->log = redis->log;
+    c->read->log = redis->log;
+    c->write->log = redis->log;
+    c->read->handler = ngx_http_shard_redis_read_handler;
+    c->write->handler = ngx_http_shard_redis_write_handler;
+
+    redis->connection = c;
+
+    ac->ev.data = redis;
+    ac->ev.addRead = ngx_http_shard_redis_add_read;
+    ac->ev.delRead = ngx_http_shard_redis_del_read;
+    ac->ev.addWrite = ngx_http_shard_redis_add_write;
+    ac->ev.delWrite = ngx_http_shard_redis_del_write;
+    ac->ev.cleanup = ngx_http_shard_redis_cleanup;
+
+    redis->timer.handler = ngx_http_shard_redis_timeout_handler;
+    redis->timer.data = c;
+    redis->timer.log = redis->log;
+    redis->timer.cancelable = 1;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_shard_redis_add_read(void *data)
+{
+    ngx_http_shard_redis_t *redis = data;
+
+    ngx_event_t  *ev;
+
+    if (redis->connection == NULL) {
+        return;
+    }
+
+    ev = redis->connection->read;
+
+    if (!ev->active) {
+        (void) ngx_add_event(ev, NGX_READ_EVENT, NGX_LEVEL_EVENT);
+    }
+}
+
+
+static void
+ngx_http_shard_redis_del_read(void *data)
+{
+    ngx_http_shard_redis_t *redis = data;
+
+    ngx_event_t  *ev;
+
+    if (redis->connection == NULL) {
+        return;
+    }
+
+    ev = redis->connection->read;
+
+    if (ev->active) {
+        (void) ngx_del_event(ev, NGX_READ_EVENT, 0);
+    }
+}
+
+
+static void
+ngx_http_shard_redis_add_write(void *data)
+{
+    ngx_http_shard_redis_t *redis = data;
+
+    ngx_event_t  *ev;
+
+    if (redis->connection == NULL) {
+        return;
+    }
+
+    ev = redis->connection->write;
+
+    if (!ev->active) {
+        (void) ngx_add_event(ev, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
+    }
+}
+
+
+static void
+ngx_http_shard_redis_del_write(void *data)
+{
+    ngx_http_shard_redis_t *redis = data;
+
+    ngx_event_t  *ev;
+
+    if (redis->connection == NULL) {
+        return;
+    }
+
+    ev = redis->connection->write;
+
+    if (ev->active) {
+        (void) ngx_del_event(ev, NGX_WRITE_EVENT, 0);
+    }
+}
+
+
+/* hiredis owns the descriptor and closes it after this */
+
+static void
+ngx_http_shard_redis_cleanup(void *data)
+{
+    ngx_http_shard_redis_t *redis = data;
+
+    ngx_connection_t  *c;
+
+    c = redis->connection;
+
+    if (redis->timer.timer_set) {
+        ngx_del_timer(&redis->timer);
+    }
+
+    if (c == NULL) {
+        return;
+    }
+
+    if (c->read->active) {
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, 0);
+    }
+
+    if (c->write->active) {
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, 0);
+    }
+
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    if (c->write->posted) {
+        ngx_delete_posted_event(c->write);
+    }
+
+    redis->connection = NULL;
+
+    ngx_free_connection(c);
+    c->fd = (ngx_socket_t) -1;
+}
+
+
+static void
+ngx_http_shard_redis_read_handler(ngx_event_t *ev)
+{
+    ngx_connection_t        *c;
+    ngx_http_shard_redis_t  *redis;
+
+    c = ev->data;
+    redis = c->data;
+
+    if (redis->ac) {
+        redisAsyncHandleRead(redis->ac);
+    }
+}
+
+
+static void
+ngx_http_shard_redis_write_handler(ngx_event_t *ev)
+{
+    ngx_connection_t        *c;
+    ngx_http_shard_redis_t  *redis;
+
+    c = ev->data;
+    redis = c->data;
+
+    if (redis->ac) {
+        redisAsyncHandleWrite(redis->ac);
+    }
+}
+
+
+static void
+ngx_http_shard_redis_timeout_handler(ngx_event_t *ev)
+{
+    ngx_connection_t  *c;
+
+    c = ev->data;
+
+    ngx_http_shard_redis_close(c->data, "no answer in time");
+}
+
+
+static void
+ngx_http_shard_redis_on_connect(const redisAsyncContext *ac, int status)
+{
+    int                      argc;
+    size_t                   lens[3];
+    const char              *argv[3];
+    ngx_http_shard_redis_t  *redis;
+
+    redis = ac->data;
+
+    if (redis == NULL) {
+        return;
+    }
+
+    if (status != REDIS_OK) {
+
+        /* hiredis frees the context itself; 0.14 calls nothing else */
+
+        (void) ngx_snprintf((u_char *) redis->reason_text,
+                            sizeof(redis->reason_text), "%s%Z", ac->errstr);
+        redis->ac = NULL;
+        ngx_http_shard_redis_gone(redis, redis->reason_text);
+        return;
+    }
+
+    if (redis->conf->password.len == 0) {
+        ngx_http_shard_redis_select(redis);
+        return;
+    }
+
+    argc = 0;
+    argv[argc] = "AUTH";
+    lens[argc++] = 4;
+
+    if (redis->conf->user.len) {
+        argv[argc] = (char *) redis->conf->user.data;
+        lens[argc++] = redis->conf->user.len;
+    }
+
+    argv[argc] = (char *) redis->conf->password.data;
+    lens[argc++] = redis->conf->password.len;
+
+    (void) ngx_http_shard_redis_send(redis, ngx_http_shard_redis_on_login, 0,
+                                     argc, argv, lens);
+}
+
+
+static void
+ngx_http_shard_redis_on_login(ngx_http_shard_redis_t *redis,
+    redisReply *reply)
+{
+    if (reply == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        (void) ngx_snprintf((u_char *) redis->reason_text,
+                            sizeof(redis->reason_text), "login refused: %s%Z",
+                            reply->str);
+        redis->reason = redis->reason_text;
+        redisAsyncDisconnect(redis->ac);
+        return;
+    }
+
+    ngx_http_shard_redis_select(redis);
+}
+
+
+static void
+ngx_http_shard_redis_select(ngx_http_shard_redis_t *redis)
+{
+    char         db[NGX_INT_T_LEN];
+    size_t       lens[2];
+    const char  *argv[2];
+
+    argv[0] = "SELECT";
+    lens[0] = 6;
+    argv[1] = db;
+    lens[1] = ngx_sprintf((u_char *) db, "%i", redis->conf->db)
+              - (u_char *) db;
+
+    (void) ngx_http_shard_redis_send(redis, ngx_http_shard_redis_on_select, 0,
+                                     2, argv, lens);
+}
+
+
+static void
+ngx_http_shard_redis_on_select(ngx_http_shard_redis_t *redis,
+    redisReply *reply)
+{
+    if (reply == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        (void) ngx_snprintf((u_char *) redis->reason_text,
+                            sizeof(redis->reason_text), "%s%Z", reply->str);
+        redis->reason = redis->reason_text;
+        redisAsyncDisconnect(redis->ac);
+        return;
+    }
+
+    redis->is_ready = 1;
+    redis->ready(redis);
+}
+
+
+static void
+ngx_http_shard_redis_on_disconnect(const redisAsyncContext *ac, int status)
+{
+    ngx_http_shard_redis_t  *redis;
+
+    redis = ac->data;
+
+    if (redis == NULL) {
+        return;
+    }
+
+    redis->ac = NULL;
+
+    if (redis->reason == NULL) {
+        (void) ngx_snprintf((u_char *) redis->reason_text,
+                            sizeof(redis->reason_text), "%s%Z",
+                            status == REDIS_OK ? "closed" : ac->errstr);
+        redis->reason = redis->reason_text;
+    }
+
+    ngx_http_shard_redis_gone(redis, redis->reason);
+}
+
+
+static void
+ngx_http_shard_redis_gone(ngx_http_shard_redis_t *redis, const char *reason)
+{
+    redis->is_ready = 0;
+    redis->pending = 0;
+    redis->reason = reason;
+
+    redis->closed(redis);
+}
+
+
+/* from outside hiredis' callbacks only; "closed" is called when it was open */
+
+void
+ngx_http_shard_redis_close(ngx_http_shard_redis_t *redis, const char *reason)
+{
+    redisAsyncContext  *ac;
+
+    ac = redis->ac;
+
+    if (ac == NULL) {
+        return;
+    }
+
+    /* replies still to come are called with NULL, the disconnect callback
+     * is not wanted: this is it */
+
+    redis->ac = NULL;
+    redis->is_ready = 0;
+    redis->reason = reason;
+    ac->data = NULL;
+
+    redisAsyncFree(ac);
+
+    ngx_http_shard_redis_gone(redis, reason);
+}
+
+
+ngx_int_t
+ngx_http_shard_redis_send(ngx_http_shard_redis_t *redis,
+    ngx_http_shard_reply_pt handler, ngx_msec_t wait, int argc,
+    const char **argv, const size_t *lens)
+{
+    if (redis->ac == NULL
+        || redisAsyncCommandArgv(redis->ac, ngx_http_shard_redis_on_reply,
+                                 (void *) handler, argc, argv, lens)
+           != REDIS_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    redis->pending++;
+    ngx_add_timer(&redis->timer, redis->conf->timeout + wait);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_shard_redis_on_reply(redisAsyncContext *ac, void *reply, void *data)
+{
+    ngx_http_shard_redis_t   *redis;
+    ngx_http_shard_reply_pt   handler;
+
+    redis = ac->data;
+    handler = (ngx_http_shard_reply_pt) data;
+
+    if (redis == NULL) {
+        return;
+    }
+
+    if (redis->pending) {
+        redis->pending--;
+    }
+
+    if (redis->pending == 0 && redis->timer.timer_set) {
+        ngx_del_timer(&redis->timer);
+    }
+
+    handler(redis, reply);
+}

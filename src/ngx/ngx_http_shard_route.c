@@ -1,0 +1,442 @@
+
+/*
+ * A request's way to its shard's node.
+ *
+ *   gate (PRECONTENT)          peer (upstream)             log
+ *   key ─▶ position ─▶ slot    choose node ─▶ connect      count
+ *   enter ─▶ read route ──┐           ▲
+ *      ▲    held: leave,  │ go        │
+ *      └─── park ─────────┴───────────┘        leave: response received
+ *
+ * A worker counts itself in, in its own row of "inflight", before it reads
+ * the route, and out again when that says "held".  The leader publishes
+ * "held" and then sums the rows: zero means that nothing of the shard is on
+ * its way and nothing can be.  Everything from the gate to the peer happens
+ * in one go, because a body is read before it.
+ */
+
+
+#include "ngx_http_shard.h"
+
+
+static void ngx_http_shard_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_needs_body(ngx_http_request_t *r,
+    ngx_http_upstream_conf_t *ucf);
+static uint16_t ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_cleanup(void *data);
+
+
+ngx_http_shard_ctx_t *
+ngx_http_shard_get_ctx(ngx_http_request_t *r)
+{
+    return ngx_http_get_module_ctx(r, ngx_http_shard_module);
+}
+
+
+ngx_http_shard_ctx_t *
+ngx_http_shard_create_ctx(ngx_http_request_t *r,
+    ngx_http_shard_srv_conf_t *conf)
+{
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_shard_ctx_t  *ctx;
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_shard_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    ctx->request = r;
+    ctx->conf = conf;
+    ctx->keyspace = conf->keyspace;
+    ctx->slot = SHARD_SLOT_NONE;
+    ctx->id = SHARD_ID_NONE;
+    ctx->node = SHARD_NODE_NONE;
+
+    /* the log phase skips subrequests: they leave with the pool at the latest */
+
+    if (r != r->main) {
+        cln = ngx_pool_cleanup_add(r->pool, 0);
+        if (cln == NULL) {
+            return NULL;
+        }
+
+        cln->handler = ngx_http_shard_cleanup;
+        cln->data = ctx;
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_shard_module);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_shard_cleanup(void *data)
+{
+    ngx_http_shard_leave(data);
+}
+
+
+/* key, position, slot; NGX_DECLINED when there is no table */
+
+ngx_int_t
+ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
+{
+    uint32_t              i;
+    uint64_t              structure;
+    ngx_str_t             key;
+    shard_index_t        *index;
+    ngx_http_shard_sh_t  *sh;
+
+    if (ctx->resolved) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(ctx->request, &ctx->conf->key, &key) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->position = shard_key_position(key.data, key.len);
+
+    sh = ctx->keyspace->sh;
+
+    do {
+        structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+        index = &sh->arenas[structure & 1].index;
+
+        if (index->n == 0) {
+            return NGX_DECLINED;
+        }
+
+        i = shard_index_find(index, ctx->position);
+        ctx->slot = index->slot[i];
+        ctx->id = index->id[i];
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
+
+    ctx->resolved = 1;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_shard_read_only(ngx_http_request_t *r)
+{
+    return (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) != 0;
+}
+
+
+/* which node the route names for this request */
+
+static uint16_t
+ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
+{
+    uint16_t        node;
+    shard_route_t  *route;
+
+    route = &ctx->route;
+
+    if (ctx->attempt && ctx->attempt <= SHARD_STANDBYS_MAX) {
+        return route->standbys[ctx->attempt - 1];
+    }
+
+    node = (route->flags & SHARD_ROUTE_DRAIN) ? route->standbys[0]
+                                              : route->primary;
+
+    if (route->phase != SHARD_SHIFTING || route->target == SHARD_NODE_NONE) {
+        return node;
+    }
+
+    if (route->strategy != SHARD_STATELESS
+        && !(route->flags & SHARD_ROUTE_SPLIT)
+        && !((route->flags & SHARD_ROUTE_EVENTUAL)
+             && ngx_http_shard_read_only(ctx->request)))
+    {
+        return node;
+    }
+
+    if (shard_shift_point(ctx->position, shard_route_migration(route))
+        < route->shift_bp)
+    {
+        return route->target;
+    }
+
+    return node;
+}
+
+
+/* copies the chosen node out of the arena; NGX_DECLINED when there is none */
+
+ngx_int_t
+ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
+{
+    uint64_t                 structure;
+    uint16_t                 n;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_node_t   *node;
+    ngx_http_shard_arena_t  *arena;
+
+    sh = ctx->keyspace->sh;
+
+    if (ctx->text == NULL) {
+        ctx->text = ngx_pnalloc(ctx->request->pool,
+                                SHARD_ADDR_SIZE + 2 * SHARD_NAME_SIZE);
+        if (ctx->text == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    n = ngx_http_shard_pick(ctx);
+
+    do {
+        structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+        arena = &sh->arenas[structure & 1];
+
+        if (n >= arena->nnodes) {
+            return NGX_DECLINED;
+        }
+
+        node = &arena->nodes[n];
+
+        ctx->socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
+        ngx_memcpy(&ctx->sockaddr, &node->sockaddr, ctx->socklen);
+
+        ctx->name.len = ngx_min(node->addr_len, SHARD_ADDR_SIZE);
+        ctx->node_name.len = ngx_min(node->name_len, SHARD_NAME_SIZE);
+        ctx->node_zone.len = ngx_min(node->zone_len, SHARD_NAME_SIZE);
+
+        ctx->name.data = ctx->text;
+        ctx->node_name.data = ctx->text + SHARD_ADDR_SIZE;
+        ctx->node_zone.data = ctx->node_name.data + SHARD_NAME_SIZE;
+
+        ngx_memcpy(ctx->name.data, node->addr, ctx->name.len);
+        ngx_memcpy(ctx->node_name.data, node->name, ctx->node_name.len);
+        ngx_memcpy(ctx->node_zone.data, node->zone, ctx->node_zone.len);
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
+
+    ctx->node = n;
+
+    return NGX_OK;
+}
+
+
+/* counts in, then reads the route: this order makes a drain provable */
+
+void
+ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ctx->keyspace;
+    sh = ks->sh;
+
+    if (!ctx->entered) {
+        (void) __atomic_fetch_add(
+                   &sh->inflight[ks->worker * sh->nslots + ctx->slot], 1,
+                   __ATOMIC_SEQ_CST);
+        ctx->entered = 1;
+    }
+
+    shard_latch_read(&sh->latches[ctx->slot], &ctx->route);
+}
+
+
+void
+ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_keyspace_t  *ks;
+
+    if (!ctx->entered) {
+        return;
+    }
+
+    ks = ctx->keyspace;
+    sh = ks->sh;
+
+    (void) __atomic_fetch_sub(
+               &sh->inflight[ks->worker * sh->nslots + ctx->slot], 1,
+               __ATOMIC_SEQ_CST);
+    ctx->entered = 0;
+}
+
+
+/*
+ * A body must be there before the request passes the gate, or it would be
+ * in flight for as long as its client takes to send it.  Unbuffered ones
+ * pass as they come.
+ */
+
+static ngx_int_t
+ngx_http_shard_needs_body(ngx_http_request_t *r, ngx_http_upstream_conf_t *ucf)
+{
+    if (r != r->main || r->request_body || !ucf->request_buffering) {
+        return 0;
+    }
+
+    return r->headers_in.content_length_n > 0 || r->headers_in.chunked
+#if (NGX_HTTP_V2)
+           || (r->stream && r->headers_in.content_length_n == -1
+               && !ngx_http_shard_read_only(r))
+#endif
+           ;
+}
+
+
+ngx_int_t
+ngx_http_shard_gate_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_shard_ctx_t       *ctx;
+    ngx_http_shard_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_shard_module);
+
+    if (slcf->shard == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_shard_get_ctx(r);
+
+    if (ctx && ctx->conf == slcf->shard && ctx->gated) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx == NULL || ctx->conf != slcf->shard) {
+        ctx = ngx_http_shard_create_ctx(r, slcf->shard);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (!ctx->body_read && ngx_http_shard_needs_body(r, slcf->upstream)) {
+        rc = ngx_http_read_client_request_body(r, ngx_http_shard_body_handler);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            return rc;
+        }
+
+        ngx_http_finalize_request(r, NGX_DONE);
+        return NGX_DONE;
+    }
+
+    return ngx_http_shard_pass_gate(ctx);
+}
+
+
+static void
+ngx_http_shard_body_handler(ngx_http_request_t *r)
+{
+    ngx_http_shard_ctx_t  *ctx;
+
+    ctx = ngx_http_shard_get_ctx(r);
+    ctx->body_read = 1;
+
+    r->preserve_body = 1;
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    ngx_http_core_run_phases(r);
+}
+
+
+static ngx_int_t
+ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_shard_resolve(ctx);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                      "keyspace \"%V\" has no table: none came from Redis yet "
+                      "and no state file was there", &ctx->keyspace->name);
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    ngx_http_shard_enter(ctx);
+
+    if (ctx->route.phase != SHARD_HELD && ctx->route.queue == 0) {
+        ctx->gated = 1;
+        return NGX_DECLINED;
+    }
+
+    ngx_http_shard_leave(ctx);
+
+    return ngx_http_shard_park(ctx);
+}
+
+
+ngx_int_t
+ngx_http_shard_log_handler(ngx_http_request_t *r)
+{
+    uint64_t                    us;
+    ngx_uint_t                  status;
+    ngx_time_t                 *tp;
+    ngx_msec_int_t              ms;
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_ctx_t       *ctx;
+    ngx_http_shard_counters_t  *counters;
+
+    ctx = ngx_http_shard_get_ctx(r);
+
+    if (ctx == NULL || !ctx->resolved || ctx->counted) {
+        return NGX_OK;
+    }
+
+    ngx_http_shard_leave(ctx);
+
+    ctx->counted = 1;
+    sh = ctx->keyspace->sh;
+    counters = &sh->counters[ctx->slot];
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    tp = ngx_timeofday();
+    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                           + (tp->msec - r->start_msec));
+    us = (uint64_t) ngx_max(ms, 0) * 1000;
+
+    ngx_http_shard_add(counters->offered, 1);
+    ngx_http_shard_add(counters->bytes,
+                       (uint64_t) (r->request_length + r->connection->sent));
+
+    if (ngx_http_shard_read_only(r)) {
+        ngx_http_shard_add(counters->reads, 1);
+
+    } else {
+        ngx_http_shard_add(counters->writes, 1);
+    }
+
+    if (ctx->was_held) {
+        ngx_http_shard_add(counters->held, 1);
+    }
+
+    if (status >= 200 && status < 500 && status != NGX_HTTP_CLIENT_CLOSED_REQUEST)
+    {
+        ngx_http_shard_add(counters->completed, 1);
+        ngx_http_shard_add(counters->latency_us, us);
+
+    } else {
+        ngx_http_shard_add(counters->errors, 1);
+    }
+
+    ngx_http_shard_add(sh->totals.requests[status < 600 ? status / 100 : 0],
+                       1);
+    ngx_http_shard_add(sh->totals.latency_us, us);
+    ngx_http_shard_add(sh->latency[shard_metrics_latency_bucket(us)], 1);
+    ngx_http_shard_add(sh->position[ctx->position >> 58], 1);
+
+    return NGX_OK;
+}

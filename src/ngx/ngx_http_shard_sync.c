@@ -1,0 +1,542 @@
+
+#include "ngx_http_shard_sync.h"
+
+
+static ngx_int_t ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks);
+static void ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync);
+static void ngx_http_shard_sync_poll(ngx_http_shard_sync_t *sync);
+static void ngx_http_shard_sync_on_version(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_sync_on_override(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_sync_on_refresh(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_sync_ready(ngx_http_shard_redis_t *redis);
+static void ngx_http_shard_sync_closed(ngx_http_shard_redis_t *redis);
+static void ngx_http_shard_sync_followed(ngx_http_shard_redis_t *redis);
+static void ngx_http_shard_sync_unfollowed(ngx_http_shard_redis_t *redis);
+static void ngx_http_shard_sync_connect(ngx_http_shard_sync_t *sync);
+static ngx_msec_t ngx_http_shard_sync_backoff(ngx_http_shard_sync_t *sync);
+static void ngx_http_shard_sync_contact(ngx_http_shard_sync_t *sync);
+
+
+/* every worker's, all the time: whoever holds the lease does the work */
+
+void
+ngx_http_shard_tick_handler(ngx_event_t *ev)
+{
+    ngx_msec_t                  next;
+    ngx_shm_zone_t             *zone;
+    ngx_http_shard_keyspace_t  *ks;
+
+    zone = ev->data;
+    ks = zone->data;
+    next = NGX_HTTP_SHARD_TICK;
+
+    if (ngx_exiting || ngx_quit || ngx_terminate) {
+        ngx_http_shard_sync_stop(ks);
+        return;
+    }
+
+    if (ngx_http_shard_lead(ks) == NGX_OK) {
+
+        if (ks->sync == NULL && ngx_http_shard_sync_start(ks) != NGX_OK) {
+            ngx_http_shard_abdicate(ks);
+        }
+
+        if (ks->sync) {
+            next = ngx_min(next, ks->sync->conf->interval);
+            ngx_http_shard_sync_tick(ks->sync);
+        }
+
+    } else if (ks->sync) {
+        ngx_log_error(NGX_LOG_WARN, ev->log, 0,
+                      "keyspace \"%V\": lost the lead to worker %uA",
+                      &ks->name, ks->sh->leader);
+        ngx_http_shard_sync_stop(ks);
+    }
+
+    ngx_add_timer(ev, next);
+}
+
+
+static ngx_int_t
+ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_log_t              *log;
+    ngx_http_shard_sync_t  *sync;
+
+    log = ngx_cycle->log;
+
+    sync = ngx_calloc(sizeof(ngx_http_shard_sync_t), log);
+    if (sync == NULL) {
+        return NGX_ERROR;
+    }
+
+    sync->model = ngx_http_shard_model_create(ks, log);
+    if (sync->model == NULL) {
+        ngx_free(sync);
+        return NGX_ERROR;
+    }
+
+    sync->keyspace = ks;
+    sync->log = log;
+    sync->conf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                                     ngx_http_shard_module);
+
+    sync->command.conf = &sync->conf->redis;
+    sync->command.data = sync;
+    sync->command.log = log;
+    sync->command.ready = ngx_http_shard_sync_ready;
+    sync->command.closed = ngx_http_shard_sync_closed;
+
+    sync->follow.conf = &sync->conf->redis;
+    sync->follow.data = sync;
+    sync->follow.log = log;
+    sync->follow.ready = ngx_http_shard_sync_followed;
+    sync->follow.closed = ngx_http_shard_sync_unfollowed;
+
+    sync->barrier.handler = ngx_http_shard_barrier_handler;
+    sync->barrier.data = ks->zone;
+    sync->barrier.log = log;
+    sync->barrier.cancelable = 1;
+
+    sync->command_retry_at = ngx_current_msec;
+    sync->follow_retry_at = ngx_current_msec;
+    sync->load_at = ngx_current_msec;
+    sync->flush_at = ngx_current_msec + sync->conf->interval;
+    sync->flushed_at = ngx_current_msec;
+    sync->state_at = ngx_current_msec;
+
+    ks->sync = sync;
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "keyspace \"%V\": this worker keeps the table", &ks->name);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = ks->sync;
+
+    if (sync == NULL) {
+        return;
+    }
+
+    ks->sync = NULL;
+
+    if (sync->barrier.timer_set) {
+        ngx_del_timer(&sync->barrier);
+    }
+
+    if (ks->state_file.len && sync->state >= NGX_HTTP_SHARD_SYNC_FOLLOW) {
+        (void) ngx_http_shard_state_write(ks, sync->model, sync->log);
+    }
+
+    ngx_http_shard_redis_close(&sync->follow, NULL);
+    ngx_http_shard_redis_close(&sync->command, NULL);
+    ngx_http_shard_model_destroy(sync->model);
+    ngx_free(sync->entry);
+    ngx_free(sync);
+
+    ngx_http_shard_abdicate(ks);
+}
+
+
+static void
+ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync)
+{
+    ngx_msec_t  now;
+
+    now = ngx_current_msec;
+
+    ngx_http_shard_bury(sync->keyspace);
+    ngx_http_shard_override_expire(sync);
+    ngx_http_shard_barrier(sync);
+
+    if (sync->command.ac == NULL) {
+        if ((ngx_msec_int_t) (now - sync->command_retry_at) >= 0) {
+            ngx_http_shard_sync_connect(sync);
+        }
+
+        return;
+    }
+
+    if (!sync->command.is_ready) {
+        return;
+    }
+
+    if (sync->state == NGX_HTTP_SHARD_SYNC_IDLE
+        && (ngx_msec_int_t) (now - sync->load_at) >= 0)
+    {
+        ngx_http_shard_load(sync);
+    }
+
+    if (sync->state == NGX_HTTP_SHARD_SYNC_FOLLOW && sync->follow.ac == NULL
+        && (ngx_msec_int_t) (now - sync->follow_retry_at) >= 0
+        && ngx_http_shard_redis_connect(&sync->follow) != NGX_OK)
+    {
+        sync->follow_retry_at = now + ngx_http_shard_sync_backoff(sync);
+    }
+
+    ngx_http_shard_sync_poll(sync);
+
+    if ((ngx_msec_int_t) (now - sync->flush_at) >= 0) {
+        sync->flush_at = now + sync->conf->interval;
+        ngx_http_shard_flush(sync);
+    }
+
+    if (sync->keyspace->state_file.len
+        && sync->state == NGX_HTTP_SHARD_SYNC_FOLLOW
+        && sync->state_version != sync->model->version
+        && (ngx_msec_int_t) (now - sync->state_at) >= 1000)
+    {
+        sync->state_at = now;
+        sync->state_version = sync->model->version;
+        (void) ngx_http_shard_state_write(sync->keyspace, sync->model,
+                                          sync->log);
+    }
+}
+
+
+size_t
+ngx_http_shard_sync_key(ngx_http_shard_sync_t *sync, const char *suffix,
+    char *buf)
+{
+    return ngx_sprintf((u_char *) buf, "shard:{%V}:%s", &sync->keyspace->name,
+                       suffix)
+           - (u_char *) buf;
+}
+
+
+ngx_int_t
+ngx_http_shard_sync_command(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_reply_pt handler, int argc, const char **argv,
+    const size_t *lens)
+{
+    if (!sync->command.is_ready) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_shard_redis_send(&sync->command, handler, 0, argc, argv,
+                                     lens);
+}
+
+
+static void
+ngx_http_shard_sync_ask(ngx_http_shard_sync_t *sync, const char *command,
+    const char *suffix, const char *field, ngx_http_shard_reply_pt handler)
+{
+    char         key[NGX_HTTP_SHARD_KEY_SIZE];
+    size_t       lens[3];
+    const char  *argv[3];
+
+    argv[0] = command;
+    lens[0] = ngx_strlen(command);
+    argv[1] = key;
+    lens[1] = ngx_http_shard_sync_key(sync, suffix, key);
+
+    if (field) {
+        argv[2] = field;
+        lens[2] = ngx_strlen(field);
+    }
+
+    (void) ngx_http_shard_sync_command(sync, handler, field ? 3 : 2, argv,
+                                       lens);
+}
+
+
+/* what has no log entry: a table made anew or lost, and overrides */
+
+static void
+ngx_http_shard_sync_poll(ngx_http_shard_sync_t *sync)
+{
+    if (sync->polling || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
+        return;
+    }
+
+    sync->polling = 1;
+
+    ngx_http_shard_sync_ask(sync, "HGET", "meta", "version",
+                            ngx_http_shard_sync_on_version);
+    ngx_http_shard_sync_ask(sync, "HGETALL", "override", NULL,
+                            ngx_http_shard_sync_on_override);
+}
+
+
+static ngx_int_t
+ngx_http_shard_sync_version(redisReply *reply, uint64_t *version)
+{
+    shard_str_t  text;
+
+    if (reply->type != REDIS_REPLY_STRING) {
+        return NGX_ERROR;
+    }
+
+    text.data = reply->str;
+    text.len = reply->len;
+
+    return shard_uint64_decode(text, version) == SHARD_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_shard_sync_on_version(ngx_http_shard_redis_t *redis,
+    redisReply *reply)
+{
+    uint64_t                version;
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (reply == NULL) {
+        return;
+    }
+
+    ngx_http_shard_sync_contact(sync);
+
+    if (sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
+        return;
+    }
+
+    if (ngx_http_shard_sync_version(reply, &version) != NGX_OK) {
+        ngx_http_shard_load_again(sync, "the table is gone from Redis");
+        return;
+    }
+
+    if (version < sync->model->version) {
+        ngx_http_shard_load_again(sync, "the version went back");
+        return;
+    }
+
+    if (version == sync->model->version) {
+        sync->behind_since = 0;
+
+    } else if (sync->behind_since == 0) {
+        sync->behind_since = ngx_current_msec;
+
+    } else if (ngx_current_msec - sync->behind_since > 1000) {
+        sync->behind_since = 0;
+        ngx_http_shard_load_again(sync, "the log does not bring what the "
+                                  "version promises");
+    }
+}
+
+
+static void
+ngx_http_shard_sync_on_override(ngx_http_shard_redis_t *redis,
+    redisReply *reply)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+    sync->polling = 0;
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+        return;
+    }
+
+    ngx_http_shard_override(sync, reply);
+}
+
+
+/* requests wait that a backend refused: is the table the newest? */
+
+void
+ngx_http_shard_sync_poke(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = ks->sync;
+
+    if (sync->refreshing || ks->sh->refresh_wanted == ks->sh->refresh_done
+        || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW
+        || !sync->command.is_ready)
+    {
+        return;
+    }
+
+    sync->refreshing = 1;
+    sync->refresh_asked = ks->sh->refresh_wanted;
+
+    ngx_http_shard_sync_ask(sync, "HGET", "meta", "version",
+                            ngx_http_shard_sync_on_refresh);
+}
+
+
+static void
+ngx_http_shard_sync_on_refresh(ngx_http_shard_redis_t *redis,
+    redisReply *reply)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (reply == NULL
+        || ngx_http_shard_sync_version(reply, &sync->refresh_version)
+           != NGX_OK)
+    {
+        sync->refreshing = 0;
+        return;
+    }
+
+    if (sync->model->version >= sync->refresh_version) {
+        sync->refreshing = 0;
+        sync->keyspace->sh->refresh_done = sync->refresh_asked;
+        ngx_http_shard_sync_poke(sync->keyspace);
+    }
+}
+
+
+void
+ngx_http_shard_sync_publish(ngx_http_shard_sync_t *sync)
+{
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = sync->keyspace;
+
+    if (ngx_http_shard_publish(sync->model, 1) != NGX_OK) {
+
+        /* slept through the lease: the tick notices and stops this */
+
+        return;
+    }
+
+    ngx_http_shard_sync_contact(sync);
+
+    if (sync->refreshing && sync->model->version >= sync->refresh_version) {
+        sync->refreshing = 0;
+        ks->sh->refresh_done = sync->refresh_asked;
+    }
+
+    ngx_http_shard_barrier(sync);
+}
+
+
+void
+ngx_http_shard_sync_reject(ngx_http_shard_sync_t *sync, const char *what,
+    const char *why)
+{
+    ngx_http_shard_add(sync->keyspace->sh->totals.rejected_updates, 1);
+
+    ngx_log_error(NGX_LOG_ERR, sync->log, 0,
+                  "keyspace \"%V\": %s refused: %s; the table stays as it was",
+                  &sync->keyspace->name, what, why);
+}
+
+
+static void
+ngx_http_shard_sync_contact(ngx_http_shard_sync_t *sync)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+    sync->keyspace->sh->contact_ms = (ngx_atomic_uint_t) tp->sec * 1000
+                                     + tp->msec;
+}
+
+
+static void
+ngx_http_shard_sync_connect(ngx_http_shard_sync_t *sync)
+{
+    if (ngx_http_shard_redis_connect(&sync->command) != NGX_OK) {
+        ngx_http_shard_sync_closed(&sync->command);
+    }
+}
+
+
+static void
+ngx_http_shard_sync_ready(ngx_http_shard_redis_t *redis)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (sync->told) {
+        ngx_log_error(NGX_LOG_NOTICE, sync->log, 0,
+                      "keyspace \"%V\": Redis %V is back",
+                      &sync->keyspace->name, &redis->conf->text);
+    }
+
+    sync->failures = 0;
+    sync->told = 0;
+    sync->keyspace->sh->connected = 1;
+
+    if (sync->state == NGX_HTTP_SHARD_SYNC_IDLE) {
+        ngx_http_shard_load(sync);
+    }
+}
+
+
+static void
+ngx_http_shard_sync_closed(ngx_http_shard_redis_t *redis)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (sync->keyspace->sync == NULL && sync->model->version) {
+        return;
+    }
+
+    sync->keyspace->sh->connected = 0;
+    sync->polling = 0;
+    sync->refreshing = 0;
+    sync->entry_out = 0;
+    sync->router_out = 0;
+
+    if (sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
+        ngx_http_shard_model_undo(sync->model);
+        sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+    }
+
+    sync->command_retry_at = ngx_current_msec
+                             + ngx_http_shard_sync_backoff(sync);
+
+    if (!sync->told) {
+        sync->told = 1;
+        ngx_log_error(NGX_LOG_ERR, sync->log, 0,
+                      "keyspace \"%V\": Redis %V: %s; serving the table of "
+                      "version %uA, trying again",
+                      &sync->keyspace->name, &redis->conf->text,
+                      redis->reason ? redis->reason : "closed",
+                      sync->keyspace->sh->table_version);
+    }
+}
+
+
+/* 100 ms to 2 s, doubling, with a random half */
+
+static ngx_msec_t
+ngx_http_shard_sync_backoff(ngx_http_shard_sync_t *sync)
+{
+    ngx_msec_t  ms;
+
+    ms = 100 << ngx_min(sync->failures, 4);
+    sync->failures++;
+
+    return ms / 2 + ngx_random() % ms;
+}
+
+
+static void
+ngx_http_shard_sync_followed(ngx_http_shard_redis_t *redis)
+{
+    ngx_http_shard_follow(redis->data);
+}
+
+
+static void
+ngx_http_shard_sync_unfollowed(ngx_http_shard_redis_t *redis)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+    sync->reading = 0;
+    sync->follow_retry_at = ngx_current_msec + 100 + ngx_random() % 100;
+}

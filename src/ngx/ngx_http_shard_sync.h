@@ -1,0 +1,132 @@
+
+/*
+ * The leader of a keyspace: two connections to Redis, one that waits for the
+ * log, one for everything else.
+ *
+ *   tick ─▶ lead? ─▶ command connection ─▶ load: meta, nodes, table (HSCAN),
+ *                          │                     log since ─▶ publish
+ *                          │                         │
+ *                          │               follow connection: XREAD BLOCK ─┐
+ *                          │                         ▲  next version: apply │
+ *                          │                         └──────────────────────┤
+ *                          │                            a gap: load again ◀─┘
+ *                          └─▶ each tick: meta.version, override
+ *                          └─▶ each interval: metrics, routers (_flush)
+ */
+
+
+#ifndef _NGX_HTTP_SHARD_SYNC_H_INCLUDED_
+#define _NGX_HTTP_SHARD_SYNC_H_INCLUDED_
+
+
+#include "ngx_http_shard_model.h"
+#include "ngx_http_shard_redis.h"
+
+
+#define NGX_HTTP_SHARD_IGNORED_MAX  64           /* overrides told of */
+#define NGX_HTTP_SHARD_KEY_SIZE     (sizeof("shard:{}:override") + 64 + 16)
+
+
+typedef enum {
+    NGX_HTTP_SHARD_SYNC_IDLE = 0,                /* not connected, or waits */
+    NGX_HTTP_SHARD_SYNC_META,
+    NGX_HTTP_SHARD_SYNC_NODES,
+    NGX_HTTP_SHARD_SYNC_TABLE,
+    NGX_HTTP_SHARD_SYNC_LOG,                     /* changes during the load */
+    NGX_HTTP_SHARD_SYNC_FOLLOW
+} ngx_http_shard_sync_state_e;
+
+
+typedef struct {
+    shard_id_t                    id;
+    char                          reason[160];
+} ngx_http_shard_ignored_t;
+
+
+struct ngx_http_shard_sync_s {
+    ngx_http_shard_keyspace_t    *keyspace;
+    ngx_http_shard_main_conf_t   *conf;
+    ngx_log_t                    *log;
+    ngx_http_shard_model_t       *model;
+
+    ngx_http_shard_redis_t        command;
+    ngx_http_shard_redis_t        follow;
+    ngx_msec_t                    command_retry_at;
+    ngx_msec_t                    follow_retry_at;
+    ngx_uint_t                    failures;      /* in a row */
+    ngx_uint_t                    told;          /* failure logged */
+
+    ngx_http_shard_sync_state_e   state;
+    uint64_t                      load_version;
+    ngx_msec_t                    load_at;       /* not before */
+    ngx_uint_t                    reading;       /* an XREAD is out */
+    ngx_msec_t                    behind_since;  /* 0 = not behind */
+
+    ngx_uint_t                    polling;       /* meta and override asked */
+    uint64_t                      override_hash;
+    uint64_t                      override_until;/* next "until", ms, 0 none */
+    ngx_uint_t                    nignored;
+    ngx_http_shard_ignored_t      ignored[NGX_HTTP_SHARD_IGNORED_MAX];
+
+    ngx_atomic_uint_t             refresh_asked; /* tickets an answer covers */
+    ngx_uint_t                    refreshing;
+    uint64_t                      refresh_version;
+
+    ngx_event_t                   barrier;       /* while shards are held */
+    uint64_t                      drained[(NGX_HTTP_SHARD_QUEUES + 63) / 64];
+    ngx_msec_t                    flush_at;
+    ngx_msec_t                    flushed_at;
+    ngx_msec_t                    state_at;
+    uint64_t                      state_version; /* on disk */
+    u_char                       *entry;         /* metrics not acknowledged */
+    size_t                        entry_len;
+    size_t                        entry_size;
+    ngx_uint_t                    entry_out;
+    ngx_uint_t                    router_out;
+    ngx_uint_t                    router_again;
+};
+
+
+/* "shard:{KEYSPACE}:SUFFIX" into buf; its length */
+
+size_t ngx_http_shard_sync_key(ngx_http_shard_sync_t *sync,
+    const char *suffix, char *buf);
+
+ngx_int_t ngx_http_shard_sync_command(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_reply_pt handler, int argc, const char **argv,
+    const size_t *lens);
+
+/* an update refused: counted, told once per reason */
+
+void ngx_http_shard_sync_reject(ngx_http_shard_sync_t *sync, const char *what,
+    const char *why);
+
+/* publishes the model; stops the sync when somebody else leads */
+
+void ngx_http_shard_sync_publish(ngx_http_shard_sync_t *sync);
+
+/* _load */
+
+void ngx_http_shard_load(ngx_http_shard_sync_t *sync);
+void ngx_http_shard_load_again(ngx_http_shard_sync_t *sync, const char *why);
+
+/* _follow */
+
+void ngx_http_shard_follow(ngx_http_shard_sync_t *sync);
+ngx_int_t ngx_http_shard_apply(ngx_http_shard_sync_t *sync,
+    redisReply *entries);
+
+/* _override */
+
+void ngx_http_shard_override(ngx_http_shard_sync_t *sync, redisReply *reply);
+void ngx_http_shard_override_expire(ngx_http_shard_sync_t *sync);
+
+/* _flush */
+
+void ngx_http_shard_flush(ngx_http_shard_sync_t *sync);
+void ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync);
+void ngx_http_shard_barrier(ngx_http_shard_sync_t *sync);
+void ngx_http_shard_barrier_handler(ngx_event_t *ev);
+
+
+#endif /* _NGX_HTTP_SHARD_SYNC_H_INCLUDED_ */
