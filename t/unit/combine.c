@@ -1,0 +1,504 @@
+
+#include "../lib/forecast_case.h"
+
+
+#define HOSTILE_ROUNDS  300
+
+
+static void test_choice(void);
+static void test_zeros(void);
+static void test_gaps(void);
+static void test_shift(void);
+static void test_order(void);
+static void test_refusals(void);
+static void test_later(void);
+static void test_hostile(void);
+static void make(uint32_t n, uint32_t day, uint64_t *seed);
+static void spoil(uint32_t n, uint64_t *seed);
+static int run(const predictor_series_t *series, const predictor_ask_t *ask,
+    predictor_wish_e wish, int dirt);
+static const char *sane(const predictor_series_t *series,
+    const predictor_ask_t *ask);
+
+
+static const char  *used;
+
+
+int
+main(void)
+{
+    test_choice();
+    test_zeros();
+    test_gaps();
+    test_shift();
+    test_order();
+    test_refusals();
+    test_later();
+    test_hostile();
+
+    return tap_done();
+}
+
+
+static void
+make(uint32_t n, uint32_t day, uint64_t *seed)
+{
+    uint32_t  i;
+
+    for (i = 0; i < n; i++) {
+        case_y[i] = 200 * case_day(i, day, 0.7) * exp(0.1 * case_normal(seed));
+    }
+}
+
+
+/* -9 when something was written beyond the memory */
+
+static int
+run(const predictor_series_t *series, const predictor_ask_t *ask,
+    predictor_wish_e wish, int dirt)
+{
+    int               rc;
+    void             *state, *work;
+    predictor_size_t  size;
+
+    used = "";
+
+    rc = predictor_size(series, ask, &size);
+
+    if (rc != SHARD_OK) {
+        return rc;
+    }
+
+    state = case_alloc(size.state, dirt);
+    work = case_alloc(size.work, dirt);
+
+    rc = predictor_forecast(series, ask, wish, state, work, case_out, &used);
+
+    rc = case_free(state, size.state) ? rc : -9;
+
+    return case_free(work, size.work) ? rc : -9;
+}
+
+
+/* "" or what is wrong with case_out; quantiles asked in ascending order */
+
+static const char *
+sane(const predictor_series_t *series, const predictor_ask_t *ask)
+{
+    int            negative;
+    uint32_t       h, i;
+    const double  *row;
+
+    negative = 0;
+
+    for (i = 0; i < series->n; i++) {
+        negative |= isfinite(series->y[i]) && series->y[i] < 0;
+    }
+
+    row = case_out;
+
+    for (h = 0; h < ask->horizon; h++, row += 1 + ask->nq) {
+        for (i = 0; i <= ask->nq; i++) {
+            if (!isfinite(row[i])) {
+                return "not a number";
+            }
+
+            if (row[i] < 0 && !negative) {
+                return "negative";
+            }
+
+            if (i > 1 && row[i] < row[i - 1]) {
+                return "quantiles out of order";
+            }
+
+            if (i && ask->q[i - 1] == 0.5 && row[i] != row[0]) {
+                return "the median is not the point";
+            }
+        }
+    }
+
+    return "";
+}
+
+
+static void
+test_choice(void)
+{
+    uint32_t            i;
+    uint64_t            seed;
+    predictor_ask_t     ask;
+    predictor_series_t  series;
+
+    static const struct {
+        uint32_t          steps;
+        uint32_t          week;
+        predictor_wish_e  wish;
+        const char       *used;
+        const char       *what;
+    } cases[] = {
+        { 28 * 96, 1, PREDICTOR_COMBINED, "combined", "four weeks" },
+        { 14 * 96, 0, PREDICTOR_COMBINED, "combined", "no week" },
+        { 6 * 96, 0, PREDICTOR_COMBINED, "combined", "six days" },
+        { 3 * 96 - 1, 0, PREDICTOR_COMBINED, "naive-day", "below 3 days" },
+        { 120, 0, PREDICTOR_COMBINED, "naive-day", "a day and a quarter" },
+        { 119, 0, PREDICTOR_COMBINED, "level", "less" },
+        { 1, 0, PREDICTOR_COMBINED, "level", "one value" },
+        { 28 * 96, 1, PREDICTOR_NAIVE, "naive-day", "naive wished" },
+        { 28 * 96, 1, PREDICTOR_LAGREG, "lagreg", "lagreg wished" },
+        { 28 * 96, 1, PREDICTOR_LAGREG_RAW, "lagreg-raw", "raw wished" },
+        { 60, 1, PREDICTOR_LAGREG, "level", "lagreg wished in vain" }
+    };
+
+    seed = 11;
+    make(CASE_VALUES, 96, &seed);
+    ask = case_ask(96);
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        series = case_series(cases[i].steps, 900, cases[i].week);
+
+        tap_is_int(run(&series, &ask, cases[i].wish, 0xff), SHARD_OK,
+                   "%s: a forecast", cases[i].what);
+        tap_is_str(used, cases[i].used, "%s: by its model", cases[i].what);
+        tap_is_str(sane(&series, &ask), "", "%s: sane", cases[i].what);
+    }
+}
+
+
+static void
+test_zeros(void)
+{
+    double              night, noon;
+    uint32_t            i;
+    uint64_t            seed;
+    predictor_ask_t     ask;
+    predictor_series_t  series;
+
+    ask = case_ask(96);
+    series = case_series(21 * 96, 900, 1);
+
+    memset(case_y, 0, sizeof(case_y));
+    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_OK,
+               "all zeros: a forecast");
+    tap_is_str(sane(&series, &ask), "", "all zeros: sane");
+
+    for (i = 0, noon = 0; i < 96 * 6; i++) {
+        noon += case_out[i];
+    }
+
+    tap_is_dbl(noon, 0, 0, "all zeros: forecast as zeros");
+
+    for (i = 0; i < 21 * 96; i++) {
+        case_y[i] = 7;
+    }
+
+    (void) run(&series, &ask, PREDICTOR_COMBINED, 0xff);
+    tap_is_dbl(case_out[50 * 6], 7, 1e-6, "a constant goes on");
+    tap_is_dbl(case_out[50 * 6 + 5], 7, 1e-6, "without a spread");
+
+    /* zero from 0:00 to 8:00 */
+
+    seed = 12;
+    make(22 * 96, 96, &seed);
+
+    for (i = 0; i < 22 * 96; i++) {
+        case_y[i] = i % 96 < 32 ? 0 : case_y[i];
+    }
+
+    (void) run(&series, &ask, PREDICTOR_COMBINED, 0xff);
+    tap_is_str(sane(&series, &ask), "", "nightly zeros: sane");
+
+    night = case_out[16 * 6];
+    noon = case_out[48 * 6];
+    tap_ok(night < 5, "nightly zeros: the night stays quiet (%.2f)", night);
+    tap_is_dbl(noon / 340, 1, 0.15, "nightly zeros: noon is not dragged down");
+}
+
+
+static void
+test_gaps(void)
+{
+    double              whole, holes;
+    uint32_t            i;
+    uint64_t            seed;
+    predictor_ask_t     ask;
+    predictor_series_t  series;
+
+    seed = tap_seed(13);
+    make(22 * 96, 96, &seed);
+    ask = case_ask(96);
+    series = case_series(21 * 96, 900, 1);
+
+    (void) run(&series, &ask, PREDICTOR_COMBINED, 0xff);
+    whole = case_error(&series, &ask, case_out);
+
+    for (i = 0; i < 21 * 96; i++) {
+        if (tap_random(&seed) % 10 == 0 || (i > 700 && i < 760)
+            || i < 10 || i > 21 * 96 - 4)
+        {
+            case_y[i] = i % 2 ? NAN : INFINITY;
+        }
+    }
+
+    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_OK,
+               "a tenth and some hours missing: a forecast");
+    tap_is_str(sane(&series, &ask), "", "gaps: sane");
+
+    holes = case_error(&series, &ask, case_out);
+    tap_diag("error %.2f whole, %.2f with gaps", whole, holes);
+    tap_ok(holes < 1.2 * whole, "gaps: hardly worse");
+
+    for (i = 0; i < 21 * 96; i++) {
+        case_y[i] = NAN;
+    }
+
+    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_AGAIN,
+               "gaps only: too little history");
+
+    case_y[1000] = 5;
+    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_OK,
+               "one value among gaps: a forecast");
+    tap_is_dbl(case_out[0], 5, 1e-9, "which is that value");
+}
+
+
+static void
+test_shift(void)
+{
+    double              truth, combined, naive;
+    uint32_t            i;
+    uint64_t            seed;
+    predictor_ask_t     ask;
+    predictor_series_t  series;
+
+    seed = 14;
+    make(22 * 96, 96, &seed);
+
+    for (i = 21 * 96 - 24; i < 22 * 96; i++) {
+        case_y[i] *= 2;
+    }
+
+    ask = case_ask(8);
+    series = case_series(21 * 96, 900, 1);
+
+    (void) run(&series, &ask, PREDICTOR_COMBINED, 0xff);
+    combined = case_error(&series, &ask, case_out);
+    (void) run(&series, &ask, PREDICTOR_NAIVE, 0xff);
+    naive = case_error(&series, &ask, case_out);
+
+    for (i = 0, truth = 0; i < 8; i++) {
+        truth += case_y[21 * 96 + i] / 8;
+    }
+
+    tap_diag("6 h after the load doubled: naive %.2f, combined %.2f of the "
+             "load", naive / truth, combined / truth);
+    tap_ok(combined < 0.6 * naive, "a new level is followed");
+}
+
+
+/* quantiles may be asked for in any order, and none at all */
+
+static void
+test_order(void)
+{
+    double                up[6];
+    uint64_t              seed;
+    predictor_ask_t       ask;
+    predictor_series_t    series;
+
+    static const double   mixed[] = { 0.9, 0.05, 0.95, 0.5, 0.1 };
+
+    seed = 15;
+    make(22 * 96, 96, &seed);
+    ask = case_ask(96);
+    series = case_series(21 * 96, 900, 1);
+
+    (void) run(&series, &ask, PREDICTOR_COMBINED, 0);
+    memcpy(up, &case_out[40 * 6], sizeof(up));
+
+    ask.q = mixed;
+    (void) run(&series, &ask, PREDICTOR_COMBINED, 0);
+
+    tap_ok(case_out[40 * 6] == up[0] && case_out[40 * 6 + 1] == up[4]
+           && case_out[40 * 6 + 2] == up[1] && case_out[40 * 6 + 3] == up[5]
+           && case_out[40 * 6 + 4] == up[3] && case_out[40 * 6 + 5] == up[2],
+           "columns follow the order asked for");
+
+    ask.nq = 0;
+    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_OK,
+               "no quantiles: a forecast");
+    tap_is_dbl(case_out[40], up[0], 0, "the same point");
+}
+
+
+static void
+test_refusals(void)
+{
+    double              one;
+    predictor_ask_t     ask, good_ask;
+    predictor_size_t    size;
+    predictor_series_t  series, good;
+
+    good = case_series(100, 900, 1);
+    good_ask = case_ask(10);
+
+#define refused(what)                                                         \
+    tap_is_int(predictor_size(&series, &ask, &size), SHARD_ERROR, what)
+
+    series = good; ask = good_ask;
+    tap_is_int(predictor_size(&series, &ask, &size), SHARD_OK, "all in range");
+
+    series.day = 0;
+    refused("no day");
+    series = good; series.week = 100;
+    refused("a week that is no multiple of the day");
+    series = good; series.interval_s = 0;
+    refused("no interval");
+    series = good; series.n = PREDICTOR_SERIES_MAX + 1;
+    refused("a series too long");
+    series = good; ask.horizon = 0;
+    refused("no step");
+    ask.horizon = PREDICTOR_HORIZON_MAX + 1;
+    refused("a horizon too far");
+    ask = good_ask; ask.nq = PREDICTOR_QUANTILES_MAX + 1;
+    refused("too many quantiles");
+    ask = good_ask; ask.nq = 1; ask.q = &one;
+    one = 1;
+    refused("a quantile of 1");
+    one = NAN;
+    refused("a quantile that is no number");
+
+    series.n = 0; ask = good_ask;
+    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_AGAIN,
+               "an empty series");
+}
+
+
+/* one fit, then a day of forecasts from a window that moves along */
+
+static void
+test_later(void)
+{
+    int                  good;
+    void                *state, *work;
+    double               kept, fresh;
+    uint32_t             k;
+    uint64_t             seed;
+    predictor_ask_t      ask;
+    predictor_size_t     size;
+    predictor_series_t   series;
+
+    seed = 16;
+    make(30 * 96, 96, &seed);
+    ask = case_ask(16);
+    series = case_series(21 * 96, 900, 1);
+
+    (void) predictor_size(&series, &ask, &size);
+    state = case_alloc(size.state, 0xff);
+    work = case_alloc(size.work, 0xff);
+
+    (void) predictor_fit(&series, &ask, PREDICTOR_COMBINED, state, work);
+
+    good = 1;
+    kept = fresh = 0;
+
+    for (k = 0; k <= 96; k += 8) {
+        series.n = 21 * 96 + k;
+        good &= predictor_predict(&series, &ask, state, work, case_out,
+                                  &used) == SHARD_OK;
+        good &= sane(&series, &ask)[0] == '\0';
+        kept += case_error(&series, &ask, case_out);
+
+        series.y = case_y + k;
+        series.n = 21 * 96;
+        good &= predictor_predict(&series, &ask, state, work, case_out,
+                                  &used) == SHARD_OK;
+        series.y = case_y;
+        series.n = 21 * 96 + k;
+
+        (void) run(&series, &ask, PREDICTOR_COMBINED, 0);
+        fresh += case_error(&series, &ask, case_out);
+    }
+
+    tap_ok(good, "a fit serves a day of forecasts");
+    tap_diag("error %.2f by the old fit, %.2f by fresh ones", kept / 13,
+             fresh / 13);
+    tap_is_dbl(kept / fresh, 1, 0.1, "about as good as fresh fits");
+    tap_ok(case_free(state, size.state) && case_free(work, size.work),
+           "within its memory, though the series grew by a day");
+}
+
+
+/* spikes, steps, gaps, plateaus, tiny and huge values, negative ones */
+
+static void
+spoil(uint32_t n, uint64_t *seed)
+{
+    double    big;
+    uint32_t  i, j, k, kind, from, len;
+
+    big = pow(10, (double) (tap_random(seed) % 27) - 12);
+
+    for (i = 0; i < n; i++) {
+        case_y[i] = big * (case_uniform(seed) + case_day(i, 96, 0.9));
+    }
+
+    for (k = 0; k < 6; k++) {
+        kind = (uint32_t) (tap_random(seed) % 7);
+        from = (uint32_t) (tap_random(seed) % n);
+        len = 1 + (uint32_t) (tap_random(seed) % (1 + n / 4));
+
+        for (i = from, j = 0; i < n && j < len; i++, j++) {
+            case_y[i] = kind == 0 ? NAN
+                        : kind == 1 ? 0
+                        : kind == 2 ? case_y[i] * 1e6
+                        : kind == 3 ? case_y[i] * 1e-9
+                        : kind == 4 ? case_y[from]
+                        : kind == 5 && j % 50 == 0 ? 1e15
+                        : kind == 6 && k == 0 ? -case_y[i] : case_y[i];
+        }
+    }
+}
+
+
+static void
+test_hostile(void)
+{
+    int                  rc, failed, known;
+    uint32_t             i, n, round;
+    uint64_t             seed, start;
+    const char          *why;
+    predictor_ask_t      ask;
+    predictor_series_t   series;
+
+    seed = tap_seed(20261122);
+    failed = 0;
+
+    for (round = 0; round < HOSTILE_ROUNDS && !failed; round++) {
+        start = seed;
+        n = 1 + (uint32_t) (tap_random(&seed)
+                            % (round % 3 ? 1200 : 24 * 96));
+        spoil(n, &seed);
+
+        series = case_series(n, 900, round % 2);
+        series.day = round % 5 ? 96 : 1 + (uint32_t) (tap_random(&seed) % 30);
+        series.week = round % 2 ? 7 * series.day : 0;
+        ask = case_ask(1 + (uint32_t) (tap_random(&seed) % 200));
+
+        for (i = 0, known = 0; i < n; i++) {
+            known |= isfinite(case_y[i]);
+        }
+
+        rc = run(&series, &ask, (predictor_wish_e) (round % 4), 0xff);
+        why = rc == SHARD_OK ? sane(&series, &ask) : "";
+        failed = rc != (known ? SHARD_OK : SHARD_AGAIN) || *why;
+
+        if (failed) {
+            tap_diag("round %u, seed %llu, n %u, day %u, horizon %u: %d %s",
+                     round, (unsigned long long) start, n, series.day,
+                     ask.horizon, rc, why);
+        }
+    }
+
+    tap_is_int(failed, 0, "%d hostile series: each forecast is sane",
+               HOSTILE_ROUNDS);
+}
