@@ -7,8 +7,40 @@
 #include "shardctl.h"
 
 
+#define HELP_WIDTH   79
+#define HELP_COLUMN  28
+
+
+/* the text by words, to HELP_WIDTH; what goes on begins at "column" */
+
 static void
-help_options(const shardctl_opt_t *opts, const char *indent)
+help_wrap(const char *text, int column)
+{
+    int  at, len;
+
+    at = column;
+
+    while (*text) {
+        len = (int) strcspn(text, " ");
+
+        if (at > column && at + 1 + len > HELP_WIDTH) {
+            printf("\n%*s", column, "");
+            at = column;
+        }
+
+        printf("%s%.*s", at > column ? " " : "", len, text);
+
+        at += len + (at > column);
+        text += len;
+        text += strspn(text, " ");
+    }
+
+    printf("\n");
+}
+
+
+static void
+help_options(const shardctl_opt_t *opts)
 {
     int   n;
     char  head[64];
@@ -17,13 +49,13 @@ help_options(const shardctl_opt_t *opts, const char *indent)
         n = snprintf(head, sizeof(head), "--%s%s%s", opts->name,
                      opts->arg ? " " : "", opts->arg ? opts->arg : "");
 
-        if (n > 24) {
-            printf("%s%s\n%s%-24s  %s\n", indent, head, indent, "",
-                   opts->doc);
+        printf("  %-*s", HELP_COLUMN - 2, head);
 
-        } else {
-            printf("%s%-24s  %s\n", indent, head, opts->doc);
+        if (n > HELP_COLUMN - 4) {
+            printf("\n%*s", HELP_COLUMN, "");
         }
+
+        help_wrap(opts->doc, HELP_COLUMN);
     }
 }
 
@@ -42,7 +74,7 @@ shardctl_help(void)
 
     printf("\nOptions, before or after the command:\n\n");
 
-    help_options(shardctl_globals, "  ");
+    help_options(shardctl_globals);
 
     printf("\nExit status: 0 done, 1 failed, 2 wrong use.\n");
 }
@@ -58,7 +90,7 @@ shardctl_help_command(const shardctl_command_t *c)
 
     if (c->opts && c->opts->name) {
         printf("\nOptions:\n\n");
-        help_options(c->opts, "  ");
+        help_options(c->opts);
     }
 
     if (c->more) {
@@ -72,7 +104,7 @@ shardctl_help_command(const shardctl_command_t *c)
     }
 
     printf("\nOptions of all commands:\n\n");
-    help_options(shardctl_globals, "  ");
+    help_options(shardctl_globals);
 }
 
 

@@ -113,7 +113,7 @@ const shardctl_command_t  shardctl_commands[] = {
 
     { "zones", "", "load prediction score of each zone",
       shardctl_cmd_zones, 0, 0, NULL,
-      "The score is the highest forecast utilisation of a node of the zone." },
+      "The score is the highest forecast utilisation of the zone's nodes." },
 
     { "routers", "", "the nginx instances that route",
       shardctl_cmd_routers, 0, 0, NULL, NULL },
@@ -124,8 +124,8 @@ const shardctl_command_t  shardctl_commands[] = {
     { "watch", "[--interval TIME] [--for TIME] [--once]",
       "what is forecast, decided and moving, live",
       shardctl_cmd_watch, 0, 0, watch_opts,
-      "On a terminal the view is redrawn until \"q\" or Ctrl-C; elsewhere each\n"
-      "change is one line, with --json one JSON object per line." },
+      "On a terminal the view is redrawn until \"q\" or Ctrl-C; elsewhere\n"
+      "each change is one line, with --json one JSON object per line." },
 
     { "explain", "ID", "why a decision was made and what became of it",
       shardctl_cmd_explain, 1, 1, NULL, NULL },

@@ -275,7 +275,8 @@ options_check(shardctl_t *ctl)
     }
 
     if (ctl->nargs > ctl->command->max) {
-        return shardctl_usage(ctl, "\"%s\" is one argument too many: \"%s%s%s\"",
+        return shardctl_usage(ctl, "\"%s\" is one argument too many: "
+                              "\"%s%s%s\"",
                               ctl->args[ctl->command->max],
                               ctl->command->name,
                               ctl->command->args[0] ? " " : "",

@@ -1,0 +1,305 @@
+#!/usr/bin/perl
+
+# shardctl against a real Redis: every command for people and as JSON, and
+# what it answers to users who are mistaken.
+
+use warnings;
+use strict;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::PP;
+use Test::More;
+
+use ShardTest;
+
+my $t = ShardTest->new();
+
+plan(skip_all => 'no build/shardctl') if !-x $t->program('shardctl');
+
+$t->start_redis();
+
+my $dir = $t->dir();
+my $addr = $t->redis_addr();
+
+my @nodes = map { ('--node', "n$_=127.0.0.1:800$_,zone=z"
+                             . (2 - $_ % 2) . ",capacity=100") } 1 .. 3;
+
+
+# help, version, manual: without any server
+
+sub bare { return $t->run($t->program('shardctl'), @_) }
+
+{
+    my ($status, $out) = bare('--help');
+    is($status, 0, '--help');
+
+    my @commands = $out =~ /^  ([a-z]+(?: [a-z]+)?) {2,}\S/mg;
+    cmp_ok(@commands, '>=', 22, 'commands: ' . @commands);
+
+    my @broken = grep {
+        my ($rc, $text) = bare(split(/ /, $_), '--help');
+        $rc || $text !~ /^usage: shardctl \Q$_\E/
+    } @commands;
+
+    is("@broken", '', 'each has its --help');
+
+    ($status, $out) = bare('--version');
+    like($out, qr/^shardctl \d+\.\d+\.\d+\n\z/, '--version');
+
+    ($status, $out) = bare('--help-markdown');
+    is($out, slurp($t->top() . '/docs/shardctl.md'), 'docs/shardctl.md is it');
+}
+
+
+# before there is a table
+
+my ($status, $out, $err) = $t->try_ctl('status');
+is($status, 1, 'status without a table');
+like($err, qr/no table of keyspace "orders".*shardctl init/, 'what to do');
+
+my $json = $t->ctl('init', '--shards', 8, @nodes, '--driver', 'none');
+is($json->{shards}, 8, 'init');
+is($json->{nodes}, 3, 'init: nodes');
+
+my $last = decode_json($t->redis()->command('HGET', $t->key('table'), 7));
+is($last->{lo}, 'e000000000000000', 'the last shard begins');
+is($last->{hi}, undef, 'and goes to the end');
+is($last->{primary}, 'n2', 'round robin');
+is($last->{epoch}, 1, 'epoch 1');
+
+is($t->redis()->command('HGET', $t->key('meta'), 'policy'),
+   '{"driver":"none"}', 'policy');
+
+($status, $out, $err) = $t->try_ctl('init', '--shards', 4, @nodes,
+                                    '--driver', 'none');
+is($status, 1, 'a table is not replaced');
+like($err, qr/a table of 8 shards at version \d+: --force/, 'unless forced');
+
+spew("$dir/nodes.yaml", "nodes:\n"
+     . join('', map { "    n$_: { addr: 127.0.0.1:800$_, zone: z"
+                      . (2 - $_ % 2) . ", capacity: 100 }\n" } 1 .. 3));
+spew("$dir/place.csv", "shard,node\n"
+     . join('', map { "$_,n" . ($_ < 10 ? 1 : 2) . "\n" } 0 .. 15));
+
+$json = $t->ctl('init', '--shards', 16, '--nodes', "$dir/nodes.yaml",
+                '--placement', "$dir/place.csv", '--driver', 'none',
+                '--force', '--consistency', 'eventual');
+is($json->{epoch}, 2, 'forced: epochs go on');
+
+my $shards = $t->ctl('shards')->{shards};
+is(@$shards, 16, 'shards');
+is(join(' ', map { $_->{primary} } @$shards), 'n1 ' x 10 . 'n2 n2 n2 n2 n2 n2',
+   'placed as the file says');
+is($shards->[15]{consistency}, 'eventual', 'consistency');
+
+
+# state as the daemons would write it
+
+my $now = time();
+my $r = $t->redis();
+
+$r->command('HSET', $t->key('predictor'), 'cursor', '0-0', 'at', $now,
+            'mode', 'act', 'state', 'ready');
+$r->command('HSET', $t->key('zones'), 'z1',
+            qq({"at":$now,"score":0.93,"node":"n1","load":93.0,)
+            . qq("capacity":100.0,"peak_at":$now}));
+$r->command('HSET', $t->key('routers'), 'edge-1',
+            qq({"zone":"z1","instance":"9f","time_ms":${now}000,"workers":2,)
+            . qq("version":1,"interval_ms":1000,"rejected":2,"barriers":)
+            . qq({"3":{"version":1,"drained":true,"waiting":5}},"ignored":{},)
+            . qq("nodes":{"n1":{"inflight":3,"failed":0}}}));
+$r->command('HSET', $t->key('routers'), 'edge-2', '{"time_ms":"x"}');
+$r->command('HSET', $t->key('override'), 5, 'pinn n1');
+
+for my $id (0 .. 15) {
+    my @mean = map { 8 + $id % 3 + $_ / 10 } 1 .. 12;
+    my $list = join(',', @mean);
+    my $high = join(',', map { $_ + 2 } @mean);
+    $r->command('HSET', $t->key('forecast'), $id,
+                qq({"at":$now,"step_s":300,"model":"lagreg","mean":[$list],)
+                . qq("q0.5":[$list],"q0.9":[$high]}));
+}
+
+spew("$dir/fleet.csv", join('', "epoch," . join(',', map { "s$_" } 0 .. 15)
+     . "\n", map { my $e = $now - 300 * (600 - $_);
+                   $e -= $e % 300;
+                   "$e," . join(',', map { 5 + $_ } 0 .. 15) . "\n" }
+             1 .. 600));
+
+my $id = '0123456789abcdef';
+
+$r->command('HSET', $t->key("migration:$id"), 'id', $id, 'shard', 2, 'from',
+            'n1', 'to', 'n3', 'strategy', 'log-shipping', 'driver', 'http',
+            'epoch', 2, 'by', 'predictor', 'phase', 'copy', 'seq', 4,
+            'created_ms', "${now}000", 'phase_ms', "${now}900", 'trail',
+            "planned\@${now}000 claimed\@${now}100 check\@${now}150 "
+            . "copy\@${now}900", 'bytes', 123456, 'hold_ms', 0, 'reason',
+            '{}');
+$r->command('ZADD', $t->key('migrations'), "${now}000", $id);
+$r->command('HSET', $t->key("decision:$id"), 'id', $id, 'verb', 'move',
+            'shard', 2, 'from', 'n1', 'to', 'n3', 'epoch', 2, 'by',
+            'predictor', 'mode', 'act', 'decided_ms', "${now}000", 'reason',
+            qq({"node":"n1","quantile":0.9,"threshold":0.9,"forecast_load":)
+            . qq(109.0,"capacity":100.0,"breach_at":$now,"breach_in_s":2400,)
+            . qq("move_s":1500,"load_moved":12.5,"utilisation_from_before":)
+            . qq(1.09,"utilisation_from_after":0.96,"utilisation_to_after":)
+            . qq(0.12,"at":$now}));
+
+$json = $t->ctl('history', 'import', "$dir/fleet.csv");
+is($json->{rows}, 600, 'history import');
+
+
+# every command for people and as JSON
+
+my @human = (
+    [ [ 'status' ], qr/override "pinn n1" of shard 5 is ignored:.*"pin"/ ],
+    [ [ 'status' ], qr/router "edge-1" refused 2 table updates/ ],
+    [ [ 'status' ], qr/keyspace orders.*mode act, ready/s ],
+    [ [ 'shards', '--from', 3, '--limit', 2 ], qr/^ +3 .*\n +4 .*\n\z/m ],
+    [ [ 'nodes' ], qr/^n1 +z1 +up +127\.0\.0\.1:8001 +10 +95\.0 +100\.0 +95%/m ],
+    [ [ 'zones' ], qr/^z1 +93%.* n1 +93\.0/m ],
+    [ [ 'routers' ], qr/^edge-1 +z1 +(behind|lost) +1 +\d+ +1 +5 +3 +2 +2/m ],
+    [ [ 'routers' ], qr/^edge-2 +- +bad/m ],
+    [ [ 'migrations' ], qr/^$id +2 +n1 +n3 +copy +21%/m ],
+    [ [ 'explain', $id ], qr/109\.0 requests\/s of its capacity of 100\.0/ ],
+    [ [ 'explain', $id ], qr/in 40 min 00 s; a move takes 25 min 00 s/ ],
+    [ [ 'explain', $id ], qr/^check +\S+ \S+ +750 ms$/m ],
+    [ [ 'forecast', 3 ], qr/model lagreg.*MEAN req\/s.*Q0\.9 req\/s/s ],
+    [ [ 'forecast', 3, '--plot' ], qr/requests\/s\n.*[*\xe2].*forecast/s ],
+    [ [ 'history', 'show', 3, '--limit', 2 ], qr/ 8\.0\n.* 8\.0\n\z/ ],
+    [ [ 'override' ], qr/^5 +pinn n1 +ignored/m ],
+    [ [ 'watch', '--once' ], qr/forecast by zone/ ],
+    [ [ 'watch', '--for', '300ms', '--interval', '100ms' ],
+      qr/zone z1  forecast peak 93% used, node n1/ ],
+    [ [ 'migrate', 4, 'n3', '--dry-run' ],
+      qr/would move shard 4 from n1 to n3.*n1 95% -> 86%, n3 0% -> 9%/s ],
+);
+
+for (@human) {
+    my ($args, $like) = @$_;
+    my ($rc, $text, $errors) = $t->try_ctl(@$args);
+    is($rc, 0, "@$args") or diag($errors);
+    like($text, $like, "@$args: text");
+}
+
+my %seen;
+
+for my $args (grep { !$seen{"@$_"}++ } map { $_->[0] } @human) {
+    next if "@$args" =~ /--for/;
+    my ($rc, $text, $errors) = $t->try_ctl(@$args, '--json');
+    is($rc, 0, "@$args --json") or diag($errors);
+    ok(eval { ref decode_json($text) }, "@$args --json: JSON") or diag($text);
+}
+
+($status, $out) = $t->try_ctl('watch', '--for', '200ms', '--json');
+is((grep { !eval { decode_json($_)->{what} } } split /\n/, $out), 0,
+   'watch --json: each line is JSON');
+
+SKIP: {
+    skip 'no gnuplot', 2 if !grep { -x "$_/gnuplot" } split /:/, $ENV{PATH};
+
+    ($status, $out, $err) = $t->try_ctl('forecast', 3, '--plot', "$dir/o'k.png");
+    is($status, 0, 'forecast --plot FILE.png') or diag($err);
+    like(slurp("$dir/o'k.png"), qr/^\x89PNG/, 'is a PNG');
+}
+
+
+# changes, in order
+
+my @changes = (
+    [ [ 'node', 'add', 'n4', '[::1]:8004', '--zone', 'z2', '--capacity',
+        '50.5' ], 'outcome', 'added' ],
+    [ [ 'node', 'drain', 'n4' ], 'outcome', 'draining' ],
+    [ [ 'node', 'down', 'n4' ], 'outcome', 'down' ],
+    [ [ 'node', 'up', 'n4' ], 'outcome', 'up' ],
+    [ [ 'node', 'remove', 'n4' ], 'outcome', 'removed' ],
+    [ [ 'override', 6, 'pin n2 until 2099-01-01T00:00Z' ], 'before', undef ],
+    [ [ 'override', 6, 'hold' ], 'before', 'pin n2 until 2099-01-01T00:00Z' ],
+    [ [ 'override', '--clear', 6 ], 'before', 'hold' ],
+    [ [ 'pause', $id ], 'wish', 'pause' ],
+    [ [ 'resume', $id ], 'wish', '' ],
+    [ [ 'rollback', $id ], 'wish', 'rollback' ],
+    [ [ 'migrate', 4, 'n3' ], 'again', JSON::PP::false ],
+    [ [ 'migrate', 4, 'n3' ], 'again', JSON::PP::true ],
+);
+
+for (@changes) {
+    my ($args, $key, $want) = @$_;
+    is($t->ctl(@$args)->{$key}, $want, "@$args");
+}
+
+my ($entry) = reverse @{ $r->command('XRANGE', $t->key('decisions'), '-', '+') };
+my %decision = @{ $entry->[1] };
+
+is($decision{shard}, 4, 'the decision in the stream');
+is($decision{mode}, 'act', 'is to be carried out');
+like($decision{by}, qr/^operator:\S+$/, 'by an operator');
+ok(decode_json($decision{reason})->{operator}, 'who is named in the reason');
+is($r->command('HGET', $t->key("decision:$decision{id}"), 'to'), 'n3',
+   'and found by its id');
+is($r->command('XLEN', $t->key('decisions')), 1, 'the same wish once');
+
+# a recommendation is overtaken by the order
+
+$r->command('HSET', $t->key("decision:$decision{id}"), 'mode', 'recommend');
+ok(!$t->ctl('migrate', 4, 'n3')->{again}, 'ordered over a recommendation');
+is($r->command('XLEN', $t->key('decisions')), 2, 'into the stream');
+
+# --wait: as a migrator would end it
+
+for my $end ([ 'done', 0 ], [ 'rolled-back', 1 ]) {
+    $r->command('HSET', $t->key("migration:$decision{id}"), 'id',
+                $decision{id}, 'shard', 4, 'from', 'n1', 'to', 'n3', 'phase',
+                $end->[0], 'error', $end->[1] ? 'digests differ' : '');
+    ($status, $out, $err) = $t->try_ctl('migrate', 4, 'n3', '--wait');
+    is($status, $end->[1], "migrate --wait: $end->[0]") or diag($err);
+    like($err, qr/ended as "rolled-back": digests differ/, 'and why')
+        if $end->[1];
+}
+
+# after the commit a rollback is the way back
+
+$r->command('HSET', $t->key("migration:$id"), 'phase', 'done', 'to', 'n1',
+            'from', 'n3', 'shard', 7);
+is($t->ctl('rollback', $id)->{to}, 'n3', 'rollback after the commit');
+
+
+# SHARD_REDIS, SHARD_KEYSPACE, the unix socket, options before and behind
+
+{
+    local $ENV{SHARD_KEYSPACE} = 'orders';
+    local $ENV{SHARD_REDIS} = $addr;
+    is((bare('nodes', '--json'))[0], 0, 'by the environment');
+}
+
+SKIP: {
+    skip 'the path of the socket is too long', 1 if !$t->{redis_socket};
+    is((bare('nodes', "--redis=unix:$t->{redis_socket}", '-korders'))[0], 0,
+       'by the unix socket');
+}
+
+is((bare('status', '--redis', $addr, '--keyspace', 'orders'))[0], 0,
+   'global options behind the command');
+
+unlike((bare('--redis', $addr, '-k', 'orders', 'status'))[1], qr/\e\[/,
+       'no colour where there is no terminal');
+
+
+# a password
+
+$r->command('CONFIG', 'SET', 'requirepass', 'sesame');
+spew("$dir/pw", "sesame\n");
+is((bare('--redis', $addr, '-k', 'orders', 'zones', '--password-file',
+         "$dir/pw"))[0], 0, '--password-file');
+is((bare('--redis', "redis://:sesame\@$addr/0", '-k', 'orders', 'zones'))[0],
+   0, 'the password in the URL');
+($status, $out, $err) = bare('--redis', $addr, '-k', 'orders', 'zones');
+is($status, 1, 'without the password');
+like($err, qr/NOAUTH|[Aa]uthentication/, 'it says so');
+$r->command('CONFIG', 'SET', 'requirepass', '');
+
+$t->finish();
+
+done_testing();
