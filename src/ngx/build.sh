@@ -26,11 +26,14 @@ flock 9
 cd "$src"
 
 # configure only when what it reads has changed: make does the rest
-if [ ! -f "$build/nginx/Makefile" ] || [ "$top/config" -nt "$build/nginx/Makefile" ] \
+sources=$(cd "$top" && ls src/core/* src/ngx/*)
+if [ ! -f "$build/nginx/Makefile" ] || [ "$sources" != "$(cat "$build/nginx/sources" 2>/dev/null)" ] \
+    || [ "$top/config" -nt "$build/nginx/Makefile" ] \
     || [ "$top/src/ngx/build.sh" -nt "$build/nginx/Makefile" ]; then
     ./configure "${NGX_CONF_FLAGS[@]}" --with-cc-opt="$cc" --with-ld-opt="$ld" \
         --add-dynamic-module="$top" --builddir="$build/nginx" >"$build/nginx/configure.log" 2>&1 \
         || { tail -n 20 "$build/nginx/configure.log" >&2; exit 1; }
+    echo "$sources" >"$build/nginx/sources"
 fi
 
 make -s -f "$build/nginx/Makefile" modules >"$build/nginx/make.log" 2>&1 || { tail -n 40 "$build/nginx/make.log" >&2; exit 1; }

@@ -25,6 +25,7 @@ typedef struct {
     ngx_http_shard_keyspace_t  *keyspace;
     ngx_http_shard_arena_t     *arena;
     ngx_buf_t                  *b;
+    ngx_int_t                   status;
 } ngx_http_shard_api_t;
 
 
@@ -66,15 +67,7 @@ ngx_http_shard_api_handler(ngx_http_request_t *r)
 
     ngx_memzero(&api, sizeof(api));
     api.request = r;
-
-    if (!ngx_http_shard_read_only(r)) {
-        rc = ngx_http_discard_request_body(r);
-
-        return rc != NGX_OK ? rc
-                            : ngx_http_shard_api_error(&api,
-                                  NGX_HTTP_NOT_ALLOWED, "method_not_allowed",
-                                  "this router answers GET and HEAD");
-    }
+    api.status = NGX_HTTP_OK;
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
@@ -90,13 +83,20 @@ ngx_http_shard_api_handler(ngx_http_request_t *r)
         path.len -= clcf->name.len;
     }
 
-    rc = ngx_http_shard_api_route(&api, &path);
+    if (ngx_http_shard_read_only(r)) {
+        rc = ngx_http_shard_api_route(&api, &path);
 
-    if (rc == NGX_OK) {
-        return ngx_http_shard_api_send(r, api.b, NGX_HTTP_OK);
+    } else {
+        rc = ngx_http_shard_api_error(&api, NGX_HTTP_NOT_ALLOWED,
+                                      "method_not_allowed",
+                                      "this router answers GET and HEAD");
     }
 
-    return rc;
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_shard_api_send(r, api.b, api.status);
 }
 
 
@@ -470,7 +470,9 @@ ngx_http_shard_api_error(ngx_http_shard_api_t *api, ngx_int_t status,
     ngx_http_shard_api_print(api, "{\"error\":{\"code\":\"%s\","
                              "\"message\":\"%s\"}}\n", code, message);
 
-    return ngx_http_shard_api_send(api->request, api->b, status);
+    api->status = status;
+
+    return NGX_OK;
 }
 
 
