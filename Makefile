@@ -2,6 +2,7 @@
 # make test        every test (needs what ./test.sh installs)
 # make demo        the loop on a trace        [TRACE=file.csv]
 # make bench       the data plane's figures
+# make fuzz        every parser under libFuzzer  [FUZZ_SECONDS=20 each]
 # make sanitize    the same programs and module under ASan and UBSan, into build/san/
 # make clean
 
@@ -104,4 +105,5 @@ clean:
 
 .PHONY: all programs module units sanitize test demo bench clean
 
+-include fuzz/fuzz.mk
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
