@@ -266,6 +266,27 @@ move_dry_run(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
 }
 
 
+/* a migration of this id that was rolled back once may be tried again */
+
+static void
+move_stale(shardctl_t *ctl, move_t *move)
+{
+    const char      *seq;
+    shardd_entry_t   m;
+
+    memset(&m, 0, sizeof(shardd_entry_t));
+
+    if (shardd_migration_get(&ctl->store, move->id, &m) != SHARDD_OK) {
+        return;
+    }
+
+    seq = shardd_entry_field(&m, "seq");
+    snprintf(move->stale, sizeof(move->stale), "%.20s", seq ? seq : "0");
+
+    shardd_entry_free(&m);
+}
+
+
 int
 move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
 {
@@ -291,6 +312,8 @@ move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
         return move_dry_run(ctl, table, move);
     }
 
+    move_stale(ctl, move);
+
     rc = move_add(ctl, move, &again);
 
     if (rc != SHARDCTL_OK) {
@@ -307,7 +330,7 @@ move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
                     shardctl_text(move->from), "to", shardctl_text(move->to),
                     "again", again);
 
-    return move_finish(ctl, move->id, "done", out);
+    return move_finish(ctl, move->id, "done", again ? "" : move->stale, out);
 }
 
 

@@ -379,9 +379,9 @@ watch_loop(watch_t *w)
 
         if (rc != SHARDCTL_OK) {
 
-            /* a store that is away comes back; what is wrong ends it */
+            /* what worked once and does not now may work again */
 
-            if (w->facts == NULL && !w->draw) {
+            if (w->facts == NULL) {
                 return rc;
             }
 

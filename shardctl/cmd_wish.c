@@ -71,7 +71,7 @@ move_wish(shardctl_t *ctl, const char *id, const char *wish, const char *done)
 
     out = json_pack("{s:s, s:s}", "id", id, "wish", wish);
 
-    return move_finish(ctl, id, "rolled-back", out);
+    return move_finish(ctl, id, "rolled-back", "", out);
 }
 
 

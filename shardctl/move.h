@@ -9,7 +9,8 @@
 #include "shardctl.h"
 
 
-#define MOVE_ID_SIZE  17
+#define MOVE_ID_SIZE   17
+#define MOVE_SEQ_SIZE  24
 
 
 typedef struct {
@@ -19,6 +20,7 @@ typedef struct {
     const char  *to;
     const char  *verb;        /* what the operator did, for the reason */
     char         id[MOVE_ID_SIZE];
+    char         stale[MOVE_SEQ_SIZE];    /* see move_finish() */
 } move_t;
 
 
@@ -28,11 +30,12 @@ int move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move);
 
 /*
  * Shows "out", which is taken; with --wait only when the migration has ended,
- * and fails when it did not end as "wanted".
+ * and fails when it did not end as "wanted".  "stale" is the sequence of an
+ * earlier migration of the same id that has ended, "" when there is none.
  */
 
 int move_finish(shardctl_t *ctl, const char *id, const char *wanted,
-    json_t *out);
+    const char *stale, json_t *out);
 
 const char *move_phase(const shardd_entry_t *m);
 

@@ -378,17 +378,23 @@ void
 shardctl_table(shardctl_t *ctl, const json_t *rows,
     const shardctl_column_t *columns)
 {
-    size_t         i, c, n, widths[TABLE_COLUMNS_MAX];
+    size_t         i, c, n, width, widths[TABLE_COLUMNS_MAX];
     table_cell_t  *cells, head[TABLE_COLUMNS_MAX];
 
     n = json_array_size(rows);
 
-    cells = calloc(n * TABLE_COLUMNS_MAX + 1, sizeof(table_cell_t));
+    for (width = 0; width < TABLE_COLUMNS_MAX && columns[width].key; width++) {
+        /* void */
+    }
+
+    cells = calloc(n * width + 1, sizeof(table_cell_t));
+
     if (cells == NULL) {
+        fprintf(stderr, "out of memory for a table of %zu rows\n", n);
         return;
     }
 
-    for (c = 0; c < TABLE_COLUMNS_MAX && columns[c].key; c++) {
+    for (c = 0; c < width; c++) {
         snprintf(head[c].text, TABLE_CELL_MAX, "%s", columns[c].head);
         head[c].width = table_width(head[c].text);
         head[c].colour = SHARDCTL_DIM;
@@ -397,12 +403,12 @@ shardctl_table(shardctl_t *ctl, const json_t *rows,
 
     for (i = 0; i < n; i++) {
         table_fill(ctl, json_array_get(rows, i), columns,
-                   &cells[i * TABLE_COLUMNS_MAX]);
+                   &cells[i * width]);
 
-        for (c = 0; c < TABLE_COLUMNS_MAX && columns[c].key; c++) {
+        for (c = 0; c < width; c++) {
 
-            if (cells[i * TABLE_COLUMNS_MAX + c].width > widths[c]) {
-                widths[c] = cells[i * TABLE_COLUMNS_MAX + c].width;
+            if (cells[i * width + c].width > widths[c]) {
+                widths[c] = cells[i * width + c].width;
             }
         }
     }
@@ -410,7 +416,7 @@ shardctl_table(shardctl_t *ctl, const json_t *rows,
     table_line(ctl, columns, head, widths);
 
     for (i = 0; i < n; i++) {
-        table_line(ctl, columns, &cells[i * TABLE_COLUMNS_MAX], widths);
+        table_line(ctl, columns, &cells[i * width], widths);
     }
 
     free(cells);

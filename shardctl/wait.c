@@ -23,10 +23,38 @@ move_phase(const shardd_entry_t *m)
 }
 
 
+/* 1 when it has ended; a new phase is a line */
+
+static int
+move_seen(shardctl_t *ctl, const shardd_entry_t *m, const char *stale,
+    char *phase, size_t size)
+{
+    const char  *seq;
+
+    seq = shardd_entry_field(m, "seq");
+
+    if (stale[0] && strcmp(seq ? seq : "0", stale) == 0) {
+        return 0;
+    }
+
+    if (strcmp(phase, move_phase(m)) != 0) {
+        snprintf(phase, size, "%s", move_phase(m));
+
+        if (!ctl->json) {
+            shardctl_put(ctl, shardctl_state_colour(phase), phase);
+            printf("\n");
+            fflush(stdout);
+        }
+    }
+
+    return shardctl_phase_ended(phase);
+}
+
+
 /* polls until it ends; the last state as JSON in "row" */
 
 static int
-move_wait(shardctl_t *ctl, const char *id, json_t **row)
+move_wait(shardctl_t *ctl, const char *id, const char *stale, json_t **row)
 {
     int              rc, ended;
     char             phase[32];
@@ -49,21 +77,9 @@ move_wait(shardctl_t *ctl, const char *id, json_t **row)
         rc = shardd_migration_get(&ctl->store, id, &m);
 
         if (rc == SHARDD_OK) {
-
-            if (strcmp(phase, move_phase(&m)) != 0) {
-                snprintf(phase, sizeof(phase), "%.31s", move_phase(&m));
-
-                if (!ctl->json) {
-                    shardctl_put(ctl, shardctl_state_colour(phase), phase);
-                    printf("\n");
-                    fflush(stdout);
-                }
-            }
-
-            ended = shardctl_phase_ended(phase);
+            ended = move_seen(ctl, &m, stale, phase, sizeof(phase));
 
             if (ended) {
-                json_decref(*row);
                 *row = shardctl_row_migration(&m);
             }
 
@@ -93,7 +109,8 @@ move_wait(shardctl_t *ctl, const char *id, json_t **row)
 
 
 int
-move_finish(shardctl_t *ctl, const char *id, const char *wanted, json_t *out)
+move_finish(shardctl_t *ctl, const char *id, const char *wanted,
+    const char *stale, json_t *out)
 {
     int          rc;
     json_t      *row;
@@ -108,7 +125,7 @@ move_finish(shardctl_t *ctl, const char *id, const char *wanted, json_t *out)
         return shardctl_fail(ctl, "cannot catch signals: %m");
     }
 
-    rc = move_wait(ctl, id, &row);
+    rc = move_wait(ctl, id, stale, &row);
 
     if (rc != SHARDCTL_OK) {
         json_decref(out);
