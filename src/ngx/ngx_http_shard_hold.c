@@ -22,11 +22,16 @@
 
 
 static ngx_int_t ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx);
-static void ngx_http_shard_drop_ticket(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_drop_ticket(ngx_http_shard_keyspace_t *ks,
+    uint32_t slot, uint16_t queue, uint32_t ticket);
 static void ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_parked_cleanup(void *data);
 static ngx_int_t ngx_http_shard_may_go(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_go(ngx_http_shard_ctx_t *ctx);
+static ngx_http_shard_ctx_t *ngx_http_shard_first(
+    ngx_http_shard_keyspace_t *ks);
+static ngx_http_shard_ctx_t *ngx_http_shard_overdue(
+    ngx_http_shard_keyspace_t *ks);
 static void ngx_http_shard_expire(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_retry_after(ngx_http_request_t *r);
 static void ngx_http_shard_wake_handler(ngx_event_t *ev);
@@ -76,27 +81,24 @@ ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx)
 
 
 static void
-ngx_http_shard_drop_ticket(ngx_http_shard_ctx_t *ctx)
+ngx_http_shard_drop_ticket(ngx_http_shard_keyspace_t *ks, uint32_t slot,
+    uint16_t queue, uint32_t ticket)
 {
-    ngx_http_shard_queue_t     *q;
-    ngx_http_shard_keyspace_t  *ks;
+    ngx_http_shard_queue_t  *q;
 
-    if (ctx->ticket_queue == 0) {
+    if (queue == 0) {
         return;
     }
 
-    ks = ctx->keyspace;
-    q = &ks->sh->queues[ctx->ticket_queue - 1];
+    q = &ks->sh->queues[queue - 1];
 
     ngx_shmtx_lock(&ks->shpool->mutex);
 
-    if (q->slot == ctx->slot) {
-        shard_tickets_drop(&q->tickets, ctx->ticket);
+    if (q->slot == slot) {
+        shard_tickets_drop(&q->tickets, ticket);
     }
 
     ngx_shmtx_unlock(&ks->shpool->mutex);
-
-    ctx->ticket_queue = 0;
 }
 
 
@@ -148,7 +150,8 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
-        ngx_http_shard_drop_ticket(ctx);
+        ngx_http_shard_drop_ticket(ks, ctx->slot, ctx->ticket_queue,
+                                   ctx->ticket);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -198,7 +201,9 @@ ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx)
     ctx->keyspace->nparked--;
     ngx_http_shard_add(ctx->keyspace->sh->totals.waiting, -1);
 
-    ngx_http_shard_drop_ticket(ctx);
+    ngx_http_shard_drop_ticket(ctx->keyspace, ctx->slot, ctx->ticket_queue,
+                               ctx->ticket);
+    ctx->ticket_queue = 0;
 }
 
 
@@ -254,6 +259,10 @@ ngx_http_shard_go(ngx_http_shard_ctx_t *ctx)
 
     ngx_http_set_log_request(c->log, r);
 
+    ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                  "shard %uD released ticket %uD after %M ms", ctx->id,
+                  ctx->ticket, ctx->held_ms);
+
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_core_run_phases;
 
@@ -302,16 +311,62 @@ ngx_http_shard_retry_after(ngx_http_request_t *r)
 }
 
 
+/* the first that may go, entered; NULL when none may */
+
+static ngx_http_shard_ctx_t *
+ngx_http_shard_first(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_queue_t           *q;
+    ngx_http_shard_ctx_t  *ctx;
+
+    for (q = ngx_queue_head(&ks->parked);
+         q != ngx_queue_sentinel(&ks->parked);
+         q = ngx_queue_next(q))
+    {
+        ctx = ngx_queue_data(q, ngx_http_shard_ctx_t, queue);
+
+        if (ngx_http_shard_may_go(ctx) == NGX_OK) {
+            return ctx;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_http_shard_ctx_t *
+ngx_http_shard_overdue(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_queue_t           *q;
+    ngx_http_shard_ctx_t  *ctx;
+
+    for (q = ngx_queue_head(&ks->parked);
+         q != ngx_queue_sentinel(&ks->parked);
+         q = ngx_queue_next(q))
+    {
+        ctx = ngx_queue_data(q, ngx_http_shard_ctx_t, queue);
+
+        if (ngx_current_msec - ctx->parked_at >= ctx->conf->hold_timeout) {
+            return ctx;
+        }
+    }
+
+    return NULL;
+}
+
+
 /*
- * Those that may go leave the list first and run afterwards: a request that
- * runs may end others, which then unlink themselves from either list.
+ * One after the other: a ticket is dropped when its request is on its way, so
+ * that the next one cannot overtake it in another worker.  A request that
+ * runs may end others, so the list is looked at anew each time.
  */
 
 void
 ngx_http_shard_poll_handler(ngx_event_t *ev)
 {
+    uint32_t                    slot, ticket;
+    uint16_t                    queue;
     ngx_uint_t                  went;
-    ngx_queue_t                *q, *next, ready, expired;
     ngx_shm_zone_t             *zone;
     ngx_http_shard_ctx_t       *ctx;
     ngx_http_shard_keyspace_t  *ks;
@@ -320,40 +375,23 @@ ngx_http_shard_poll_handler(ngx_event_t *ev)
     ks = zone->data;
     went = 0;
 
-    ngx_queue_init(&ready);
-    ngx_queue_init(&expired);
+    while ((ctx = ngx_http_shard_first(ks)) != NULL) {
 
-    for (q = ngx_queue_head(&ks->parked);
-         q != ngx_queue_sentinel(&ks->parked);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        ctx = ngx_queue_data(q, ngx_http_shard_ctx_t, queue);
+        slot = ctx->slot;
+        ticket = ctx->ticket;
+        queue = ctx->ticket_queue;
 
-        if (ngx_http_shard_may_go(ctx) == NGX_OK) {
-            ngx_http_shard_drop_ticket(ctx);
-            ngx_queue_remove(q);
-            ngx_queue_insert_tail(&ready, q);
-            went = 1;
+        /* unparked without its ticket */
 
-        } else if (ngx_current_msec - ctx->parked_at
-                   >= ctx->conf->hold_timeout)
-        {
-            ngx_queue_remove(q);
-            ngx_queue_insert_tail(&expired, q);
-        }
-    }
-
-    while (!ngx_queue_empty(&ready)) {
-        ctx = ngx_queue_data(ngx_queue_head(&ready), ngx_http_shard_ctx_t,
-                             queue);
+        ctx->ticket_queue = 0;
         ngx_http_shard_unpark(ctx);
         ngx_http_shard_go(ctx);
+
+        ngx_http_shard_drop_ticket(ks, slot, queue, ticket);
+        went = 1;
     }
 
-    while (!ngx_queue_empty(&expired)) {
-        ctx = ngx_queue_data(ngx_queue_head(&expired), ngx_http_shard_ctx_t,
-                             queue);
+    while ((ctx = ngx_http_shard_overdue(ks)) != NULL) {
         ngx_http_shard_unpark(ctx);
         ngx_http_shard_expire(ctx);
     }
