@@ -60,6 +60,7 @@ sub nginx_conf {
     my $upstream = defined $args{upstream} ? $args{upstream}
                  : "shard_hold max=4096 timeout=5s;\n        keepalive 64;";
     my $redis = $args{redis} || $self->redis_addr();
+    my $connections = $args{connections} || 2048;
 
     return <<"CONF";
 ${user}daemon off;
@@ -68,11 +69,12 @@ pid $dir/nginx.pid;
 lock_file $dir/nginx.lock;
 error_log $dir/error.log info;
 worker_shutdown_timeout 10s;
+worker_rlimit_nofile @{[ $connections * 2 ]};
 load_module $self->{build}/ngx_http_shard_module.so;
 $main
 
 events {
-    worker_connections 2048;
+    worker_connections $connections;
 }
 
 http {
@@ -108,6 +110,7 @@ http {
             add_header         X-Shard-Id    \$shard_id always;
             add_header         X-Shard-Node  \$shard_node always;
             add_header         X-Shard-State \$shard_state always;
+            add_header         X-Shard-Held-Ms \$shard_held_ms always;
         }
 
         location /shards/ {
