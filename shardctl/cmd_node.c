@@ -148,10 +148,8 @@ node_run(shardctl_t *ctl, node_check_pt check, const char *done)
 static int
 node_check_add(shardctl_t *ctl, shardd_table_t *table, node_change_t *change)
 {
-    char           json[NODE_JSON_MAX], err[SHARD_ERR_SIZE];
+    char           err[SHARD_ERR_SIZE], *end;
     double         capacity;
-    char          *end;
-    shard_str_t    name, text;
     shard_node_t   node, *old;
 
     capacity = strtod(shardctl_option(ctl, "capacity"), &end);
@@ -186,17 +184,11 @@ node_check_add(shardctl_t *ctl, shardd_table_t *table, node_change_t *change)
                              old->addr, old->zone);
     }
 
-    name.data = node.name;
-    name.len = strlen(node.name);
-
-    text.data = json;
-    text.len = (size_t) shard_node_encode(&node, json, sizeof(json));
-
-    /* the readers' own check decides what a good record is */
-
-    if (shard_node_decode(name, text, &change->node, err) != SHARD_OK) {
-        return shardctl_usage(ctl, "node \"%s\": %s", node.name, err);
+    if (shardctl_node_check(&node, err) != SHARD_OK) {
+        return shardctl_usage(ctl, "%s", err);
     }
+
+    change->node = node;
 
     return SHARDCTL_OK;
 }

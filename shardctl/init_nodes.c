@@ -37,36 +37,12 @@ int
 init_node_add(shardctl_t *ctl, init_nodes_t *nodes, const shard_node_t *node,
     const char *where)
 {
-    char          json[1024], err[SHARD_ERR_SIZE];
-    size_t        i;
-    shard_str_t   name, text;
-    shard_node_t  good, *grown;
+    char           err[SHARD_ERR_SIZE];
+    size_t         i;
+    shard_node_t  *grown;
 
-    name.data = node->name;
-    name.len = strlen(node->name);
-
-    if (!shard_name_valid(name)) {
-        return shardctl_fail(ctl, "%s: \"%s\" is no node's name: 1 to 63 of "
-                             "A-Z a-z 0-9 _ . - are needed", where,
-                             node->name);
-    }
-
-    if (node->addr[0] == '\0' || node->zone[0] == '\0'
-        || !(node->capacity > 0))
-    {
-        return shardctl_fail(ctl, "%s: node \"%s\" has no \"%s\"", where,
-                             node->name, node->addr[0] == '\0' ? "addr"
-                             : node->zone[0] == '\0' ? "zone" : "capacity");
-    }
-
-    text.data = json;
-    text.len = (size_t) shard_node_encode(node, json, sizeof(json));
-
-    /* the readers' own check decides what a good record is */
-
-    if (shard_node_decode(name, text, &good, err) != SHARD_OK) {
-        return shardctl_fail(ctl, "%s: node \"%s\": %s", where, node->name,
-                             err);
+    if (shardctl_node_check(node, err) != SHARD_OK) {
+        return shardctl_fail(ctl, "%s: %s", where, err);
     }
 
     for (i = 0; i < nodes->n; i++) {
@@ -97,7 +73,7 @@ init_node_add(shardctl_t *ctl, init_nodes_t *nodes, const shard_node_t *node,
         nodes->size = 2 * nodes->size + 16;
     }
 
-    nodes->nodes[nodes->n++] = good;
+    nodes->nodes[nodes->n++] = *node;
 
     return SHARDCTL_OK;
 }

@@ -272,6 +272,10 @@ void shardctl_status_draw(shardctl_t *ctl, const json_t *status);
 int shardctl_phase_ended(const char *phase);
 int shardctl_phase_committed(const char *phase);
 
+/* node.c: err says which node and what is wrong with it */
+
+int shardctl_node_check(const shard_node_t *node, char *err);
+
 /* plot.c */
 
 int shardctl_plot_text(shardctl_t *ctl, const double *history, size_t n,

@@ -251,40 +251,36 @@ is($r->command('XLEN', $t->key('decisions')), 2, 'into the stream');
 # --wait; a move that was rolled back is ordered again, and its migrator ends it
 # only after the order
 
-for my $end ([ 'done', 0 ], [ 'rolled-back', 1 ], [ 'done', 0 ]) {
-    my $key = $t->key("migration:$decision{id}");
+my $moved = $t->key("migration:$decision{id}");
+
+sub ends {
+    my ($own, $phase) = @_;
+    $own->command('HINCRBY', $moved, 'seq', 1);
+    $own->command('HSET', $moved, 'id', $decision{id}, 'shard', 4, 'from',
+                  'n1', 'to', 'n3', 'phase', $phase, 'error',
+                  $phase eq 'rolled-back' ? 'digests differ' : '');
+}
+
+ends($r, 'rolled-back');
+
+for my $end ([ 'rolled-back', 1 ], [ 'done', 0 ]) {
     my $length = $r->command('XLEN', $t->key('decisions'));
-    my $phase = $r->command('HGET', $key, 'phase') || '';
 
-    my $set = sub {
-        my ($own) = @_;
-        $own->command('HINCRBY', $key, 'seq', 1);
-        $own->command('HSET', $key, 'id', $decision{id}, 'shard', 4, 'from',
-                      'n1', 'to', 'n3', 'phase', $end->[0], 'error',
-                      $end->[1] ? 'digests differ' : '');
-    };
+    defined(my $pid = fork()) or die "cannot fork: $!\n";
 
-    my $pid;
-
-    if ($phase ne 'rolled-back') {
-        $set->($r);
-
-    } elsif (!defined($pid = fork())) {
-        die "cannot fork: $!\n";
-
-    } elsif ($pid == 0) {
+    if ($pid == 0) {
         my $own = ShardTest::Redis->new($addr);
         eval {
             wait_for { $own->command('XLEN', $t->key('decisions')) > $length }
                      5, 'the order';
-            $set->($own);
+            ends($own, $end->[0]);
         };
         POSIX::_exit(0);
     }
 
     ($status, $out, $err) = $t->try_ctl('migrate', 4, 'n3', '--wait',
                                         '--timeout', '10s');
-    waitpid($pid, 0) if $pid;
+    waitpid($pid, 0);
 
     is($status, $end->[1], "migrate --wait: $end->[0]") or diag($err);
     like($err, qr/ended as "rolled-back": digests differ/, 'and why')
