@@ -1,0 +1,135 @@
+#!/usr/bin/perl
+
+# Mistakes in nginx.conf: refused at start, with the place and a way out.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+use ShardTest;
+
+my $t = ShardTest->new();
+my $dir = $t->dir();
+
+mkdir "$dir/nginx";
+spew("$dir/pw", "secret\n");
+spew("$dir/empty", "\n");
+
+
+# nginx -t with these texts: [status, what it says]
+
+sub check {
+    my ($http, $upstream, $server) = @_;
+
+    $server = '' if !defined $server;
+
+    spew("$dir/nginx/nginx.conf", <<"CONF");
+daemon off;
+pid $dir/nginx/nginx.pid;
+error_log stderr;
+load_module $t->{build}/ngx_http_shard_module.so;
+events { }
+http {
+    access_log off;
+    client_body_temp_path $dir/b;
+    proxy_temp_path $dir/p;
+    fastcgi_temp_path $dir/f;
+    uwsgi_temp_path $dir/u;
+    scgi_temp_path $dir/s;
+    $http
+    upstream orders { $upstream }
+    server { listen 127.0.0.1:1; location / { proxy_pass http://orders; } $server }
+}
+CONF
+
+    my ($status, $out, $err) = do {
+        local $ENV{LD_PRELOAD} = $ENV{SHARD_SAN} ? ShardTest::sanitizer_libraries() : '';
+        local $ENV{ASAN_OPTIONS} = 'detect_leaks=0';
+        $t->run('/usr/sbin/nginx', '-t', '-p', "$dir/nginx", '-c', "$dir/nginx/nginx.conf");
+    };
+
+    return ($status, "$out$err");
+}
+
+
+sub good {
+    my ($name, @texts) = @_;
+
+    my ($status, $text) = check(@texts);
+    is($status, 0, "$name: good") or diag $text;
+}
+
+sub bad {
+    my ($name, $expected, @texts) = @_;
+
+    my ($status, $text) = check(@texts);
+    is($status, 1, "$name: refused");
+    like($text, $expected, "$name: says so");
+    like($text, qr/nginx\.conf:\d+/, "$name: and where")
+        if $text !~ /without "shard_redis|unknown "no_such"/;
+}
+
+my $redis = 'shard_redis 127.0.0.1:6379;';
+my $table = "$redis shard_table orders 4m;";
+my $shard = 'shard orders key=$http_x_key;';
+
+good('the least', $table, $shard);
+good('everything',
+     "shard_redis unix:/tmp/r.sock password_file=$dir/pw user=router db=2 timeout=500ms;"
+     . " shard_router edge-1 zone=z1 interval=250ms; shard_table orders 4m state=$dir/state;",
+     "$shard shard_hold max=10 timeout=1s; keepalive 8;",
+     'location /s/ { shard_api; } location = /m { shard_metrics; }');
+good('client=', $table, 'shard orders key=$http_x_key client=$http_x_app;');
+
+bad('parameter of shard_redis', qr/did you mean "timeout="/,
+    'shard_redis 127.0.0.1:6379 timout=1s;', 'server 127.0.0.1:1;');
+bad('value of shard_redis', qr/invalid value of parameter "db=x"/,
+    'shard_redis 127.0.0.1:6379 db=x;', 'server 127.0.0.1:1;');
+bad('address', qr/Redis address "127.0.0.1:port"/,
+    'shard_redis 127.0.0.1:port;', 'server 127.0.0.1:1;');
+bad('missing password file', qr/nope.*No such file/,
+    "shard_redis 127.0.0.1:6379 password_file=$dir/nope;", 'server 127.0.0.1:1;');
+bad('empty password file', qr/first line.*1 to 512 bytes/,
+    "shard_redis 127.0.0.1:6379 password_file=$dir/empty;", 'server 127.0.0.1:1;');
+bad('user without password', qr/user= without password_file=/,
+    'shard_redis 127.0.0.1:6379 user=x;', 'server 127.0.0.1:1;');
+bad('no Redis', qr/without "shard_redis ADDRESS;"/,
+    'shard_table orders 4m;', $shard);
+bad('two Redis', qr/duplicate/, "$redis $redis", 'server 127.0.0.1:1;');
+bad('parameter of shard_router', qr/did you mean "interval="/,
+    'shard_router a intervall=1s;', 'server 127.0.0.1:1;');
+bad('router name', qr/router name "a b"/, 'shard_router "a b";', 'server 127.0.0.1:1;');
+bad('interval', qr/invalid value/, 'shard_router a interval=1ms;', 'server 127.0.0.1:1;');
+bad('small table', qr/too small, give at least 2m/,
+    "$redis shard_table orders 100k;", $shard);
+bad('size', qr/too small/, "$redis shard_table orders big;", $shard);
+bad('parameter of shard_table', qr/did you mean "state="/,
+    "$redis shard_table orders 4m stat=x;", $shard);
+bad('two tables', qr/duplicate keyspace "orders"/,
+    "$table shard_table orders 4m;", $shard);
+bad('unknown keyspace', qr/unknown keyspace "order".*shard_table order SIZE/,
+    $table, 'shard order key=$http_x_key;');
+bad('no key', qr/no "key=" parameter/, $table, 'shard orders client=$http_x_app;');
+bad('parameter of shard', qr/did you mean "client="/, $table,
+    'shard orders key=$http_x_key clint=$http_x_app;');
+bad('unknown variable', qr/unknown "no_such" variable/, $table,
+    'shard orders key=$no_such;');
+bad('server before', qr/"server" is not allowed beside "shard"/, $table,
+    "server 127.0.0.1:1; $shard");
+bad('server after', qr/is not allowed beside "shard"/, $table,
+    "$shard server 127.0.0.1:1;");
+bad('keepalive before', qr/must stand before "keepalive"/, $table,
+    "keepalive 8; $shard");
+bad('hold before shard', qr/must stand after "shard"/, $table,
+    "shard_hold max=1; $shard");
+bad('hold max', qr/max must be 1 to 4096/, $table, "$shard shard_hold max=5000;");
+bad('hold timeout', qr/invalid value of parameter "timeout=x"/, $table,
+    "$shard shard_hold timeout=x;");
+bad('parameter of shard_hold', qr/did you mean "timeout="/, $table,
+    "$shard shard_hold timeot=1s;");
+bad('parameter of shard_api', qr/did you mean "write="/, $table, $shard,
+    'location /s/ { shard_api wite=on; }');
+
+$t->finish();
+done_testing();
