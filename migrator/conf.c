@@ -1,0 +1,236 @@
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../src/daemon/shardd_log.h"
+#include "shard_codec.h"
+#include "conf.h"
+
+
+#define DAY_MS  86400000.0
+#define AT(m)   offsetof(migrator_conf_t, m)
+#define END     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+
+
+#define MS(name, at, min, max, doc)                                          \
+    { name, SHARDD_CONF_MS, AT(at), min, max, 0, NULL, NULL, doc }
+#define INT(name, at, min, max, doc)                                         \
+    { name, SHARDD_CONF_INT, AT(at), min, max, 0, NULL, NULL, doc }
+#define NUMBER(name, at, min, max, doc)                                      \
+    { name, SHARDD_CONF_NUMBER, AT(at), min, max, 0, NULL, NULL, doc }
+#define STRING(name, at, required, doc)                                      \
+    { name, SHARDD_CONF_STRING, AT(at), 0, 0, required, NULL, NULL, doc }
+#define SECTION(name, keys, doc)                                             \
+    { name, SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, keys, doc }
+
+
+static const shardd_conf_key_t  migrator_conf_redis[] = {
+    STRING("addr", redis.addr, 0, "host:port or unix:/path"),
+    STRING("user", redis.user, 0, "user of Redis' ACL"),
+    { "password_file", SHARDD_CONF_FILE, AT(redis.password), 0, 0, 0, NULL,
+      NULL, "file whose first line is the password" },
+    INT("db", redis.db, 0, 1023, "number of the database"),
+    MS("timeout", redis.timeout_ms, 10, 600000,
+       "for connecting and for an answer"),
+    END
+};
+
+static const shardd_conf_key_t  migrator_conf_claim[] = {
+    MS("ttl", policy.claim_ttl_ms, 500, 600000,
+       "another migrator takes over after"),
+    MS("cutover_ttl", policy.cutover_ttl_ms, 200, 60000,
+       "the same while requests wait; less than the routers' shard_hold"),
+    END
+};
+
+static const shardd_conf_key_t  migrator_conf_copy[] = {
+    NUMBER("room", policy.room, 1, 100,
+           "free bytes the target must have, times the source's bytes"),
+    INT("batch", policy.batch, 1, 100000, "log entries per request"),
+    INT("catch_up_lag", policy.catch_up_lag, 0, 1e6,
+        "caught up when so few entries behind"),
+    MS("catch_up_window", policy.catch_up_window_ms, 10, 600000,
+       "convergence is judged over; three bad ones end it"),
+    END
+};
+
+static const shardd_conf_key_t  migrator_conf_gate[] = {
+    INT("probes", policy.probes, 1, MIGRATOR_PROBES_MAX,
+        "of source and target, for one judgement"),
+    MS("probe_interval", policy.probe_interval_ms, 1, 60000,
+       "between two of them"),
+    INT("max_errors_bp", policy.max_errors_bp, 0, 10000,
+        "basis points of the target's probes that may fail"),
+    NUMBER("max_latency_ratio", policy.max_latency_ratio, 1, 1000,
+           "90th percentile, target to source"),
+    MS("latency_floor", policy.latency_floor_ms, 0, 60000,
+       "a target as fast as this is good whatever the source does"),
+    END
+};
+
+static const shardd_conf_key_t  migrator_conf_shift[] = {
+    INT("step_bp", policy.shift_step_bp, 1, 10000,
+        "basis points of the keys that cross at once"),
+    MS("interval", policy.shift_interval_ms, 1, DAY_MS,
+       "between two steps, and behind the last"),
+    MS("back_interval", policy.shift_back_ms, 0, 60000,
+       "between the ten steps of a way back"),
+    END
+};
+
+static const shardd_conf_key_t  migrator_conf_hold[] = {
+    MS("timeout", policy.hold_timeout_ms, 10, 60000,
+       "beyond it the migration rolls back; less than shard_hold's"),
+    MS("router_live", policy.router_live_ms, 100, 600000,
+       "a router whose entry is older does not count"),
+    INT("require_routers", policy.require_routers, 0, MIGRATOR_ROUTERS_MAX,
+        "no cutover with fewer live ones; 0: none need be there"),
+    END
+};
+
+#define TIMEOUT(name, phase, doc)                                            \
+    MS(name, policy.timeout_ms[phase], 1, 30 * DAY_MS, doc)
+
+static const shardd_conf_key_t  migrator_conf_timeouts[] = {
+    TIMEOUT("check", MIGRATOR_CHECK, "nodes that do not answer by then"),
+    TIMEOUT("copy", MIGRATOR_COPY, "the snapshot"),
+    TIMEOUT("catch_up", MIGRATOR_CATCH_UP, "until the lag is small"),
+    TIMEOUT("warm_up", MIGRATOR_WARM_UP, "until the gate has enough probes"),
+    TIMEOUT("shift", MIGRATOR_SHIFT, "all steps"),
+    TIMEOUT("standby", MIGRATOR_STANDBY,
+            "a former primary that does not answer"),
+    END
+};
+
+static const shardd_conf_key_t  migrator_conf_keys[] = {
+    SECTION("redis", migrator_conf_redis, "the metadata store"),
+    STRING("keyspace", keyspace, 1, "whose shards"),
+    STRING("name", name, 0, "of this migrator; default: the host's"),
+    { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0,
+      shardd_log_words, NULL, "error, warn, info or debug" },
+    INT("max_migrations", max_migrations, 1, 64, "at once in this process"),
+    INT("max_per_node", max_per_node, 1, 64,
+        "at once with the same source or target, all migrators together"),
+    MS("decision_ttl", decision_ttl_ms, 100, DAY_MS,
+       "a decision whose shard is busy for so long is let go"),
+    MS("scan", scan_ms, 10, 60000,
+       "how often to look for decisions and for migrations left behind"),
+    STRING("health_uri", health_uri, 0,
+           "what a stateless node is asked; any answer below 500 is good"),
+    MS("request_timeout", policy.request_timeout_ms, 10, 600000,
+       "of one short request to a node"),
+    MS("standby_time", policy.standby_time_ms, 0, 30 * DAY_MS,
+       "how long the former primary is kept level; 0: once"),
+    SECTION("claim", migrator_conf_claim, "leases of shards"),
+    SECTION("copy", migrator_conf_copy, "snapshot and log"),
+    SECTION("gate", migrator_conf_gate, "what the target must bear"),
+    SECTION("shift", migrator_conf_shift,
+            "of stateless and of eventually consistent shards"),
+    SECTION("hold", migrator_conf_hold, "the cutover"),
+    SECTION("timeouts", migrator_conf_timeouts, "of phases"),
+    END
+};
+
+
+void
+migrator_policy_defaults(migrator_policy_t *policy)
+{
+    int  i;
+
+    memset(policy, 0, sizeof(migrator_policy_t));
+
+    policy->claim_ttl_ms = 5000;
+    policy->cutover_ttl_ms = 1500;
+    policy->request_timeout_ms = 5000;
+    policy->router_live_ms = 3000;
+    policy->hold_timeout_ms = 1000;
+    policy->room = 1.2;
+    policy->batch = 10000;
+    policy->catch_up_lag = 100;
+    policy->catch_up_window_ms = 2000;
+    policy->probes = 20;
+    policy->probe_interval_ms = 20;
+    policy->max_errors_bp = 500;
+    policy->max_latency_ratio = 3;
+    policy->latency_floor_ms = 50;
+    policy->shift_step_bp = 100;
+    policy->shift_interval_ms = 1000;
+    policy->shift_back_ms = 50;
+
+    for (i = 0; i < MIGRATOR_PHASES; i++) {
+        policy->timeout_ms[i]
+                          = migrator_phase((migrator_phase_e) i)->timeout_ms;
+    }
+}
+
+
+static void
+migrator_conf_defaults(migrator_conf_t *conf)
+{
+    memset(conf, 0, sizeof(migrator_conf_t));
+
+    conf->redis.addr = "127.0.0.1:6379";
+    conf->redis.timeout_ms = 1000;
+    conf->log_level = SHARDD_LOG_INFO;
+    conf->max_migrations = 4;
+    conf->max_per_node = 2;
+    conf->decision_ttl_ms = 60000;
+    conf->scan_ms = 200;
+    conf->health_uri = "/health";
+
+    migrator_policy_defaults(&conf->policy);
+}
+
+
+int
+migrator_conf_load(const char *path, migrator_conf_t *conf,
+    char err[SHARDD_ERR_SIZE])
+{
+    static char  host[SHARD_NAME_SIZE];
+
+    shard_str_t  name;
+
+    migrator_conf_defaults(conf);
+
+    if (shardd_conf_load(path, migrator_conf_keys, conf, err) != 0) {
+        return -1;
+    }
+
+    if (conf->name == NULL) {
+        if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0') {
+            strcpy(host, "migrator");
+        }
+
+        conf->name = host;
+    }
+
+    name.data = conf->name;
+    name.len = strlen(conf->name);
+
+    /* a number that tells processes apart is added to it */
+
+    if (!shard_name_valid(name) || name.len > 40) {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: name \"%.60s\": 1 to 40 of "
+                 "A-Z a-z 0-9 _ . - are needed", path, conf->name);
+        return -1;
+    }
+
+    if (conf->health_uri[0] != '/' || strlen(conf->health_uri) > 256) {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: health_uri \"%.60s\": a path "
+                 "that begins with / is needed", path, conf->health_uri);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+void
+migrator_conf_print(void)
+{
+    migrator_conf_t  conf;
+
+    migrator_conf_defaults(&conf);
+    shardd_conf_print(migrator_conf_keys, &conf);
+}

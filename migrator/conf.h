@@ -1,0 +1,39 @@
+
+#ifndef _MIGRATOR_CONF_H_INCLUDED_
+#define _MIGRATOR_CONF_H_INCLUDED_
+
+
+#include "../src/daemon/shardd_conf.h"
+#include "../src/daemon/shardd_redis.h"
+#include "machine.h"
+
+
+typedef struct {
+    char                 *keyspace;
+    char                 *name;             /* NULL: the host's */
+    shardd_redis_conf_t   redis;
+    int                   log_level;
+
+    long                  max_migrations;
+    long                  max_per_node;
+    long                  decision_ttl_ms;
+    long                  scan_ms;
+    char                 *health_uri;
+
+    migrator_policy_t     policy;
+} migrator_conf_t;
+
+
+/* 0, or -1 and "err" */
+
+int migrator_conf_load(const char *path, migrator_conf_t *conf,
+    char err[SHARDD_ERR_SIZE]);
+
+/* the commented defaults, to stdout */
+
+void migrator_conf_print(void);
+
+void migrator_policy_defaults(migrator_policy_t *policy);
+
+
+#endif /* _MIGRATOR_CONF_H_INCLUDED_ */

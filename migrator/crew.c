@@ -1,0 +1,150 @@
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../src/daemon/shardd_log.h"
+#include "../src/daemon/shardd_loop.h"
+#include "crew.h"
+
+
+static void *migrator_worker(void *data);
+static void migrator_worker_run(migrator_worker_t *w);
+
+
+/* two processes must never be the same holder, whatever they are named */
+
+void
+migrator_crew_init(migrator_crew_t *crew, const migrator_conf_t *conf)
+{
+    memset(crew, 0, sizeof(migrator_crew_t));
+
+    crew->conf = conf;
+    snprintf(crew->holder, sizeof(crew->holder), "%.40s.%d.%x", conf->name,
+             (int) getpid(), (unsigned) (shardd_now_ms() & 0xffffff));
+}
+
+
+int
+migrator_crew_start(migrator_crew_t *crew, const migrator_state_t *state,
+    uint64_t token)
+{
+    int                 rc;
+    migrator_worker_t  *w;
+
+    if (crew->n == MIGRATOR_CREW_MAX) {
+        return -1;
+    }
+
+    w = calloc(1, sizeof(migrator_worker_t));
+    if (w == NULL) {
+        return -1;
+    }
+
+    w->shard = state->shard;
+    w->conf = crew->conf;
+    w->io = migrator_store_io;
+    w->io.data = &w->store;
+    w->store.holder = crew->holder;
+    w->nodes.health_uri = crew->conf->health_uri;
+
+    w->m.io = &w->io;
+    w->m.driver_data = &w->nodes;
+    w->m.driver = state->strategy == SHARD_STATELESS ? &migrator_driver_none
+                                                     : &migrator_driver_http;
+    w->m.policy = &crew->conf->policy;
+    w->m.state = *state;
+    w->m.token = token;
+
+    rc = pthread_create(&w->thread, NULL, migrator_worker, w);
+
+    if (rc != 0) {
+        shardd_log(SHARDD_LOG_ERROR, "pthread_create(): %s", strerror(rc));
+        free(w);
+        return -1;
+    }
+
+    crew->workers[crew->n++] = w;
+
+    return 0;
+}
+
+
+static void *
+migrator_worker(void *data)
+{
+    migrator_worker_t  *w = data;
+
+    migrator_worker_run(w);
+    __atomic_store_n(&w->done, 1, __ATOMIC_RELEASE);
+
+    return NULL;
+}
+
+
+/* a store that does not answer now may do so later: the machine retries */
+
+static void
+migrator_worker_run(migrator_worker_t *w)
+{
+    int  rc;
+
+    rc = shardd_store_open(&w->store.store, &w->conf->redis,
+                           w->conf->keyspace);
+
+    if (rc != SHARDD_OK && rc != SHARDD_DOWN) {
+        shardd_log(SHARDD_LOG_ERROR, "shard=%u %s",
+                   (unsigned) w->m.state.shard, w->store.store.err);
+
+    } else if (migrator_http_init(&w->nodes.http) != 0) {
+        shardd_log(SHARDD_LOG_ERROR, "shard=%u no memory",
+                   (unsigned) w->m.state.shard);
+
+    } else {
+        (void) migrator_run(&w->m);
+        migrator_http_close(&w->nodes.http);
+    }
+
+    shardd_store_close(&w->store.store);
+}
+
+
+int
+migrator_crew_has(const migrator_crew_t *crew, shard_id_t shard)
+{
+    uint32_t  i;
+
+    for (i = 0; i < crew->n; i++) {
+        if (crew->workers[i]->shard == shard) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+uint32_t
+migrator_crew_reap(migrator_crew_t *crew)
+{
+    uint32_t            i;
+    migrator_worker_t  *w;
+
+    i = 0;
+
+    while (i < crew->n) {
+        w = crew->workers[i];
+
+        if (!__atomic_load_n(&w->done, __ATOMIC_ACQUIRE)) {
+            i++;
+            continue;
+        }
+
+        pthread_join(w->thread, NULL);
+        free(w);
+        crew->workers[i] = crew->workers[--crew->n];
+    }
+
+    return crew->n;
+}

@@ -1,0 +1,72 @@
+
+/*
+ * All migrations of this process: one thread each, with its own connection
+ * to the store and to the nodes; nothing is shared but the wish to stop.
+ *
+ *   main thread:  decisions ──▶ planned ──▶ claim ──▶ thread: migrator_run()
+ *                 migrations left behind ──▶ claim ──▲       │
+ *                 reap ◀─────────────────────────────────────┘
+ */
+
+
+#ifndef _MIGRATOR_CREW_H_INCLUDED_
+#define _MIGRATOR_CREW_H_INCLUDED_
+
+
+#include <pthread.h>
+
+#include "conf.h"
+#include "driver_http.h"
+#include "io_store.h"
+
+
+/* left behind ones are taken over beyond max_migrations, up to this many */
+
+#define MIGRATOR_CREW_MAX  128
+
+
+typedef struct {
+    pthread_t                thread;
+    shard_id_t               shard;         /* m is the thread's own */
+    int                      done;          /* atomic: may be joined */
+    const migrator_conf_t   *conf;
+    migrator_t               m;
+    migrator_io_t            io;
+    migrator_store_t         store;
+    migrator_nodes_t         nodes;
+} migrator_worker_t;
+
+typedef struct {
+    const migrator_conf_t   *conf;
+    char                     holder[SHARD_NAME_SIZE];
+    shardd_store_t           store;         /* the main thread's */
+    uint32_t                 n;
+    migrator_worker_t       *workers[MIGRATOR_CREW_MAX];
+    uint64_t                 scanned_all_ms;
+    uint64_t                 reclaimed_ms;
+    char                     damaged[48];   /* complained about already */
+} migrator_crew_t;
+
+
+void migrator_crew_init(migrator_crew_t *crew, const migrator_conf_t *conf);
+
+/* the claim, by token, is the new thread's; 0, or -1: it is still ours */
+
+int migrator_crew_start(migrator_crew_t *crew, const migrator_state_t *state,
+    uint64_t token);
+int migrator_crew_has(const migrator_crew_t *crew, shard_id_t shard);
+
+/* joins what has ended; number of those that run */
+
+uint32_t migrator_crew_reap(migrator_crew_t *crew);
+
+/* adopts.c: starts planned ones within the budget, resumes others' */
+
+void migrator_crew_adopt(migrator_crew_t *crew);
+
+/* decisions.c: new entries become planned migrations */
+
+void migrator_crew_decisions(migrator_crew_t *crew);
+
+
+#endif /* _MIGRATOR_CREW_H_INCLUDED_ */

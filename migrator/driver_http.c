@@ -1,0 +1,352 @@
+
+/*
+ * The contract as a client: each answer is checked whole before any of it
+ * is believed.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+#include <jansson.h>
+
+#include "../src/daemon/shardd_loop.h"
+#include "shard_codec.h"
+#include "driver_http.h"
+
+
+#define PATH_SIZE  160
+
+
+static const char *const  migrator_roles[] = {
+    "none", "standby", "primary", NULL
+};
+
+
+static int migrator_bad_answer(migrator_http_t *h, const char *host,
+    const char *what);
+static int migrator_json_uint(const json_t *object, const char *name,
+    uint64_t *value);
+
+
+static int
+migrator_bad_answer(migrator_http_t *h, const char *host, const char *what)
+{
+    snprintf(h->err, sizeof(h->err), "%s: answer has no good %s: %.120s",
+             host, what, h->in.answer);
+
+    return MIGRATOR_DOWN;
+}
+
+
+static int
+migrator_json_uint(const json_t *object, const char *name, uint64_t *value)
+{
+    const json_t  *v;
+
+    v = json_object_get(object, name);
+
+    if (!json_is_integer(v) || json_integer_value(v) < 0) {
+        return SHARD_ERROR;
+    }
+
+    *value = (uint64_t) json_integer_value(v);
+
+    return SHARD_OK;
+}
+
+
+static int
+migrator_http_stats_decode(const json_t *root, migrator_stats_t *stats)
+{
+    int           i;
+    uint64_t      epoch;
+    const char   *role;
+    const json_t *rate;
+
+    memset(stats, 0, sizeof(migrator_stats_t));
+
+    role = json_string_value(json_object_get(root, "role"));
+
+    for (i = 0; role && migrator_roles[i]; i++) {
+        if (strcmp(role, migrator_roles[i]) == 0) {
+            break;
+        }
+    }
+
+    if (role == NULL || migrator_roles[i] == NULL
+        || migrator_json_uint(root, "epoch", &epoch) != SHARD_OK
+        || epoch > UINT32_MAX
+        || migrator_json_uint(root, "position", &stats->position)
+        || migrator_json_uint(root, "items", &stats->items)
+        || migrator_json_uint(root, "bytes", &stats->bytes)
+        || migrator_json_uint(root, "free_bytes", &stats->free_bytes))
+    {
+        return SHARD_ERROR;
+    }
+
+    stats->role = (migrator_role_e) i;
+    stats->epoch = (uint32_t) epoch;
+
+    rate = json_object_get(root, "write_rate");
+    stats->write_rate = json_is_number(rate) ? json_number_value(rate) : 0;
+
+    return SHARD_OK;
+}
+
+
+static int
+migrator_http_stats(void *data, const shard_node_t *node, shard_id_t shard,
+    const migrator_limit_t *limit, migrator_stats_t *stats)
+{
+    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
+
+    int      rc;
+    char     path[PATH_SIZE];
+    json_t  *root;
+
+    snprintf(path, sizeof(path), "/_shard/%u/stats", (unsigned) shard);
+
+    rc = migrator_http_call(h, node, "GET", path, NULL, limit);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    root = json_loads(h->in.answer, JSON_REJECT_DUPLICATES, NULL);
+
+    if (migrator_http_stats_decode(root, stats) != SHARD_OK) {
+        rc = migrator_bad_answer(h, node->name, "stats");
+    }
+
+    json_decref(root);
+
+    return rc;
+}
+
+
+static int
+migrator_http_role(void *data, const shard_node_t *node, shard_id_t shard,
+    migrator_role_e role, uint32_t epoch, const migrator_limit_t *limit,
+    uint64_t *position)
+{
+    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
+
+    int          rc;
+    char         path[PATH_SIZE], body[96];
+    json_t      *root;
+    uint64_t     answered;
+    const char  *word;
+
+    snprintf(path, sizeof(path), "/_shard/%u/role", (unsigned) shard);
+    snprintf(body, sizeof(body), "{\"role\":\"%s\",\"epoch\":%u}",
+             migrator_roles[role], epoch);
+
+    rc = migrator_http_call(h, node, "PUT", path, body, limit);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    root = json_loads(h->in.answer, JSON_REJECT_DUPLICATES, NULL);
+    word = json_string_value(json_object_get(root, "role"));
+
+    if (word == NULL || strcmp(word, migrator_roles[role]) != 0
+        || migrator_json_uint(root, "epoch", &answered) != SHARD_OK
+        || answered != epoch
+        || migrator_json_uint(root, "position", position) != SHARD_OK)
+    {
+        rc = migrator_bad_answer(h, node->name, "role");
+    }
+
+    json_decref(root);
+
+    return rc;
+}
+
+
+static int
+migrator_http_copy(void *data, const shard_node_t *from,
+    const shard_node_t *to, shard_id_t shard, const migrator_limit_t *limit,
+    uint64_t *position, uint64_t *bytes)
+{
+    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
+
+    int   rc;
+    char  path[PATH_SIZE];
+
+    snprintf(path, sizeof(path), "/_shard/%u/snapshot", (unsigned) shard);
+
+    rc = migrator_http_pipe(h, from, path, to, "PUT", path, NULL, limit);
+
+    if (rc == MIGRATOR_OK) {
+        *position = h->in.position;
+        *bytes += h->piped;
+    }
+
+    return rc;
+}
+
+
+static int
+migrator_http_ship(void *data, const shard_node_t *from,
+    const shard_node_t *to, shard_id_t shard, uint64_t entries,
+    const migrator_limit_t *limit, uint64_t *position, uint64_t *bytes)
+{
+    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
+
+    int        rc;
+    char       from_path[PATH_SIZE], to_path[PATH_SIZE];
+    json_t    *root;
+    uint64_t   reached;
+
+    if (entries > 100000) {
+        entries = 100000;
+    }
+
+    snprintf(from_path, sizeof(from_path),
+             "/_shard/%u/log?from=%llu&limit=%llu", (unsigned) shard,
+             (unsigned long long) *position, (unsigned long long) entries);
+    snprintf(to_path, sizeof(to_path), "/_shard/%u/log", (unsigned) shard);
+
+    rc = migrator_http_pipe(h, from, from_path, to, "POST", to_path,
+                            position, limit);
+
+    if (rc != MIGRATOR_OK || h->in.position == *position) {
+        return rc;
+    }
+
+    root = json_loads(h->out.answer, JSON_REJECT_DUPLICATES, NULL);
+
+    if (migrator_json_uint(root, "position", &reached) != SHARD_OK
+        || reached != h->in.position || reached < *position)
+    {
+        snprintf(h->err, sizeof(h->err), "%s: sent the log up to %llu, "
+                 "answer: %.120s", to->name,
+                 (unsigned long long) h->in.position, h->out.answer);
+        rc = MIGRATOR_DOWN;
+
+    } else {
+        *position = reached;
+        *bytes += h->piped;
+    }
+
+    json_decref(root);
+
+    return rc;
+}
+
+
+static int
+migrator_http_digest_decode(const json_t *root, migrator_digest_t *digest)
+{
+    size_t         i;
+    const char    *hash;
+    shard_str_t    text;
+    const json_t  *parts, *part;
+
+    memset(digest, 0, sizeof(migrator_digest_t));
+    parts = json_object_get(root, "parts");
+
+    if (migrator_json_uint(root, "position", &digest->position) != SHARD_OK
+        || migrator_json_uint(root, "items", &digest->items) != SHARD_OK
+        || json_array_size(parts) != MIGRATOR_PARTS)
+    {
+        return SHARD_ERROR;
+    }
+
+    for (i = 0; i < MIGRATOR_PARTS; i++) {
+        part = json_array_get(parts, i);
+        hash = json_string_value(json_object_get(part, "hash"));
+
+        text.data = hash;
+        text.len = hash ? strlen(hash) : 0;
+
+        if (hash == NULL
+            || shard_hex_decode(text, &digest->part[i].hash) != SHARD_OK
+            || migrator_json_uint(part, "items", &digest->part[i].items)
+               != SHARD_OK)
+        {
+            return SHARD_ERROR;
+        }
+    }
+
+    return SHARD_OK;
+}
+
+
+static int
+migrator_http_digest(void *data, const shard_node_t *node, shard_id_t shard,
+    const uint64_t *at, const migrator_limit_t *limit,
+    migrator_digest_t *digest)
+{
+    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
+
+    int      n, rc;
+    char     path[PATH_SIZE];
+    json_t  *root;
+
+    n = snprintf(path, sizeof(path), "/_shard/%u/digest?parts=%d",
+                 (unsigned) shard, MIGRATOR_PARTS);
+
+    if (at) {
+        snprintf(path + n, sizeof(path) - (size_t) n, "&at=%llu",
+                 (unsigned long long) *at);
+    }
+
+    rc = migrator_http_call(h, node, "GET", path, NULL, limit);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    root = json_loads(h->in.answer, JSON_REJECT_DUPLICATES, NULL);
+
+    if (migrator_http_digest_decode(root, digest) != SHARD_OK
+        || (at && digest->position != *at))
+    {
+        rc = migrator_bad_answer(h, node->name, "digest");
+    }
+
+    json_decref(root);
+
+    return rc;
+}
+
+
+static int
+migrator_http_probe(void *data, const shard_node_t *node, shard_id_t shard,
+    const migrator_limit_t *limit, uint64_t *latency_us)
+{
+    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
+
+    int               rc;
+    curl_off_t        us;
+    migrator_stats_t  stats;
+
+    rc = migrator_http_stats(data, node, shard, limit, &stats);
+
+    us = 0;
+    curl_easy_getinfo(h->in.easy, CURLINFO_TOTAL_TIME_T, &us);
+    *latency_us = (uint64_t) us;
+
+    return rc;
+}
+
+
+static const char *
+migrator_http_err(void *data)
+{
+    return ((migrator_nodes_t *) data)->http.err;
+}
+
+
+const migrator_driver_t  migrator_driver_http = {
+    .name = "http",
+    .stats = migrator_http_stats,
+    .role = migrator_http_role,
+    .copy = migrator_http_copy,
+    .ship = migrator_http_ship,
+    .digest = migrator_http_digest,
+    .probe = migrator_http_probe,
+    .err = migrator_http_err,
+};

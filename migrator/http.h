@@ -1,0 +1,84 @@
+
+/*
+ * HTTP as the contract of docs/backend-contract.md needs it: short calls
+ * with bounded answers, and a pipe from one node to another.
+ *
+ *    GET source ──▶ write callback ──▶ buffer ──▶ read callback ──▶ PUT, POST
+ *                   pauses when full   (bounded)  pauses when empty   target
+ *
+ * A source that breaks off breaks the target's request off too, so that no
+ * half of a snapshot is ever taken for a whole one.  One thread.
+ */
+
+
+#ifndef _MIGRATOR_HTTP_H_INCLUDED_
+#define _MIGRATOR_HTTP_H_INCLUDED_
+
+
+#include <curl/curl.h>
+
+#include "io.h"
+
+
+#define MIGRATOR_ANSWER_MAX  (256 * 1024)
+#define MIGRATOR_PIPE_SIZE   (256 * 1024)
+
+
+/* one request; answers longer than the bound end it */
+
+typedef struct {
+    CURL                    *easy;
+    const char              *host;          /* for messages */
+    struct curl_slist       *headers;
+    long                     status;        /* 0 = none yet */
+    int                      done;
+    CURLcode                 result;
+    int                      has_position;
+    uint64_t                 position;      /* X-Shard-Position */
+    size_t                   length;
+    char                    *answer;        /* zero terminated */
+    char                     error[CURL_ERROR_SIZE];
+} migrator_exchange_t;
+
+typedef struct {
+    CURLM                   *multi;
+    migrator_exchange_t      in;
+    migrator_exchange_t      out;
+
+    char                    *pipe;
+    size_t                   pipe_start;
+    size_t                   pipe_end;
+    uint64_t                 piped;         /* bytes */
+    unsigned                 piping:1;      /* in's body goes to out */
+    unsigned                 in_paused:1;
+    unsigned                 out_paused:1;
+    unsigned                 out_started:1;
+
+    uint64_t                 moved_ms;      /* last byte of any kind */
+    char                     err[MIGRATOR_ERR_SIZE];
+} migrator_http_t;
+
+
+/* 0, or -1 without memory; curl_global_init() is main's */
+
+int migrator_http_init(migrator_http_t *h);
+void migrator_http_close(migrator_http_t *h);
+
+/* the answer is in h->in; migrator_rc_e by status, h->err when it is not OK */
+
+int migrator_http_call(migrator_http_t *h, const shard_node_t *node,
+    const char *method, const char *path, const char *body,
+    const migrator_limit_t *limit);
+
+/*
+ * GET "from_path" into "method" "to_path".  The source's X-Shard-Position
+ * must be there and is sent on; when it is *skip nothing is sent at all.
+ * The target's answer is in h->out.
+ */
+
+int migrator_http_pipe(migrator_http_t *h, const shard_node_t *from,
+    const char *from_path, const shard_node_t *to, const char *method,
+    const char *to_path, const uint64_t *skip, const migrator_limit_t *limit);
+
+
+#endif /* _MIGRATOR_HTTP_H_INCLUDED_ */

@@ -1,0 +1,170 @@
+
+/*
+ * The seams of the migrator: everything a migration does to the world goes
+ * through these two tables of functions, so that t/unit/migrator.c can run
+ * the same machine on a virtual clock in a world of its own, and break every
+ * call.
+ *
+ *      machine.c, step_*.c
+ *        │            │
+ *        ▼            ▼
+ *   migrator_io_t   migrator_driver_t
+ *   clock, store    data of the nodes: http (the contract), none (stateless)
+ *
+ * Store calls return shardd_rc_e; SHARDD_DOWN leaves open whether the write
+ * happened.  Driver calls return migrator_rc_e, MIGRATOR_DOWN likewise.
+ * After any failure err() says why in one line.
+ */
+
+
+#ifndef _MIGRATOR_IO_H_INCLUDED_
+#define _MIGRATOR_IO_H_INCLUDED_
+
+
+#include "phases.h"
+
+
+#define MIGRATOR_ERR_SIZE     512
+#define MIGRATOR_ROUTERS_MAX  256
+#define MIGRATOR_PARTS        64
+
+
+/* what a router's entry says of one shard */
+
+typedef struct {
+    char               name[SHARD_NAME_SIZE];
+    uint64_t           age_ms;          /* by the store's clock */
+    uint64_t           version;         /* of the barrier, 0 = none */
+    int                drained;
+} migrator_router_t;
+
+typedef struct {
+    uint32_t           n;
+    migrator_router_t  router[MIGRATOR_ROUTERS_MAX];
+} migrator_routers_t;
+
+
+typedef struct {
+    void              *data;
+
+    uint64_t         (*now_ms)(void *data);
+    void             (*sleep_ms)(void *data, long ms);
+    int              (*stopping)(void *data);
+
+    /* an empty place to be killed at: entry into a phase, its work done */
+    void             (*point)(void *data, migrator_phase_e phase, int after);
+    void             (*note)(void *data, int level,
+                         const migrator_state_t *state, const char *text);
+    const char      *(*err)(void *data);
+
+    /* the claim of shard:ID; token 0 in *token: any, else it must stay */
+    int              (*claim)(void *data, shard_id_t shard, long ttl_ms,
+                         uint64_t *token);
+    int              (*release)(void *data, shard_id_t shard, uint64_t token);
+
+    /* the whole state under state->seq, which moves on with SHARDD_OK */
+    int              (*put)(void *data, uint64_t token,
+                         migrator_state_t *state);
+    int              (*get)(void *data, uint64_t id, migrator_state_t *state);
+    int              (*wish)(void *data, uint64_t id, char *buf, size_t size);
+
+    int              (*shard)(void *data, shard_id_t id, shard_record_t *rec,
+                         uint64_t *version);
+    int              (*commit)(void *data, shard_id_t shard, uint64_t token,
+                         uint64_t *version, const char *operation,
+                         const shard_record_t *rec);
+    int              (*node)(void *data, const char *name,
+                         shard_node_t *node);
+    int              (*override)(void *data, shard_id_t id, char *buf,
+                         size_t size);
+    int              (*routers)(void *data, shard_id_t id,
+                         migrator_routers_t *out);
+} migrator_io_t;
+
+
+typedef enum {
+    MIGRATOR_OK = 0,
+    MIGRATOR_DOWN,            /* no answer, 5xx, nonsense: try again */
+    MIGRATOR_REFUSED,         /* 4xx: it will not */
+    MIGRATOR_GONE,            /* 410: the log is trimmed */
+    MIGRATOR_INTERRUPTED      /* the tick asked to end the call */
+} migrator_rc_e;
+
+
+typedef enum {
+    MIGRATOR_ROLE_NONE = 0,
+    MIGRATOR_ROLE_STANDBY,
+    MIGRATOR_ROLE_PRIMARY
+} migrator_role_e;
+
+typedef struct {
+    migrator_role_e    role;
+    uint32_t           epoch;
+    uint64_t           position;
+    uint64_t           items;
+    uint64_t           bytes;
+    uint64_t           free_bytes;
+    double             write_rate;      /* entries per second */
+} migrator_stats_t;
+
+typedef struct {
+    uint64_t           position;
+    uint64_t           items;
+    struct {
+        uint64_t       items;
+        uint64_t       hash;
+    } part[MIGRATOR_PARTS];
+} migrator_digest_t;
+
+/*
+ * How long a call may take and what it does meanwhile: tick is called at
+ * least each 250 ms and ends the call when it returns non-zero.
+ */
+
+typedef struct {
+    long               timeout_ms;
+    int              (*tick)(void *data);
+    void              *data;
+} migrator_limit_t;
+
+
+typedef struct {
+    const char        *name;
+
+    int              (*stats)(void *data, const shard_node_t *node,
+                         shard_id_t shard, const migrator_limit_t *limit,
+                         migrator_stats_t *stats);
+
+    /* *position: where the shard stands at that node after it */
+    int              (*role)(void *data, const shard_node_t *node,
+                         shard_id_t shard, migrator_role_e role,
+                         uint32_t epoch, const migrator_limit_t *limit,
+                         uint64_t *position);
+
+    int              (*copy)(void *data, const shard_node_t *from,
+                         const shard_node_t *to, shard_id_t shard,
+                         const migrator_limit_t *limit, uint64_t *position,
+                         uint64_t *bytes);
+
+    /* at most "entries" behind *position, which moves on; bytes are added */
+    int              (*ship)(void *data, const shard_node_t *from,
+                         const shard_node_t *to, shard_id_t shard,
+                         uint64_t entries, const migrator_limit_t *limit,
+                         uint64_t *position, uint64_t *bytes);
+
+    /* at: NULL = as it stands */
+    int              (*digest)(void *data, const shard_node_t *node,
+                         shard_id_t shard, const uint64_t *at,
+                         const migrator_limit_t *limit,
+                         migrator_digest_t *digest);
+
+    /* any request that tells whether the node serves, and how fast */
+    int              (*probe)(void *data, const shard_node_t *node,
+                         shard_id_t shard, const migrator_limit_t *limit,
+                         uint64_t *latency_us);
+
+    const char      *(*err)(void *data);
+} migrator_driver_t;
+
+
+#endif /* _MIGRATOR_IO_H_INCLUDED_ */

@@ -1,0 +1,447 @@
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../src/daemon/shardd_log.h"
+#include "../src/daemon/shardd_loop.h"
+#include "shard_codec.h"
+#include "record.h"
+#include "io_store.h"
+
+
+#define CLOCK_EVERY_MS  1000
+
+
+static int migrator_store_say(migrator_store_t *s, int rc, const char *text);
+static uint64_t migrator_store_clock(migrator_store_t *s);
+
+
+static uint64_t
+migrator_store_now(void *data)
+{
+    (void) data;
+    return shardd_now_ms();
+}
+
+
+/* each thread sleeps by itself; a stop is seen at the next look */
+
+static void
+migrator_store_sleep(void *data, long ms)
+{
+    struct timespec  ts;
+
+    (void) data;
+
+    ts.tv_sec = ms / 1000;
+    ts.tv_nsec = ms % 1000 * 1000000;
+    nanosleep(&ts, NULL);
+}
+
+
+static int
+migrator_store_stopping(void *data)
+{
+    (void) data;
+    return shardd_loop_stopping();
+}
+
+
+/*
+ * For tests of what is left behind: SHARD_MIGRATOR_CRASH=PHASE ends the
+ * process as kill -9 does when the phase is entered and stored,
+ * PHASE:after when its work is done and the next one is not stored yet.
+ */
+
+static void
+migrator_store_point(void *data, migrator_phase_e phase, int after)
+{
+    size_t       len;
+    const char  *want, *name;
+
+    (void) data;
+
+    want = getenv(MIGRATOR_CRASH_ENV);
+
+    if (want == NULL) {
+        return;
+    }
+
+    name = migrator_phase(phase)->name;
+    len = strlen(name);
+
+    if (strncmp(want, name, len) == 0
+        && strcmp(want + len, after ? ":after" : "") == 0)
+    {
+        raise(SIGKILL);
+    }
+}
+
+
+static void
+migrator_store_note(void *data, int level, const migrator_state_t *state,
+    const char *text)
+{
+    (void) data;
+
+    shardd_log(level, "shard=%u migration=%016llx %s>%s phase=%s "
+               "position=%llu shipped=%llu bytes=%llu shift_bp=%u "
+               "hold_ms=%llu%s%s", (unsigned) state->shard,
+               (unsigned long long) state->id, state->from, state->to,
+               migrator_phase(state->phase)->name,
+               (unsigned long long) state->position,
+               (unsigned long long) state->shipped,
+               (unsigned long long) state->bytes, state->shift_bp,
+               (unsigned long long) state->hold_ms,
+               text[0] ? " " : "", text);
+}
+
+
+static const char *
+migrator_store_err(void *data)
+{
+    return ((migrator_store_t *) data)->err;
+}
+
+
+static int
+migrator_store_say(migrator_store_t *s, int rc, const char *text)
+{
+    if (rc != SHARDD_OK) {
+        snprintf(s->err, sizeof(s->err), "%s", text);
+    }
+
+    return rc;
+}
+
+
+void
+migrator_claim_of(const char *holder, shard_id_t shard, uint64_t token,
+    shardd_claim_t *claim)
+{
+    memset(claim, 0, sizeof(shardd_claim_t));
+    snprintf(claim->scope, sizeof(claim->scope), "shard:%u",
+             (unsigned) shard);
+    snprintf(claim->holder, sizeof(claim->holder), "%s", holder);
+    claim->token = token;
+}
+
+
+/* a claim with another token was somebody else's in between */
+
+static int
+migrator_store_claim(void *data, shard_id_t shard, long ttl_ms,
+    uint64_t *token)
+{
+    migrator_store_t  *s = data;
+
+    int             rc;
+    shardd_claim_t  claim;
+
+    migrator_claim_of(s->holder, shard, 0, &claim);
+
+    rc = shardd_claim(&s->store, claim.scope, s->holder, ttl_ms, &claim);
+
+    if (rc != SHARDD_OK) {
+        return migrator_store_say(s, rc, s->store.err);
+    }
+
+    if (*token != 0 && *token != claim.token) {
+        (void) shardd_release(&s->store, &claim);
+        return migrator_store_say(s, SHARDD_FENCED, "the claim was somebody "
+                                  "else's in between");
+    }
+
+    *token = claim.token;
+
+    return SHARDD_OK;
+}
+
+
+static int
+migrator_store_release(void *data, shard_id_t shard, uint64_t token)
+{
+    migrator_store_t  *s = data;
+
+    shardd_claim_t  claim;
+
+    migrator_claim_of(s->holder, shard, token, &claim);
+
+    return migrator_store_say(s, shardd_release(&s->store, &claim),
+                              s->store.err);
+}
+
+
+static int
+migrator_store_put(void *data, uint64_t token, migrator_state_t *state)
+{
+    migrator_store_t  *s = data;
+
+    int             rc;
+    uint64_t        seq;
+    shardd_claim_t  claim;
+
+    migrator_claim_of(s->holder, state->shard, token, &claim);
+
+    seq = state->seq;
+    rc = migrator_record_put(&s->store, &claim, state, NULL, 0);
+
+    if (rc != SHARDD_OK) {
+        state->seq = seq;
+    }
+
+    return migrator_store_say(s, rc, s->store.err);
+}
+
+
+static int
+migrator_store_get(void *data, uint64_t id, migrator_state_t *state)
+{
+    migrator_store_t  *s = data;
+
+    int             rc;
+    char            text[MIGRATOR_ID_SIZE], err[SHARD_ERR_SIZE];
+    shardd_entry_t  entry;
+
+    shard_hex_encode(id, text);
+    rc = shardd_migration_get(&s->store, text, &entry);
+
+    if (rc != SHARDD_OK) {
+        return migrator_store_say(s, rc, s->store.err);
+    }
+
+    if (migrator_record_read(&entry, state, err) != SHARD_OK) {
+        rc = migrator_store_say(s, SHARDD_BAD, err);
+    }
+
+    shardd_entry_free(&entry);
+
+    return rc;
+}
+
+
+static int
+migrator_store_text(migrator_store_t *s, const char *key, const char *field,
+    char *buf, size_t size)
+{
+    int    rc;
+    char  *value;
+
+    value = NULL;
+    rc = shardd_hash_get(&s->store, key, field, &value);
+
+    if (rc == SHARDD_OK && strlen(value) >= size) {
+        rc = SHARDD_BAD;
+        snprintf(s->store.err, SHARDD_ERR_SIZE, "%s %s is too long", key,
+                 field);
+    }
+
+    if (rc == SHARDD_OK) {
+        memcpy(buf, value, strlen(value) + 1);
+    }
+
+    free(value);
+
+    return migrator_store_say(s, rc, s->store.err);
+}
+
+
+/* an unknown wish is none; shardctl writes no others */
+
+static int
+migrator_store_wish(void *data, uint64_t id, char *buf, size_t size)
+{
+    migrator_store_t  *s = data;
+
+    int   rc;
+    char  key[48];
+
+    buf[0] = '\0';
+    snprintf(key, sizeof(key), "migration:%016llx", (unsigned long long) id);
+
+    rc = migrator_store_text(s, key, "wish", buf, size);
+
+    return rc == SHARDD_NONE || rc == SHARDD_BAD ? SHARDD_OK : rc;
+}
+
+
+static int
+migrator_store_shard(void *data, shard_id_t id, shard_record_t *rec,
+    uint64_t *version)
+{
+    migrator_store_t  *s = data;
+
+    return migrator_store_say(s, shardd_shard_load(&s->store, id, rec,
+                                                   version),
+                              s->store.err);
+}
+
+
+static int
+migrator_store_commit(void *data, shard_id_t shard, uint64_t token,
+    uint64_t *version, const char *operation, const shard_record_t *rec)
+{
+    migrator_store_t  *s = data;
+
+    char            by[SHARD_NAME_SIZE + 16];
+    shardd_claim_t  claim;
+
+    migrator_claim_of(s->holder, shard, token, &claim);
+    snprintf(by, sizeof(by), "migrator:%s", s->holder);
+
+    return migrator_store_say(s, shardd_commit_shard(&s->store, &claim,
+                                                     version, operation, by,
+                                                     rec),
+                              s->store.err);
+}
+
+
+static int
+migrator_store_node(void *data, const char *name, shard_node_t *node)
+{
+    migrator_store_t  *s = data;
+
+    int           rc;
+    char          json[SHARD_JSON_MAX], err[SHARD_ERR_SIZE];
+    char          text[SHARD_ERR_SIZE + 80];
+    shard_str_t   key, value;
+
+    rc = migrator_store_text(s, "nodes", name, json, sizeof(json));
+
+    if (rc == SHARDD_NONE) {
+        snprintf(text, sizeof(text), "there is no node %s", name);
+        return migrator_store_say(s, rc, text);
+    }
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    key.data = name;
+    key.len = strlen(name);
+    value.data = json;
+    value.len = strlen(json);
+
+    if (shard_node_decode(key, value, node, err) != SHARD_OK) {
+        snprintf(text, sizeof(text), "node %s: %s", name, err);
+        return migrator_store_say(s, SHARDD_BAD, text);
+    }
+
+    return SHARDD_OK;
+}
+
+
+static int
+migrator_store_override(void *data, shard_id_t id, char *buf, size_t size)
+{
+    migrator_store_t  *s = data;
+
+    int   rc;
+    char  field[16];
+
+    snprintf(field, sizeof(field), "%u", (unsigned) id);
+    rc = migrator_store_text(s, "override", field, buf, size);
+
+    /* longer than any override may be: routers ignore it too */
+
+    return rc == SHARDD_BAD ? SHARDD_NONE : rc;
+}
+
+
+/* ages of routers are told by the clock that is the same for all of us */
+
+static uint64_t
+migrator_store_clock(migrator_store_t *s)
+{
+    uint64_t     now;
+    redisReply  *reply;
+
+    now = shardd_now_ms();
+
+    if (s->clock_at_ms && now - s->clock_at_ms < CLOCK_EVERY_MS) {
+        return (uint64_t) ((int64_t) now + s->clock_ms);
+    }
+
+    reply = shardd_redis_command(&s->store.redis, "TIME");
+
+    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2
+        && reply->element[0]->type == REDIS_REPLY_STRING
+        && reply->element[1]->type == REDIS_REPLY_STRING)
+    {
+        s->clock_ms = strtoll(reply->element[0]->str, NULL, 10) * 1000
+                      + strtoll(reply->element[1]->str, NULL, 10) / 1000
+                      - (int64_t) shardd_now_ms();
+        s->clock_at_ms = now;
+    }
+
+    if (reply) {
+        freeReplyObject(reply);
+    }
+
+    return (uint64_t) ((int64_t) now + s->clock_ms);
+}
+
+
+static int
+migrator_store_routers(void *data, shard_id_t id, migrator_routers_t *out)
+{
+    migrator_store_t  *s = data;
+
+    int             rc;
+    size_t          i;
+    uint64_t        now;
+    shardd_entry_t  entry;
+
+    out->n = 0;
+    now = migrator_store_clock(s);
+    rc = shardd_hash_load(&s->store, "routers", &entry);
+
+    if (rc == SHARDD_NONE) {
+        return SHARDD_OK;
+    }
+
+    if (rc != SHARDD_OK) {
+        return migrator_store_say(s, rc, s->store.err);
+    }
+
+    if (entry.nfields > MIGRATOR_ROUTERS_MAX) {
+        shardd_entry_free(&entry);
+        return migrator_store_say(s, SHARDD_BAD, "more than 256 routers");
+    }
+
+    for (i = 0; i < entry.nfields; i++) {
+        if (migrator_router_decode(entry.fields[i].name,
+                                   entry.fields[i].value, id, now,
+                                   &out->router[out->n]) == SHARD_OK)
+        {
+            out->n++;
+        }
+    }
+
+    shardd_entry_free(&entry);
+
+    return SHARDD_OK;
+}
+
+
+const migrator_io_t  migrator_store_io = {
+    .now_ms = migrator_store_now,
+    .sleep_ms = migrator_store_sleep,
+    .stopping = migrator_store_stopping,
+    .point = migrator_store_point,
+    .note = migrator_store_note,
+    .err = migrator_store_err,
+    .claim = migrator_store_claim,
+    .release = migrator_store_release,
+    .put = migrator_store_put,
+    .get = migrator_store_get,
+    .wish = migrator_store_wish,
+    .shard = migrator_store_shard,
+    .commit = migrator_store_commit,
+    .node = migrator_store_node,
+    .override = migrator_store_override,
+    .routers = migrator_store_routers,
+};

@@ -1,0 +1,39 @@
+
+/*
+ * The seam's functions over the real store and the real clock.
+ */
+
+
+#ifndef _MIGRATOR_IO_STORE_H_INCLUDED_
+#define _MIGRATOR_IO_STORE_H_INCLUDED_
+
+
+#include "../src/daemon/shardd_store.h"
+#include "io.h"
+
+
+#define MIGRATOR_CRASH_ENV  "SHARD_MIGRATOR_CRASH"
+
+
+typedef struct {
+    shardd_store_t   store;             /* this thread's own connection */
+    const char      *holder;
+    int64_t          clock_ms;          /* the store's minus ours */
+    uint64_t         clock_at_ms;       /* when that was asked, 0 = never */
+    char             err[SHARDD_ERR_SIZE];
+} migrator_store_t;
+
+
+extern const migrator_io_t  migrator_store_io;    /* but for "data" */
+
+
+void migrator_claim_of(const char *holder, shard_id_t shard, uint64_t token,
+    shardd_claim_t *claim);
+
+/* routers.c: one entry of "routers"; SHARD_ERROR: it is no such thing */
+
+int migrator_router_decode(const char *name, const char *json,
+    shard_id_t shard, uint64_t now_ms, migrator_router_t *out);
+
+
+#endif /* _MIGRATOR_IO_STORE_H_INCLUDED_ */

@@ -1,0 +1,218 @@
+
+/*
+ * One migration being carried out.
+ *
+ *         ┌──────────── put (CAS on seq) ◀── setter ◀─────────┐
+ *         ▼                                                   │ next, back,
+ *   attend: renew the claim, read the wish ──▶ step of the ───┤ rolling-back
+ *         ▲      lapsed: LOST                  phase          │
+ *         └────────────── wait, retry ◀───────────────────────┘
+ *
+ * Whoever holds the claim of shard:ID may run it.  A migrator that slept too
+ * long is refused at its next write by the claim's token, and its requests
+ * to backends by their epochs: an epoch has one meaning for ever, because a
+ * rollback of a sealed source takes a new one too (step_rollback.c).
+ *
+ * Nothing here allocates.
+ */
+
+
+#ifndef _MIGRATOR_MACHINE_H_INCLUDED_
+#define _MIGRATOR_MACHINE_H_INCLUDED_
+
+
+#include "io.h"
+
+
+/* how migrations are done; the YAML file's part of it */
+
+typedef struct {
+    long               claim_ttl_ms;
+    long               cutover_ttl_ms;      /* while requests wait */
+    long               request_timeout_ms;
+    long               router_live_ms;
+    long               require_routers;
+    long               hold_timeout_ms;
+    long               standby_time_ms;
+    double             room;                /* of the source's bytes */
+    long               batch;               /* log entries per call */
+    long               catch_up_lag;        /* entries */
+    long               catch_up_window_ms;
+    long               probes;
+    long               probe_interval_ms;
+    long               max_errors_bp;
+    double             max_latency_ratio;   /* p90, target to source */
+    long               latency_floor_ms;    /* faster than this is good */
+    long               shift_step_bp;
+    long               shift_interval_ms;
+    long               shift_back_ms;       /* of a step of the way back */
+    long               timeout_ms[MIGRATOR_PHASES];
+} migrator_policy_t;
+
+
+typedef enum {
+    MIGRATOR_NEXT = 0,
+    MIGRATOR_OTHER,           /* the table's other way */
+    MIGRATOR_WAIT,            /* not yet: again after wait_ms */
+    MIGRATOR_RETRY,           /* a call failed: again with backoff */
+    MIGRATOR_FAIL,            /* roll back, m->err says why */
+    MIGRATOR_LOST             /* somebody else's now: touch nothing */
+} migrator_result_e;
+
+typedef enum {
+    MIGRATOR_ENDED = 0,       /* done or rolled back */
+    MIGRATOR_LEFT,            /* asked to stop; another may go on */
+    MIGRATOR_LET_GO           /* lost */
+} migrator_end_e;
+
+
+/* latencies of one node's probes */
+
+#define MIGRATOR_PROBES_MAX  200
+
+typedef struct {
+    uint32_t           n;
+    uint32_t           errors;
+    uint32_t           us[MIGRATOR_PROBES_MAX];
+} migrator_sample_t;
+
+
+typedef struct {
+    const migrator_io_t      *io;
+    const migrator_driver_t  *driver;
+    void                     *driver_data;
+    const migrator_policy_t  *policy;
+
+    migrator_state_t          state;
+    uint64_t                  token;        /* of the claim */
+
+    uint64_t                  started_ms;   /* this run's clock of the phase */
+    uint64_t                  renewed_ms;
+    uint64_t                  wish_ms;
+    uint64_t                  saved_ms;
+    uint64_t                  complained_ms;
+    long                      wait_ms;
+    long                      backoff_ms;
+    unsigned                  lost:1;
+    unsigned                  paused:1;
+    unsigned                  dirty:1;      /* figures not stored yet */
+    unsigned                  entered:1;    /* the step's first run is over */
+    unsigned                  positioned:1; /* state.position is true */
+    unsigned                  abandoned:1;  /* the commit cannot happen */
+    unsigned                  unsealed:1;
+    unsigned                  refused:1;    /* the last shipment was */
+
+    shard_node_t              source;
+    shard_node_t              target;
+
+    /* of single phases, all of which can be found out again */
+    uint64_t                  published_ms; /* when the hold was seen */
+    uint64_t                  stepped_ms;   /* last shift, probe, shipment */
+    uint64_t                  window_ms;
+    uint64_t                  window_lag;
+    uint64_t                  window_shipped;
+    uint32_t                  windows_bad;
+    uint32_t                  back_bp;      /* of one step back */
+    migrator_sample_t         samples[2];   /* source, target */
+    uint32_t                  nrequired;
+    char                      required[MIGRATOR_ROUTERS_MAX][SHARD_NAME_SIZE];
+    migrator_routers_t        routers;
+    migrator_digest_t         digest[2];
+
+    char                      err[MIGRATOR_ERR_SIZE];
+} migrator_t;
+
+
+typedef migrator_result_e (*migrator_step_pt)(migrator_t *m);
+
+
+/* state, token and the seams are set, the rest is zero */
+
+migrator_end_e migrator_run(migrator_t *m);
+
+
+/* for steps */
+
+#if (__GNUC__)
+#define migrator_printf(f, a)  __attribute__((format(printf, f, a)))
+#else
+#define migrator_printf(f, a)
+#endif
+
+migrator_printf(3, 4)
+migrator_result_e migrator_say(migrator_t *m, migrator_result_e result,
+    const char *fmt, ...);
+
+/* an outcome of the store or of the driver as a step's result */
+
+migrator_result_e migrator_store_rc(migrator_t *m, int rc, const char *what);
+migrator_result_e migrator_driver_rc(migrator_t *m, int rc, const char *what);
+
+migrator_result_e migrator_wait(migrator_t *m, long ms);
+
+/* time limit of one request: within the hold no more than is left of it */
+
+const migrator_limit_t *migrator_limit(migrator_t *m, migrator_limit_t *buf);
+
+/* the same for calls that take their time, such as a copy */
+
+const migrator_limit_t *migrator_long_limit(migrator_t *m,
+    migrator_limit_t *buf);
+
+/* stores figures now */
+
+migrator_result_e migrator_save(migrator_t *m);
+
+/* addresses of source and target as the table has them now */
+
+migrator_result_e migrator_nodes(migrator_t *m);
+
+/* how the table's record relates to the migration */
+
+typedef enum {
+    MIGRATOR_OURS = 0,        /* base epoch, source is primary, ours or free */
+    MIGRATOR_COMMITTED,       /* base epoch + 1, target is primary */
+    MIGRATOR_RETURNED,        /* base epoch + 1, source is primary again */
+    MIGRATOR_FOREIGN          /* somebody else's */
+} migrator_owner_e;
+
+migrator_owner_e migrator_owner(const migrator_state_t *state,
+    const shard_record_t *rec);
+migrator_result_e migrator_record(migrator_t *m, shard_record_t *rec,
+    uint64_t *version);
+
+/* one commit of the shard's record; *version: the one read, then the new */
+
+migrator_result_e migrator_commit(migrator_t *m, const char *operation,
+    uint64_t *version, const shard_record_t *rec);
+
+/* target's position when it is not known; ships a batch */
+
+migrator_result_e migrator_ship(migrator_t *m, uint64_t entries);
+
+/* step_warm_up.c: probes both nodes once, judges when there are enough */
+
+migrator_result_e migrator_gate(migrator_t *m);
+
+
+/* step_check.c: nothing of an operator is in force that forbids the move */
+
+migrator_result_e migrator_check_override(migrator_t *m);
+
+
+migrator_result_e migrator_step_check(migrator_t *m);
+migrator_result_e migrator_step_copy(migrator_t *m);
+migrator_result_e migrator_step_catch_up(migrator_t *m);
+migrator_result_e migrator_step_warm_up(migrator_t *m);
+migrator_result_e migrator_step_shift(migrator_t *m);
+migrator_result_e migrator_step_hold(migrator_t *m);
+migrator_result_e migrator_step_drain(migrator_t *m);
+migrator_result_e migrator_step_final_sync(migrator_t *m);
+migrator_result_e migrator_step_verify(migrator_t *m);
+migrator_result_e migrator_step_commit(migrator_t *m);
+migrator_result_e migrator_step_release(migrator_t *m);
+migrator_result_e migrator_step_standby(migrator_t *m);
+migrator_result_e migrator_step_rollback(migrator_t *m);
+
+
+#endif /* _MIGRATOR_MACHINE_H_INCLUDED_ */

@@ -1,0 +1,166 @@
+
+/*
+ * shard-migrator: carries decisions out.
+ */
+
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <curl/curl.h>
+
+#include "../src/daemon/shardd_log.h"
+#include "../src/daemon/shardd_loop.h"
+#include "crew.h"
+
+
+#define MIGRATOR_VERSION  "0.1.0"
+
+/* cutovers end by themselves within this; what else is left is resumed */
+
+#define STOP_MS  10000
+
+
+static void
+migrator_help(void)
+{
+    printf("usage: shard-migrator -c FILE\n"
+           "\n"
+           "Carries the decisions of a keyspace out: copies shards to other "
+           "nodes and\nmakes those the owners, without a failed, lost or "
+           "reordered request.\nSeveral may run at a time; what one leaves "
+           "behind another goes on with.\n"
+           "\n"
+           "  -c, --conf FILE   YAML, see below\n"
+           "  -t, --test        check FILE and end\n"
+           "  -h, --help        this text\n"
+           "  -V, --version\n"
+           "\n"
+           "Exit status: 0 ended by a signal, 1 failed, 2 usage.\n"
+           "\n"
+           "%s=PHASE or PHASE:after kills the process there, for tests.\n"
+           "\n"
+           "Keys of FILE and their defaults:\n\n", MIGRATOR_CRASH_ENV);
+
+    migrator_conf_print();
+}
+
+
+static int
+migrator_daemon(const migrator_conf_t *conf)
+{
+    int                     rc;
+    uint64_t                until;
+
+    static migrator_crew_t  crew;
+
+    migrator_crew_init(&crew, conf);
+
+    rc = shardd_store_open(&crew.store, &conf->redis, conf->keyspace);
+
+    if (rc != SHARDD_OK) {
+        shardd_log(SHARDD_LOG_ERROR, "%s", crew.store.err);
+        shardd_store_close(&crew.store);
+        return 1;
+    }
+
+    shardd_log(SHARDD_LOG_INFO, "%s serves as %s", MIGRATOR_VERSION,
+               crew.holder);
+
+    while (!shardd_loop_stopping()) {
+        (void) migrator_crew_reap(&crew);
+        migrator_crew_decisions(&crew);
+        migrator_crew_adopt(&crew);
+        (void) shardd_loop_pause(conf->scan_ms);
+    }
+
+    until = shardd_monotonic_ms() + STOP_MS;
+
+    while (migrator_crew_reap(&crew) && shardd_monotonic_ms() < until) {
+        migrator_store_io.sleep_ms(NULL, 10);
+    }
+
+    shardd_log(SHARDD_LOG_INFO, "ends, %u migrations left to others", crew.n);
+    shardd_store_close(&crew.store);
+
+    /* their threads still run: leave their memory to the kernel */
+
+    return 0;
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int              c, test;
+    char             err[SHARDD_ERR_SIZE];
+    const char      *path;
+    migrator_conf_t  conf;
+
+    static const struct option  options[] = {
+        { "conf", required_argument, NULL, 'c' },
+        { "test", no_argument, NULL, 't' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { NULL, 0, NULL, 0 }
+    };
+
+    path = NULL;
+    test = 0;
+
+    while ((c = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
+
+        switch (c) {
+
+        case 'c':
+            path = optarg;
+            break;
+
+        case 't':
+            test = 1;
+            break;
+
+        case 'h':
+            migrator_help();
+            return 0;
+
+        case 'V':
+            printf("shard-migrator %s\n", MIGRATOR_VERSION);
+            return 0;
+
+        default:
+            fprintf(stderr, "try shard-migrator --help\n");
+            return 2;
+        }
+    }
+
+    if (path == NULL || optind != argc) {
+        fprintf(stderr, "usage: shard-migrator -c FILE\n");
+        return 2;
+    }
+
+    if (migrator_conf_load(path, &conf, err) != 0) {
+        fprintf(stderr, "shard-migrator: %s\n", err);
+        return 1;
+    }
+
+    if (test) {
+        printf("%s is good\n", path);
+        return 0;
+    }
+
+    shardd_log_init("migrator", conf.keyspace, conf.log_level);
+
+    if (shardd_loop_init() != 0) {
+        shardd_log(SHARDD_LOG_ERROR, "signals: %s", strerror(errno));
+        return 1;
+    }
+
+    if (curl_global_init(CURL_GLOBAL_ALL) != 0) {
+        shardd_log(SHARDD_LOG_ERROR, "curl_global_init() failed");
+        return 1;
+    }
+
+    return migrator_daemon(&conf);
+}

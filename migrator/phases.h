@@ -1,0 +1,167 @@
+
+/*
+ * The phases of a migration: one enum, one table, one setter.  Pure.
+ *
+ *   planned ▶ claimed ▶ check ▶ copy ▶ catch-up ▶ warm-up ▶ shift ▶ hold
+ *                         │       ▲──────┴──────────┘         │       │
+ *                         │    (log trimmed, copy stale)      │       ▼
+ *                         └──▶ warm-up (stateless: no data)   │     drain
+ *                                                             │       ▼
+ *             stateless: nothing to hold ◀────────────────────┘  final-sync
+ *                         │                                           ▼
+ *                         └───────────────▶ commit ◀─────────────── verify
+ *                                              ▼
+ *                                           release ▶ standby ▶ done
+ *
+ *   any before commit's own write ──▶ rolling-back ──▶ rolled-back
+ *
+ * A phase is stored before its work begins, and its work is "make it so":
+ * whoever finds a migration in a phase does that phase's work again.
+ */
+
+
+#ifndef _MIGRATOR_PHASES_H_INCLUDED_
+#define _MIGRATOR_PHASES_H_INCLUDED_
+
+
+#include "shard_types.h"
+
+
+#define MIGRATOR_TRAIL_SIZE  2048
+#define MIGRATOR_BY_SIZE     128
+
+
+typedef enum {
+    MIGRATOR_PLANNED = 0,
+    MIGRATOR_CLAIMED,
+    MIGRATOR_CHECK,
+    MIGRATOR_COPY,
+    MIGRATOR_CATCH_UP,
+    MIGRATOR_WARM_UP,
+    MIGRATOR_SHIFT,
+    MIGRATOR_HOLD,
+    MIGRATOR_DRAIN,
+    MIGRATOR_FINAL_SYNC,
+    MIGRATOR_VERIFY,
+    MIGRATOR_COMMIT,
+    MIGRATOR_RELEASE,
+    MIGRATOR_STANDBY,
+    MIGRATOR_DONE,
+    MIGRATOR_ROLLING_BACK,
+    MIGRATOR_ROLLED_BACK
+} migrator_phase_e;
+
+#define MIGRATOR_PHASES      (MIGRATOR_ROLLED_BACK + 1)
+#define MIGRATOR_PHASE_NONE  MIGRATOR_PHASES
+
+
+typedef enum {
+    MIGRATOR_FORWARD = 0,
+    MIGRATOR_BACKWARD,
+    MIGRATOR_TERMINAL
+} migrator_kind_e;
+
+typedef enum {
+    MIGRATOR_STEP_NONE = 0,             /* nothing to do, go on */
+    MIGRATOR_STEP_CHECK,
+    MIGRATOR_STEP_COPY,
+    MIGRATOR_STEP_CATCH_UP,
+    MIGRATOR_STEP_WARM_UP,
+    MIGRATOR_STEP_SHIFT,
+    MIGRATOR_STEP_HOLD,
+    MIGRATOR_STEP_DRAIN,
+    MIGRATOR_STEP_FINAL_SYNC,
+    MIGRATOR_STEP_VERIFY,
+    MIGRATOR_STEP_COMMIT,
+    MIGRATOR_STEP_RELEASE,
+    MIGRATOR_STEP_STANDBY,
+    MIGRATOR_STEP_ROLLBACK
+} migrator_step_e;
+
+#define MIGRATOR_STEPS  (MIGRATOR_STEP_ROLLBACK + 1)
+
+
+#define MIGRATOR_ABORTS   0x01      /* may still turn to rolling-back */
+#define MIGRATOR_PAUSES   0x02      /* an operator may stop the clock here */
+#define MIGRATOR_LEAVES   0x04      /* a migrator asked to end may leave it */
+#define MIGRATOR_IN_HOLD  0x08      /* bounded by hold_timeout as a whole */
+#define MIGRATOR_CUTOVER  0x10      /* requests wait: short lease, fast polls */
+#define MIGRATOR_EXPIRES  0x20      /* its timeout ends the phase */
+
+
+typedef struct {
+    const char        *name;
+    migrator_kind_e    kind;
+    migrator_step_e    step;
+    long               timeout_ms;      /* default; 0 = hold_timeout's part */
+    migrator_phase_e   next;            /* with data to move */
+    migrator_phase_e   next_stateless;
+    migrator_phase_e   other;           /* back to copy; found committed */
+    unsigned           flags;
+} migrator_phase_t;
+
+
+/* everything of a migration that is stored, docs/redis-keys.md */
+
+typedef struct {
+    uint64_t           id;
+    shard_id_t         shard;
+    uint32_t           epoch;           /* base: the source's */
+    char               from[SHARD_NAME_SIZE];
+    char               to[SHARD_NAME_SIZE];
+    shard_strategy_e   strategy;
+    migrator_phase_e   phase;
+    uint64_t           seq;             /* compare-and-set of every write */
+
+    uint64_t           created_ms;
+    uint64_t           phase_ms;        /* when the phase's clock started */
+    uint64_t           finished_ms;     /* 0 = it runs */
+    uint64_t           hold_at_ms;      /* not held before this */
+    uint64_t           hold_version;    /* table version that holds */
+    uint64_t           hold_ms;         /* how long requests waited */
+
+    uint64_t           position;        /* of the target, as last known */
+    uint64_t           shipped;         /* log entries */
+    uint64_t           bytes;           /* snapshot and log */
+    uint64_t           items;
+    uint32_t           shift_bp;
+    uint32_t           attempt;         /* the same wish again: 2, 3, ... */
+    uint32_t           copies;          /* snapshots taken */
+    uint32_t           steps;           /* phases entered */
+
+    char               by[MIGRATOR_BY_SIZE];
+    char               decision[48];    /* its stream entry */
+    char               error[SHARD_ERR_SIZE];
+    char               trail[MIGRATOR_TRAIL_SIZE];
+} migrator_state_t;
+
+
+const migrator_phase_t *migrator_phase(migrator_phase_e phase);
+
+/* MIGRATOR_PHASE_NONE when there is no such name */
+
+migrator_phase_e migrator_phase_by_name(shard_str_t name);
+
+/* what follows when a phase's work is done */
+
+migrator_phase_e migrator_phase_next(const migrator_state_t *state);
+
+/* a new attempt begins: planned, with an empty trail */
+
+void migrator_phase_begin(migrator_state_t *state, uint64_t now_ms);
+
+/*
+ * The only way to change the phase.  SHARD_ERROR when there is no such way
+ * in the table; the state is then as it was.
+ */
+
+int migrator_phase_set(migrator_state_t *state, migrator_phase_e to,
+    uint64_t now_ms);
+
+/* has the migration ever been in this phase? (by its trail) */
+
+int migrator_phase_seen(const migrator_state_t *state,
+    migrator_phase_e phase);
+
+
+#endif /* _MIGRATOR_PHASES_H_INCLUDED_ */

@@ -1,0 +1,265 @@
+
+#include <stdio.h>
+#include <string.h>
+
+#include "shard_codec.h"
+#include "record.h"
+
+
+typedef enum {
+    MIGRATOR_U64 = 0,
+    MIGRATOR_U32,
+    MIGRATOR_TEXT
+} migrator_type_e;
+
+typedef struct {
+    const char       *name;
+    migrator_type_e   type;
+    size_t            offset;
+    size_t            size;             /* TEXT */
+    int               required;
+} migrator_column_t;
+
+
+#define AT(m)    offsetof(migrator_state_t, m)
+#define TEXT(m)  MIGRATOR_TEXT, AT(m), sizeof(((migrator_state_t *) 0)->m)
+
+
+/* id, strategy and phase are words and not in here; seq is the store's */
+
+static const migrator_column_t  migrator_columns[] = {
+    { "shard", MIGRATOR_U32, AT(shard), 0, 1 },
+    { "epoch", MIGRATOR_U32, AT(epoch), 0, 1 },
+    { "from", TEXT(from), 1 },
+    { "to", TEXT(to), 1 },
+    { "created_ms", MIGRATOR_U64, AT(created_ms), 0, 1 },
+    { "phase_ms", MIGRATOR_U64, AT(phase_ms), 0, 0 },
+    { "finished_ms", MIGRATOR_U64, AT(finished_ms), 0, 0 },
+    { "hold_at_ms", MIGRATOR_U64, AT(hold_at_ms), 0, 0 },
+    { "hold_version", MIGRATOR_U64, AT(hold_version), 0, 0 },
+    { "hold_ms", MIGRATOR_U64, AT(hold_ms), 0, 0 },
+    { "position", MIGRATOR_U64, AT(position), 0, 0 },
+    { "shipped", MIGRATOR_U64, AT(shipped), 0, 0 },
+    { "bytes", MIGRATOR_U64, AT(bytes), 0, 0 },
+    { "items", MIGRATOR_U64, AT(items), 0, 0 },
+    { "shift", MIGRATOR_U32, AT(shift_bp), 0, 0 },
+    { "attempt", MIGRATOR_U32, AT(attempt), 0, 0 },
+    { "copies", MIGRATOR_U32, AT(copies), 0, 0 },
+    { "steps", MIGRATOR_U32, AT(steps), 0, 0 },
+    { "by", TEXT(by), 0 },
+    { "decision", TEXT(decision), 0 },
+    { "error", TEXT(error), 0 },
+    { "trail", TEXT(trail), 0 },
+    { NULL, 0, 0, 0, 0 }
+};
+
+
+static int migrator_record_word(const shardd_entry_t *entry,
+    migrator_state_t *state, char *err);
+static int migrator_record_value(const migrator_column_t *c,
+    const char *value, migrator_state_t *state);
+
+
+void
+migrator_record_add(migrator_fields_t *out, const char *name,
+    const char *value)
+{
+    if (out->n < MIGRATOR_FIELDS_MAX) {
+        out->fields[out->n].name = (char *) name;
+        out->fields[out->n].value = (char *) value;
+        out->n++;
+    }
+}
+
+
+void
+migrator_record_fields(const migrator_state_t *state, migrator_fields_t *out)
+{
+    char                     *text;
+    uint64_t                  number;
+    const char               *base;
+    const migrator_column_t  *c;
+
+    base = (const char *) state;
+    out->n = 0;
+
+    for (c = migrator_columns; c->name; c++) {
+
+        if (c->type == MIGRATOR_TEXT) {
+            migrator_record_add(out, c->name, base + c->offset);
+            continue;
+        }
+
+        number = c->type == MIGRATOR_U64
+                 ? *(const uint64_t *) (const void *) (base + c->offset)
+                 : *(const uint32_t *) (const void *) (base + c->offset);
+
+        text = out->text[out->n];
+        snprintf(text, sizeof(out->text[0]), "%llu",
+                 (unsigned long long) number);
+        migrator_record_add(out, c->name, text);
+    }
+
+    migrator_record_add(out, "phase", migrator_phase(state->phase)->name);
+    migrator_record_add(out, "strategy",
+                        shard_strategy_name(state->strategy));
+    migrator_record_add(out, "driver", state->strategy == SHARD_STATELESS
+                                       ? "none" : "http");
+}
+
+
+int
+migrator_record_read(const shardd_entry_t *entry, migrator_state_t *state,
+    char *err)
+{
+    const char               *value;
+    migrator_state_t          read;
+    const migrator_column_t  *c;
+
+    memset(&read, 0, sizeof(read));
+
+    for (c = migrator_columns; c->name; c++) {
+        value = shardd_entry_field(entry, c->name);
+
+        if (value == NULL) {
+
+            if (c->required) {
+                snprintf(err, SHARD_ERR_SIZE, "field %s is missing",
+                         c->name);
+                return SHARD_ERROR;
+            }
+
+            continue;
+        }
+
+        if (migrator_record_value(c, value, &read) != SHARD_OK) {
+            snprintf(err, SHARD_ERR_SIZE, "field %s is out of range: %.60s",
+                     c->name, value);
+            return SHARD_ERROR;
+        }
+    }
+
+    if (migrator_record_word(entry, &read, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    *state = read;
+
+    return SHARD_OK;
+}
+
+
+static int
+migrator_record_value(const migrator_column_t *c, const char *value,
+    migrator_state_t *state)
+{
+    char         *base;
+    uint64_t      number;
+    shard_str_t   text;
+
+    base = (char *) state;
+    text.data = value;
+    text.len = strlen(value);
+
+    if (c->type == MIGRATOR_TEXT) {
+
+        if (text.len >= c->size || (c->required && text.len == 0)) {
+            return SHARD_ERROR;
+        }
+
+        memcpy(base + c->offset, value, text.len + 1);
+        return SHARD_OK;
+    }
+
+    if (shard_uint64_decode(text, &number) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    if (c->type == MIGRATOR_U64) {
+        *(uint64_t *) (void *) (base + c->offset) = number;
+        return SHARD_OK;
+    }
+
+    if (number > UINT32_MAX) {
+        return SHARD_ERROR;
+    }
+
+    *(uint32_t *) (void *) (base + c->offset) = (uint32_t) number;
+
+    return SHARD_OK;
+}
+
+
+static int
+migrator_record_word(const shardd_entry_t *entry, migrator_state_t *state,
+    char *err)
+{
+    int           i;
+    const char   *value;
+    shard_str_t   text;
+
+    value = shardd_entry_field(entry, "id");
+    text.data = value ? value : "";
+    text.len = strlen(text.data);
+
+    if (shard_hex_decode(text, &state->id) != SHARD_OK || state->id == 0) {
+        snprintf(err, SHARD_ERR_SIZE, "id \"%.40s\" is no 16 hex digits",
+                 text.data);
+        return SHARD_ERROR;
+    }
+
+    value = shardd_entry_field(entry, "seq");
+    text.data = value ? value : "";
+    text.len = strlen(text.data);
+
+    if (shard_uint64_decode(text, &state->seq) != SHARD_OK) {
+        snprintf(err, SHARD_ERR_SIZE, "seq \"%.40s\" is no number",
+                 text.data);
+        return SHARD_ERROR;
+    }
+
+    value = shardd_entry_field(entry, "phase");
+    text.data = value ? value : "";
+    text.len = strlen(text.data);
+    state->phase = migrator_phase_by_name(text);
+
+    if (state->phase == MIGRATOR_PHASE_NONE) {
+        snprintf(err, SHARD_ERR_SIZE, "phase \"%.40s\" is unknown",
+                 text.data);
+        return SHARD_ERROR;
+    }
+
+    value = shardd_entry_field(entry, "strategy");
+
+    for (i = SHARD_STATELESS; value && i <= SHARD_QUEUE; i++) {
+        if (strcmp(shard_strategy_name((shard_strategy_e) i), value) == 0) {
+            state->strategy = (shard_strategy_e) i;
+            return SHARD_OK;
+        }
+    }
+
+    snprintf(err, SHARD_ERR_SIZE, "strategy \"%.40s\" is unknown",
+             value ? value : "");
+
+    return SHARD_ERROR;
+}
+
+
+int
+migrator_record_put(shardd_store_t *s, const shardd_claim_t *claim,
+    migrator_state_t *state, const shardd_field_t *more, size_t nmore)
+{
+    char               id[MIGRATOR_ID_SIZE];
+    size_t             i;
+    migrator_fields_t  out;
+
+    migrator_record_fields(state, &out);
+
+    for (i = 0; i < nmore; i++) {
+        migrator_record_add(&out, more[i].name, more[i].value);
+    }
+
+    shard_hex_encode(state->id, id);
+
+    return shardd_migration_put(s, claim, id, &state->seq, out.fields, out.n);
+}

@@ -1,0 +1,64 @@
+
+/*
+ * What a router says of a shard that is held.  An entry that cannot be read
+ * counts as one of a live router that has not answered: better no cutover
+ * than one behind a router's back.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+#include <jansson.h>
+
+#include "shard_codec.h"
+#include "io_store.h"
+
+
+#define ENTRY_MAX  (16 * 1024 * 1024)
+
+
+int
+migrator_router_decode(const char *name, const char *json, shard_id_t shard,
+    uint64_t now_ms, migrator_router_t *out)
+{
+    char          id[16];
+    json_t       *root, *time_ms, *barrier, *version;
+    shard_str_t   text;
+
+    text.data = name;
+    text.len = strlen(name);
+
+    if (!shard_name_valid(text)) {
+        return SHARD_ERROR;
+    }
+
+    memset(out, 0, sizeof(migrator_router_t));
+    memcpy(out->name, name, text.len);
+
+    root = strlen(json) <= ENTRY_MAX
+           ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    time_ms = json_object_get(root, "time_ms");
+
+    if (!json_is_integer(time_ms) || json_integer_value(time_ms) < 0) {
+        json_decref(root);
+        return SHARD_OK;
+    }
+
+    if (now_ms > (uint64_t) json_integer_value(time_ms)) {
+        out->age_ms = now_ms - (uint64_t) json_integer_value(time_ms);
+    }
+
+    snprintf(id, sizeof(id), "%u", (unsigned) shard);
+
+    barrier = json_object_get(json_object_get(root, "barriers"), id);
+    version = json_object_get(barrier, "version");
+
+    if (json_is_integer(version) && json_integer_value(version) >= 0) {
+        out->version = (uint64_t) json_integer_value(version);
+        out->drained = json_is_true(json_object_get(barrier, "drained"));
+    }
+
+    json_decref(root);
+
+    return SHARD_OK;
+}

@@ -1,0 +1,306 @@
+
+/*
+ * What several steps need: outcomes of calls as results of steps, time
+ * limits, the shard's record and its two nodes.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../src/daemon/shardd_store.h"
+#include "machine.h"
+
+
+static int migrator_tick(void *data);
+
+
+migrator_result_e
+migrator_store_rc(migrator_t *m, int rc, const char *what)
+{
+    const char  *err;
+
+    err = m->io->err(m->io->data);
+
+    switch (rc) {
+
+    case SHARDD_OK:
+        return MIGRATOR_NEXT;
+
+    case SHARDD_DOWN:
+        return migrator_say(m, MIGRATOR_RETRY, "%s: %s", what, err);
+
+    case SHARDD_CONFLICT:
+        return migrator_wait(m, 0);
+
+    case SHARDD_FENCED:
+        m->lost = 1;
+        return migrator_say(m, MIGRATOR_LOST, "%s: %s", what, err);
+
+    default:
+        return migrator_say(m, MIGRATOR_FAIL, "%s: %s", what, err);
+    }
+}
+
+
+migrator_result_e
+migrator_driver_rc(migrator_t *m, int rc, const char *what)
+{
+    const char  *err;
+
+    err = m->driver->err(m->driver_data);
+
+    switch (rc) {
+
+    case MIGRATOR_OK:
+        return MIGRATOR_NEXT;
+
+    case MIGRATOR_REFUSED:
+    case MIGRATOR_GONE:
+        return migrator_say(m, MIGRATOR_FAIL, "%s: %s", what, err);
+
+    case MIGRATOR_INTERRUPTED:
+
+        if (m->lost) {
+            return MIGRATOR_LOST;
+        }
+
+        /* a wish, or the program is to end: the loop finds out which */
+        return migrator_wait(m, 0);
+
+    default:
+        return migrator_say(m, MIGRATOR_RETRY, "%s: %s", what, err);
+    }
+}
+
+
+/*
+ * Called during long requests: keeps the claim, and ends the request when
+ * it was lost, or when nobody waits for its end any more.
+ */
+
+static int
+migrator_tick(void *data)
+{
+    migrator_t  *m = data;
+
+    int       rc;
+    char      wish[16];
+    uint64_t  now, token;
+
+    now = m->io->now_ms(m->io->data);
+
+    if (now - m->renewed_ms >= (uint64_t) m->policy->claim_ttl_ms / 5) {
+        token = m->token;
+        rc = m->io->claim(m->io->data, m->state.shard,
+                          m->policy->claim_ttl_ms, &token);
+
+        if (rc == SHARDD_FENCED) {
+            m->lost = 1;
+            return 1;
+        }
+
+        if (rc == SHARDD_OK) {
+            m->renewed_ms = now;
+
+            rc = m->io->wish(m->io->data, m->state.id, wish, sizeof(wish));
+            if (rc == SHARDD_OK && strcmp(wish, "rollback") == 0) {
+                m->wish_ms = 0;
+                return 1;
+            }
+        }
+    }
+
+    return m->io->stopping(m->io->data);
+}
+
+
+const migrator_limit_t *
+migrator_limit(migrator_t *m, migrator_limit_t *buf)
+{
+    uint64_t  now, end;
+
+    buf->timeout_ms = m->policy->request_timeout_ms;
+    buf->tick = NULL;
+    buf->data = NULL;
+
+    if (migrator_phase(m->state.phase)->flags & MIGRATOR_IN_HOLD) {
+        now = m->io->now_ms(m->io->data);
+        end = m->state.hold_at_ms + (uint64_t) m->policy->hold_timeout_ms;
+
+        if (end < now + (uint64_t) buf->timeout_ms) {
+            buf->timeout_ms = end > now ? (long) (end - now) : 1;
+        }
+
+    } else if (migrator_phase(m->state.phase)->flags & MIGRATOR_CUTOVER) {
+
+        /* the lease must outlive a request */
+
+        if (buf->timeout_ms > m->policy->cutover_ttl_ms / 2) {
+            buf->timeout_ms = m->policy->cutover_ttl_ms / 2;
+        }
+    }
+
+    return buf;
+}
+
+
+const migrator_limit_t *
+migrator_long_limit(migrator_t *m, migrator_limit_t *buf)
+{
+    if (migrator_phase(m->state.phase)->flags & MIGRATOR_CUTOVER) {
+        return migrator_limit(m, buf);
+    }
+
+    buf->timeout_ms = m->policy->timeout_ms[m->state.phase];
+    buf->tick = migrator_tick;
+    buf->data = m;
+
+    return buf;
+}
+
+
+migrator_result_e
+migrator_nodes(migrator_t *m)
+{
+    int  rc;
+
+    rc = m->io->node(m->io->data, m->state.from, &m->source);
+
+    if (rc == SHARDD_OK) {
+        rc = m->io->node(m->io->data, m->state.to, &m->target);
+    }
+
+    return migrator_store_rc(m, rc, "node");
+}
+
+
+migrator_owner_e
+migrator_owner(const migrator_state_t *state, const shard_record_t *rec)
+{
+    if (rec->migration != 0 && rec->migration != state->id) {
+        return MIGRATOR_FOREIGN;
+    }
+
+    if (rec->epoch == state->epoch) {
+
+        if (strcmp(rec->primary, state->from) != 0) {
+            return MIGRATOR_FOREIGN;
+        }
+
+        return rec->phase != SHARD_STEADY && rec->migration != state->id
+               ? MIGRATOR_FOREIGN : MIGRATOR_OURS;
+    }
+
+    if (rec->epoch != state->epoch + 1) {
+        return MIGRATOR_FOREIGN;
+    }
+
+    if (strcmp(rec->primary, state->to) == 0) {
+        return MIGRATOR_COMMITTED;
+    }
+
+    return strcmp(rec->primary, state->from) == 0 ? MIGRATOR_RETURNED
+                                                  : MIGRATOR_FOREIGN;
+}
+
+
+migrator_result_e
+migrator_record(migrator_t *m, shard_record_t *rec, uint64_t *version)
+{
+    int  rc;
+
+    rc = m->io->shard(m->io->data, m->state.shard, rec, version);
+
+    return migrator_store_rc(m, rc, "shard");
+}
+
+
+/*
+ * The version that was read goes with the write, so that a write under way
+ * when its answer was given up cannot overwrite what came later.
+ */
+
+migrator_result_e
+migrator_commit(migrator_t *m, const char *operation, uint64_t *version,
+    const shard_record_t *rec)
+{
+    int   rc;
+    char  name[96], id[24];
+
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long) m->state.id);
+
+    if (m->state.attempt > 1) {
+        snprintf(name, sizeof(name), "%s.%s.%u", id, operation,
+                 m->state.attempt);
+    } else {
+        snprintf(name, sizeof(name), "%s.%s", id, operation);
+    }
+
+    rc = m->io->commit(m->io->data, m->state.shard, m->token, version, name,
+                       rec);
+
+    return migrator_store_rc(m, rc, operation);
+}
+
+
+/* the target's own word is the position to ship from */
+
+migrator_result_e
+migrator_ship(migrator_t *m, uint64_t entries)
+{
+    int                rc;
+    uint64_t           before;
+    migrator_limit_t   limit;
+    migrator_stats_t   stats;
+    migrator_result_e  result;
+
+    if (!m->positioned) {
+        result = migrator_nodes(m);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+
+        rc = m->driver->stats(m->driver_data, &m->target, m->state.shard,
+                              migrator_limit(m, &limit), &stats);
+
+        if (rc != MIGRATOR_OK) {
+            return migrator_driver_rc(m, rc, "target");
+        }
+
+        m->state.position = stats.position;
+        m->positioned = 1;
+    }
+
+    before = m->state.position;
+
+    rc = m->driver->ship(m->driver_data, &m->source, &m->target,
+                         m->state.shard, entries,
+                         migrator_long_limit(m, &limit), &m->state.position,
+                         &m->state.bytes);
+
+    if (rc != MIGRATOR_OK) {
+        m->positioned = 0;
+
+        if (rc == MIGRATOR_GONE) {
+            return migrator_say(m, MIGRATOR_OTHER, "log trimmed at %llu",
+                                (unsigned long long) before);
+        }
+
+        /* once: the target may stand elsewhere than was thought */
+
+        if (rc == MIGRATOR_REFUSED && !m->refused) {
+            m->refused = 1;
+            return migrator_driver_rc(m, MIGRATOR_DOWN, "ship");
+        }
+
+        return migrator_driver_rc(m, rc, "ship");
+    }
+
+    m->refused = 0;
+    m->state.shipped += m->state.position - before;
+    m->dirty = 1;
+
+    return MIGRATOR_NEXT;
+}

@@ -1,0 +1,196 @@
+
+/*
+ * copy: a snapshot of the source at the target, which is a standby from
+ * then on.  catch-up: the source's log behind it, until the target is close
+ * and comes closer.
+ */
+
+
+#include <string.h>
+
+#include "../src/daemon/shardd_store.h"
+#include "machine.h"
+
+
+#define COPIES_MAX       5
+#define WINDOWS_BAD_MAX  3
+
+
+static int migrator_copied(migrator_t *m, const shard_record_t *rec,
+    const migrator_stats_t *stats);
+static migrator_result_e migrator_converges(migrator_t *m, uint64_t lag);
+
+
+/*
+ * A standby of the shard needs no snapshot, only what it has missed.
+ * Whether that is still to be had, catch-up finds out, and whether it is the
+ * same data, warm-up: both come back here, and then it is copied.
+ */
+
+static int
+migrator_copied(migrator_t *m, const shard_record_t *rec,
+    const migrator_stats_t *stats)
+{
+    int  i;
+
+    if (migrator_phase_seen(&m->state, MIGRATOR_CATCH_UP)
+        || stats->position == 0 || stats->role != MIGRATOR_ROLE_STANDBY)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < rec->nstandbys; i++) {
+        if (strcmp(rec->standbys[i], m->state.to) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+migrator_result_e
+migrator_step_copy(migrator_t *m)
+{
+    int                rc;
+    uint64_t           version, position;
+    shard_record_t     rec;
+    migrator_limit_t   limit;
+    migrator_stats_t   stats;
+    migrator_result_e  result;
+
+    result = migrator_record(m, &rec, &version);
+
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_nodes(m);
+    }
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS) {
+        return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
+                            "changed meanwhile");
+    }
+
+    rc = m->driver->stats(m->driver_data, &m->target, m->state.shard,
+                          migrator_limit(m, &limit), &stats);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "target");
+    }
+
+    rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
+                         MIGRATOR_ROLE_STANDBY, m->state.epoch,
+                         migrator_limit(m, &limit), &position);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "target");
+    }
+
+    if (migrator_copied(m, &rec, &stats)) {
+        return MIGRATOR_NEXT;
+    }
+
+    if (m->state.copies >= COPIES_MAX) {
+        return migrator_say(m, MIGRATOR_FAIL, "%d snapshots were too old "
+                            "when they had arrived: the log of %s is kept "
+                            "for too short a time", COPIES_MAX,
+                            m->state.from);
+    }
+
+    rc = m->driver->copy(m->driver_data, &m->source, &m->target,
+                         m->state.shard, migrator_long_limit(m, &limit),
+                         &m->state.position, &m->state.bytes);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "snapshot");
+    }
+
+    m->state.copies++;
+    m->dirty = 1;
+
+    return MIGRATOR_NEXT;
+}
+
+
+migrator_result_e
+migrator_step_catch_up(migrator_t *m)
+{
+    int                rc;
+    uint64_t           lag;
+    migrator_limit_t   limit;
+    migrator_stats_t   stats;
+    migrator_result_e  result;
+
+    result = migrator_ship(m, (uint64_t) m->policy->batch);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    rc = m->driver->stats(m->driver_data, &m->source, m->state.shard,
+                          migrator_limit(m, &limit), &stats);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "source");
+    }
+
+    if (stats.position < m->state.position) {
+        return migrator_say(m, MIGRATOR_OTHER, "target is at %llu, source at "
+                            "%llu: another history",
+                            (unsigned long long) m->state.position,
+                            (unsigned long long) stats.position);
+    }
+
+    lag = stats.position - m->state.position;
+
+    if (lag <= (uint64_t) m->policy->catch_up_lag) {
+        return MIGRATOR_NEXT;
+    }
+
+    return migrator_converges(m, lag);
+}
+
+
+/* ships must outrun changes; each window is judged by itself */
+
+static migrator_result_e
+migrator_converges(migrator_t *m, uint64_t lag)
+{
+    double    span_s, ships, changes;
+    uint64_t  now, shipped;
+
+    now = m->io->now_ms(m->io->data);
+
+    if (m->window_ms == 0) {
+        m->window_ms = now;
+        m->window_lag = lag;
+        m->window_shipped = m->state.shipped;
+        return migrator_wait(m, 0);
+    }
+
+    if (now - m->window_ms < (uint64_t) m->policy->catch_up_window_ms) {
+        return migrator_wait(m, 0);
+    }
+
+    span_s = (double) (now - m->window_ms) / 1000;
+    shipped = m->state.shipped - m->window_shipped;
+    ships = (double) shipped / span_s;
+    changes = ((double) shipped + (double) lag - (double) m->window_lag)
+              / span_s;
+
+    m->windows_bad = ships > changes ? 0 : m->windows_bad + 1;
+    m->window_ms = now;
+    m->window_lag = lag;
+    m->window_shipped = m->state.shipped;
+
+    if (m->windows_bad < WINDOWS_BAD_MAX) {
+        return migrator_wait(m, 0);
+    }
+
+    return migrator_say(m, MIGRATOR_FAIL, "does not converge: the source "
+                        "changes %.0f entries/s, %.0f/s arrive, %llu behind",
+                        changes, ships, (unsigned long long) lag);
+}

@@ -1,0 +1,455 @@
+
+/*
+ * The cutover, in this order and never another:
+ *
+ *    hold      the table says held: routers park what comes
+ *    drain     every live router parks it and has nothing of it in flight
+ *    final-sync  the source is sealed, its answer is the last position P;
+ *              the log up to P arrives at the target
+ *    verify    digests of both are equal at P
+ *    commit    epoch + 1, the target is primary: the point of no return
+ *    release   the target is opened, the table says steady
+ *
+ * A position taken before the drain would lose what was in flight.  All of
+ * it up to verify is bounded by hold_timeout; beyond that it rolls back.
+ */
+
+
+#include <string.h>
+
+#include "machine.h"
+
+
+#define POLL_MS         2
+#define SHIP_EVERY_MS   20
+
+
+static migrator_result_e migrator_held_record(migrator_t *m,
+    shard_record_t *rec, uint64_t *version);
+static int migrator_required(migrator_t *m, const migrator_router_t *router);
+static migrator_result_e migrator_drained(migrator_t *m);
+static void migrator_new_owner(const migrator_state_t *state,
+    shard_record_t *rec);
+static migrator_result_e migrator_open(migrator_t *m, shard_record_t *rec,
+    uint64_t version);
+
+
+migrator_result_e
+migrator_step_hold(migrator_t *m)
+{
+    uint64_t           version;
+    shard_record_t     rec;
+    migrator_result_e  result;
+
+    result = migrator_record(m, &rec, &version);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS) {
+        return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
+                            "changed meanwhile");
+    }
+
+    if (rec.phase != SHARD_HELD) {
+        result = migrator_check_override(m);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+
+        rec.phase = SHARD_HELD;
+        rec.migration = m->state.id;
+        memcpy(rec.target, m->state.to, sizeof(rec.target));
+
+        result = migrator_commit(m, "hold", &version, &rec);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+    }
+
+    m->published_ms = m->io->now_ms(m->io->data);
+    m->state.hold_version = version;
+
+    return MIGRATOR_NEXT;
+}
+
+
+/* the record as it must be between hold and commit */
+
+static migrator_result_e
+migrator_held_record(migrator_t *m, shard_record_t *rec, uint64_t *version)
+{
+    migrator_result_e  result;
+
+    result = migrator_record(m, rec, version);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    if (migrator_owner(&m->state, rec) != MIGRATOR_OURS
+        || rec->phase != SHARD_HELD)
+    {
+        return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
+                            "changed while it was held");
+    }
+
+    return MIGRATOR_NEXT;
+}
+
+
+migrator_result_e
+migrator_step_drain(migrator_t *m)
+{
+    int                rc;
+    uint64_t           now;
+    migrator_result_e  result;
+
+    rc = m->io->routers(m->io->data, m->state.shard, &m->routers);
+
+    if (rc) {
+        return migrator_store_rc(m, rc, "routers");
+    }
+
+    result = migrator_drained(m);
+
+    if (result != MIGRATOR_WAIT) {
+        return result;
+    }
+
+    /* what the source still answers is shipped while the last ones end */
+
+    now = m->io->now_ms(m->io->data);
+
+    if (now - m->stepped_ms >= SHIP_EVERY_MS) {
+        m->stepped_ms = now;
+        result = migrator_ship(m, (uint64_t) m->policy->batch);
+
+        if (result != MIGRATOR_NEXT && result != MIGRATOR_RETRY) {
+            return result;
+        }
+    }
+
+    return migrator_wait(m, POLL_MS);
+}
+
+
+/* live routers must answer, even those that fall silent while we wait */
+
+static int
+migrator_required(migrator_t *m, const migrator_router_t *router)
+{
+    uint32_t  i;
+
+    for (i = 0; i < m->nrequired; i++) {
+        if (strcmp(m->required[i], router->name) == 0) {
+            return 1;
+        }
+    }
+
+    if (router->age_ms >= (uint64_t) m->policy->router_live_ms) {
+        return 0;
+    }
+
+    if (m->nrequired < MIGRATOR_ROUTERS_MAX) {
+        memcpy(m->required[m->nrequired++], router->name,
+               sizeof(router->name));
+    }
+
+    return 1;
+}
+
+
+/*
+ * Without any router nobody can have anything in flight: that is drained,
+ * unless require_routers says that there must be some.
+ */
+
+static migrator_result_e
+migrator_drained(migrator_t *m)
+{
+    long                      live;
+    uint32_t                  i;
+    const migrator_router_t  *router;
+
+    live = 0;
+
+    for (i = 0; i < m->routers.n; i++) {
+        router = &m->routers.router[i];
+
+        if (!migrator_required(m, router)) {
+            continue;
+        }
+
+        live++;
+
+        if (router->version < m->state.hold_version || !router->drained) {
+            return migrator_say(m, MIGRATOR_WAIT, "router %s has %s",
+                                router->name,
+                                router->version < m->state.hold_version
+                                ? "not heard of it" : "requests in flight");
+        }
+    }
+
+    if (live < m->policy->require_routers) {
+        return migrator_say(m, MIGRATOR_WAIT, "%ld routers live, %ld are "
+                            "required", live, m->policy->require_routers);
+    }
+
+    return MIGRATOR_NEXT;
+}
+
+
+migrator_result_e
+migrator_step_final_sync(migrator_t *m)
+{
+    int                rc;
+    uint64_t           version, position;
+    shard_record_t     rec;
+    migrator_limit_t   limit;
+    migrator_result_e  result;
+
+    result = migrator_held_record(m, &rec, &version);
+
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_nodes(m);
+    }
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    rc = m->driver->role(m->driver_data, &m->source, m->state.shard,
+                         MIGRATOR_ROLE_STANDBY, m->state.epoch,
+                         migrator_limit(m, &limit), &position);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "seal");
+    }
+
+    do {
+        result = migrator_ship(m, (uint64_t) m->policy->batch);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+
+        if (m->io->now_ms(m->io->data) > m->state.hold_at_ms
+                                   + (uint64_t) m->policy->hold_timeout_ms)
+        {
+            return migrator_wait(m, 0);
+        }
+
+    } while (m->state.position < position);
+
+    if (m->state.position > position) {
+        return migrator_say(m, MIGRATOR_FAIL, "target is at %llu, the sealed "
+                            "source at %llu",
+                            (unsigned long long) m->state.position,
+                            (unsigned long long) position);
+    }
+
+    return MIGRATOR_NEXT;
+}
+
+
+migrator_result_e
+migrator_step_verify(migrator_t *m)
+{
+    int                 rc;
+    migrator_limit_t    limit;
+    migrator_result_e   result;
+    migrator_digest_t  *source, *target;
+
+    source = &m->digest[0];
+    target = &m->digest[1];
+
+    result = migrator_nodes(m);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    rc = m->driver->digest(m->driver_data, &m->source, m->state.shard, NULL,
+                           migrator_limit(m, &limit), source);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "source's digest");
+    }
+
+    rc = m->driver->digest(m->driver_data, &m->target, m->state.shard,
+                           &source->position, migrator_limit(m, &limit),
+                           target);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "target's digest");
+    }
+
+    if (memcmp(source, target, sizeof(migrator_digest_t)) != 0) {
+        return migrator_say(m, MIGRATOR_FAIL, "data differ at position %llu: "
+                            "%llu items at %s, %llu at %s",
+                            (unsigned long long) source->position,
+                            (unsigned long long) source->items,
+                            m->state.from,
+                            (unsigned long long) target->items, m->state.to);
+    }
+
+    m->state.position = source->position;
+    m->state.items = source->items;
+
+    return MIGRATOR_NEXT;
+}
+
+
+/* the target is no standby any more, the source becomes the first one */
+
+static void
+migrator_new_owner(const migrator_state_t *state, shard_record_t *rec)
+{
+    unsigned  i, n;
+    char      standbys[SHARD_STANDBYS_MAX][SHARD_NAME_SIZE];
+
+    memset(standbys, 0, sizeof(standbys));
+    n = 0;
+
+    if (state->strategy != SHARD_STATELESS) {
+        memcpy(standbys[n++], state->from, SHARD_NAME_SIZE);
+    }
+
+    for (i = 0; i < rec->nstandbys && n < SHARD_STANDBYS_MAX; i++) {
+        if (strcmp(rec->standbys[i], state->to) != 0
+            && strcmp(rec->standbys[i], state->from) != 0)
+        {
+            memcpy(standbys[n++], rec->standbys[i], SHARD_NAME_SIZE);
+        }
+    }
+
+    memcpy(rec->standbys, standbys, sizeof(standbys));
+    rec->nstandbys = (uint8_t) n;
+
+    rec->epoch = state->epoch + 1;
+    rec->shift_bp = 0;
+    memcpy(rec->primary, state->to, SHARD_NAME_SIZE);
+    memset(rec->target, 0, SHARD_NAME_SIZE);
+}
+
+
+/* whether it happened is read from the table, never concluded */
+
+migrator_result_e
+migrator_step_commit(migrator_t *m)
+{
+    uint64_t           version;
+    shard_record_t     rec;
+    migrator_result_e  result;
+
+    result = migrator_record(m, &rec, &version);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    if (migrator_owner(&m->state, &rec) == MIGRATOR_COMMITTED) {
+        return MIGRATOR_NEXT;
+    }
+
+    if (m->state.strategy == SHARD_STATELESS) {
+
+        if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS) {
+            return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
+                                "changed meanwhile");
+        }
+
+        rec.phase = SHARD_STEADY;
+        rec.migration = 0;
+
+    } else {
+        result = migrator_held_record(m, &rec, &version);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+    }
+
+    migrator_new_owner(&m->state, &rec);
+
+    result = migrator_commit(m, "commit", &version, &rec);
+
+    return result == MIGRATOR_NEXT ? migrator_wait(m, 0) : result;
+}
+
+
+migrator_result_e
+migrator_step_release(migrator_t *m)
+{
+    uint64_t           version, now, since;
+    shard_record_t     rec;
+    migrator_result_e  result;
+
+    result = migrator_record(m, &rec, &version);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    if (migrator_owner(&m->state, &rec) == MIGRATOR_COMMITTED
+        && rec.migration == m->state.id)
+    {
+        return migrator_open(m, &rec, version);
+    }
+
+    /* released, or in other hands already */
+
+    if (m->state.hold_ms == 0 && m->state.hold_at_ms) {
+        now = m->io->now_ms(m->io->data);
+        since = m->published_ms ? m->published_ms : m->state.hold_at_ms;
+        m->state.hold_ms = now > since ? now - since : 0;
+    }
+
+    return MIGRATOR_NEXT;
+}
+
+
+/*
+ * The former primary's new epoch shuts out whoever still believes in the old
+ * one; it is sealed already, so that it need not be reachable now.
+ */
+
+static migrator_result_e
+migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
+{
+    int                rc;
+    uint64_t           position;
+    migrator_limit_t   limit;
+    migrator_result_e  result;
+
+    result = migrator_nodes(m);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    if (m->state.strategy != SHARD_STATELESS) {
+        rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
+                             MIGRATOR_ROLE_PRIMARY, m->state.epoch + 1,
+                             migrator_limit(m, &limit), &position);
+
+        if (rc != MIGRATOR_OK) {
+            return migrator_driver_rc(m, rc, "open");
+        }
+
+        (void) m->driver->role(m->driver_data, &m->source, m->state.shard,
+                               MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
+                               migrator_limit(m, &limit), &position);
+    }
+
+    rec->phase = SHARD_STEADY;
+    rec->migration = 0;
+
+    result = migrator_commit(m, "release", &version, rec);
+
+    return result == MIGRATOR_NEXT ? migrator_wait(m, 0) : result;
+}

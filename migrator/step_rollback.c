@@ -1,0 +1,276 @@
+
+/*
+ * The way back.  The phase is stored first, so nobody commits any more; then
+ *
+ *    the commit's operation id is used up, if the commit may have been sent
+ *      ▶ the source is unsealed, if it may have been sealed
+ *      ▶ requests go to the source again ▶ keys return in reverse order
+ *      ▶ the target forgets the shard ▶ rolled-back
+ *
+ * A source that may have been sealed is unsealed with epoch + 1, not with
+ * its own: a seal that arrives late, of a migrator that slept or from a slow
+ * network, is then refused as it must be.  The shard keeps its owner.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../src/daemon/shardd_log.h"
+#include "machine.h"
+
+
+/* requests wait no longer than this for a source that does not answer */
+
+#define UNSEAL_MS  2000
+
+#define STEPS_BACK  10
+
+
+static migrator_result_e migrator_back_to_source(migrator_t *m,
+    shard_record_t *rec, uint64_t version);
+static migrator_result_e migrator_abandon(migrator_t *m,
+    const shard_record_t *rec, uint64_t version);
+static migrator_result_e migrator_unseal(migrator_t *m);
+static migrator_result_e migrator_free(migrator_t *m, shard_record_t *rec,
+    uint64_t version, int sealed);
+static migrator_result_e migrator_shift_back(migrator_t *m,
+    shard_record_t *rec, uint64_t version);
+static void migrator_forget(migrator_t *m, const shard_record_t *rec);
+
+
+migrator_result_e
+migrator_step_rollback(migrator_t *m)
+{
+    uint64_t           version;
+    shard_record_t     rec;
+    migrator_result_e  result;
+
+    result = migrator_record(m, &rec, &version);
+
+    if (result == MIGRATOR_FAIL) {
+        m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state, m->err);
+        return MIGRATOR_NEXT;
+    }
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    switch (migrator_owner(&m->state, &rec)) {
+
+    case MIGRATOR_COMMITTED:
+
+        if (migrator_phase_seen(&m->state, MIGRATOR_COMMIT)) {
+            m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state,
+                        "was committed all the same: goes on");
+            return MIGRATOR_OTHER;
+        }
+
+        break;
+
+    case MIGRATOR_OURS:
+    case MIGRATOR_RETURNED:
+        return migrator_back_to_source(m, &rec, version);
+
+    case MIGRATOR_FOREIGN:
+        break;
+    }
+
+    m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state,
+                "the shard's record is somebody else's: left as it is");
+
+    return MIGRATOR_NEXT;
+}
+
+
+static migrator_result_e
+migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
+{
+    int                sealed, waited;
+    migrator_result_e  result, unsealed;
+
+    if (migrator_phase_seen(&m->state, MIGRATOR_COMMIT) && !m->abandoned
+        && rec->epoch == m->state.epoch)
+    {
+        return migrator_abandon(m, rec, version);
+    }
+
+    sealed = m->state.strategy != SHARD_STATELESS
+             && migrator_phase_seen(&m->state, MIGRATOR_FINAL_SYNC);
+
+    unsealed = sealed ? migrator_unseal(m) : MIGRATOR_NEXT;
+    waited = m->io->now_ms(m->io->data) >= m->state.phase_ms + UNSEAL_MS;
+
+    if (unsealed == MIGRATOR_LOST || (unsealed != MIGRATOR_NEXT && !waited)) {
+        return unsealed;
+    }
+
+    if (rec->phase == SHARD_HELD
+        || (sealed && rec->epoch == m->state.epoch))
+    {
+        return migrator_free(m, rec, version, sealed);
+    }
+
+    if (rec->phase == SHARD_SHIFTING) {
+        return migrator_shift_back(m, rec, version);
+    }
+
+    if (unsealed != MIGRATOR_NEXT) {
+        return unsealed;
+    }
+
+    result = migrator_nodes(m);
+
+    if (result == MIGRATOR_NEXT) {
+        migrator_forget(m, rec);
+    }
+
+    return result == MIGRATOR_FAIL ? MIGRATOR_NEXT : result;
+}
+
+
+/*
+ * Under the commit's own operation id: whichever of the two the store saw
+ * first is the only one that happened.
+ */
+
+static migrator_result_e
+migrator_abandon(migrator_t *m, const shard_record_t *rec, uint64_t version)
+{
+    migrator_result_e  result;
+
+    result = migrator_commit(m, "commit", &version, rec);
+
+    if (result == MIGRATOR_NEXT) {
+        m->abandoned = 1;
+        return migrator_wait(m, 0);
+    }
+
+    return result;
+}
+
+
+static migrator_result_e
+migrator_unseal(migrator_t *m)
+{
+    int                rc;
+    uint64_t           position;
+    migrator_limit_t   limit;
+    migrator_result_e  result;
+
+    if (m->unsealed) {
+        return MIGRATOR_NEXT;
+    }
+
+    result = migrator_nodes(m);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    rc = m->driver->role(m->driver_data, &m->source, m->state.shard,
+                         MIGRATOR_ROLE_PRIMARY, m->state.epoch + 1,
+                         migrator_limit(m, &limit), &position);
+
+    if (rc == MIGRATOR_OK) {
+        m->unsealed = 1;
+    }
+
+    return migrator_driver_rc(m, rc, "unseal");
+}
+
+
+/* requests go again: all to the source, or as far as they had shifted */
+
+static migrator_result_e
+migrator_free(migrator_t *m, shard_record_t *rec, uint64_t version,
+    int sealed)
+{
+    migrator_result_e  result;
+
+    rec->epoch = sealed ? m->state.epoch + 1 : m->state.epoch;
+
+    if (rec->shift_bp) {
+        rec->phase = SHARD_SHIFTING;
+
+    } else {
+        rec->phase = SHARD_STEADY;
+        rec->migration = 0;
+        memset(rec->target, 0, SHARD_NAME_SIZE);
+    }
+
+    result = migrator_commit(m, "free", &version, rec);
+
+    if (result == MIGRATOR_NEXT) {
+
+        if (m->published_ms) {
+            m->state.hold_ms = m->io->now_ms(m->io->data) - m->published_ms;
+        }
+
+        return migrator_wait(m, 0);
+    }
+
+    return result;
+}
+
+
+static migrator_result_e
+migrator_shift_back(migrator_t *m, shard_record_t *rec, uint64_t version)
+{
+    char               operation[32];
+    migrator_result_e  result;
+
+    if (m->back_bp == 0) {
+        m->back_bp = (rec->shift_bp + STEPS_BACK - 1) / STEPS_BACK;
+    }
+
+    if (rec->shift_bp > m->back_bp) {
+        rec->shift_bp = (uint16_t) (rec->shift_bp - m->back_bp);
+
+    } else {
+        rec->shift_bp = 0;
+        rec->phase = SHARD_STEADY;
+        rec->migration = 0;
+        memset(rec->target, 0, SHARD_NAME_SIZE);
+    }
+
+    snprintf(operation, sizeof(operation), "back.%u", rec->shift_bp);
+    result = migrator_commit(m, operation, &version, rec);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    m->state.shift_bp = rec->shift_bp;
+    m->dirty = 1;
+
+    return migrator_wait(m, m->policy->shift_back_ms);
+}
+
+
+/* a courtesy to a target that was no standby before: it frees the room */
+
+static void
+migrator_forget(migrator_t *m, const shard_record_t *rec)
+{
+    int               i;
+    uint64_t          position;
+    migrator_limit_t  limit;
+
+    if (m->state.strategy == SHARD_STATELESS
+        || !migrator_phase_seen(&m->state, MIGRATOR_COPY))
+    {
+        return;
+    }
+
+    for (i = 0; i < rec->nstandbys; i++) {
+        if (strcmp(rec->standbys[i], m->state.to) == 0) {
+            return;
+        }
+    }
+
+    (void) m->driver->role(m->driver_data, &m->target, m->state.shard,
+                           MIGRATOR_ROLE_NONE, rec->epoch,
+                           migrator_limit(m, &limit), &position);
+}

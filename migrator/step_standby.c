@@ -1,0 +1,125 @@
+
+/*
+ * standby: after the commit the log runs the other way, so that the former
+ * primary stays warm and a way back is short.  Nothing here can undo the
+ * migration: what fails is noted and ends the phase.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../src/daemon/shardd_log.h"
+#include "machine.h"
+
+
+#define POLL_MS  50
+
+
+static migrator_result_e migrator_standby_end(migrator_t *m,
+    const char *what, const char *err);
+static migrator_result_e migrator_standby_ship(migrator_t *m, int *level);
+
+
+migrator_result_e
+migrator_step_standby(migrator_t *m)
+{
+    int                level;
+    uint64_t           version, now, end;
+    shard_record_t     rec;
+    migrator_result_e  result;
+
+    if (m->state.strategy == SHARD_STATELESS) {
+        return MIGRATOR_NEXT;
+    }
+
+    result = migrator_record(m, &rec, &version);
+
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_nodes(m);
+    }
+
+    if (result == MIGRATOR_FAIL) {
+        return migrator_standby_end(m, "record", m->err);
+    }
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    if (migrator_owner(&m->state, &rec) != MIGRATOR_COMMITTED) {
+        return migrator_standby_end(m, "record", "in other hands by now");
+    }
+
+    result = migrator_standby_ship(m, &level);
+    now = m->io->now_ms(m->io->data);
+    end = m->state.phase_ms + (uint64_t) m->policy->standby_time_ms;
+
+    if (result == MIGRATOR_RETRY) {
+        end += (uint64_t) m->policy->timeout_ms[MIGRATOR_STANDBY];
+
+        return now < end ? result
+                         : migrator_standby_end(m, "gives up", m->err);
+    }
+
+    if (result == MIGRATOR_FAIL) {
+        return migrator_standby_end(m, "gives up", m->err);
+    }
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    if (!level) {
+        return migrator_wait(m, 0);
+    }
+
+    return now < end ? migrator_wait(m, POLL_MS) : MIGRATOR_NEXT;
+}
+
+
+static migrator_result_e
+migrator_standby_end(migrator_t *m, const char *what, const char *err)
+{
+    char  text[MIGRATOR_ERR_SIZE + 64];
+
+    snprintf(text, sizeof(text), "%s is no warm standby: %s: %s",
+             m->state.from, what, err);
+    m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state, text);
+
+    return MIGRATOR_NEXT;
+}
+
+
+/* one batch back; level: the former primary had everything before it */
+
+static migrator_result_e
+migrator_standby_ship(migrator_t *m, int *level)
+{
+    int               rc;
+    uint64_t          position, before;
+    migrator_limit_t  limit;
+
+    rc = m->driver->role(m->driver_data, &m->source, m->state.shard,
+                         MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
+                         migrator_limit(m, &limit), &position);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "former primary");
+    }
+
+    before = position;
+
+    rc = m->driver->ship(m->driver_data, &m->target, &m->source,
+                         m->state.shard, (uint64_t) m->policy->batch,
+                         migrator_long_limit(m, &limit), &position,
+                         &m->state.bytes);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "ship back");
+    }
+
+    *level = position - before < (uint64_t) m->policy->batch;
+
+    return MIGRATOR_NEXT;
+}
