@@ -296,9 +296,10 @@ shardd_claim(shardd_store_t *s, const char *scope, const char *holder,
         return rc;
     }
 
-    memset(claim, 0, sizeof(shardd_claim_t));
-    strcpy(claim->scope, scope);
-    strcpy(claim->holder, holder);
+    /* renewing a claim, the caller may pass the claim's own strings */
+
+    memmove(claim->scope, scope, strlen(scope) + 1);
+    memmove(claim->holder, holder, strlen(holder) + 1);
     claim->token = token;
 
     return SHARDD_OK;
