@@ -105,5 +105,5 @@ clean:
 
 .PHONY: all programs module units sanitize test demo bench clean
 
--include fuzz/fuzz.mk
+-include fuzz/fuzz.mk bench/bench.mk
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

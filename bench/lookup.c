@@ -1,0 +1,245 @@
+
+/*
+ * Nanoseconds from a position to the route of its shard, as a worker does
+ * it: index, slot, latch.  Each look-up waits for the one before, as the
+ * rest of a request would; so this is latency, not throughput.
+ *
+ *     lookup SHARDS...     JSON on stdout, e.g. {"1000":12.3,...}
+ */
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "shard_key.h"
+#include "shard_table.h"
+
+
+#define LOOKUPS      1000000
+#define ROUNDS       7
+#define SHARDS_LAST  4000000
+
+
+typedef struct {
+    shard_index_t   index;
+    shard_latch_t  *latch;
+    uint64_t       *position;           /* LOOKUPS random ones */
+} table_t;
+
+
+static void usage(FILE *out);
+static int compare(const void *a, const void *b);
+static uint64_t random_next(uint64_t *state);
+static int build(table_t *table, uint32_t n, int uneven);
+static double measure(const table_t *table);
+static double measure_key(const table_t *table);
+static double now_ns(void);
+
+
+static void
+usage(FILE *out)
+{
+    fputs("usage: lookup SHARDS...\n"
+          "nanoseconds of a look-up in tables of so many shards, as JSON:\n"
+          "\"equal\" parts of the keyspace, \"uneven\" ones as random splits\n"
+          "leave them, \"key\" the hash of a key of 16 bytes\n", out);
+}
+
+
+static int
+compare(const void *a, const void *b)
+{
+    const uint64_t  *x = a, *y = b;
+
+    return *x < *y ? -1 : *x > *y;
+}
+
+
+static uint64_t
+random_next(uint64_t *state)
+{
+    *state += 0x9e3779b97f4a7c15ULL;
+
+    return shard_key_position(state, sizeof(*state));
+}
+
+
+static double
+now_ns(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (double) ts.tv_sec * 1e9 + (double) ts.tv_nsec;
+}
+
+
+/* slots are scattered: a table that was split for months is not in order */
+
+static int
+build(table_t *table, uint32_t n, int uneven)
+{
+    void           *memory;
+    uint32_t        i, k, swap;
+    uint64_t        seed;
+    shard_route_t   route;
+
+    seed = n;
+    memory = malloc(shard_index_size(n));
+    table->latch = aligned_alloc(64, (size_t) n * sizeof(shard_latch_t));
+    table->position = malloc(LOOKUPS * sizeof(uint64_t));
+
+    if (memory == NULL || table->latch == NULL || table->position == NULL) {
+        fprintf(stderr, "lookup: no memory for %u shards\n", n);
+        return -1;
+    }
+
+    shard_index_place(&table->index, memory, n);
+    memset(table->latch, 0, (size_t) n * sizeof(shard_latch_t));
+    memset(&route, 0, sizeof(route));
+
+    for (i = 0; i < n; i++) {
+        table->index.lo[i] = uneven ? random_next(&seed)
+                             : (uint64_t) i * (UINT64_MAX / n);
+        table->index.slot[i] = i;
+        table->index.id[i] = i;
+        route.epoch = i & 0xffff;
+        shard_latch_write(&table->latch[i], &route);
+    }
+
+    for (i = n - 1; i > 0; i--) {
+        k = (uint32_t) (random_next(&seed) % (i + 1));
+        swap = table->index.slot[i];
+        table->index.slot[i] = table->index.slot[k];
+        table->index.slot[k] = swap;
+    }
+
+    table->index.lo[0] = 0;
+    qsort(table->index.lo, n, sizeof(uint64_t), compare);
+
+    for (i = 0; i < LOOKUPS; i++) {
+        table->position[i] = random_next(&seed);
+    }
+
+    if (shard_index_build(&table->index, n) != SHARD_OK) {
+        fprintf(stderr, "lookup: table of %u shards is not good\n", n);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* the best round: the others were disturbed */
+
+static double
+measure(const table_t *table)
+{
+    int             round;
+    double          start, ns, best;
+    uint32_t        i, k;
+    uint64_t        last;
+    shard_route_t   route;
+
+    best = 1e18;
+    last = 0;
+
+    for (round = 0; round < ROUNDS; round++) {
+        start = now_ns();
+
+        for (i = 0; i < LOOKUPS; i++) {
+            k = shard_index_find(&table->index, table->position[i] ^ last);
+            shard_latch_read(&table->latch[table->index.slot[k]], &route);
+
+            /* always 0, but the processor cannot know */
+
+            last = route.epoch >> 16;
+        }
+
+        ns = (now_ns() - start) / LOOKUPS;
+        best = ns < best ? ns : best;
+    }
+
+    return best;
+}
+
+
+static double
+measure_key(const table_t *table)
+{
+    double             start;
+    uint32_t           i;
+    uint64_t           key[2];
+    volatile uint64_t  sum;
+
+    start = now_ns();
+    sum = 0;
+    key[1] = 0;
+
+    for (i = 0; i < LOOKUPS; i++) {
+        key[0] = table->position[i];
+        key[1] = shard_key_position(key, sizeof(key));
+    }
+
+    sum += key[1];
+
+    return (now_ns() - start) / LOOKUPS;
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int      i, uneven;
+    char    *end;
+    long     n;
+    double   key;
+    table_t  table;
+
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        usage(stdout);
+        return 0;
+    }
+
+    if (argc < 2) {
+        usage(stderr);
+        return 2;
+    }
+
+    key = 0;
+    printf("{");
+
+    for (uneven = 0; uneven < 2; uneven++) {
+        printf("\"%s\":{", uneven ? "uneven" : "equal");
+
+        for (i = 1; i < argc; i++) {
+            n = strtol(argv[i], &end, 10);
+
+            if (*end != '\0' || n < 1 || n > SHARDS_LAST) {
+                fprintf(stderr, "lookup: \"%s\" is not a number of shards "
+                        "from 1 to %d\n", argv[i], SHARDS_LAST);
+                return 2;
+            }
+
+            if (build(&table, (uint32_t) n, uneven) != 0) {
+                return 1;
+            }
+
+            printf("%s\"%ld\":%.1f", i > 1 ? "," : "", n, measure(&table));
+            key = measure_key(&table);
+
+            free(table.index.lo);
+            free(table.latch);
+            free(table.position);
+        }
+
+        printf("},");
+    }
+
+    printf("\"key\":%.1f}\n", key);
+
+    return 0;
+}
