@@ -38,7 +38,8 @@ shardload_defaults(shardload_conf_t *conf)
 }
 
 
-/* a socket for each connection, as many as the system allows */
+/* a socket for each connection, as many as the system allows; TERM and INT
+ * end the schedule early */
 
 static void
 shardload_limits(void)
@@ -46,6 +47,8 @@ shardload_limits(void)
     struct rlimit  limit;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, shardload_on_signal);
+    signal(SIGINT, shardload_on_signal);
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;

@@ -288,6 +288,7 @@ int shardload_reply_parse(shardload_t *load, shardload_reply_t *reply);
 /* shardload_run.c */
 
 int shardload_run(shardload_t *load);
+void shardload_on_signal(int signo);
 int shardload_calibrate(shardload_t *load);
 int shardload_verify(shardload_t *load);
 void shardload_done(shardload_t *load, shardload_request_t *request,

@@ -81,6 +81,8 @@ static const char  shardload_usage[] =
 "  --json              the report on stdout, whatever else\n"
 "  --quiet             no line on stderr each second\n"
 "\n"
+"TERM or INT ends the schedule early; all the rest is done as usual.\n"
+"\n"
 "exit status: 0 all is well, 1 something failed, was lost or reordered, 2 usage\n";
 
 

@@ -6,6 +6,7 @@
  */
 
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,19 @@ static void shardload_due(shardload_t *load, uint64_t now);
 static void shardload_timer(int timer, uint64_t at_us);
 static void shardload_progress(shardload_t *load, uint64_t now);
 static void shardload_wait_start(shardload_t *load);
+
+
+static volatile sig_atomic_t  shardload_stop;
+
+
+/* no more requests; what is under way is waited for, and verified */
+
+void
+shardload_on_signal(int signo)
+{
+    (void) signo;
+    shardload_stop = 1;
+}
 
 
 uint64_t
@@ -320,6 +334,13 @@ shardload_run(shardload_t *load)
 
     for ( ;; ) {
         now = shardload_now_us();
+
+        if (shardload_stop && load->step < load->nsteps) {
+            load->step = load->nsteps;
+            load->narrivals = 0;
+            load->end_us = now;
+        }
+
         shardload_due(load, now);
 
         if (load->step == load->nsteps && load->outstanding == 0) {
