@@ -1,0 +1,189 @@
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../src/daemon/shardd_log.h"
+#include "model.h"
+#include "conf.h"
+
+
+#define DAY_MS   86400000.0
+#define AT(m)    offsetof(predictor_conf_t, m)
+
+
+const char *const  predictor_mode_words[] = {
+    "observe", "recommend", "act", NULL
+};
+
+
+static const shardd_conf_key_t  predictor_conf_redis[] = {
+    { "addr", SHARDD_CONF_STRING, AT(redis.addr), 0, 0, 0, NULL, NULL,
+      "host:port or unix:/path" },
+    { "user", SHARDD_CONF_STRING, AT(redis.user), 0, 0, 0, NULL, NULL,
+      "user of Redis' ACL" },
+    { "password_file", SHARDD_CONF_FILE, AT(redis.password), 0, 0, 0, NULL,
+      NULL, "file whose first line is the password" },
+    { "db", SHARDD_CONF_INT, AT(redis.db), 0, 1023, 0, NULL, NULL,
+      "number of the database" },
+    { "timeout", SHARDD_CONF_MS, AT(redis.timeout_ms), 10, 600000, 0, NULL,
+      NULL, "for connecting and for an answer" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
+static const shardd_conf_key_t  predictor_conf_clock[] = {
+    { "speed", SHARDD_CONF_NUMBER, AT(clock_speed), 0.001, 1e6, 0, NULL, NULL,
+      "seconds of the predictor's clock in a real one" },
+    { "real_ms", SHARDD_CONF_NUMBER, AT(clock_real_ms), 0, 1e15, 0, NULL,
+      NULL, "real time, ms since 1970, ..." },
+    { "epoch_s", SHARDD_CONF_NUMBER, AT(clock_epoch_s), 0, 1e11, 0, NULL,
+      NULL, "... at which the predictor's clock says so many s since 1970" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
+static const shardd_conf_key_t  predictor_conf_keys[] = {
+    { "redis", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_redis,
+      "the metadata and metrics store" },
+    { "keyspace", SHARDD_CONF_STRING, AT(keyspace), 0, 0, 1, NULL, NULL,
+      "whose shards" },
+    { "mode", SHARDD_CONF_ENUM, AT(mode), 0, 0, 0, predictor_mode_words, NULL,
+      "observe: forecast only; recommend: say what to move; act: have it done"
+    },
+    { "interval", SHARDD_CONF_MS, AT(interval_ms), 1000, DAY_MS, 0, NULL, NULL,
+      "length of a slot, whole seconds that divide a day" },
+    { "history", SHARDD_CONF_MS, AT(history_ms), DAY_MS / 24, 400 * DAY_MS, 0,
+      NULL, NULL, "slots older than this are not looked at" },
+    { "history_mb", SHARDD_CONF_INT, AT(history_mb), 1, 1e6, 0, NULL, NULL,
+      "memory for it in MB; shortened with a warning where it is too much" },
+    { "horizon", SHARDD_CONF_MS, AT(horizon_ms), 1000, 7 * DAY_MS, 0, NULL,
+      NULL, "how far ahead to forecast and to plan" },
+    { "refit", SHARDD_CONF_MS, AT(refit_ms), 1000, DAY_MS, 0, NULL, NULL,
+      "a shard's models learn anew so often" },
+    { "now_slots", SHARDD_CONF_INT, AT(now_slots), 1, 100, 0, NULL, NULL,
+      "the present load is the mean of so many slots" },
+    { "grace_real", SHARDD_CONF_MS, AT(grace_real_ms), 0, 600000, 0, NULL,
+      NULL, "metrics may be so late, in real time" },
+    { "lease_real", SHARDD_CONF_MS, AT(lease_real_ms), 1000, 600000, 0, NULL,
+      NULL, "another predictor takes over after, in real time" },
+    { "quantile", SHARDD_CONF_NUMBER, AT(quantile), 0.5, 0.999, 0, NULL, NULL,
+      "of a node's forecast load to plan on" },
+    { "threshold", SHARDD_CONF_NUMBER, AT(threshold), 0.05, 10, 0, NULL, NULL,
+      "of a node's capacity that must not be crossed" },
+    { "correlation", SHARDD_CONF_NUMBER, AT(correlation), 0, 1, 0, NULL, NULL,
+      "of the shards' deviations from their forecasts" },
+    { "min_gain", SHARDD_CONF_NUMBER, AT(min_gain), 0, 1, 0, NULL, NULL,
+      "of capacity that a move must win" },
+    { "move_extra", SHARDD_CONF_NUMBER, AT(move_extra), 0, 10, 0, NULL, NULL,
+      "of a moving shard's load that copying adds at both ends" },
+    { "move_time", SHARDD_CONF_MS, AT(move_time_ms), 1, 7 * DAY_MS, 0, NULL,
+      NULL, "a move's duration until some were seen" },
+    { "move_spread", SHARDD_CONF_NUMBER, AT(move_spread), 0, 10, 0, NULL, NULL,
+      "relative, until enough were seen" },
+    { "lead_margin", SHARDD_CONF_MS, AT(lead_margin_ms), 0, 7 * DAY_MS, 0,
+      NULL, NULL, "moves end at least this long before the breach" },
+    { "cooldown", SHARDD_CONF_MS, AT(cooldown_ms), 0, 30 * DAY_MS, 0, NULL,
+      NULL, "a shard that was moved rests" },
+    { "max_moves_per_node", SHARDD_CONF_INT, AT(max_moves_per_node), 1, 64, 0,
+      NULL, NULL, "at once, as source or target" },
+    { "max_moves", SHARDD_CONF_INT, AT(max_moves), 1, 64, 0, NULL, NULL,
+      "at once in all" },
+    { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0, shardd_log_words,
+      NULL, "error, warn, info or debug" },
+    { "clock", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_clock,
+      "for replays: another clock than the real one" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
+
+static void
+predictor_conf_defaults(predictor_conf_t *c)
+{
+    memset(c, 0, sizeof(predictor_conf_t));
+
+    c->redis.addr = "127.0.0.1:6379";
+    c->redis.timeout_ms = 2000;
+    c->mode = PREDICTOR_OBSERVE;
+    c->log_level = SHARDD_LOG_INFO;
+
+    c->interval_ms = 5 * 60 * 1000;
+    c->history_ms = 28L * 86400 * 1000;
+    c->history_mb = 4096;
+    c->horizon_ms = 2 * 3600 * 1000;
+    c->refit_ms = 86400 * 1000;
+    c->now_slots = 1;
+    c->grace_real_ms = 3000;
+    c->lease_real_ms = 10000;
+
+    c->quantile = 0.9;
+    c->threshold = 0.9;
+    c->correlation = 0.5;
+    c->min_gain = 0.02;
+    c->move_extra = 0.25;
+    c->move_time_ms = 30 * 60 * 1000;
+    c->move_spread = 0.25;
+    c->lead_margin_ms = 5 * 60 * 1000;
+    c->cooldown_ms = 2 * 3600 * 1000;
+    c->max_moves_per_node = 2;
+    c->max_moves = 8;
+
+    c->clock_speed = 1;
+}
+
+
+/* what the keys must be to each other */
+
+static int
+predictor_conf_check(const char *path, const predictor_conf_t *c, char *err)
+{
+    if (c->interval_ms % 1000 || 86400 % (c->interval_ms / 1000)) {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: interval %ld ms: whole seconds "
+                 "that divide a day are needed, 300s for example", path,
+                 c->interval_ms);
+        return -1;
+    }
+
+    if (c->horizon_ms < c->interval_ms
+        || c->horizon_ms / c->interval_ms > PREDICTOR_HORIZON_MAX)
+    {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: horizon is %ld intervals, 1 to %d "
+                 "are possible", path, c->horizon_ms / c->interval_ms,
+                 PREDICTOR_HORIZON_MAX);
+        return -1;
+    }
+
+    if (c->history_ms / c->interval_ms > PREDICTOR_SERIES_MAX
+        || c->history_ms < c->interval_ms)
+    {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: history is %ld intervals, 1 to %d "
+                 "are possible", path, c->history_ms / c->interval_ms,
+                 PREDICTOR_SERIES_MAX);
+        return -1;
+    }
+
+    if (c->clock_speed != 1 && c->clock_real_ms == 0) {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: clock: speed needs real_ms and "
+                 "epoch_s, the moment both clocks meet", path);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+int
+predictor_conf_load(const char *path, predictor_conf_t *conf, char *err)
+{
+    predictor_conf_defaults(conf);
+
+    if (shardd_conf_load(path, predictor_conf_keys, conf, err) != 0) {
+        return -1;
+    }
+
+    return predictor_conf_check(path, conf, err);
+}
+
+
+void
+predictor_conf_print(const predictor_conf_t *conf)
+{
+    shardd_conf_print(predictor_conf_keys, conf);
+}

@@ -1,0 +1,66 @@
+
+/*
+ * The daemon's configuration: conf/predictor.yaml describes every key.
+ * Durations are on the predictor's clock but where a name ends in "real".
+ */
+
+
+#ifndef _PREDICTOR_CONF_H_INCLUDED_
+#define _PREDICTOR_CONF_H_INCLUDED_
+
+
+#include "../src/daemon/shardd_redis.h"
+
+
+typedef enum {
+    PREDICTOR_OBSERVE = 0,
+    PREDICTOR_RECOMMEND,
+    PREDICTOR_ACT
+} predictor_mode_e;
+
+extern const char *const predictor_mode_words[];
+
+
+typedef struct {
+    shardd_redis_conf_t  redis;
+    char                *keyspace;
+    int                  mode;
+    int                  log_level;
+
+    long                 interval_ms;
+    long                 history_ms;
+    long                 history_mb;
+    long                 horizon_ms;
+    long                 refit_ms;
+    long                 now_slots;
+    long                 grace_real_ms;
+    long                 lease_real_ms;
+
+    double               quantile;
+    double               threshold;
+    double               correlation;
+    double               min_gain;
+    double               move_extra;
+    long                 move_time_ms;
+    double               move_spread;
+    long                 lead_margin_ms;
+    long                 cooldown_ms;
+    long                 max_moves_per_node;
+    long                 max_moves;
+
+    double               clock_speed;
+    double               clock_real_ms;
+    double               clock_epoch_s;
+} predictor_conf_t;
+
+
+/* 0, or -1 with "err" (SHARDD_ERR_SIZE bytes) */
+
+int predictor_conf_load(const char *path, predictor_conf_t *conf, char *err);
+
+/* the effective configuration as YAML, to stdout */
+
+void predictor_conf_print(const predictor_conf_t *conf);
+
+
+#endif /* _PREDICTOR_CONF_H_INCLUDED_ */

@@ -1,0 +1,405 @@
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../src/daemon/shardd_log.h"
+#include "../src/daemon/shardd_loop.h"
+#include "daemon.h"
+#include "predictor.h"
+#include "report.h"
+
+
+#define PREDICTOR_PAUSE_MAX_MS   200
+#define PREDICTOR_PAUSE_MIN_MS   10
+#define PREDICTOR_RETRY_MS       500
+#define PREDICTOR_HELD_MS        1000
+#define PREDICTOR_SLICE_MS       250      /* of forecasting in one step */
+
+
+typedef int (*predictor_state_pt)(predictor_daemon_t *d);
+
+static int predictor_step_waiting(predictor_daemon_t *d);
+static int predictor_step_loading(predictor_daemon_t *d);
+static int predictor_step_running(predictor_daemon_t *d);
+static int predictor_step_forecasting(predictor_daemon_t *d);
+
+
+static const struct {
+    const char          *name;
+    predictor_state_pt   step;
+} predictor_states[] = {
+    { "waiting", predictor_step_waiting },
+    { "loading", predictor_step_loading },
+    { "running", predictor_step_running },
+    { "forecasting", predictor_step_forecasting }
+};
+
+
+static void
+predictor_set_state(predictor_daemon_t *d, predictor_state_e state)
+{
+    if (d->state == state) {
+        return;
+    }
+
+    shardd_log(SHARDD_LOG_DEBUG, "%s, was %s", predictor_states[state].name,
+               predictor_states[d->state].name);
+
+    if (state == PREDICTOR_WAITING || state == PREDICTOR_LOADING) {
+        predictor_unload(d);
+    }
+
+    d->state = state;
+}
+
+
+void
+predictor_daemon_init(predictor_daemon_t *d, const predictor_conf_t *conf,
+    const predictor_io_t *io)
+{
+    memset(d, 0, sizeof(predictor_daemon_t));
+
+    d->conf = conf;
+    d->io = io;
+    d->res_s = conf->interval_ms / 1000;
+    d->closed = -1;
+    d->known = -1;
+
+    predictor_fleet_clock(conf, &d->clock);
+}
+
+
+void
+predictor_daemon_done(predictor_daemon_t *d)
+{
+    predictor_unload(d);
+}
+
+
+/* renews the lease in good time; SHARDD_FENCED when it is another's now */
+
+static int
+predictor_lease(predictor_daemon_t *d)
+{
+    int     rc;
+    double  now_ms;
+
+    now_ms = (double) d->io->now_ms(d->io->data);
+
+    if (d->state != PREDICTOR_WAITING
+        && now_ms - d->claimed_ms < (double) d->conf->lease_real_ms / 3)
+    {
+        return SHARDD_OK;
+    }
+
+    rc = d->io->claim(d->io->data, d->conf->lease_real_ms);
+
+    if (rc == SHARDD_OK) {
+        d->claimed_ms = now_ms;
+        d->held = 0;
+    }
+
+    return rc;
+}
+
+
+static int
+predictor_step_waiting(predictor_daemon_t *d)
+{
+    shardd_log(SHARDD_LOG_INFO, "this is the predictor now, mode %s",
+               predictor_mode_words[d->conf->mode]);
+    predictor_set_state(d, PREDICTOR_LOADING);
+
+    return SHARDD_OK;
+}
+
+
+static int
+predictor_step_loading(predictor_daemon_t *d)
+{
+    int  rc;
+
+    rc = predictor_load(d);
+
+    if (rc == SHARDD_OK) {
+        predictor_set_state(d, PREDICTOR_RUNNING);
+        rc = predictor_say(d);
+    }
+
+    return rc;
+}
+
+
+/* the table as it is now; what left it is forgotten */
+
+static int
+predictor_refresh(predictor_daemon_t *d)
+{
+    int                rc;
+    predictor_fleet_t  fresh;
+
+    memset(&fresh, 0, sizeof(predictor_fleet_t));
+    rc = predictor_fleet_load(&fresh, d->io, d->conf);
+
+    if (rc == SHARDD_OK && fresh.table.version != d->fleet.table.version) {
+        rc = predictor_report_forget(d->io, &d->fleet, &fresh);
+    }
+
+    if (rc != SHARDD_OK) {
+        predictor_fleet_done(&fresh);
+        return rc;
+    }
+
+    predictor_fleet_done(&d->fleet);
+    d->fleet = fresh;
+
+    return SHARDD_OK;
+}
+
+
+static int
+predictor_step_running(predictor_daemon_t *d)
+{
+    int  rc;
+
+    rc = predictor_intake(d);
+
+    if (rc == SHARDD_OK && d->due && d->drained) {
+        rc = predictor_refresh(d);
+
+        if (rc != SHARDD_OK) {
+            return rc;
+        }
+
+        if (d->fleet.ncols > d->slots->ncols) {
+            predictor_set_state(d, PREDICTOR_LOADING);
+            return SHARDD_OK;
+        }
+
+        d->next = 0;
+        d->due = 0;
+        predictor_set_state(d, PREDICTOR_FORECASTING);
+        return SHARDD_OK;
+    }
+
+    return rc == SHARDD_OK ? predictor_say(d) : rc;
+}
+
+
+static int
+predictor_step_forecasting(predictor_daemon_t *d)
+{
+    int         rc;
+    uint64_t    until;
+    shard_id_t  id;
+
+    until = d->io->now_ms(d->io->data) + PREDICTOR_SLICE_MS;
+
+    while (d->next < d->fleet.table.nshards
+           && d->io->now_ms(d->io->data) < until)
+    {
+        id = d->fleet.table.shards[d->next++].id;
+
+        if (id < d->outlook.nshards
+            && predictor_outlook_shard(&d->outlook, &d->history, id)
+               != SHARD_OK)
+        {
+            shardd_log(SHARDD_LOG_ERROR, "no memory for the models of shard "
+                       "%u", id);
+            d->next = 0;
+            return SHARDD_BAD;
+        }
+    }
+
+    if (d->next < d->fleet.table.nshards) {
+        return SHARDD_OK;
+    }
+
+    rc = predictor_decide(d);
+
+    /* what failed is done again from the table on: all of it is idempotent */
+
+    d->due |= rc != SHARDD_OK;
+    predictor_set_state(d, PREDICTOR_RUNNING);
+
+    return rc;
+}
+
+
+static long
+predictor_pause_ms(const predictor_daemon_t *d)
+{
+    double  ms;
+
+    if (d->state != PREDICTOR_RUNNING || !d->drained) {
+        return 0;
+    }
+
+    ms = (double) d->res_s / d->clock.speed * 1000 / 4;
+
+    if (ms > PREDICTOR_PAUSE_MAX_MS) {
+        return PREDICTOR_PAUSE_MAX_MS;
+    }
+
+    return ms < PREDICTOR_PAUSE_MIN_MS ? PREDICTOR_PAUSE_MIN_MS : (long) ms;
+}
+
+
+/* says once what is wrong, and once that it is over */
+
+static long
+predictor_trouble(predictor_daemon_t *d, int rc)
+{
+    if (rc == SHARDD_FENCED) {
+
+        if (!d->held) {
+            shardd_log(SHARDD_LOG_INFO, "another predictor plans, this one "
+                       "waits: %s", d->io->err(d->io->data));
+        }
+
+        d->held = 1;
+        predictor_set_state(d, PREDICTOR_WAITING);
+
+        return PREDICTOR_HELD_MS;
+    }
+
+    if (!d->down) {
+        shardd_log(rc == SHARDD_DOWN ? SHARDD_LOG_WARN : SHARDD_LOG_ERROR,
+                   "%s: trying again", d->io->err(d->io->data));
+    }
+
+    d->down = 1;
+
+    return PREDICTOR_RETRY_MS;
+}
+
+
+long
+predictor_daemon_step(predictor_daemon_t *d)
+{
+    int  rc;
+
+    rc = predictor_lease(d);
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_states[d->state].step(d);
+    }
+
+    if (rc != SHARDD_OK) {
+        return predictor_trouble(d, rc);
+    }
+
+    if (d->down) {
+        shardd_log(SHARDD_LOG_INFO, "the store answers again");
+        d->down = 0;
+    }
+
+    return predictor_pause_ms(d);
+}
+
+
+/* the name of this process among all that may ask for the claim */
+
+static void
+predictor_holder(char *holder)
+{
+    char    host[32];
+    size_t  i;
+
+    if (gethostname(host, sizeof(host)) != 0) {
+        memcpy(host, "host", 5);
+    }
+
+    host[sizeof(host) - 1] = '\0';
+
+    for (i = 0; host[i]; i++) {
+
+        if (strspn(&host[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "abcdefghijklmnopqrstuvwxyz0123456789-.") == 0)
+        {
+            host[i] = '_';
+        }
+    }
+
+    snprintf(holder, SHARD_NAME_SIZE, "predictor.%s.%ld", host,
+             (long) getpid());
+}
+
+
+static int
+predictor_run(predictor_daemon_t *d)
+{
+    long  pause_ms;
+
+    while (!shardd_loop_stopping()) {
+        pause_ms = predictor_daemon_step(d);
+
+        if (pause_ms && shardd_loop_pause(pause_ms)) {
+            break;
+        }
+    }
+
+    if (d->state != PREDICTOR_WAITING) {
+        d->io->release(d->io->data);
+    }
+
+    shardd_log(SHARDD_LOG_INFO, "stopped after %llu decisions",
+               (unsigned long long) d->decisions);
+    predictor_daemon_done(d);
+
+    return 0;
+}
+
+
+int
+predictor_daemon(const char *conf_path)
+{
+    int                    rc;
+    char                   err[SHARDD_ERR_SIZE];
+    predictor_io_t         io;
+    predictor_conf_t       conf;
+    predictor_daemon_t    *d;
+    predictor_io_store_t   world;
+
+    if (predictor_conf_load(conf_path, &conf, err) != 0) {
+        fprintf(stderr, "shard-predictor: %s\n", err);
+        return 1;
+    }
+
+    shardd_log_init("predictor", conf.keyspace, conf.log_level);
+
+    if (shardd_loop_init() != 0) {
+        fprintf(stderr, "shard-predictor: signals: %s\n", strerror(errno));
+        return 1;
+    }
+
+    memset(&world, 0, sizeof(predictor_io_store_t));
+    predictor_holder(world.holder);
+
+    rc = shardd_store_open(&world.store, &conf.redis, conf.keyspace);
+
+    if (rc != SHARDD_OK) {
+        fprintf(stderr, "shard-predictor: %s\n", world.store.err);
+        return 1;
+    }
+
+    d = malloc(sizeof(predictor_daemon_t));
+
+    if (d == NULL) {
+        fprintf(stderr, "shard-predictor: no memory\n");
+        return 1;
+    }
+
+    predictor_io_store(&io, &world);
+    predictor_daemon_init(d, &conf, &io);
+
+    rc = predictor_run(d);
+
+    free(d);
+    shardd_store_close(&world.store);
+
+    return rc;
+}

@@ -1,0 +1,190 @@
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../src/daemon/shardd_log.h"
+#include "daemon.h"
+#include "report.h"
+
+
+#define PREDICTOR_PAUSE_SLOTS  3        /* unknown ones that are put up with */
+#define PREDICTOR_MOVES_MAX    64
+#define PREDICTOR_SAY_MS       5000
+
+
+double
+predictor_now_s(const predictor_daemon_t *d)
+{
+    return predictor_clock_s(&d->clock, (double) d->io->now_ms(d->io->data));
+}
+
+
+int
+predictor_paused(const predictor_daemon_t *d)
+{
+    double  late;
+
+    if (d->known < 0) {
+        return 1;
+    }
+
+    late = predictor_now_s(d) - (double) ((d->known + 1) * d->res_s);
+
+    return late > (double) (PREDICTOR_PAUSE_SLOTS * d->res_s)
+                  + (double) d->conf->grace_real_ms / 1000 * d->clock.speed;
+}
+
+
+static void
+predictor_say_state(const predictor_daemon_t *d, char *buf, size_t size)
+{
+    char  since[32];
+
+    if (d->state == PREDICTOR_LOADING) {
+        snprintf(buf, size, "loading");
+
+    } else if (d->known < 0) {
+        snprintf(buf, size, "no metrics yet");
+
+    } else if (predictor_paused(d)) {
+        snprintf(buf, size, "no metrics since %s",
+                 predictor_report_time((double) ((d->known + 1) * d->res_s),
+                                       since));
+
+    } else {
+        snprintf(buf, size, "ready");
+    }
+}
+
+
+int
+predictor_say(predictor_daemon_t *d)
+{
+    int     rc;
+    char    state[sizeof(d->said)], at[32];
+    double  now_ms;
+
+    predictor_say_state(d, state, sizeof(state));
+    now_ms = (double) d->io->now_ms(d->io->data);
+
+    if (strcmp(state, d->said) == 0 && now_ms - d->said_ms < PREDICTOR_SAY_MS)
+    {
+        return SHARDD_OK;
+    }
+
+    snprintf(at, sizeof(at), "%.0f", predictor_now_s(d));
+
+    const shardd_field_t  fields[] = {
+        { "at", at },
+        { "mode", (char *) predictor_mode_words[d->conf->mode] },
+        { "state", state }
+    };
+
+    rc = d->io->hash_put(d->io->data, "predictor", fields, 3);
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    if (strcmp(state, d->said) != 0) {
+        shardd_log(strcmp(state, "ready") == 0 ? SHARDD_LOG_INFO
+                                               : SHARDD_LOG_WARN,
+                   "%s%s", state, strncmp(state, "no metrics", 10) == 0
+                   ? ": planning pauses, nothing is taken for zero" : "");
+        memcpy(d->said, state, sizeof(state));
+    }
+
+    d->said_ms = now_ms;
+
+    return SHARDD_OK;
+}
+
+
+static void
+predictor_decide_stuck(predictor_daemon_t *d)
+{
+    uint32_t                      i;
+    const predictor_plan_node_t  *n;
+
+    for (i = 0; i < d->fleet.plan.nnodes; i++) {
+        n = &d->fleet.plan.nodes[i];
+
+        if (n->stuck) {
+            shardd_log(SHARDD_LOG_DEBUG, "node %s is forecast at %.2f of its "
+                       "capacity and no move helps: more capacity or smaller "
+                       "shards are needed", d->fleet.table.nodes[i].name,
+                       n->peak / n->capacity);
+        }
+    }
+}
+
+
+static int
+predictor_decide_moves(predictor_daemon_t *d, double now_s)
+{
+    int                    rc;
+    uint32_t               i, n;
+    predictor_plan_move_t  moves[PREDICTOR_MOVES_MAX];
+
+    n = predictor_plan(&d->fleet.plan, moves, PREDICTOR_MOVES_MAX);
+
+    for (i = 0; i < n; i++) {
+        rc = predictor_report_decision(d->io, &d->fleet, d->conf, &moves[i],
+                                       now_s);
+
+        if (rc == SHARDD_CONFLICT) {
+            shardd_log(SHARDD_LOG_DEBUG, "shard %u: %s",
+                       d->fleet.table.shards[moves[i].shard].id,
+                       d->io->err(d->io->data));
+            continue;
+        }
+
+        if (rc != SHARDD_OK) {
+            return rc;
+        }
+
+        d->decisions++;
+        predictor_report_log(&d->fleet, d->conf, &moves[i], now_s);
+    }
+
+    predictor_decide_stuck(d);
+
+    return SHARDD_OK;
+}
+
+
+int
+predictor_decide(predictor_daemon_t *d)
+{
+    int     rc;
+    double  at, now_s;
+
+    now_s = predictor_now_s(d);
+    at = (double) ((d->history.last + 1) * d->res_s);
+
+    rc = predictor_fleet_outlook(&d->fleet, &d->outlook, &d->history, d->conf,
+                                 now_s);
+
+    if (rc == SHARDD_OK) {
+        predictor_plan_view(&d->fleet.plan);
+        rc = predictor_report_forecasts(d->io, &d->fleet, &d->outlook, at);
+    }
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_report_zones(d->io, &d->fleet, at);
+    }
+
+    if (rc == SHARDD_OK && d->conf->mode != PREDICTOR_OBSERVE
+        && !predictor_paused(d))
+    {
+        rc = predictor_decide_moves(d, now_s);
+    }
+
+    if (rc == SHARDD_OK) {
+        d->said_ms = 0;
+        rc = predictor_say(d);
+    }
+
+    return rc;
+}

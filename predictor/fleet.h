@@ -1,0 +1,58 @@
+
+/*
+ * The fleet as the planner sees it: table, overrides, migrations and
+ * decisions of the store, and the forecasts, in the planner's arrays.
+ *
+ *   table ───────────▶ nodes, shards ──┐
+ *   override ────────▶ fixed           │
+ *   migrations ──┬───▶ in flight       ├──▶ predictor_plan_t
+ *   decisions ───┘    resting          │
+ *          └─────────▶ move_s, spread  │
+ *   outlook, history ▶ now, mean, q ───┘
+ */
+
+
+#ifndef _PREDICTOR_FLEET_H_INCLUDED_
+#define _PREDICTOR_FLEET_H_INCLUDED_
+
+
+#include "conf.h"
+#include "io.h"
+#include "outlook.h"
+#include "plan.h"
+#include "series.h"
+
+
+typedef struct {
+    shardd_table_t      table;
+    predictor_plan_t    plan;           /* arrays in the table's order */
+    uint32_t            ncols;          /* highest forecast shard id + 1 */
+    uint32_t           *by_id;          /* number in the table by id */
+    uint32_t            waiting;        /* decisions nobody has picked up */
+    uint32_t            nmoves;         /* that the durations are from */
+
+    float              *now;
+    float              *mean;
+    float              *quantile;
+} predictor_fleet_t;
+
+
+/* reads the store; on SHARDD_OK the old contents are replaced, else kept */
+
+int predictor_fleet_load(predictor_fleet_t *f, const predictor_io_t *io,
+    const predictor_conf_t *conf);
+void predictor_fleet_done(predictor_fleet_t *f);
+
+/* takes the forecasts of all shards over; SHARDD_OK, SHARDD_BAD no memory */
+
+int predictor_fleet_outlook(predictor_fleet_t *f,
+    const predictor_outlook_t *o, const predictor_history_t *h,
+    const predictor_conf_t *conf, double now_s);
+
+/* the predictor's clock of a configuration */
+
+void predictor_fleet_clock(const predictor_conf_t *conf,
+    predictor_clock_t *clock);
+
+
+#endif /* _PREDICTOR_FLEET_H_INCLUDED_ */

@@ -1,0 +1,240 @@
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../src/core/shard_codec.h"
+#include "../src/daemon/shardd_log.h"
+#include "daemon.h"
+#include "report.h"
+
+
+/* floats in one read of rows, slots in it at most */
+
+#define PREDICTOR_LOAD_FLOATS  (4 * 1024 * 1024)
+#define PREDICTOR_LOAD_SLOTS   256
+
+/* room for shards to come before everything is loaded anew */
+
+#define PREDICTOR_LOAD_SPARE   16
+
+
+void
+predictor_unload(predictor_daemon_t *d)
+{
+    predictor_intake_forget(d);
+    predictor_slots_destroy(d->slots);
+    predictor_history_done(&d->history);
+    predictor_outlook_done(&d->outlook);
+    predictor_fleet_done(&d->fleet);
+    free(d->row);
+
+    d->slots = NULL;
+    d->row = NULL;
+    d->next = 0;
+    d->due = 0;
+    d->unsaved = 0;
+    d->drained = 0;
+}
+
+
+/* where we were: cursor and last slot closed, if they fit this clock */
+
+static int
+predictor_load_cursor(predictor_daemon_t *d)
+{
+    int              rc;
+    long             now;
+    uint64_t         slot;
+    shard_str_t      text;
+    const char      *cursor;
+    shardd_entry_t   saved;
+
+    snprintf(d->cursor, sizeof(d->cursor), "0-0");
+    d->closed = -1;
+
+    memset(&saved, 0, sizeof(shardd_entry_t));
+    rc = d->io->hash_load(d->io->data, "predictor", &saved);
+
+    if (rc != SHARDD_OK && rc != SHARDD_NONE) {
+        return rc;
+    }
+
+    cursor = shardd_entry_field(&saved, "cursor");
+
+    if (cursor && strlen(cursor) < sizeof(d->cursor)
+        && strspn(cursor, "0123456789-") == strlen(cursor))
+    {
+        snprintf(d->cursor, sizeof(d->cursor), "%s", cursor);
+    }
+
+    text.data = shardd_entry_field(&saved, "slot");
+    text.len = text.data ? strlen(text.data) : 0;
+    now = (long) floor(predictor_now_s(d) / (double) d->res_s);
+
+    if (text.len && shard_uint64_decode(text, &slot) == SHARD_OK) {
+
+        if (slot <= (uint64_t) (now > 0 ? now : 0)) {
+            d->closed = (long) slot;
+
+        } else {
+            shardd_log(SHARDD_LOG_WARN, "slot %s was counted already and is "
+                       "ahead of this clock: the clock was set back, counting "
+                       "begins now", text.data);
+        }
+    }
+
+    shardd_entry_free(&saved);
+
+    return SHARDD_OK;
+}
+
+
+static size_t
+predictor_load_window(const predictor_daemon_t *d, uint32_t ncols)
+{
+    size_t  window, fits;
+
+    window = (size_t) (d->conf->history_ms / 1000 / d->res_s);
+    fits = (size_t) d->conf->history_mb * 1024 * 1024 / sizeof(float) / ncols;
+    fits -= fits / 8;
+    fits = fits ? fits : 1;
+
+    if (window > fits) {
+        shardd_log(SHARDD_LOG_WARN, "history of %zu slots of %u shards does "
+                   "not fit history_mb %ld: the last %zu slots are used",
+                   window, ncols, d->conf->history_mb, fits);
+        window = fits;
+    }
+
+    return window;
+}
+
+
+static int
+predictor_load_rows(predictor_daemon_t *d, long last)
+{
+    int      rc;
+    float   *values;
+    long     first;
+    size_t   i, n, step, col;
+
+    values = predictor_history_fill(&d->history, last);
+    first = last + 1 - (long) d->history.window;
+    step = PREDICTOR_LOAD_FLOATS / d->history.ncols;
+    step = step < 1 ? 1 : step;
+    step = step > PREDICTOR_LOAD_SLOTS ? PREDICTOR_LOAD_SLOTS : step;
+    d->known = -1;
+
+    for (i = 0; i < d->history.window; i += n) {
+        n = d->history.window - i < step ? d->history.window - i : step;
+
+        rc = d->io->rows_range(d->io->data, d->res_s, first + (long) i, n,
+                               values + i * d->history.ncols,
+                               d->history.ncols);
+
+        if (rc != SHARDD_OK && rc != SHARDD_NONE) {
+            return rc;
+        }
+    }
+
+    for (i = d->history.window; d->known < 0 && i; i--) {
+
+        for (col = 0; col < d->history.ncols; col++) {
+
+            if (isfinite(values[(i - 1) * d->history.ncols + col])) {
+                d->known = first + (long) i - 1;
+                break;
+            }
+        }
+    }
+
+    return SHARDD_OK;
+}
+
+
+static int
+predictor_load_memory(predictor_daemon_t *d, uint32_t ncols, size_t window)
+{
+    d->slots = predictor_slots_create();
+    d->row = calloc(ncols, sizeof(float));
+
+    if (!d->slots || !d->row
+        || predictor_slots_columns(d->slots, ncols) != SHARD_OK
+        || predictor_history_init(&d->history, window, ncols) != SHARD_OK
+        || predictor_outlook_init(&d->outlook, d->res_s, window,
+               (uint32_t) (d->conf->horizon_ms / 1000 / d->res_s),
+               d->conf->quantile, d->conf->refit_ms / 1000 / d->res_s, ncols)
+           != SHARD_OK)
+    {
+        shardd_log(SHARDD_LOG_ERROR, "no memory for %u shards and %zu slots: "
+                   "set a smaller history_mb", ncols, window);
+        return SHARDD_BAD;
+    }
+
+    d->slots->clock = d->clock;
+    d->slots->res_s = d->res_s;
+    d->slots->grace_ms = (double) d->conf->grace_real_ms;
+
+    /* what was measured before a replay's clock starts is not of its day */
+
+    d->slots->first = (long) ceil(d->clock.epoch_s / (double) d->res_s);
+
+    return SHARDD_OK;
+}
+
+
+int
+predictor_load(predictor_daemon_t *d)
+{
+    int       rc;
+    char      since[32];
+    long      last;
+    uint32_t  ncols;
+
+    predictor_unload(d);
+
+    rc = predictor_fleet_load(&d->fleet, d->io, d->conf);
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_load_cursor(d);
+    }
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    ncols = d->fleet.ncols + d->fleet.ncols / 8 + PREDICTOR_LOAD_SPARE;
+
+    rc = predictor_load_memory(d, ncols, predictor_load_window(d, ncols));
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    last = (long) floor(predictor_now_s(d) / (double) d->res_s) - 1;
+    last = last < d->slots->first - 1 ? d->slots->first - 1 : last;
+
+    if (d->closed >= 0) {
+        last = d->closed;
+        d->slots->base = last + 1;
+    }
+
+    rc = predictor_load_rows(d, last);
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    d->due = d->known >= 0;
+
+    shardd_log(SHARDD_LOG_INFO, "loaded %zu shards on %zu nodes, history of "
+               "%zu slots, last known one %s; metrics from %s on",
+               d->fleet.table.nshards, d->fleet.table.nnodes,
+               d->history.window, d->known < 0 ? "none"
+               : predictor_report_time((double) (d->known * d->res_s), since),
+               d->cursor);
+
+    return SHARDD_OK;
+}

@@ -1,0 +1,461 @@
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../src/core/shard_codec.h"
+#include "../src/core/shard_key.h"
+#include "../src/daemon/shardd_log.h"
+#include "report.h"
+
+
+/* shards in one command to the store */
+
+#define PREDICTOR_REPORT_BATCH    256
+#define PREDICTOR_REPORT_DIGITS   6
+#define PREDICTOR_REPORT_NUMBER   16      /* bytes of ",%.6g", at most */
+#define PREDICTOR_REPORT_HEAD     256
+
+
+/* fields on their way to one hash; names and values are ours to free */
+
+typedef struct {
+    const predictor_io_t  *io;
+    const char            *key;
+    size_t                 n;
+    shardd_field_t         fields[PREDICTOR_REPORT_BATCH];
+} predictor_report_batch_t;
+
+
+const char *
+predictor_report_time(double epoch_s, char *buf)
+{
+    time_t     t;
+    struct tm  tm;
+
+    t = (time_t) epoch_s;
+
+    if (gmtime_r(&t, &tm) == NULL
+        || strftime(buf, 32, "%Y-%m-%dT%H:%MZ", &tm) == 0)
+    {
+        snprintf(buf, 32, "%.0f", epoch_s);
+    }
+
+    return buf;
+}
+
+
+static int
+predictor_report_flush(predictor_report_batch_t *b)
+{
+    int     rc;
+    size_t  i;
+
+    if (b->n == 0) {
+        return SHARDD_OK;
+    }
+
+    rc = b->io->hash_put(b->io->data, b->key, b->fields, b->n);
+
+    for (i = 0; i < b->n; i++) {
+        free(b->fields[i].name);
+        free(b->fields[i].value);
+    }
+
+    b->n = 0;
+
+    return rc;
+}
+
+
+/* takes "value"; NULL deletes the field */
+
+static int
+predictor_report_add(predictor_report_batch_t *b, const char *name,
+    char *value)
+{
+    b->fields[b->n].name = strdup(name);
+    b->fields[b->n].value = value;
+
+    if (b->fields[b->n].name == NULL) {
+        free(value);
+        return SHARDD_BAD;
+    }
+
+    b->n++;
+
+    return b->n < PREDICTOR_REPORT_BATCH ? SHARDD_OK
+                                         : predictor_report_flush(b);
+}
+
+
+/* room is what PREDICTOR_REPORT_NUMBER bytes each and a head of it allow */
+
+static char *
+predictor_report_numbers(char *p, const char *name, const float *v,
+    uint32_t n)
+{
+    uint32_t  i;
+
+    p += sprintf(p, ",\"%s\":[", name);
+
+    for (i = 0; i < n; i++) {
+        p += snprintf(p, PREDICTOR_REPORT_NUMBER, i ? ",%.6g" : "%.6g", v[i]);
+    }
+
+    *p++ = ']';
+
+    return p;
+}
+
+
+/* one shard's forecast as JSON, to be freed; NULL without memory */
+
+static char *
+predictor_report_forecast(const predictor_outlook_t *o, shard_id_t id,
+    double at)
+{
+    char      *buf, *p, name[32];
+    size_t     i;
+    uint32_t   k;
+
+    buf = malloc(PREDICTOR_REPORT_HEAD + (1 + o->ask.nq)
+                 * (64 + (size_t) o->ask.horizon * PREDICTOR_REPORT_NUMBER));
+
+    if (buf == NULL) {
+        return NULL;
+    }
+
+    i = (size_t) id * o->ask.horizon;
+
+    p = buf + snprintf(buf, PREDICTOR_REPORT_HEAD,
+                       "{\"at\":%.0f,\"step_s\":%u,\"model\":\"%s\"", at,
+                       o->series.interval_s, o->shards[id].model);
+
+    p = predictor_report_numbers(p, "mean", o->mean + i, o->ask.horizon);
+
+    for (k = 0; k < o->ask.nq; k++) {
+        snprintf(name, sizeof(name), "q%g", o->q[k]);
+        p = predictor_report_numbers(p, name, o->quantile[k] + i,
+                                     o->ask.horizon);
+    }
+
+    memcpy(p, "}", 2);
+
+    return buf;
+}
+
+
+int
+predictor_report_forecasts(const predictor_io_t *io,
+    const predictor_fleet_t *fleet, const predictor_outlook_t *outlook,
+    double at)
+{
+    int                       rc, last;
+    char                     *json, name[16];
+    size_t                    i;
+    shard_id_t                id;
+    predictor_report_batch_t  b;
+
+    b.io = io;
+    b.key = "forecast";
+    b.n = 0;
+    rc = SHARDD_OK;
+
+    for (i = 0; rc == SHARDD_OK && i < fleet->table.nshards; i++) {
+        id = fleet->table.shards[i].id;
+
+        if (id >= outlook->nshards || outlook->shards[id].model == NULL) {
+            continue;
+        }
+
+        json = predictor_report_forecast(outlook, id, at);
+
+        if (json == NULL) {
+            rc = SHARDD_BAD;
+            break;
+        }
+
+        snprintf(name, sizeof(name), "%u", id);
+        rc = predictor_report_add(&b, name, json);
+    }
+
+    last = predictor_report_flush(&b);
+
+    return rc == SHARDD_OK ? last : rc;
+}
+
+
+/* the node of this node's zone with the highest forecast utilisation */
+
+static uint32_t
+predictor_report_hottest(const predictor_fleet_t *f, uint32_t node)
+{
+    uint32_t                      i, best;
+    const predictor_plan_node_t  *n;
+
+    best = node;
+    n = f->plan.nodes;
+
+    for (i = 0; i < f->plan.nnodes; i++) {
+
+        if (strcmp(f->table.nodes[i].zone, f->table.nodes[node].zone) == 0
+            && n[i].peak / n[i].capacity > n[best].peak / n[best].capacity)
+        {
+            best = i;
+        }
+    }
+
+    return best;
+}
+
+
+static int
+predictor_report_zone_first(const shardd_table_t *t, uint32_t node)
+{
+    uint32_t  i;
+
+    for (i = 0; i < node; i++) {
+
+        if (strcmp(t->nodes[i].zone, t->nodes[node].zone) == 0) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+predictor_report_zones(const predictor_io_t *io,
+    const predictor_fleet_t *fleet, double at)
+{
+    int                           rc, last;
+    json_t                       *zone;
+    uint32_t                      i, hot;
+    predictor_report_batch_t      b;
+    const predictor_plan_node_t  *n;
+
+    b.io = io;
+    b.key = "zones";
+    b.n = 0;
+    rc = SHARDD_OK;
+
+    for (i = 0; rc == SHARDD_OK && i < fleet->plan.nnodes; i++) {
+
+        if (!predictor_report_zone_first(&fleet->table, i)) {
+            continue;
+        }
+
+        hot = predictor_report_hottest(fleet, i);
+        n = &fleet->plan.nodes[hot];
+
+        zone = json_pack("{sI sf ss sf sf sI}",
+                         "at", (json_int_t) at,
+                         "score", n->peak / n->capacity,
+                         "node", fleet->table.nodes[hot].name,
+                         "load", n->peak,
+                         "capacity", n->capacity,
+                         "peak_at", (json_int_t) (at + n->peak_step
+                                                  * fleet->plan.limits.step_s));
+
+        rc = predictor_report_add(&b, fleet->table.nodes[i].zone,
+                 json_dumps(zone, JSON_COMPACT
+                            | JSON_REAL_PRECISION(PREDICTOR_REPORT_DIGITS)));
+        json_decref(zone);
+    }
+
+    last = predictor_report_flush(&b);
+
+    return rc == SHARDD_OK ? last : rc;
+}
+
+
+static int
+predictor_report_zone_known(const shardd_table_t *t, const char *zone)
+{
+    size_t  i;
+
+    for (i = 0; i < t->nnodes; i++) {
+
+        if (strcmp(t->nodes[i].zone, zone) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+predictor_report_forget(const predictor_io_t *io,
+    const predictor_fleet_t *old, const predictor_fleet_t *new)
+{
+    int                       rc, last;
+    char                      name[16];
+    size_t                    i;
+    shard_id_t                id;
+    predictor_report_batch_t  b;
+
+    b.io = io;
+    b.key = "forecast";
+    b.n = 0;
+    rc = SHARDD_OK;
+
+    for (i = 0; rc == SHARDD_OK && i < old->table.nshards; i++) {
+        id = old->table.shards[i].id;
+
+        if (id < old->ncols
+            && (id >= new->ncols || new->by_id[id] == SHARD_ID_NONE))
+        {
+            snprintf(name, sizeof(name), "%u", id);
+            rc = predictor_report_add(&b, name, NULL);
+        }
+    }
+
+    last = predictor_report_flush(&b);
+    rc = rc == SHARDD_OK ? last : rc;
+    b.key = "zones";
+
+    for (i = 0; rc == SHARDD_OK && i < old->table.nnodes; i++) {
+
+        if (!predictor_report_zone_known(&new->table,
+                                         old->table.nodes[i].zone))
+        {
+            rc = predictor_report_add(&b, old->table.nodes[i].zone, NULL);
+        }
+    }
+
+    last = predictor_report_flush(&b);
+
+    return rc == SHARDD_OK ? last : rc;
+}
+
+
+/* a drain need not have a breach: its times are then null */
+
+static char *
+predictor_report_reason(const predictor_fleet_t *f,
+    const predictor_conf_t *conf, const predictor_plan_move_t *m, double now_s)
+{
+    char    *text;
+    json_t  *reason;
+
+    reason = json_pack("{ss sf sf sf sf sf sf sf sf sf sf sI ss}",
+                       "node", f->table.nodes[m->from].name,
+                       "quantile", conf->quantile,
+                       "threshold", conf->threshold,
+                       "forecast_load", m->load,
+                       "capacity", f->table.nodes[m->from].capacity,
+                       "move_s", f->plan.limits.move_s,
+                       "load_moved", m->load_moved,
+                       "utilisation_from_before", m->from_before,
+                       "utilisation_from_after", m->from_after,
+                       "utilisation_to_before", m->to_before,
+                       "utilisation_to_after", m->to_after,
+                       "at", (json_int_t) now_s,
+                       "why", m->drain ? "drain" : "overload");
+
+    if (reason == NULL) {
+        return NULL;
+    }
+
+    json_object_set_new(reason, "breach_at", m->breach_in_s < 0
+                        ? json_null()
+                        : json_integer((json_int_t) (now_s + m->breach_in_s)));
+    json_object_set_new(reason, "breach_in_s", m->breach_in_s < 0
+                        ? json_null()
+                        : json_integer((json_int_t) m->breach_in_s));
+
+    text = json_dumps(reason, JSON_COMPACT
+                      | JSON_REAL_PRECISION(PREDICTOR_REPORT_DIGITS));
+    json_decref(reason);
+
+    return text;
+}
+
+
+int
+predictor_report_decision(const predictor_io_t *io,
+    const predictor_fleet_t *fleet, const predictor_conf_t *conf,
+    const predictor_plan_move_t *move, double now_s)
+{
+    int                    rc;
+    char                  *reason, id[17], shard[16], epoch[16], ms[24];
+    const shard_node_t    *from, *to;
+    const shard_record_t  *rec;
+
+    rec = &fleet->table.shards[move->shard];
+    from = &fleet->table.nodes[move->from];
+    to = &fleet->table.nodes[move->to];
+    reason = predictor_report_reason(fleet, conf, move, now_s);
+
+    if (reason == NULL) {
+        return SHARDD_BAD;
+    }
+
+    shard_hex_encode(shard_decision_id(rec->id, rec->epoch, from->name,
+                                       to->name), id);
+    snprintf(shard, sizeof(shard), "%u", rec->id);
+    snprintf(epoch, sizeof(epoch), "%u", rec->epoch);
+    snprintf(ms, sizeof(ms), "%llu",
+             (unsigned long long) io->now_ms(io->data));
+
+    const shardd_field_t  fields[] = {
+        { "id", id },
+        { "verb", "move" },
+        { "shard", shard },
+        { "from", (char *) from->name },
+        { "to", (char *) to->name },
+        { "epoch", epoch },
+        { "by", "predictor" },
+        { "mode", (char *) predictor_mode_words[conf->mode] },
+        { "decided_ms", ms },
+        { "reason", reason }
+    };
+
+    rc = io->decision_add(io->data, id, fields,
+                          sizeof(fields) / sizeof(fields[0]));
+    free(reason);
+
+    return rc;
+}
+
+
+void
+predictor_report_log(const predictor_fleet_t *fleet,
+    const predictor_conf_t *conf, const predictor_plan_move_t *move,
+    double now_s)
+{
+    char                 why[128], at[32];
+    const shard_node_t  *from, *to;
+
+    from = &fleet->table.nodes[move->from];
+    to = &fleet->table.nodes[move->to];
+
+    if (move->drain) {
+        snprintf(why, sizeof(why), "%s is draining", from->name);
+
+    } else if (move->breach_in_s <= 0) {
+        snprintf(why, sizeof(why), "%s is above %.0f %% now", from->name,
+                 conf->threshold * 100);
+
+    } else {
+        snprintf(why, sizeof(why), "%s crosses %.0f %% in %.0f min at %s",
+                 from->name, conf->threshold * 100, move->breach_in_s / 60,
+                 predictor_report_time(now_s + move->breach_in_s, at));
+    }
+
+    shardd_log(SHARDD_LOG_INFO, "%s: move shard %u from %s to %s: %s "
+               "(worst load %.1f of %.1f/s at q%g); the move takes %.0f min "
+               "and %.1f/s along: %s %.2f to %.2f, %s %.2f to %.2f",
+               conf->mode == PREDICTOR_ACT ? "decided" : "recommended",
+               fleet->table.shards[move->shard].id, from->name, to->name, why,
+               move->load, from->capacity, conf->quantile,
+               fleet->plan.limits.move_s / 60, move->load_moved, from->name,
+               move->from_before, move->from_after, to->name,
+               move->to_before, move->to_after);
+}

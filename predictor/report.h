@@ -1,0 +1,44 @@
+
+/*
+ * What the predictor says, in the words of docs/redis-keys.md: forecasts,
+ * zone scores, decisions with their reason, and one log line for a human.
+ */
+
+
+#ifndef _PREDICTOR_REPORT_H_INCLUDED_
+#define _PREDICTOR_REPORT_H_INCLUDED_
+
+
+#include "fleet.h"
+
+
+/* all return shardd_rc_e; "at" is the start of the forecast's first step */
+
+int predictor_report_forecasts(const predictor_io_t *io,
+    const predictor_fleet_t *fleet, const predictor_outlook_t *outlook,
+    double at);
+
+int predictor_report_zones(const predictor_io_t *io,
+    const predictor_fleet_t *fleet, double at);
+
+/* fields of "old" that are not in "new" any more are deleted */
+
+int predictor_report_forget(const predictor_io_t *io,
+    const predictor_fleet_t *old, const predictor_fleet_t *new);
+
+/* SHARDD_CONFLICT: this wish was made before */
+
+int predictor_report_decision(const predictor_io_t *io,
+    const predictor_fleet_t *fleet, const predictor_conf_t *conf,
+    const predictor_plan_move_t *move, double now_s);
+
+void predictor_report_log(const predictor_fleet_t *fleet,
+    const predictor_conf_t *conf, const predictor_plan_move_t *move,
+    double now_s);
+
+/* "2026-11-21T18:00Z"; buf takes 32 bytes */
+
+const char *predictor_report_time(double epoch_s, char *buf);
+
+
+#endif /* _PREDICTOR_REPORT_H_INCLUDED_ */
