@@ -15,6 +15,7 @@
 
 
 #define INIT_SHARDS_MAX  1000000
+#define INIT_TIMEOUT_MS  5000
 #define INIT_RECORD_MAX  512       /* bytes of one new record */
 
 
@@ -349,6 +350,10 @@ init_run(shardctl_t *ctl, init_t *init)
 {
     int   rc;
     char  holder[SHARD_NAME_SIZE];
+
+    /* Redis checks about 100 records in a millisecond */
+
+    ctl->conf.timeout_ms = INIT_TIMEOUT_MS + (long) init->nshards / 20;
 
     rc = shardctl_open(ctl);
 

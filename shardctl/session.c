@@ -186,9 +186,11 @@ shardctl_open(shardctl_t *ctl)
     url = (ctl->redis && ctl->redis[0]) ? ctl->redis : "127.0.0.1:6379";
 
     if (shardd_redis_url(url, &ctl->conf, err) != 0) {
-        return shardctl_usage(ctl, "Redis address \"%s\": %s (host:port, "
-                              "redis://host:port/db or unix:/path is needed)",
-                              url, err);
+
+        /* err, not the URL: that may hold a password */
+
+        return shardctl_usage(ctl, "%s (host:port, redis://host:port/db and "
+                              "unix:/path are addresses)", err);
     }
 
     if (ctl->password_file) {
