@@ -32,7 +32,8 @@ static const char  predictor_forecast_help[] =
 "  --horizon N         steps ahead, up to 10080 (default: a day)\n"
 "  --quantiles Q,...   up to 16, between 0 and 1\n"
 "                      (default: 0.1,0.5,0.9,0.95)\n"
-"  --model NAME        combined (default), naive, lagreg, lagreg-raw\n"
+"  --model NAME        combined (default), naive, lagreg, lagreg-raw,\n"
+"                      lagreg-fresh\n"
 "  --json              one JSON object instead of CSV\n"
 "  --help\n"
 "\n"
@@ -150,7 +151,11 @@ predictor_forecast_shown(const predictor_forecast_args_t *a,
     days = (double) csv->n / a->season[0];
     wish = predictor_forecast_models[a->wish];
 
-    if (strncmp(used, wish, strlen(wish)) == 0) {
+    /* "naive" stands for "naive-day" */
+
+    if (strcmp(used, wish) == 0
+        || (a->wish == PREDICTOR_NAIVE && strncmp(used, wish, 5) == 0))
+    {
         return 1;
     }
 

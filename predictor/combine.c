@@ -5,27 +5,22 @@
 #include "combine.h"
 
 
-/*
- * Members of the combination first, the strongest with two voices; then what
- * stands in for them.  All that fit the history are kept ready.
- */
+/* regressions first, then what has one more voice, then what stands in */
 
-static const struct {
-    const predictor_model_t  *model;
-    uint32_t                  voices;
-} predictor_members[] = {
-    { &predictor_model_lagreg, 2 },
-    { &predictor_model_lagreg_raw, 1 },
-    { &predictor_model_naive_week, 1 },
-    { &predictor_model_naive_day, 0 },
-    { &predictor_model_level, 0 }
+static const predictor_model_t *const  predictor_members[] = {
+    &predictor_model_lagreg,
+    &predictor_model_lagreg_fresh,
+    &predictor_model_lagreg_raw,
+    &predictor_model_naive_week,
+    &predictor_model_naive_day,
+    &predictor_model_level
 };
 
-#define PREDICTOR_VOTERS   3
-#define PREDICTOR_DAILY    3
-#define PREDICTOR_LEVEL    4
-#define PREDICTOR_MEMBERS  5
-#define PREDICTOR_VOICES   4
+#define PREDICTOR_WEEKLY   3
+#define PREDICTOR_DAILY    4
+#define PREDICTOR_LEVEL    5
+#define PREDICTOR_MEMBERS  6
+#define PREDICTOR_VOTERS   4
 
 
 /* states of the fitted members follow, each at its offset */
@@ -52,8 +47,10 @@ static void predictor_cut(const predictor_series_t *series,
     const predictor_ask_t *ask, void *work, predictor_cut_t *cut);
 static int predictor_fill(const predictor_series_t *series, double *y);
 static void predictor_fill_lines(double *y, uint32_t n);
+static int predictor_voice(const predictor_state_t *s, uint32_t member,
+    uint32_t votes, uint32_t naive);
 static void predictor_vote(const predictor_ask_t *ask, double *const *vote,
-    const uint32_t *voices, uint32_t n, double *out);
+    uint32_t n, double *out);
 static int predictor_finite(const double *v, size_t n);
 static void predictor_guard(const predictor_series_t *series,
     const predictor_ask_t *ask, double *out);
@@ -81,7 +78,7 @@ predictor_size(const predictor_series_t *series, const predictor_ask_t *ask,
     work = 0;
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
-        predictor_members[i].model->size(&grown, ask, &one);
+        predictor_members[i]->size(&grown, ask, &one);
         size->state += predictor_round(one.state);
         work = one.work > work ? one.work : work;
     }
@@ -101,13 +98,15 @@ predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
     predictor_wish_e wish, void *state, void *work)
 {
     int                     rc;
-    uint32_t                i, skip;
+    uint32_t                i;
     predictor_cut_t         cut;
     predictor_size_t        one;
     predictor_state_t      *s;
     predictor_series_t      whole;
 
-    static const uint32_t   wishes[] = { 0x7, 0x0, 0x1, 0x2 };
+    /* bits of the members that may vote, by predictor_wish_e */
+
+    static const uint32_t   wishes[] = { 0x1f, 0, 0x1, 0x4, 0x2 };
 
     if (predictor_check(series, ask) != SHARD_OK
         || (uint32_t) wish >= sizeof(wishes) / sizeof(wishes[0]))
@@ -130,19 +129,19 @@ predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
     s->offset[0] = predictor_round(sizeof(predictor_state_t));
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
-        predictor_members[i].model->size(&whole, ask, &one);
+        predictor_members[i]->size(&whole, ask, &one);
 
         if (i + 1 < PREDICTOR_MEMBERS) {
             s->offset[i + 1] = s->offset[i] + predictor_round(one.state);
         }
 
-        skip = i < PREDICTOR_VOTERS && !(s->wish & 1u << i);
-
-        if (skip || (i == PREDICTOR_LEVEL && s->fitted)) {
+        if ((i < PREDICTOR_DAILY && !(s->wish & 1u << i))
+            || (i == PREDICTOR_LEVEL && s->fitted))
+        {
             continue;
         }
 
-        rc = predictor_members[i].model->fit(&whole, ask,
+        rc = predictor_members[i]->fit(&whole, ask,
                                              (char *) state + s->offset[i],
                                              cut.work);
         if (rc == SHARD_OK) {
@@ -161,7 +160,7 @@ predictor_predict(const predictor_series_t *series,
 {
     int                       rc;
     size_t                    values;
-    uint32_t                  i, n, voices[PREDICTOR_VOTERS];
+    uint32_t                  i, n, naive;
     predictor_cut_t           cut;
     predictor_series_t        whole;
     const predictor_state_t  *s;
@@ -182,20 +181,15 @@ predictor_predict(const predictor_series_t *series,
 
     s = state;
     n = 0;
+    naive = 0;
     values = (size_t) ask->horizon * (1 + ask->nq);
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
-
-        /* the weekly naive only has a voice beside a regression */
-
-        if (!(s->fitted & 1u << i)
-            || (i >= PREDICTOR_VOTERS && n)
-            || (i == PREDICTOR_VOTERS - 1 && n == 0))
-        {
+        if (!predictor_voice(s, i, n, naive)) {
             continue;
         }
 
-        model = predictor_members[i].model;
+        model = predictor_members[i];
 
         rc = model->forecast(&whole, ask,
                              (const char *) state + s->offset[i],
@@ -206,7 +200,8 @@ predictor_predict(const predictor_series_t *series,
         }
 
         *used = n ? "combined" : model->name;
-        voices[n++] = predictor_members[i].voices;
+        naive |= i == PREDICTOR_WEEKLY;
+        n++;
     }
 
     if (n == 0) {
@@ -217,7 +212,7 @@ predictor_predict(const predictor_series_t *series,
         memcpy(out, cut.vote[0], values * sizeof(double));
 
     } else {
-        predictor_vote(ask, cut.vote, voices, n, out);
+        predictor_vote(ask, cut.vote, n, out);
     }
 
     predictor_guard(&whole, ask, out);
@@ -361,32 +356,61 @@ predictor_fill_lines(double *y, uint32_t n)
 }
 
 
-/* the median of all voices; of an even number, the mean of the middle two */
+/*
+ * Every fitted regression speaks, and beside them one naive model: the weekly
+ * one, else the daily one.  Without a regression the daily one stands alone,
+ * and the level without that.
+ */
+
+static int
+predictor_voice(const predictor_state_t *s, uint32_t member, uint32_t votes,
+    uint32_t naive)
+{
+    if (!(s->fitted & 1u << member)) {
+        return 0;
+    }
+
+    switch (member) {
+
+    case PREDICTOR_WEEKLY:
+        return votes > 0;
+
+    case PREDICTOR_DAILY:
+        return votes == 0 || (s->wish & 1u << member && !naive);
+
+    case PREDICTOR_LEVEL:
+        return votes == 0;
+
+    default:
+        return 1;
+    }
+}
+
+
+/* the median of all votes; of an even number, the mean of the middle two */
 
 static void
-predictor_vote(const predictor_ask_t *ask, double *const *vote,
-    const uint32_t *voices, uint32_t n, double *out)
+predictor_vote(const predictor_ask_t *ask, double *const *vote, uint32_t n,
+    double *out)
 {
-    double    sorted[PREDICTOR_VOICES];
+    double    one, sorted[PREDICTOR_VOTERS];
     size_t    k, values;
-    uint32_t  i, j, v, all;
+    uint32_t  i, j;
 
     values = (size_t) ask->horizon * (1 + ask->nq);
 
     for (k = 0; k < values; k++) {
-        all = 0;
-
         for (i = 0; i < n; i++) {
-            for (v = 0; v < voices[i]; v++) {
-                for (j = all++; j && sorted[j - 1] > vote[i][k]; j--) {
-                    sorted[j] = sorted[j - 1];
-                }
+            one = vote[i][k];
 
-                sorted[j] = vote[i][k];
+            for (j = i; j && sorted[j - 1] > one; j--) {
+                sorted[j] = sorted[j - 1];
             }
+
+            sorted[j] = one;
         }
 
-        out[k] = sorted[(all - 1) / 2] / 2 + sorted[all / 2] / 2;
+        out[k] = sorted[(n - 1) / 2] / 2 + sorted[n / 2] / 2;
     }
 }
 

@@ -4,11 +4,13 @@
  * filled, models chosen by the length of the history, their medians taken,
  * the result made sane.
  *
- *      series ─▶ fill gaps ─▶ lagreg (log) ──┬─▶ median of ─▶ guards ─▶ out
- *                        ├──▶ lagreg (raw) ──┤   members
- *                        └──▶ naive, week ───┘
- *      shorter ──────────────▶ naive, day ─────────────────▶ guards
- *      below a day ──────────▶ level ──────────────────────▶ guards
+ *      series ─▶ fill gaps ─┬─▶ lagreg (log) ───────┬─▶ median ─▶ guards
+ *                           ├─▶ lagreg-fresh (log) ─┤               │
+ *                           ├─▶ lagreg-raw ─────────┤               ▼
+ *                           └─▶ naive, week or day ─┘              out
+ *
+ *      less history:            naive, day ──────────────────▶ guards
+ *      about a day, or less:    level ───────────────────────▶ guards
  *
  * What comes out is finite, never negative unless the history is, and its
  * quantiles are in order at each step.  All of it is pure, on memory of the
@@ -27,7 +29,8 @@ typedef enum {
     PREDICTOR_COMBINED = 0,         /* the default */
     PREDICTOR_NAIVE,
     PREDICTOR_LAGREG,
-    PREDICTOR_LAGREG_RAW
+    PREDICTOR_LAGREG_RAW,
+    PREDICTOR_LAGREG_FRESH
 } predictor_wish_e;
 
 
@@ -59,8 +62,8 @@ int predictor_fit(const predictor_series_t *series,
  * Forecasts with what predictor_fit() learnt, for the same ask.  The series
  * may have moved on by up to a day since then: values added at the end, as
  * many or fewer dropped at the start.  Much cheaper than a fit.  "used" is
- * set to the name of what was used: "combined", "lagreg", "lagreg-raw",
- * "naive-week", "naive-day", "level".
+ * set to the name of what was used: "combined", "lagreg", "lagreg-fresh",
+ * "lagreg-raw", "naive-day", "level".
  */
 
 int predictor_predict(const predictor_series_t *series,

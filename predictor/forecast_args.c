@@ -44,7 +44,7 @@ static const char *const  predictor_forecast_words[] = {
 
 
 const char *const  predictor_forecast_models[] = {
-    "combined", "naive", "lagreg", "lagreg-raw", NULL
+    "combined", "naive", "lagreg", "lagreg-raw", "lagreg-fresh", NULL
 };
 
 
@@ -306,7 +306,7 @@ predictor_arg_model(const char *value, predictor_wish_e *wish)
 
     fprintf(stderr, "shard-predictor: --model \"%s\" is unknown, %s%s\n",
             value, nearest ? "nearest is " : "there are combined, naive, "
-            "lagreg, lagreg-raw", nearest ? nearest : "");
+            "lagreg, lagreg-raw, lagreg-fresh", nearest ? nearest : "");
 
     return SHARD_ERROR;
 }

@@ -80,6 +80,7 @@ extern const predictor_model_t  predictor_model_level;
 extern const predictor_model_t  predictor_model_naive_day;
 extern const predictor_model_t  predictor_model_naive_week;
 extern const predictor_model_t  predictor_model_lagreg;
+extern const predictor_model_t  predictor_model_lagreg_fresh;
 extern const predictor_model_t  predictor_model_lagreg_raw;
 
 

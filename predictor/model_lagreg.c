@@ -25,14 +25,27 @@
 #define PREDICTOR_LAGREG_RIDGE      20
 #define PREDICTOR_LAGREG_ROWS_MIN   60
 
-/* how long the past counts, where steps are short and where they are long */
+/* steps below this are short: there are enough of them in few days */
 
 #define PREDICTOR_LAGREG_SHORT_S    1800
-#define PREDICTOR_LAGREG_FRESH      10      /* days to half the weight */
-#define PREDICTOR_LAGREG_STEADY     21
-#define PREDICTOR_LAGREG_FRESH_MAX  21      /* days of origins */
-#define PREDICTOR_LAGREG_STEADY_MAX 180
 
+
+typedef enum {
+    PREDICTOR_VARIANT_LOG = 0,
+    PREDICTOR_VARIANT_FRESH,
+    PREDICTOR_VARIANT_RAW
+} predictor_lagreg_variant_e;
+
+/* how long the past counts, for short steps and for others */
+
+typedef struct {
+    uint32_t                 log;
+    uint32_t                 rows;          /* most, PREDICTOR_LAGREG_ROWS */
+    struct {
+        uint32_t             half;          /* days to half the weight */
+        uint32_t             all;           /* days of origins */
+    } days[2];
+} predictor_lagreg_memory_t;
 
 typedef struct {
     uint32_t                 h;
@@ -43,6 +56,7 @@ typedef struct {
 
 typedef struct {
     predictor_lagreg_plan_t  plan;
+    uint32_t                 variant;
     uint32_t                 log;
     uint32_t                 nfits;
     double                   scale;         /* of y: its mean size */
@@ -55,10 +69,13 @@ static void predictor_lagreg_size(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_size_t *size);
 static int predictor_lagreg_fit_log(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work);
+static int predictor_lagreg_fit_fresh(const predictor_series_t *series,
+    const predictor_ask_t *ask, void *state, void *work);
 static int predictor_lagreg_fit_raw(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work);
 static int predictor_lagreg_fit(const predictor_series_t *series,
-    const predictor_ask_t *ask, predictor_lagreg_t *lagreg, double *work);
+    const predictor_ask_t *ask, predictor_lagreg_variant_e variant,
+    predictor_lagreg_t *lagreg, double *work);
 static uint32_t predictor_lagreg_grid(uint32_t horizon, uint32_t day,
     uint32_t *grid);
 static void predictor_lagreg_scale(const predictor_series_t *series,
@@ -74,10 +91,27 @@ static const predictor_lagreg_fit_t *predictor_lagreg_nearest(
     const predictor_lagreg_t *lagreg, uint32_t h);
 
 
+/* the fresh one follows a new level, the others hold more of the rhythm */
+
+static const predictor_lagreg_memory_t  predictor_lagreg_memory[] = {
+    { 1, 4500, { { 10, 21 }, { 21, 180 } } },
+    { 1, 2000, { {  3, 10 }, {  6,  28 } } },
+    { 0, 4500, { { 10, 21 }, { 21, 180 } } }
+};
+
+
 const predictor_model_t  predictor_model_lagreg = {
     "lagreg",
     predictor_lagreg_size,
     predictor_lagreg_fit_log,
+    predictor_lagreg_forecast
+};
+
+
+const predictor_model_t  predictor_model_lagreg_fresh = {
+    "lagreg-fresh",
+    predictor_lagreg_size,
+    predictor_lagreg_fit_fresh,
     predictor_lagreg_forecast
 };
 
@@ -115,11 +149,17 @@ static int
 predictor_lagreg_fit_log(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work)
 {
-    predictor_lagreg_t  *lagreg = state;
+    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_LOG, state,
+                                work);
+}
 
-    lagreg->log = 1;
 
-    return predictor_lagreg_fit(series, ask, lagreg, work);
+static int
+predictor_lagreg_fit_fresh(const predictor_series_t *series,
+    const predictor_ask_t *ask, void *state, void *work)
+{
+    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_FRESH, state,
+                                work);
 }
 
 
@@ -127,17 +167,15 @@ static int
 predictor_lagreg_fit_raw(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work)
 {
-    predictor_lagreg_t  *lagreg = state;
-
-    lagreg->log = 0;
-
-    return predictor_lagreg_fit(series, ask, lagreg, work);
+    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_RAW, state,
+                                work);
 }
 
 
 static int
 predictor_lagreg_fit(const predictor_series_t *series,
-    const predictor_ask_t *ask, predictor_lagreg_t *lagreg, double *work)
+    const predictor_ask_t *ask, predictor_lagreg_variant_e variant,
+    predictor_lagreg_t *lagreg, double *work)
 {
     int                       rc;
     double                   *memory;
@@ -152,6 +190,7 @@ predictor_lagreg_fit(const predictor_series_t *series,
         return rc;
     }
 
+    lagreg->variant = variant;
     predictor_lagreg_scale(series, lagreg, work);
 
     if (lagreg->scale == 0) {
@@ -250,6 +289,7 @@ predictor_lagreg_scale(const predictor_series_t *series,
     uint32_t  i;
 
     sum = 0;
+    lagreg->log = predictor_lagreg_memory[lagreg->variant].log;
 
     for (i = 0; i < series->n; i++) {
         sum += fabs(series->y[i]);
@@ -293,22 +333,19 @@ predictor_lagreg_collect(const predictor_series_t *series,
     const predictor_lagreg_t *lagreg, const predictor_lagreg_view_t *view,
     uint32_t h, predictor_lagreg_rows_t *rows)
 {
-    double                          base, fresh;
-    double                         *row;
-    uint32_t                        i, t, first, last, step, days;
-    const predictor_lagreg_plan_t  *plan;
+    double                            base, half;
+    double                           *row;
+    uint32_t                          i, t, first, last, step, days, length;
+    const predictor_lagreg_plan_t    *plan;
+    const predictor_lagreg_memory_t  *memory;
 
     plan = &lagreg->plan;
+    memory = &predictor_lagreg_memory[lagreg->variant];
+    length = series->interval_s < PREDICTOR_LAGREG_SHORT_S ? 0 : 1;
+
+    half = memory->days[length].half * (double) plan->day;
+    days = memory->days[length].all;
     first = plan->start + plan->day + plan->smooth + 8;
-
-    if (series->interval_s < PREDICTOR_LAGREG_SHORT_S) {
-        fresh = PREDICTOR_LAGREG_FRESH * (double) plan->day;
-        days = PREDICTOR_LAGREG_FRESH_MAX;
-
-    } else {
-        fresh = PREDICTOR_LAGREG_STEADY * (double) plan->day;
-        days = PREDICTOR_LAGREG_STEADY_MAX;
-    }
 
     if (series->n / days > plan->day && first < series->n - days * plan->day) {
         first = series->n - days * plan->day;
@@ -319,7 +356,7 @@ predictor_lagreg_collect(const predictor_series_t *series,
     }
 
     last = series->n - 1 - h;
-    step = (last - first) / PREDICTOR_LAGREG_ROWS + 1;
+    step = (last - first) / memory->rows + 1;
     rows->m = (last - first) / step + 1;
 
     row = rows->rows;
@@ -334,7 +371,7 @@ predictor_lagreg_collect(const predictor_series_t *series,
                (PREDICTOR_LAGREG_STRIDE - rows->columns - 1)
                * sizeof(double));
 
-        rows->recency[i] = exp2(-(double) (series->n - 1 - t) / fresh);
+        rows->recency[i] = exp2(-(double) (series->n - 1 - t) / half);
     }
 
     return SHARD_OK;

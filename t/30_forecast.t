@@ -57,7 +57,8 @@ is(scalar @lines, 25, 'default horizon: a day');
 is((split /\n/, $out)[0], 'h,mean,q.90,q0.50', 'columns named as given');
 
 for my $case (['combined', 'combined'], ['naive', 'naive-day'],
-              ['lagreg', 'lagreg'], ['lagreg-raw', 'lagreg-raw'])
+              ['lagreg', 'lagreg'], ['lagreg-raw', 'lagreg-raw'],
+              ['lagreg-fresh', 'lagreg-fresh'])
 {
     ($status, $out, $err) = forecast($wave, @hourly, '--json', '--model',
                                      $case->[0]);

@@ -146,6 +146,7 @@ test_choice(void)
         { 28 * 96, 1, PREDICTOR_NAIVE, "naive-day", "naive wished" },
         { 28 * 96, 1, PREDICTOR_LAGREG, "lagreg", "lagreg wished" },
         { 28 * 96, 1, PREDICTOR_LAGREG_RAW, "lagreg-raw", "raw wished" },
+        { 28 * 96, 1, PREDICTOR_LAGREG_FRESH, "lagreg-fresh", "fresh" },
         { 60, 1, PREDICTOR_LAGREG, "level", "lagreg wished in vain" }
     };
 
@@ -480,7 +481,7 @@ test_hostile(void)
         spoil(n, &seed);
 
         series = case_series(n, 900, round % 2);
-        series.day = round % 5 ? 96 : 1 + (uint32_t) (tap_random(&seed) % 30);
+        series.day = round % 7 ? 96 : 1 + (uint32_t) (tap_random(&seed) % 30);
         series.week = round % 2 ? 7 * series.day : 0;
         ask = case_ask(1 + (uint32_t) (tap_random(&seed) % 200));
 
@@ -488,7 +489,7 @@ test_hostile(void)
             known |= isfinite(case_y[i]);
         }
 
-        rc = run(&series, &ask, (predictor_wish_e) (round % 4), 0xff);
+        rc = run(&series, &ask, (predictor_wish_e) (round % 5), 0xff);
         why = rc == SHARD_OK ? sane(&series, &ask) : "";
         failed = rc != (known ? SHARD_OK : SHARD_AGAIN) || *why;
 
