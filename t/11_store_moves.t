@@ -1,0 +1,169 @@
+#!/usr/bin/perl
+
+# The store's migrations and decisions: the function library on a real Redis,
+# then the C store (build/unit/store) against the same server.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use ShardTest;
+
+my $t = ShardTest->new(name => 'moves');
+$t->start_redis();
+
+my $r = $t->redis();
+
+$r->command('FUNCTION', 'LOAD', slurp($t->top() . '/src/lua/shard.lua'));
+
+migrations();
+decisions();
+c_store();
+
+$t->finish();
+done_testing();
+
+
+sub k { return "shard:{store}:$_[0]" }
+
+
+# an outcome as one line; an error reply too
+
+sub fcall {
+    my ($function, $nkeys, @args) = @_;
+
+    my $got = eval { $r->command('FCALL', $function, $nkeys, @args) };
+    return $got ? join(' ', @$got) : "error $@";
+}
+
+
+sub claim {
+    my ($scope, $holder, $ttl) = @_;
+
+    return fcall('shard_claim', 2, k('meta'), k('claims'), $scope, $holder,
+                 defined $ttl ? $ttl : 60000);
+}
+
+
+sub release {
+    my ($scope, $holder, $token) = @_;
+
+    return fcall('shard_release', 2, k('meta'), k('claims'), $scope, $holder,
+                 $token);
+}
+
+
+sub put {
+    my ($id, @args) = @_;
+
+    return fcall('shard_migration_put', 3, k("migration:$id"),
+                 k('migrations'), k('claims'), @args);
+}
+
+
+sub token {
+    my ($scope, $holder) = @_;
+
+    my $got = claim($scope, $holder);
+    return $got =~ /^ok (\d+)$/ ? $1 : die "claim of $scope: $got\n";
+}
+
+
+sub migrations {
+    my $id = '00000000000000ab';
+    my $token = token('shard:3', 'm');
+    my @put = ('shard:3', $token, 'm');
+
+    is(put($id, @put, 0, phase => 'planned', shard => 3, from => 'n1'),
+       'ok 1', 'a new migration');
+    is(put($id, @put, 0, phase => 'copy'), 'conflict 1', 'new once only');
+    is(put($id, @put, 1, phase => 'claimed'), 'ok 2', 'next phase');
+    is(put($id, @put, 1, phase => 'check'), 'conflict 2', 'an old state');
+    is(put($id, 'shard:3', $token - 1, 'm', 2, phase => 'x'),
+       "fenced $token m", 'an old token');
+    is(put($id, 'shard:3', $token, 'n', 2, phase => 'x'),
+       "fenced $token m", 'another holder');
+
+    my %m = @{ $r->command('HGETALL', k("migration:$id")) };
+    is($m{phase}, 'claimed', 'phase');
+    is($m{seq}, 2, 'seq');
+    is($m{id}, $id, 'id');
+    is($m{holder}, 'm', 'holder');
+    is($m{token}, $token, 'token');
+    is($m{from}, 'n1', 'earlier fields stay');
+    is($r->command('ZSCORE', k('migrations'), $id), $m{created_ms}, 'index');
+
+    like(put($id, @put, 2, seq => 9), qr/^bad field seq/, 'seq is not free');
+    like(put($id, @put, 2, a => 1, a => 2), qr/^bad field a is given twice/,
+         'a field twice');
+    like(put($id, @put, 2, 'a'), qr/^bad fields/, 'half a field');
+    like(put($id, @put, 2, 'A b' => 1), qr/^bad field 1/, 'a bad name');
+    like(put($id, @put, 'x'), qr/^bad seq/, 'seq is a number');
+    like(put('xyz', @put, 0), qr/^bad keys/, 'a bad id');
+    like(put('00000000000000AB', @put, 0), qr/^bad keys/, 'upper case');
+    like(put($id, @put, 2, shard => 4), qr/^bad migration $id is of shard 4/,
+         'another shard than the claim');
+    like(put($id, @put, 2, created_ms => 'x'), qr/^bad created_ms/,
+         'created_ms');
+
+    my $other = token('shard:4', 'm');
+    like(put($id, 'shard:4', $other, 'm', 2), qr/^bad migration $id is of/,
+         'the claim of another shard');
+    is($r->command('HGET', k("migration:$id"), 'seq'), 2, 'it stands at 2');
+    release('shard:3', 'm', $token);
+    is(put($id, @put, 2), 'fenced 0 ', 'after the release');
+}
+
+
+sub decisions {
+    my $id = '00000000000000cd';
+    my $add = sub {
+        fcall('shard_decision_add', 3, k("decision:$id"), k('decisions'),
+              k("migration:$id"), id => $id, shard => 3, @_);
+    };
+    my $length = sub { $r->command('XLEN', k('decisions')) };
+
+    like($add->(), qr/^ok \d+-\d+$/, 'a decision');
+    is($length->(), 1, 'one entry');
+    is($add->(), 'conflict planned', 'the same again');
+    is($length->(), 1, 'still one');
+
+    my $token = token('shard:3', 'm');
+    put($id, 'shard:3', $token, 'm', 0, phase => 'copy');
+    is($add->(), 'conflict copy', 'while it moves');
+    put($id, 'shard:3', $token, 'm', 1, phase => 'rolled-back');
+    like($add->(), qr/^ok /, 'after it rolled back');
+    is($add->(), 'conflict rolled-back', 'and that only once');
+    is($length->(), 2, 'two entries');
+    put($id, 'shard:3', $token, 'm', 2, phase => 'done');
+    is($add->(), 'conflict done', 'never after it is done');
+    is_deeply({ @{ $r->command('HGETALL', k("decision:$id")) } },
+              { id => $id, shard => 3, after_seq => 2 }, 'its hash');
+    like($add->(after_seq => 1), qr/^bad field after_seq/, 'a reserved name');
+}
+
+
+sub c_store {
+    my $program = $t->program('unit/store');
+
+    if (!-x $program) {
+        return fail("$program is not built: make units");
+    }
+
+    $r->command('FLUSHALL');
+    $r->command('FUNCTION', 'FLUSH');
+
+    local $ENV{REDIS_ADDR} = $t->redis_addr();
+    local $ENV{REDIS_SOCKET} = $t->{redis_socket};
+
+    my @lines = `$program 2>&1`;
+    my $status = $?;
+
+    is($status, 0, 'the C store') or diag(@lines);
+    cmp_ok(scalar(grep { /^ok / } @lines), '>', 60, 'with its checks');
+    is(scalar(grep { /^not ok / } @lines), 0, 'none failed');
+}
