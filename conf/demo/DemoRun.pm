@@ -109,7 +109,7 @@ sub start_replay {
     $self->{begin_ms} = int(time() * 1000) + 1000;
     $self->{day_ms} = $self->{begin_ms} + LEAD * $self->{step_ms};
 
-    $t->add(name => 'load',
+    $t->add(name => 'load', ends => 1,
             argv => [ $t->program('shardload'), '--url', $t->url(''),
                       '--schedule', $schedule, '--seed', $self->{seed},
                       '--start-at', $self->{begin_ms}, '--verify',
@@ -150,6 +150,10 @@ redis:
     addr: ${\ $self->{t}->redis_addr() }
 keyspace: ${\ KEYSPACE }
 name: m1
+scan: 50ms
+gate:
+    probes: 10
+    probe_interval: 10ms
 CONF
 }
 

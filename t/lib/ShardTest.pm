@@ -31,6 +31,7 @@ use Time::HiRes qw/ sleep time /;
 
 use ShardTest::Process;
 use ShardTest::Redis;
+use ShardTest::Load;
 use ShardTest::Nginx;
 use ShardTest::Table;
 

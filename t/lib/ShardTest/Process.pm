@@ -12,7 +12,8 @@ use POSIX qw/ WNOHANG /;
 use Time::HiRes qw/ sleep time /;
 
 
-# name, argv (array), log (file), env (hash), ready (sub, true when it serves)
+# name, argv (array), log (file), env (hash), ready (sub, true when it serves),
+# ends (it is meant to end by itself)
 
 sub new {
     my ($class, %args) = @_;
@@ -175,6 +176,7 @@ sub crashed {
     my ($self) = @_;
 
     return 0 if !$self->{pid} || $self->alive();
+    return $self->{status} & 127 if $self->{ends} && !$self->{asked};
     return !$self->{asked};
 }
 

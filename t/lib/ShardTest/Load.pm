@@ -1,0 +1,141 @@
+package ShardTest;
+
+# Load and moves of shards, for tests of the whole.
+
+use warnings;
+use strict;
+
+use JSON::PP;
+
+
+sub wait_for (&$$);        # of ShardTest.pm, which comes after this file
+
+
+# shardload beside the test, until end_load(); it ends by itself after
+# "seconds" (600)
+
+sub start_load {
+    my ($self, %args) = @_;
+
+    my $name = $args{name} || 'load';
+
+    $self->{process}{$name} = undef;
+
+    return $self->add(
+        name => $name, ends => 1,
+        argv => [ $self->program('shardload'), '--url', $self->url(''),
+                  '--rate', $args{rate} || 300,
+                  '--seconds', $args{seconds} || 600,
+                  '--shards', $self->{shards}, '--verify', '--poisson',
+                  '--prefix', $args{prefix} || 'k',
+                  '--timeout', $args{timeout} || 15,
+                  '--seed', $args{seed} || int(rand(1e9)),
+                  '--report', "$self->{dir}/$name.json",
+                  @{ $args{options} || [] } ]);
+}
+
+
+# no more requests, everything read back: the loader's account
+
+sub end_load {
+    my ($self, $name) = @_;
+
+    $name ||= 'load';
+
+    my $load = $self->process($name);
+
+    $load->signal('TERM');
+    wait_for { !$load->alive() } 90, 'shardload reads everything back';
+
+    return decode_json(slurp("$self->{dir}/$name.json"));
+}
+
+
+# nothing failed, lost or reordered, as one test each
+
+sub load_is_clean {
+    my ($self, $report, $name) = @_;
+
+    my $tb = Test::More->builder();
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    $tb->note("$name: $report->{requests} requests, "
+              . "$report->{acknowledged_writes} writes and "
+              . "$report->{acknowledged_appends} appends acknowledged, "
+              . "$report->{held}{count} held, p99 "
+              . sprintf('%.1f', $report->{latency}{p99_ms}) . " ms, seed "
+              . $report->{seed});
+
+    my $clean = 1;
+
+    for my $field (qw/ failed lost_writes reordered stale_reads unverified /) {
+        $clean &= $tb->is_num($report->{$field}, 0, "$name: no $field");
+    }
+
+    $tb->diag($_) for $clean ? () : @{ $report->{notes} };
+    return $clean;
+}
+
+
+# by hand; its id
+
+sub migrate {
+    my ($self, $shard, $node) = @_;
+
+    return $self->ctl('migrate', $shard, $node)->{id};
+}
+
+
+sub migration {
+    my ($self, $id) = @_;
+
+    return $self->redis()->hash($self->key("migration:$id"));
+}
+
+
+# until each has ended; the ids of those that did not end in "done"
+
+sub wait_migrations {
+    my ($self, $seconds, @ids) = @_;
+
+    my %phase;
+
+    wait_for {
+        for my $id (@ids) {
+            next if ($phase{$id} || '') =~ /^(done|rolled-back)$/;
+            $phase{$id} = $self->migration($id)->{phase} || 'none';
+        }
+        !grep { !/^(done|rolled-back)$/ } values %phase;
+    } $seconds, 'migrations end: ' . join(' ', @ids);
+
+    return grep { $phase{$_} ne 'done' } @ids;
+}
+
+
+# a migrator's configuration with the short times of a test
+
+sub migrator_conf {
+    my ($self, $name, $more) = @_;
+
+    my ($addr, $keyspace) = ($self->redis_addr(), $self->{keyspace});
+    $more = '' if !defined $more;
+
+    return <<"CONF";
+redis:
+    addr: $addr
+keyspace: $keyspace
+name: $name
+scan: 50ms
+claim:
+    ttl: 1s
+gate:
+    probes: 5
+    probe_interval: 5ms
+copy:
+    catch_up_window: 200ms
+$more
+CONF
+}
+
+
+1;
