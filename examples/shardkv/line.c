@@ -1,0 +1,423 @@
+
+/*
+ * Lines of snapshots and logs, docs/backend-contract.md:
+ *
+ *   log       {"p":POSITION,"op":"put|del|append","k":"KEY","v":"BASE64"}
+ *   snapshot  {"k":"KEY","v":"BASE64"}  or  {"q":"KEY","n":INDEX,"v":...}
+ *   queue     {"n":INDEX,"v":"BASE64"}
+ *
+ * and the packed form in which decoded ones wait for the writer:
+ *
+ *   op (1)  klen (1)  n (8)  vlen (8)  key  value
+ */
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "shardkv.h"
+
+
+#define SHARDKV_ITEM_HEAD  18
+
+
+static int shardkv_line_parse(const char *line, size_t len, json_t **obj,
+    char *err);
+static int shardkv_line_key(json_t *obj, const char *name,
+    shardkv_item_t *item, char *err);
+static int shardkv_line_number(json_t *obj, const char *name,
+    shardkv_item_t *item, char *err);
+static int shardkv_line_add(json_t *obj, shardkv_item_t *item,
+    shardkv_buf_t *items, char *err);
+
+
+int
+shardkv_buf_reserve(shardkv_buf_t *b, size_t more)
+{
+    char    *p;
+    size_t   size;
+
+    if (b->size - b->len >= more) {
+        return SHARD_OK;
+    }
+
+    size = b->size ? b->size : 256;
+
+    while (size - b->len < more) {
+        size *= 2;
+    }
+
+    p = realloc(b->data, size);
+
+    if (p == NULL) {
+        return SHARD_ERROR;
+    }
+
+    b->data = p;
+    b->size = size;
+
+    return SHARD_OK;
+}
+
+
+int
+shardkv_items_add(shardkv_buf_t *b, const shardkv_item_t *item)
+{
+    char  *p;
+
+    if (shardkv_buf_reserve(b, SHARDKV_ITEM_HEAD + item->klen + item->vlen)
+        != SHARD_OK)
+    {
+        return SHARD_ERROR;
+    }
+
+    p = b->data + b->len;
+
+    p[0] = (char) item->op;
+    p[1] = (char) item->klen;
+    shardkv_put64(p + 2, item->n);
+    shardkv_put64(p + 10, item->vlen);
+    memcpy(p + SHARDKV_ITEM_HEAD, item->key, item->klen);
+
+    if (item->vlen && item->value) {
+        memcpy(p + SHARDKV_ITEM_HEAD + item->klen, item->value, item->vlen);
+    }
+
+    b->len += SHARDKV_ITEM_HEAD + item->klen + item->vlen;
+
+    return SHARD_OK;
+}
+
+
+int
+shardkv_items_next(const shardkv_buf_t *b, size_t *offset,
+    shardkv_item_t *item)
+{
+    const char  *p;
+
+    if (*offset >= b->len) {
+        return 0;
+    }
+
+    p = b->data + *offset;
+
+    item->op = (shardkv_op_e) p[0];
+    item->klen = (uint8_t) p[1];
+    item->n = shardkv_get64(p + 2);
+    item->vlen = shardkv_get64(p + 10);
+    item->key = p + SHARDKV_ITEM_HEAD;
+    item->value = item->key + item->klen;
+
+    *offset += SHARDKV_ITEM_HEAD + item->klen + item->vlen;
+
+    return 1;
+}
+
+
+int
+shardkv_line_decode_log(const char *line, size_t len, shardkv_buf_t *items,
+    char *err)
+{
+    int              rc;
+    json_t          *obj;
+    const char      *op;
+    shardkv_item_t   item;
+
+    if (shardkv_line_parse(line, len, &obj, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    memset(&item, 0, sizeof(item));
+
+    rc = SHARD_ERROR;
+    op = json_string_value(json_object_get(obj, "op"));
+
+    if (op && strcmp(op, "put") == 0) {
+        item.op = SHARDKV_PUT;
+
+    } else if (op && strcmp(op, "del") == 0) {
+        item.op = SHARDKV_DEL;
+
+    } else if (op && strcmp(op, "append") == 0) {
+        item.op = SHARDKV_APPEND;
+    }
+
+    if (item.op == 0) {
+        snprintf(err, SHARD_ERR_SIZE,
+                 "\"op\" is none of \"put\", \"del\", \"append\"");
+
+    } else if (shardkv_line_number(obj, "p", &item, err) == SHARD_OK
+               && shardkv_line_key(obj, "k", &item, err) == SHARD_OK)
+    {
+        rc = shardkv_line_add(obj, &item, items, err);
+    }
+
+    json_decref(obj);
+
+    return rc;
+}
+
+
+int
+shardkv_line_decode_snapshot(const char *line, size_t len,
+    shardkv_buf_t *items, char *err)
+{
+    int              rc;
+    json_t          *obj;
+    shardkv_item_t   item;
+
+    if (shardkv_line_parse(line, len, &obj, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    memset(&item, 0, sizeof(item));
+
+    if (json_object_get(obj, "q") == NULL) {
+        item.op = SHARDKV_PUT;
+        rc = shardkv_line_key(obj, "k", &item, err);
+
+    } else if (json_object_get(obj, "k")) {
+        snprintf(err, SHARD_ERR_SIZE, "both \"k\" and \"q\"");
+        rc = SHARD_ERROR;
+
+    } else {
+        item.op = SHARDKV_APPEND;
+        rc = shardkv_line_key(obj, "q", &item, err);
+
+        if (rc == SHARD_OK) {
+            rc = shardkv_line_number(obj, "n", &item, err);
+        }
+    }
+
+    if (rc == SHARD_OK) {
+        rc = shardkv_line_add(obj, &item, items, err);
+    }
+
+    json_decref(obj);
+
+    return rc;
+}
+
+
+static int
+shardkv_line_parse(const char *line, size_t len, json_t **obj, char *err)
+{
+    json_error_t  e;
+
+    *obj = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+
+    if (*obj == NULL) {
+        snprintf(err, SHARD_ERR_SIZE, "bad JSON at byte %d: %.120s",
+                 e.position, e.text);
+        return SHARD_ERROR;
+    }
+
+    if (!json_is_object(*obj)) {
+        snprintf(err, SHARD_ERR_SIZE, "not a JSON object");
+        json_decref(*obj);
+        return SHARD_ERROR;
+    }
+
+    return SHARD_OK;
+}
+
+
+static int
+shardkv_line_key(json_t *obj, const char *name, shardkv_item_t *item,
+    char *err)
+{
+    json_t  *val;
+
+    val = json_object_get(obj, name);
+
+    item->key = json_string_value(val);
+    item->klen = json_string_length(val);
+
+    if (item->key == NULL || item->klen == 0
+        || item->klen > SHARDKV_KEY_MAX)
+    {
+        snprintf(err, SHARD_ERR_SIZE, "\"%s\" is not a string of 1 to %d "
+                 "bytes", name, SHARDKV_KEY_MAX);
+        return SHARD_ERROR;
+    }
+
+    return SHARD_OK;
+}
+
+
+static int
+shardkv_line_number(json_t *obj, const char *name, shardkv_item_t *item,
+    char *err)
+{
+    json_t  *val;
+
+    val = json_object_get(obj, name);
+
+    if (!json_is_integer(val) || json_integer_value(val) < 1) {
+        snprintf(err, SHARD_ERR_SIZE, "\"%s\" is not an integer from 1 on",
+                 name);
+        return SHARD_ERROR;
+    }
+
+    item->n = (uint64_t) json_integer_value(val);
+
+    return SHARD_OK;
+}
+
+
+/* the value is decoded in place behind the key: it may be 1 MiB long */
+
+static int
+shardkv_line_add(json_t *obj, shardkv_item_t *item, shardkv_buf_t *items,
+    char *err)
+{
+    long         vlen;
+    size_t       len, at;
+    json_t      *val;
+    const char  *text;
+
+    val = json_object_get(obj, "v");
+
+    if (item->op == SHARDKV_DEL) {
+        text = "";
+        len = 0;
+
+    } else {
+        text = json_string_value(val);
+        len = json_string_length(val);
+    }
+
+    if (text == NULL || len > SHARDKV_BASE64_MAX) {
+        snprintf(err, SHARD_ERR_SIZE, "\"v\" is not a string of at most %d "
+                 "bytes", SHARDKV_BASE64_MAX);
+        return SHARD_ERROR;
+    }
+
+    at = items->len;
+    item->vlen = len / 4 * 3;
+    item->value = NULL;
+
+    if (shardkv_items_add(items, item) != SHARD_OK) {
+        snprintf(err, SHARD_ERR_SIZE, "no memory");
+        return SHARD_ERROR;
+    }
+
+    vlen = shardkv_base64_decode(items->data + at + SHARDKV_ITEM_HEAD
+                                 + item->klen, text, len);
+
+    if (vlen < 0 || vlen > SHARDKV_VALUE_MAX) {
+        items->len = at;
+        snprintf(err, SHARD_ERR_SIZE, vlen < 0 ? "\"v\" is not Base64"
+                 : "\"v\" holds more than 1 MiB");
+        return SHARD_ERROR;
+    }
+
+    shardkv_put64(items->data + at + 10, (uint64_t) vlen);
+    items->len = at + SHARDKV_ITEM_HEAD + item->klen + vlen;
+
+    return SHARD_OK;
+}
+
+
+int
+shardkv_key_valid(const char *key, size_t len)
+{
+    size_t   i;
+    json_t  *str;
+
+    for (i = 0; i < len && (key[i] & 0x80) == 0; i++) {
+        /* void */
+    }
+
+    if (i == len) {
+        return len > 0;
+    }
+
+    str = json_stringn(key, len);
+    json_decref(str);
+
+    return str != NULL;
+}
+
+
+static void
+shardkv_line_string(shardkv_buf_t *out, const char *s, size_t len)
+{
+    char          *p;
+    size_t         i;
+    unsigned char  ch;
+
+    p = out->data + out->len;
+    *p++ = '"';
+
+    for (i = 0; i < len; i++) {
+        ch = (unsigned char) s[i];
+
+        if (ch == '"' || ch == '\\') {
+            *p++ = '\\';
+            *p++ = (char) ch;
+
+        } else if (ch < 0x20) {
+            p += sprintf(p, "\\u%04x", ch);
+
+        } else {
+            *p++ = (char) ch;
+        }
+    }
+
+    *p++ = '"';
+    out->len = p - out->data;
+}
+
+
+int
+shardkv_line_encode(shardkv_line_e kind, const shardkv_item_t *item,
+    shardkv_buf_t *out)
+{
+    static const char *const  ops[] = { "", "put", "del", "append" };
+
+    /* 128: braces, names, numbers */
+
+    if (shardkv_buf_reserve(out, 128 + 6 * item->klen
+                                 + (item->vlen + 2) / 3 * 4) != SHARD_OK)
+    {
+        return SHARD_ERROR;
+    }
+
+    if (kind == SHARDKV_LINE_LOG) {
+        out->len += sprintf(out->data + out->len,
+                            "{\"p\":%llu,\"op\":\"%s\",\"k\":",
+                            (unsigned long long) item->n, ops[item->op]);
+        shardkv_line_string(out, item->key, item->klen);
+
+    } else if (kind == SHARDKV_LINE_QUEUE) {
+        out->len += sprintf(out->data + out->len, "{\"n\":%llu",
+                            (unsigned long long) item->n);
+
+    } else {
+        out->len += sprintf(out->data + out->len, "{\"%c\":",
+                            item->op == SHARDKV_APPEND ? 'q' : 'k');
+        shardkv_line_string(out, item->key, item->klen);
+
+        if (item->op == SHARDKV_APPEND) {
+            out->len += sprintf(out->data + out->len, ",\"n\":%llu",
+                                (unsigned long long) item->n);
+        }
+    }
+
+    if (item->op != SHARDKV_DEL) {
+        memcpy(out->data + out->len, ",\"v\":\"", 6);
+        out->len += 6;
+        out->len += shardkv_base64_encode(out->data + out->len, item->value,
+                                          item->vlen);
+        out->data[out->len++] = '"';
+    }
+
+    memcpy(out->data + out->len, "}\n", 2);
+    out->len += 2;
+
+    return SHARD_OK;
+}

@@ -1,0 +1,111 @@
+
+/*
+ * The queue in front of a thread: requests are taken all at once and in the
+ * order of arrival.  Its length is bounded by the number of connections.
+ */
+
+
+#include "shardkv.h"
+
+
+int
+shardkv_queue_start(shardkv_queue_t *q, void *(*main)(void *), void *data)
+{
+    pthread_condattr_t  attr;
+
+    pthread_mutex_init(&q->mutex, NULL);
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->cond, &attr);
+    pthread_condattr_destroy(&attr);
+
+    if (pthread_create(&q->thread, NULL, main, data) != 0) {
+        return SHARD_ERROR;
+    }
+
+    q->started = 1;
+
+    return SHARD_OK;
+}
+
+
+void
+shardkv_queue_push(shardkv_queue_t *q, shardkv_request_t *r)
+{
+    unsigned  empty;
+
+    r->next = NULL;
+
+    pthread_mutex_lock(&q->mutex);
+
+    empty = (q->head == NULL);
+
+    if (empty) {
+        q->head = r;
+
+    } else {
+        q->tail->next = r;
+    }
+
+    q->tail = r;
+
+    pthread_mutex_unlock(&q->mutex);
+
+    if (empty) {
+        pthread_cond_signal(&q->cond);
+    }
+}
+
+
+void
+shardkv_queue_nudge(shardkv_queue_t *q)
+{
+    pthread_mutex_lock(&q->mutex);
+    q->nudged = 1;
+    pthread_mutex_unlock(&q->mutex);
+
+    pthread_cond_signal(&q->cond);
+}
+
+
+shardkv_request_t *
+shardkv_queue_take(shardkv_queue_t *q, unsigned block)
+{
+    shardkv_request_t  *list;
+
+    pthread_mutex_lock(&q->mutex);
+
+    while (block && q->head == NULL && !q->nudged && !q->stop) {
+        pthread_cond_wait(&q->cond, &q->mutex);
+    }
+
+    list = q->head;
+    q->head = NULL;
+    q->tail = NULL;
+    q->nudged = 0;
+
+    pthread_mutex_unlock(&q->mutex);
+
+    return list;
+}
+
+
+/* the thread works off what waits and ends */
+
+void
+shardkv_queue_stop(shardkv_queue_t *q)
+{
+    if (!q->started) {
+        return;
+    }
+
+    pthread_mutex_lock(&q->mutex);
+    q->stop = 1;
+    pthread_mutex_unlock(&q->mutex);
+
+    pthread_cond_signal(&q->cond);
+    pthread_join(q->thread, NULL);
+
+    q->started = 0;
+}

@@ -1,0 +1,502 @@
+
+/*
+ * shardkv: a durable key-value and append-queue backend, the reference of
+ * docs/backend-contract.md.  libmicrohttpd in front, LMDB below.
+ *
+ * A request's way:
+ *
+ *            MHD threads (epoll)                          other threads
+ *
+ *   bytes ─▶ http.c: access handler
+ *              route.c: path, method, headers
+ *              upload.c: NDJSON body ── full chunk ─────▶ writer
+ *                 │ body complete
+ *                 ▼
+ *              /_shard/, /health ────────────┐
+ *              ordinary: capacity.c slot     │
+ *                 │ now      │ later         │
+ *                 │          └─ suspended ───│─────────▶ pace.c ─┐
+ *                 │        ┌─ resumed ◀──────│───────────────────┤
+ *                 ▼        ▼                 ▼                   │ write
+ *              read: kv.c, contract.c, stream.c                  │
+ *              write, role, hold ─ suspended ──────────▶ writer.c ◀──┘
+ *              digest ──────────── suspended ──────────▶ digest.c
+ *                                                           │
+ *   bytes ◀─ http.c: answer ◀───── resumed ◀────────────────┘
+ *
+ * There is one writer.  It takes everything that waits, applies it in the
+ * order of arrival in one LMDB transaction (apply.c), commits (one fsync),
+ * and only then lets the answers go.  Role and epoch are checked inside that
+ * transaction, and a change of role goes the same way, so a seal stands
+ * after all writes acknowledged before it and before all refused after it.
+ *
+ * Ownership: a request belongs to the MHD thread of its connection except
+ * between shardkv_hand() and shardkv_resume(), when it belongs to the thread
+ * it was handed to.
+ */
+
+
+#ifndef _SHARDKV_H_INCLUDED_
+#define _SHARDKV_H_INCLUDED_
+
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lmdb.h>
+#include <microhttpd.h>
+
+#include "shard_codec.h"
+#include "shard_key.h"
+#include "shard_types.h"
+
+#include "capacity.h"
+
+
+#define SHARDKV_KEY_MAX        255
+#define SHARDKV_VALUE_MAX      (1024 * 1024)
+#define SHARDKV_ROLE_MAX       4096              /* bytes of a role's JSON */
+#define SHARDKV_BASE64_MAX     ((SHARDKV_VALUE_MAX + 2) / 3 * 4)
+#define SHARDKV_LINE_MAX       (SHARDKV_BASE64_MAX + 6 * SHARDKV_KEY_MAX + 256)
+#define SHARDKV_CHUNK          (256 * 1024)      /* of a snapshot, per txn */
+#define SHARDKV_LOG_BODY_MAX   (32 * 1024 * 1024)
+#define SHARDKV_LOG_SEND_MAX   (8 * 1024 * 1024)
+#define SHARDKV_DISCARD_MAX    (64 * 1024 * 1024)
+#define SHARDKV_UPLOADS_MAX    8                 /* at a time */
+#define SHARDKV_STREAMS_MAX    16                /* snapshots and logs sent */
+#define SHARDKV_PARTS_MAX      1024
+#define SHARDKV_LOG_LIMIT      10000
+#define SHARDKV_LOG_LIMIT_MAX  100000
+#define SHARDKV_CONNECTIONS    1024
+#define SHARDKV_KEY_BUF        (4 + 4 + 1 + SHARDKV_KEY_MAX + 8)
+#define SHARDKV_NUMBER_MAX     ((uint64_t) INT64_MAX)   /* what JSON carries */
+
+/* how long ordinary requests may wait for their slot */
+
+#define SHARDKV_QUEUE_NS       (10 * 1000000000ull)
+
+/* map beyond --map-size, so that a full node can still be sealed, deleted
+ * from and cleaned up */
+
+#define SHARDKV_RESERVE        (16 * 1024 * 1024)
+
+
+typedef enum {
+    SHARDKV_NONE = 0,
+    SHARDKV_STANDBY,
+    SHARDKV_PRIMARY,
+    SHARDKV_TARGET              /* only as what a sender takes us for */
+} shardkv_role_e;
+
+typedef enum {
+    SHARDKV_HEALTH = 0,
+    SHARDKV_KV_GET,
+    SHARDKV_KV_PUT,
+    SHARDKV_KV_DELETE,
+    SHARDKV_QUEUE_GET,
+    SHARDKV_QUEUE_APPEND,
+    SHARDKV_SNAPSHOT_GET,
+    SHARDKV_SNAPSHOT_PUT,
+    SHARDKV_LOG_GET,
+    SHARDKV_LOG_POST,
+    SHARDKV_DIGEST,
+    SHARDKV_ROLE,
+    SHARDKV_HOLD,
+    SHARDKV_RESUME,
+    SHARDKV_STATS
+} shardkv_call_e;
+
+typedef enum {
+    SHARDKV_PUT = 1,
+    SHARDKV_DEL,
+    SHARDKV_APPEND
+} shardkv_op_e;
+
+
+/* the durable record of a shard; an unknown shard is all zero, log_first 1 */
+
+typedef struct {
+    shardkv_role_e   role;
+    unsigned         held;          /* queues are not delivered */
+    uint32_t         epoch;
+    uint32_t         generation;    /* prefix of its data, queues and log */
+    uint64_t         position;      /* of its last write */
+    uint64_t         log_first;     /* log holds log_first .. position */
+    uint64_t         items;         /* values and queue entries */
+    uint64_t         bytes;         /* keys and values of those */
+    uint64_t         queued;        /* queue entries */
+    uint64_t         rate_ms;       /* when "rate" was true, since 1970 */
+    double           rate;          /* writes per second, decaying */
+} shardkv_shard_t;
+
+
+typedef struct {
+    MDB_env         *env;
+    MDB_dbi          meta;          /* shard -> shardkv_shard_t */
+    MDB_dbi          data;          /* shard, generation, key -> value */
+    MDB_dbi          queue;         /* ..., key length, key, n -> value */
+    MDB_dbi          log;           /* shard, generation, position -> entry */
+    MDB_dbi          garbage;       /* shard, generation -> nothing */
+    uint64_t         map_size;      /* without the reserve */
+    uint64_t         log_keep;      /* entries per shard */
+    unsigned         full;          /* writer's: nothing may be added */
+    int              lock_fd;
+    char            *dir;
+    pthread_mutex_t  mutex;         /* of the idle read transactions */
+    size_t           nidle;
+    MDB_txn         *idle[64];
+} shardkv_store_t;
+
+
+/* one entry of a log, or line of a snapshot; points into foreign memory */
+
+typedef struct {
+    shardkv_op_e     op;
+    uint64_t         n;             /* log: position; append: index */
+    size_t           klen;
+    size_t           vlen;
+    const char      *key;
+    const char      *value;
+} shardkv_item_t;
+
+/* items behind each other, packed */
+
+typedef struct {
+    size_t           len;
+    size_t           size;
+    char            *data;
+} shardkv_buf_t;
+
+
+/* what is answered: a body, or (code) an error object */
+
+typedef struct {
+    unsigned         status;
+    unsigned         has_position;
+    uint64_t         position;
+    const char      *type;          /* of "body"; static */
+    char            *body;          /* malloc()ed, or NULL */
+    size_t           len;
+    const char      *code;          /* static; NULL: no error */
+    char             message[SHARD_ERR_SIZE];
+} shardkv_answer_t;
+
+
+/* whom the sender takes us for */
+
+typedef struct {
+    unsigned         has_shard;
+    unsigned         has_epoch;
+    uint32_t         epoch;
+    shardkv_role_e   role;          /* SHARDKV_NONE: it did not say */
+} shardkv_sender_t;
+
+
+typedef struct shardkv_upload_s   shardkv_upload_t;
+typedef struct shardkv_request_s  shardkv_request_t;
+
+struct shardkv_upload_s {
+    shardkv_buf_t      items;       /* decoded, not yet with the writer */
+    shardkv_buf_t      line;        /* the unfinished one */
+    uint64_t           lines;
+    uint32_t           generation;  /* staging one, given by the writer */
+    unsigned           begun;       /* its garbage mark is committed */
+    unsigned           last;        /* the writer is to switch to it */
+    uint64_t           nitems;      /* committed into staging */
+    uint64_t           bytes;
+    uint64_t           queued;
+    shardkv_upload_t  *next;        /* of the writer's list */
+};
+
+
+/*
+ *            ┌───────────▶ STORING        a snapshot's chunk is written
+ *            ▼                │
+ *        RECEIVING ◀──────────┘
+ *            │ ├────▶ PACED ──────┐      waits for its slot
+ *            │ │        │         ▼
+ *            │ └────────│─────▶ WORKING   with the writer or the digest
+ *            ▼          ▼         │
+ *         RUNNING ◀─────┘         │      a read, in the MHD thread
+ *            │                    │
+ *            └──────▶ ANSWER ◀────┘
+ */
+
+typedef enum {
+    SHARDKV_RECEIVING = 0,
+    SHARDKV_STORING,
+    SHARDKV_PACED,
+    SHARDKV_WORKING,
+    SHARDKV_RUNNING,
+    SHARDKV_ANSWER
+} shardkv_state_e;
+
+
+typedef struct {
+    const char        *path;        /* "/kv/", or the word after the shard */
+    const char        *method;
+    shardkv_call_e     call;
+    unsigned           data;        /* under /_shard/ID/ */
+    unsigned           write;       /* goes to the writer */
+    size_t             body_max;    /* 0: a body is not read */
+    unsigned           lines;       /* NDJSON, decoded as it arrives */
+} shardkv_route_t;
+
+
+typedef struct shardkv_server_s  shardkv_server_t;
+
+struct shardkv_request_s {
+    shardkv_server_t       *server;
+    struct MHD_Connection  *connection;
+    const shardkv_route_t  *route;      /* NULL: refused already */
+    _Atomic int             state;      /* shardkv_state_e */
+
+    shard_id_t              shard;
+    shardkv_sender_t        sender;
+    size_t                  klen;
+    char                    key[SHARDKV_KEY_MAX + 1];
+    uint64_t                position;   /* snapshot's, log's from=, at= */
+    unsigned                has_at;
+    uint64_t                limit;      /* log's limit=, digest's parts= */
+    shardkv_role_e          role;       /* PUT role */
+    uint32_t                epoch;
+
+    shardkv_buf_t           body;
+    shardkv_upload_t       *upload;
+    uint64_t                discarded;  /* bytes read after an error */
+
+    uint64_t                start_ns;   /* its slot, monotonic */
+    shardkv_request_t      *next;       /* of the queue it waits in */
+    struct MHD_Response    *response;   /* of a stream */
+    shardkv_answer_t        answer;
+};
+
+
+typedef struct {
+    pthread_mutex_t         mutex;
+    pthread_cond_t          cond;
+    shardkv_request_t      *head;
+    shardkv_request_t      *tail;
+    atomic_uint             stop;
+    unsigned                nudged;
+    unsigned                started;
+    pthread_t               thread;
+} shardkv_queue_t;
+
+
+struct shardkv_server_s {
+    const char             *name;
+    double                  capacity;   /* requests per second, 0: any */
+    shardkv_store_t         store;
+    struct MHD_Daemon      *daemon;
+
+    shardkv_queue_t         writer;
+    shardkv_queue_t         scanner;
+    shardkv_queue_t         pacer;
+    shardkv_capacity_t      bucket;     /* under pacer.mutex */
+
+    pthread_mutex_t         uploads_mutex;
+    shardkv_upload_t       *uploads;
+    unsigned                nuploads;
+    atomic_uint             garbage;    /* there may be some */
+
+    atomic_uint             streams;
+    atomic_uint             requests;   /* begun, not completed */
+    atomic_uint             suspended;
+    atomic_uint             stopping;
+};
+
+
+/* http.c */
+
+enum MHD_Result shardkv_access(void *cls, struct MHD_Connection *connection,
+    const char *url, const char *method, const char *version,
+    const char *data, size_t *size, void **ctx);
+void shardkv_completed(void *cls, struct MHD_Connection *connection,
+    void **ctx, enum MHD_RequestTerminationCode code);
+
+/* SHARD_AGAIN: suspended, and the thread's behind "q" from now on;
+ * SHARD_OK: the server stops, the answer says so */
+
+int shardkv_hand(shardkv_request_t *r, shardkv_state_e state,
+    shardkv_queue_t *q);
+void shardkv_resume(shardkv_request_t *r, shardkv_state_e state);
+void shardkv_state(shardkv_request_t *r, shardkv_state_e state);
+
+/* answer.c */
+
+#if (__GNUC__)
+__attribute__((format(printf, 4, 5)))
+#endif
+void shardkv_refuse(shardkv_answer_t *a, unsigned status, const char *code,
+    const char *fmt, ...);
+void shardkv_refuse_at(shardkv_answer_t *a, unsigned status, const char *code,
+    uint64_t position, const char *message);
+void shardkv_done(shardkv_answer_t *a, unsigned status);
+void shardkv_answer_reset(shardkv_answer_t *a);
+void shardkv_broken(shardkv_answer_t *a, const char *where, int rc);
+
+#if (__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void shardkv_json(shardkv_answer_t *a, const char *fmt, ...);
+enum MHD_Result shardkv_send(shardkv_request_t *r);
+
+/* route.c: sets r->route and what path and headers say, or r->answer */
+
+int shardkv_route(shardkv_request_t *r, const char *url, const char *method);
+
+/* kv.c */
+
+int shardkv_owner_check(const shardkv_shard_t *s,
+    const shardkv_sender_t *sender, unsigned write, shardkv_answer_t *a);
+int shardkv_owner_precheck(shardkv_request_t *r);
+void shardkv_kv_get(shardkv_request_t *r);
+void shardkv_queue_get(shardkv_request_t *r);
+
+/* contract.c */
+
+int shardkv_role_decode(shardkv_request_t *r);
+void shardkv_stats(shardkv_request_t *r);
+void shardkv_snapshot_get(shardkv_request_t *r);
+void shardkv_log_get(shardkv_request_t *r);
+
+/* stream.c: owns txn from the call on, whatever it returns */
+
+int shardkv_stream_snapshot(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s);
+int shardkv_stream_log(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s, uint64_t last);
+int shardkv_stream_queue(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s);
+
+/* digest.c */
+
+int shardkv_scanner_start(shardkv_server_t *srv);
+
+/* upload.c */
+
+int shardkv_upload_begin(shardkv_request_t *r);
+int shardkv_upload_read(shardkv_request_t *r, const char *data, size_t len);
+int shardkv_upload_finish(shardkv_request_t *r);
+void shardkv_upload_end(shardkv_request_t *r);
+
+/* line.c */
+
+int shardkv_buf_reserve(shardkv_buf_t *b, size_t more);
+int shardkv_items_add(shardkv_buf_t *b, const shardkv_item_t *item);
+
+/* the item at *offset, which moves on; 0 at the end */
+
+int shardkv_items_next(const shardkv_buf_t *b, size_t *offset,
+    shardkv_item_t *item);
+
+/* appends the line's item to "items"; -1 with "err" and items untouched */
+
+int shardkv_line_decode_log(const char *line, size_t len,
+    shardkv_buf_t *items, char *err);
+int shardkv_line_decode_snapshot(const char *line, size_t len,
+    shardkv_buf_t *items, char *err);
+
+typedef enum {
+    SHARDKV_LINE_LOG,
+    SHARDKV_LINE_SNAPSHOT,
+    SHARDKV_LINE_QUEUE
+} shardkv_line_e;
+
+/* appends a line with its newline to "out"; -1: no memory */
+
+int shardkv_line_encode(shardkv_line_e kind, const shardkv_item_t *item,
+    shardkv_buf_t *out);
+
+/* keys are UTF-8, as JSON has no other strings */
+
+int shardkv_key_valid(const char *key, size_t len);
+
+/* base64.c: strict, padded; decode returns the length or -1 */
+
+size_t shardkv_base64_encode(char *dst, const void *src, size_t len);
+long shardkv_base64_decode(char *dst, const char *src, size_t len);
+
+/* store.c, keys.c */
+
+int shardkv_store_open(shardkv_store_t *store, const char *dir,
+    uint64_t map_size, unsigned sync, char err[SHARD_ERR_SIZE]);
+void shardkv_store_close(shardkv_store_t *store);
+int shardkv_read_begin(shardkv_store_t *store, MDB_txn **txn);
+void shardkv_read_end(shardkv_store_t *store, MDB_txn *txn);
+
+/* begins *txn and reads the record; without *txn on an error */
+
+int shardkv_read_shard(shardkv_store_t *store, shard_id_t id, MDB_txn **txn,
+    shardkv_shard_t *s);
+int shardkv_shard_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    shardkv_shard_t *s);
+int shardkv_shard_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_shard_t *s);
+int shardkv_shard_only(shardkv_store_t *store, MDB_txn *txn, shard_id_t *id,
+    unsigned *n);
+int shardkv_generation_next(shardkv_store_t *store, MDB_txn *txn,
+    uint32_t *generation);
+int shardkv_store_free(shardkv_store_t *store, MDB_txn *txn,
+    uint64_t *bytes);
+
+MDB_val shardkv_prefix(char *buf, shard_id_t id, uint32_t generation);
+MDB_val shardkv_data_key(char *buf, shard_id_t id, uint32_t generation,
+    const char *key, size_t klen);
+MDB_val shardkv_queue_key(char *buf, shard_id_t id, uint32_t generation,
+    const char *key, size_t klen, uint64_t n);
+MDB_val shardkv_log_key(char *buf, shard_id_t id, uint32_t generation,
+    uint64_t position);
+uint64_t shardkv_get64(const void *p);
+void shardkv_put64(void *p, uint64_t value);
+
+/* a log entry as it is stored; -1: corrupt */
+
+int shardkv_entry_decode(MDB_val key, MDB_val data, shardkv_item_t *item);
+double shardkv_rate(const shardkv_shard_t *s, uint64_t now_ms);
+void shardkv_rate_add(shardkv_shard_t *s, uint64_t now_ms);
+uint64_t shardkv_now_ms(void);
+uint64_t shardkv_monotonic_ns(void);
+
+/* apply.c: within the writer's transaction.  0: r->answer is set, and if it
+ * is an error nothing was changed; else an LMDB error, and the transaction
+ * must be aborted */
+
+int shardkv_apply(shardkv_request_t *r, MDB_txn *txn);
+
+/* staging.c */
+
+int shardkv_apply_chunk(shardkv_request_t *r, MDB_txn *txn);
+void shardkv_chunk_committed(shardkv_request_t *r);
+
+/* deletes at most "n" entries of dead generations; *left: there is more */
+
+int shardkv_garbage_collect(shardkv_server_t *srv, MDB_txn *txn, unsigned n,
+    unsigned *left);
+
+/* queue.c */
+
+int shardkv_queue_start(shardkv_queue_t *q, void *(*main)(void *), void *data);
+void shardkv_queue_push(shardkv_queue_t *q, shardkv_request_t *r);
+void shardkv_queue_nudge(shardkv_queue_t *q);
+
+/* all that waits, in order; NULL: nudged or stopped */
+
+shardkv_request_t *shardkv_queue_take(shardkv_queue_t *q, unsigned block);
+void shardkv_queue_stop(shardkv_queue_t *q);
+
+/* writer.c, pace.c */
+
+int shardkv_writer_start(shardkv_server_t *srv);
+int shardkv_pacer_start(shardkv_server_t *srv);
+
+/* SHARD_OK: start now; SHARD_AGAIN: suspended until its slot; SHARD_ERROR:
+ * r->answer is set */
+
+int shardkv_pace(shardkv_request_t *r);
+
+
+#endif /* _SHARDKV_H_INCLUDED_ */

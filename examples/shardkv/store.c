@@ -1,0 +1,544 @@
+
+/*
+ * The files: one LMDB environment, held by one process (a lock file).
+ *
+ *   meta      shard                                  shardkv_shard_t
+ *             "generation"                           the last one given
+ *   data      shard generation key                   value
+ *   queue     shard generation klen key n            value
+ *   log       shard generation position              op klen key value
+ *   garbage   shard generation                       (empty)
+ *
+ * Numbers in keys are big-endian: LMDB's order is theirs.  A generation is
+ * what one snapshot brought and the writes on top of it; a replaced or
+ * half-received one is in "garbage" from the transaction that made it so.
+ */
+
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shardkv.h"
+
+
+#define SHARDKV_META_VERSION  1
+#define SHARDKV_READERS       2048
+#define SHARDKV_RATE_S        10.0      /* what "rate" looks back on */
+
+
+/* a record of "meta", host byte order as LMDB's own pages */
+
+typedef struct {
+    uint8_t   version;
+    uint8_t   role;
+    uint8_t   held;
+    uint8_t   unused;
+    uint32_t  epoch;
+    uint32_t  generation;
+    uint32_t  unused2;
+    uint64_t  position;
+    uint64_t  log_first;
+    uint64_t  items;
+    uint64_t  bytes;
+    uint64_t  queued;
+    uint64_t  rate_ms;
+    double    rate;
+} shardkv_meta_t;
+
+
+static int shardkv_store_lock(shardkv_store_t *store, char *err);
+static int shardkv_store_dbs(shardkv_store_t *store);
+
+
+int
+shardkv_store_open(shardkv_store_t *store, const char *dir, uint64_t map_size,
+    unsigned sync, char err[SHARD_ERR_SIZE])
+{
+    int  rc;
+
+    store->map_size = map_size;
+    store->dir = strdup(dir);
+    store->lock_fd = -1;
+    pthread_mutex_init(&store->mutex, NULL);
+
+    if (store->dir == NULL) {
+        snprintf(err, SHARD_ERR_SIZE, "no memory");
+        return SHARD_ERROR;
+    }
+
+    if (mkdir(dir, 0700) == -1 && errno != EEXIST) {
+        snprintf(err, SHARD_ERR_SIZE, "--dir %.180s cannot be made: %s", dir,
+                 strerror(errno));
+        return SHARD_ERROR;
+    }
+
+    if (shardkv_store_lock(store, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    rc = mdb_env_create(&store->env);
+
+    if (rc == 0) {
+        mdb_env_set_maxdbs(store->env, 8);
+        mdb_env_set_maxreaders(store->env, SHARDKV_READERS);
+        rc = mdb_env_set_mapsize(store->env, map_size + SHARDKV_RESERVE);
+    }
+
+    if (rc == 0) {
+        rc = mdb_env_open(store->env, dir,
+                          MDB_NOTLS | (sync ? 0 : MDB_NOSYNC), 0600);
+    }
+
+    if (rc == 0) {
+        rc = shardkv_store_dbs(store);
+    }
+
+    if (rc != 0) {
+        snprintf(err, SHARD_ERR_SIZE, "the data in --dir %.180s cannot be "
+                 "opened: %s", dir, mdb_strerror(rc));
+        return SHARD_ERROR;
+    }
+
+    return SHARD_OK;
+}
+
+
+static int
+shardkv_store_lock(shardkv_store_t *store, char *err)
+{
+    int   rc;
+    char  path[4096];
+
+    rc = snprintf(path, sizeof(path), "%s/shardkv.lock", store->dir);
+
+    if (rc >= (int) sizeof(path)) {
+        snprintf(err, SHARD_ERR_SIZE, "the name of --dir is too long");
+        return SHARD_ERROR;
+    }
+
+    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (store->lock_fd == -1) {
+        snprintf(err, SHARD_ERR_SIZE, "--dir %.180s cannot be written: %s",
+                 store->dir, strerror(errno));
+        return SHARD_ERROR;
+    }
+
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == -1) {
+        snprintf(err, SHARD_ERR_SIZE, "--dir %.180s is in use by another "
+                 "shardkv", store->dir);
+        return SHARD_ERROR;
+    }
+
+    return SHARD_OK;
+}
+
+
+static int
+shardkv_store_dbs(shardkv_store_t *store)
+{
+    int       rc;
+    size_t    i;
+    MDB_txn  *txn;
+
+    struct {
+        const char  *name;
+        MDB_dbi     *dbi;
+    } dbs[] = {
+        { "meta", &store->meta },
+        { "data", &store->data },
+        { "queue", &store->queue },
+        { "log", &store->log },
+        { "garbage", &store->garbage }
+    };
+
+    rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    for (i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++) {
+        rc = mdb_dbi_open(txn, dbs[i].name, MDB_CREATE, dbs[i].dbi);
+
+        if (rc != 0) {
+            mdb_txn_abort(txn);
+            return rc;
+        }
+    }
+
+    return mdb_txn_commit(txn);
+}
+
+
+void
+shardkv_store_close(shardkv_store_t *store)
+{
+    while (store->nidle) {
+        mdb_txn_abort(store->idle[--store->nidle]);
+    }
+
+    if (store->env) {
+        mdb_env_close(store->env);
+    }
+
+    if (store->lock_fd != -1) {
+        close(store->lock_fd);
+    }
+
+    free(store->dir);
+}
+
+
+/* read transactions are renewed rather than begun: no reader slot is sought */
+
+int
+shardkv_read_begin(shardkv_store_t *store, MDB_txn **txn)
+{
+    int       rc;
+    MDB_txn  *idle;
+
+    idle = NULL;
+
+    pthread_mutex_lock(&store->mutex);
+
+    if (store->nidle) {
+        idle = store->idle[--store->nidle];
+    }
+
+    pthread_mutex_unlock(&store->mutex);
+
+    if (idle == NULL) {
+        return mdb_txn_begin(store->env, NULL, MDB_RDONLY, txn);
+    }
+
+    rc = mdb_txn_renew(idle);
+
+    if (rc != 0) {
+        mdb_txn_abort(idle);
+        return rc;
+    }
+
+    *txn = idle;
+
+    return 0;
+}
+
+
+void
+shardkv_read_end(shardkv_store_t *store, MDB_txn *txn)
+{
+    mdb_txn_reset(txn);
+
+    pthread_mutex_lock(&store->mutex);
+
+    if (store->nidle < sizeof(store->idle) / sizeof(store->idle[0])) {
+        store->idle[store->nidle++] = txn;
+        txn = NULL;
+    }
+
+    pthread_mutex_unlock(&store->mutex);
+
+    if (txn) {
+        mdb_txn_abort(txn);
+    }
+}
+
+
+int
+shardkv_read_shard(shardkv_store_t *store, shard_id_t id, MDB_txn **txn,
+    shardkv_shard_t *s)
+{
+    int  rc;
+
+    rc = shardkv_read_begin(store, txn);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    rc = shardkv_shard_get(store, *txn, id, s);
+
+    if (rc != 0) {
+        shardkv_read_end(store, *txn);
+    }
+
+    return rc;
+}
+
+
+int
+shardkv_shard_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    shardkv_shard_t *s)
+{
+    int             rc;
+    char            buf[8];
+    MDB_val         key, data;
+    shardkv_meta_t  m;
+
+    key = shardkv_prefix(buf, id, 0);
+    key.mv_size = 4;
+
+    rc = mdb_get(txn, store->meta, &key, &data);
+
+    memset(s, 0, sizeof(*s));
+
+    if (rc == MDB_NOTFOUND) {
+        s->log_first = 1;
+        return 0;
+    }
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (data.mv_size != sizeof(m)) {
+        return MDB_CORRUPTED;
+    }
+
+    memcpy(&m, data.mv_data, sizeof(m));
+
+    if (m.version != SHARDKV_META_VERSION || m.role > SHARDKV_PRIMARY
+        || m.log_first == 0 || m.log_first > m.position + 1)
+    {
+        return MDB_CORRUPTED;
+    }
+
+    s->role = m.role;
+    s->held = m.held;
+    s->epoch = m.epoch;
+    s->generation = m.generation;
+    s->position = m.position;
+    s->log_first = m.log_first;
+    s->items = m.items;
+    s->bytes = m.bytes;
+    s->queued = m.queued;
+    s->rate_ms = m.rate_ms;
+    s->rate = m.rate;
+
+    return 0;
+}
+
+
+int
+shardkv_shard_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_shard_t *s)
+{
+    char            buf[8];
+    MDB_val         key, data;
+    shardkv_meta_t  m;
+
+    memset(&m, 0, sizeof(m));
+
+    m.version = SHARDKV_META_VERSION;
+    m.role = s->role;
+    m.held = s->held;
+    m.epoch = s->epoch;
+    m.generation = s->generation;
+    m.position = s->position;
+    m.log_first = s->log_first;
+    m.items = s->items;
+    m.bytes = s->bytes;
+    m.queued = s->queued;
+    m.rate_ms = s->rate_ms;
+    m.rate = s->rate;
+
+    key = shardkv_prefix(buf, id, 0);
+    key.mv_size = 4;
+
+    data.mv_data = &m;
+    data.mv_size = sizeof(m);
+
+    return mdb_put(txn, store->meta, &key, &data, 0);
+}
+
+
+/* the shard this node is primary of; *n: of how many, *id is the first */
+
+int
+shardkv_shard_only(shardkv_store_t *store, MDB_txn *txn, shard_id_t *id,
+    unsigned *n)
+{
+    int              rc;
+    MDB_val          key, data;
+    MDB_cursor      *cursor;
+    const uint8_t   *p;
+    shardkv_shard_t  s;
+    shard_id_t       found;
+
+    *n = 0;
+
+    rc = mdb_cursor_open(txn, store->meta, &cursor);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    while ((rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) == 0) {
+
+        if (key.mv_size != 4) {
+            continue;
+        }
+
+        p = key.mv_data;
+        found = (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16
+                | (uint32_t) p[2] << 8 | p[3];
+
+        rc = shardkv_shard_get(store, txn, found, &s);
+
+        if (rc != 0) {
+            break;
+        }
+
+        if (s.role == SHARDKV_PRIMARY && (*n)++ == 0) {
+            *id = found;
+        }
+    }
+
+    mdb_cursor_close(cursor);
+
+    return (rc == MDB_NOTFOUND) ? 0 : rc;
+}
+
+
+int
+shardkv_generation_next(shardkv_store_t *store, MDB_txn *txn,
+    uint32_t *generation)
+{
+    int      rc;
+    MDB_val  key, data;
+
+    key.mv_data = (void *) "generation";
+    key.mv_size = sizeof("generation") - 1;
+
+    *generation = 0;
+
+    rc = mdb_get(txn, store->meta, &key, &data);
+
+    if (rc == 0 && data.mv_size != sizeof(*generation)) {
+        return MDB_CORRUPTED;
+    }
+
+    if (rc == 0) {
+        memcpy(generation, data.mv_data, sizeof(*generation));
+
+    } else if (rc != MDB_NOTFOUND) {
+        return rc;
+    }
+
+    (*generation)++;
+
+    data.mv_data = generation;
+    data.mv_size = sizeof(*generation);
+
+    return mdb_put(txn, store->meta, &key, &data, 0);
+}
+
+
+/* what may still be added: pages of the map never used or given back (LMDB's
+ * database 0 lists them), and no more than the disk has */
+
+int
+shardkv_store_free(shardkv_store_t *store, MDB_txn *txn, uint64_t *bytes)
+{
+    int             rc;
+    size_t          n;
+    MDB_val         key, data;
+    MDB_stat        st;
+    uint64_t        used, given_back;
+    MDB_cursor     *cursor;
+    MDB_envinfo     info;
+    struct statvfs  vfs;
+
+    given_back = 0;
+
+    mdb_env_info(store->env, &info);
+
+    rc = mdb_stat(txn, store->meta, &st);
+
+    if (rc == 0) {
+        rc = mdb_cursor_open(txn, 0, &cursor);
+    }
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    while ((rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) == 0) {
+
+        if (data.mv_size >= sizeof(n)) {
+            memcpy(&n, data.mv_data, sizeof(n));
+            given_back += n;
+        }
+    }
+
+    mdb_cursor_close(cursor);
+
+    if (rc != MDB_NOTFOUND) {
+        return rc;
+    }
+
+    used = ((uint64_t) info.me_last_pgno + 1) * st.ms_psize;
+    given_back *= st.ms_psize;
+    used = (used > given_back) ? used - given_back : 0;
+
+    *bytes = (store->map_size > used) ? store->map_size - used : 0;
+
+    if (statvfs(store->dir, &vfs) == 0
+        && (uint64_t) vfs.f_bavail * vfs.f_frsize + given_back < *bytes)
+    {
+        *bytes = (uint64_t) vfs.f_bavail * vfs.f_frsize + given_back;
+    }
+
+    return 0;
+}
+
+
+double
+shardkv_rate(const shardkv_shard_t *s, uint64_t now_ms)
+{
+    double  passed_s;
+
+    passed_s = (now_ms > s->rate_ms) ? (now_ms - s->rate_ms) / 1000.0 : 0;
+
+    return s->rate * exp(-passed_s / SHARDKV_RATE_S);
+}
+
+
+void
+shardkv_rate_add(shardkv_shard_t *s, uint64_t now_ms)
+{
+    s->rate = shardkv_rate(s, now_ms) + 1 / SHARDKV_RATE_S;
+    s->rate_ms = now_ms;
+}
+
+
+uint64_t
+shardkv_now_ms(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+
+uint64_t
+shardkv_monotonic_ns(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}

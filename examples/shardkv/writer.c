@@ -1,0 +1,257 @@
+
+/*
+ * The one writer: group commit.
+ *
+ * All that waits goes into one transaction; nothing of it is answered before
+ * the commit.  When LMDB fails for one of them (the map or the disk is full)
+ * the transaction is dropped and each gets one of its own, so that one big
+ * write does not take the others with it.
+ */
+
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shardkv.h"
+
+
+#define SHARDKV_FULL_MARGIN    (256 * 1024)   /* bytes left: full */
+#define SHARDKV_GARBAGE_BUSY   64             /* deletions beside a batch */
+#define SHARDKV_GARBAGE_IDLE   2000
+
+
+static void *shardkv_writer_main(void *data);
+static void shardkv_writer_batch(shardkv_server_t *srv,
+    shardkv_request_t *list);
+static int shardkv_writer_txn(shardkv_server_t *srv, shardkv_request_t *list,
+    unsigned one);
+static int shardkv_writer_full(shardkv_server_t *srv, MDB_txn *txn);
+static void shardkv_writer_error(shardkv_server_t *srv, shardkv_request_t *r,
+    int rc);
+static void shardkv_writer_answer(shardkv_request_t *r);
+static int shardkv_writer_garbage(shardkv_server_t *srv, MDB_txn *txn,
+    unsigned n);
+
+
+int
+shardkv_writer_start(shardkv_server_t *srv)
+{
+    srv->garbage = 1;
+
+    return shardkv_queue_start(&srv->writer, shardkv_writer_main, srv);
+}
+
+
+static void *
+shardkv_writer_main(void *data)
+{
+    unsigned            stop;
+    shardkv_server_t   *srv;
+    shardkv_request_t  *list;
+
+    srv = data;
+
+    for ( ;; ) {
+        stop = srv->writer.stop;
+        list = shardkv_queue_take(&srv->writer, srv->garbage == 0);
+
+        if (list) {
+            shardkv_writer_batch(srv, list);
+
+        } else if (stop) {
+            return NULL;
+
+        } else if (srv->garbage) {
+            (void) shardkv_writer_garbage(srv, NULL, SHARDKV_GARBAGE_IDLE);
+        }
+    }
+}
+
+
+static void
+shardkv_writer_batch(shardkv_server_t *srv, shardkv_request_t *list)
+{
+    int                 rc;
+    shardkv_request_t  *r, *next;
+
+    if (shardkv_writer_txn(srv, list, 0) != 0) {
+
+        for (r = list; r; r = r->next) {
+            rc = shardkv_writer_txn(srv, r, 1);
+
+            if (rc != 0) {
+                shardkv_writer_error(srv, r, rc);
+            }
+        }
+    }
+
+    for (r = list; r; r = next) {
+        next = r->next;
+        shardkv_writer_answer(r);
+    }
+}
+
+
+/* the whole list, or only its first one */
+
+static int
+shardkv_writer_txn(shardkv_server_t *srv, shardkv_request_t *list,
+    unsigned one)
+{
+    int                 rc;
+    MDB_txn            *txn;
+    shardkv_request_t  *r;
+
+    rc = mdb_txn_begin(srv->store.env, NULL, 0, &txn);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    rc = shardkv_writer_full(srv, txn);
+
+    for (r = list; rc == 0 && r; r = one ? NULL : r->next) {
+        shardkv_answer_reset(&r->answer);
+        rc = shardkv_apply(r, txn);
+    }
+
+    if (rc == 0 && srv->garbage && !one) {
+        rc = shardkv_writer_garbage(srv, txn, SHARDKV_GARBAGE_BUSY);
+    }
+
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+
+    rc = mdb_txn_commit(txn);
+
+    for (r = list; rc == 0 && r; r = one ? NULL : r->next) {
+
+        if (r->route->call == SHARDKV_SNAPSHOT_PUT && r->answer.code == NULL)
+        {
+            shardkv_chunk_committed(r);
+        }
+    }
+
+    return rc;
+}
+
+
+/* counting free pages is for when the end of the map is near */
+
+static int
+shardkv_writer_full(shardkv_server_t *srv, MDB_txn *txn)
+{
+    int          rc;
+    uint64_t     bytes;
+    MDB_stat     st;
+    MDB_envinfo  info;
+
+    srv->store.full = 0;
+
+    mdb_env_info(srv->store.env, &info);
+    rc = mdb_stat(txn, srv->store.meta, &st);
+
+    if (rc != 0 || ((uint64_t) info.me_last_pgno + 1) * st.ms_psize
+                   + SHARDKV_FULL_MARGIN <= srv->store.map_size)
+    {
+        return rc;
+    }
+
+    rc = shardkv_store_free(&srv->store, txn, &bytes);
+
+    if (rc == 0) {
+        srv->store.full = (bytes < SHARDKV_FULL_MARGIN);
+    }
+
+    return rc;
+}
+
+
+static void
+shardkv_writer_error(shardkv_server_t *srv, shardkv_request_t *r, int rc)
+{
+    if (rc == MDB_PANIC) {
+
+        /* LMDB does not know what is on disk: a restart reads it again */
+
+        fprintf(stderr, "shardkv %s: %s: a commit failed, giving up; "
+                "start it again\n", srv->name, srv->store.dir);
+        exit(1);
+    }
+
+    shardkv_answer_reset(&r->answer);
+
+    if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL || rc == ENOSPC
+        || rc == EDQUOT)
+    {
+        shardkv_refuse(&r->answer, 507, "full", "no room: %s; raise "
+                       "--map-size or move shards away", mdb_strerror(rc));
+        return;
+    }
+
+    fprintf(stderr, "shardkv %s: %s: a write failed: %s\n", srv->name,
+            srv->store.dir, mdb_strerror(rc));
+    shardkv_broken(&r->answer, "write", rc);
+}
+
+
+static void
+shardkv_writer_answer(shardkv_request_t *r)
+{
+    if (r->route->call == SHARDKV_SNAPSHOT_PUT && !r->upload->last) {
+        shardkv_resume(r, SHARDKV_RECEIVING);
+        return;
+    }
+
+    shardkv_resume(r, SHARDKV_ANSWER);
+}
+
+
+/* in "txn", or in one of its own; after an error it is tried again with the
+ * next upload's end or start */
+
+static int
+shardkv_writer_garbage(shardkv_server_t *srv, MDB_txn *txn, unsigned n)
+{
+    int       rc;
+    unsigned  left;
+    MDB_txn  *own;
+
+    /* before looking: an upload that ends meanwhile sets it again */
+
+    srv->garbage = 0;
+
+    if (txn) {
+        rc = shardkv_garbage_collect(srv, txn, n, &left);
+
+        if (left) {
+            srv->garbage = 1;
+        }
+
+        return rc;
+    }
+
+    rc = mdb_txn_begin(srv->store.env, NULL, 0, &own);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    rc = shardkv_garbage_collect(srv, own, n, &left);
+
+    if (rc != 0) {
+        mdb_txn_abort(own);
+        return rc;
+    }
+
+    rc = mdb_txn_commit(own);
+
+    if (rc == 0 && left) {
+        srv->garbage = 1;
+    }
+
+    return rc;
+}
