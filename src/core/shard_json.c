@@ -1,10 +1,6 @@
 
 #include <string.h>
 
-#define JSMN_STATIC
-#define JSMN_STRICT
-#include <jsmn.h>
-
 #include "shard_json.h"
 #include "shard_text.h"
 

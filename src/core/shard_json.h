@@ -14,9 +14,11 @@
 #define _SHARD_JSON_H_INCLUDED_
 
 
-#define JSMN_HEADER
+/* the same jsmn for every file, whichever of the two it includes first */
+
+#define JSMN_STATIC
+#define JSMN_STRICT
 #include <jsmn.h>
-#undef JSMN_HEADER
 
 #include "shard_codec.h"
 
