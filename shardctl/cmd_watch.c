@@ -138,7 +138,7 @@ watch_fact(json_t *facts, const char *what, const char *id, const char *text)
 {
     char  key[256];
 
-    snprintf(key, sizeof(key), "%s %.200s", what, id);
+    snprintf(key, sizeof(key), "%s%s%.200s", what, id[0] ? " " : "", id);
 
     json_object_set_new(facts, key, shardctl_text(text));
 }
@@ -224,9 +224,10 @@ watch_facts(const json_t *look)
     }
 
     json_array_foreach(json_object_get(look, "overrides"), i, row) {
-        snprintf(text, sizeof(text), "%.200s, %.20s %.200s",
+        snprintf(text, sizeof(text), "%.200s, %.20s%s%.200s",
                  shardctl_get_text(row, "verb"),
                  shardctl_get_text(row, "state"),
+                 shardctl_get_text(row, "reason")[0] ? ": " : "",
                  shardctl_get_text(row, "reason"));
         watch_fact(facts, "override", shardctl_get_text(row, "shard"), text);
     }

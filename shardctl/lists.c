@@ -12,7 +12,8 @@
 #include "shardctl.h"
 
 
-#define LISTS_LIVE_MS  3000     /* docs/redis-keys.md, "Router entry" */
+#define LISTS_LIVE_MS    3000    /* docs/redis-keys.md, "Router entry" */
+#define LISTS_EXACT_MAX  9e15    /* below 2^53 */
 
 
 const shardctl_column_t  shardctl_columns_nodes[] = {
@@ -166,7 +167,7 @@ shardctl_rows_routers(const shardd_entry_t *routers, uint64_t version)
               - shardctl_get_number(router, "time_ms");
         behind = (double) version - shardctl_get_number(router, "version");
 
-        if (!json_is_object(router) || !isfinite(age) || !isfinite(behind)) {
+        if (!(fabs(age) < LISTS_EXACT_MAX && fabs(behind) < LISTS_EXACT_MAX)) {
             state = "bad";
 
         } else {

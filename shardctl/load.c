@@ -20,6 +20,7 @@
 #define LOAD_QUANTILE     0.9
 #define LOAD_LOOKBACK_S   7200      /* before the predictor's clock */
 #define LOAD_SCAN_ROUNDS  200
+#define LOAD_EPOCH_MAX    253402300799L    /* the year 9999 */
 
 
 static double *
@@ -103,7 +104,7 @@ shardctl_forecast_decode(const char *text, shardctl_forecast_t *out, char *err)
     rc = SHARD_ERROR;
 
     if (!json_is_integer(at) || json_integer_value(at) < 0
-        || json_integer_value(at) > 253402300799)
+        || json_integer_value(at) > LOAD_EPOCH_MAX)
     {
         snprintf(err, SHARD_ERR_SIZE, "it is no JSON object with \"at\"");
 
@@ -187,7 +188,7 @@ load_scan_key(const char *key, long *res_s, long *slot)
 
     if (p == NULL
         || sscanf(p, "}:rows:%ld:%ld:%ld", &r, &s, &block) != 3
-        || r < 1 || r > 86400 || s < 0 || s > 253402300799 / r)
+        || r < 1 || r > 86400 || s < 0 || s > LOAD_EPOCH_MAX / r)
     {
         return 0;
     }
@@ -277,6 +278,10 @@ shardctl_newest_row(shardctl_t *ctl, long *res_s, long *slot)
 
     at = at_text ? atol(at_text) : 0;
     free(at_text);
+
+    if (at < 0 || at > LOAD_EPOCH_MAX) {
+        return load_scan(ctl, res_s, slot);
+    }
 
     for (i = 0; i < sizeof(resolutions) / sizeof(resolutions[0]); i++) {
         r = resolutions[i];
