@@ -28,6 +28,9 @@ static const predictor_model_t *const  predictor_members[] = {
 typedef struct {
     uint32_t  fitted;               /* bit i: member i */
     uint32_t  wish;                 /* bits of the members that may vote */
+    uint32_t  limit;                /* values the memory has room for */
+    uint32_t  horizon;              /* as asked when it was fitted */
+    uint32_t  nq;
     size_t    offset[PREDICTOR_MEMBERS];
 } predictor_state_t;
 
@@ -126,6 +129,9 @@ predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
     s = state;
     s->fitted = 0;
     s->wish = wishes[wish];
+    s->limit = series->n + series->day;
+    s->horizon = ask->horizon;
+    s->nq = ask->nq;
     s->offset[0] = predictor_round(sizeof(predictor_state_t));
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
@@ -166,7 +172,11 @@ predictor_predict(const predictor_series_t *series,
     const predictor_state_t  *s;
     const predictor_model_t  *model;
 
-    if (predictor_check(series, ask) != SHARD_OK) {
+    s = state;
+
+    if (predictor_check(series, ask) != SHARD_OK || series->n > s->limit
+        || ask->horizon != s->horizon || ask->nq != s->nq)
+    {
         return SHARD_ERROR;
     }
 
@@ -179,7 +189,6 @@ predictor_predict(const predictor_series_t *series,
     whole = *series;
     whole.y = cut.y;
 
-    s = state;
     n = 0;
     naive = 0;
     values = (size_t) ask->horizon * (1 + ask->nq);

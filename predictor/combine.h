@@ -61,9 +61,12 @@ int predictor_fit(const predictor_series_t *series,
 /*
  * Forecasts with what predictor_fit() learnt, for the same ask.  The series
  * may have moved on by up to a day since then: values added at the end, as
- * many or fewer dropped at the start.  Much cheaper than a fit.  "used" is
- * set to the name of what was used: "combined", "lagreg", "lagreg-fresh",
- * "lagreg-raw", "naive-day", "level".
+ * many or fewer dropped at the start.  SHARD_ERROR when it grew by more or
+ * the ask has another shape, SHARD_AGAIN when it shrank too far to be of use.
+ * Some hundred times cheaper than a fit.
+ *
+ * "used" is set to the name of what was used: "combined", "lagreg",
+ * "lagreg-fresh", "lagreg-raw", "naive-day", "level".
  */
 
 int predictor_predict(const predictor_series_t *series,

@@ -118,8 +118,8 @@ static void
 predictor_lagreg_deviations(const predictor_lagreg_rows_t *rows,
     predictor_lagreg_scale_t *scale)
 {
-    double         mean[PREDICTOR_LAGREG_COLUMNS];
-    double         square[PREDICTOR_LAGREG_COLUMNS];
+    double         mean[PREDICTOR_LAGREG_STRIDE];
+    double         square[PREDICTOR_LAGREG_STRIDE];
     double         d;
     uint32_t       i, j;
     const double  *row;
@@ -127,22 +127,24 @@ predictor_lagreg_deviations(const predictor_lagreg_rows_t *rows,
     memset(mean, 0, sizeof(mean));
     memset(square, 0, sizeof(square));
 
+    /* whole rows: loops of a fixed length are done in vectors */
+
     row = rows->rows;
 
     for (i = 0; i < rows->m; i++, row += PREDICTOR_LAGREG_STRIDE) {
-        for (j = 0; j < rows->columns; j++) {
+        for (j = 0; j < PREDICTOR_LAGREG_STRIDE; j++) {
             mean[j] += row[j];
         }
     }
 
-    for (j = 0; j < rows->columns; j++) {
+    for (j = 0; j < PREDICTOR_LAGREG_STRIDE; j++) {
         mean[j] /= rows->m;
     }
 
     row = rows->rows;
 
     for (i = 0; i < rows->m; i++, row += PREDICTOR_LAGREG_STRIDE) {
-        for (j = 0; j < rows->columns; j++) {
+        for (j = 0; j < PREDICTOR_LAGREG_STRIDE; j++) {
             d = row[j] - mean[j];
             square[j] += d * d;
         }
@@ -164,7 +166,7 @@ predictor_lagreg_gram(const predictor_lagreg_rows_t *rows, uint32_t from,
     uint32_t to, double *gram)
 {
     int            n, k, stride;
-    double         root, one;
+    double         weight, one;
     double         block[PREDICTOR_LAGREG_BLOCK * PREDICTOR_LAGREG_STRIDE];
     double        *b;
     uint32_t       i, j;
@@ -181,19 +183,21 @@ predictor_lagreg_gram(const predictor_lagreg_rows_t *rows, uint32_t from,
         b = block;
 
         for (i = 0; i < (uint32_t) k; i++) {
-            root = sqrt(rows->weight[from + i]);
+            weight = rows->weight[from + i];
 
             for (j = 0; j < PREDICTOR_LAGREG_STRIDE; j++) {
-                b[j] = root * row[j];
+                b[j] = weight * row[i * PREDICTOR_LAGREG_STRIDE + j];
             }
 
             b += PREDICTOR_LAGREG_STRIDE;
-            row += PREDICTOR_LAGREG_STRIDE;
         }
 
-        dsyrk_("U", "N", &n, &k, &one, block, &stride, &one, gram, &stride,
-               1, 1);
+        /* dsyrk would do half of the work, but in as many threads as cores */
 
+        dgemm_("N", "T", &n, &n, &k, &one, block, &stride, row, &stride,
+               &one, gram, &stride, 1, 1);
+
+        row += k * PREDICTOR_LAGREG_STRIDE;
         from += (uint32_t) k;
     }
 }

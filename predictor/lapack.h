@@ -13,10 +13,11 @@
 #include <stddef.h>
 
 
-/* C := alpha A A' + beta C, one triangle of C (n x n), A is n x k */
+/* C := alpha op(A) op(B) + beta C, C is m x n, op(A) is m x k */
 
-void dsyrk_(const char *uplo, const char *trans, const int *n, const int *k,
-    const double *alpha, const double *a, const int *lda, const double *beta,
+void dgemm_(const char *transa, const char *transb, const int *m,
+    const int *n, const int *k, const double *alpha, const double *a,
+    const int *lda, const double *b, const int *ldb, const double *beta,
     double *c, const int *ldc, size_t, size_t);
 
 /* y := alpha op(A) x + beta y */

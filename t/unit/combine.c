@@ -424,6 +424,17 @@ test_later(void)
     tap_diag("error %.2f by the old fit, %.2f by fresh ones", kept / 13,
              fresh / 13);
     tap_is_dbl(kept / fresh, 1, 0.1, "about as good as fresh fits");
+
+    series.n = 22 * 96 + 1;
+    tap_is_int(predictor_predict(&series, &ask, state, work, case_out, &used),
+               SHARD_ERROR, "a series that grew by more than a day");
+    series.n = 0;
+    tap_is_int(predictor_predict(&series, &ask, state, work, case_out, &used),
+               SHARD_AGAIN, "a series that vanished");
+    series.n = 22 * 96;
+    ask.horizon = 17;
+    tap_is_int(predictor_predict(&series, &ask, state, work, case_out, &used),
+               SHARD_ERROR, "another horizon than fitted for");
     tap_ok(case_free(state, size.state) && case_free(work, size.work),
            "within its memory, though the series grew by a day");
 }
