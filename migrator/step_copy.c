@@ -18,6 +18,7 @@
 
 static int migrator_copied(migrator_t *m, const shard_record_t *rec,
     const migrator_stats_t *stats);
+static migrator_result_e migrator_reset(migrator_t *m, uint64_t position);
 static migrator_result_e migrator_converges(migrator_t *m, uint64_t lag);
 
 
@@ -46,6 +47,43 @@ migrator_copied(migrator_t *m, const shard_record_t *rec,
     }
 
     return 0;
+}
+
+
+/*
+ * A backend may refuse a snapshot that is older than what it has; a target
+ * that is ahead of the source has another history and gives it up first.
+ */
+
+static migrator_result_e
+migrator_reset(migrator_t *m, uint64_t position)
+{
+    int               rc;
+    migrator_limit_t  limit;
+    migrator_stats_t  stats;
+
+    rc = m->driver->stats(m->driver_data, &m->source, m->state.shard,
+                          migrator_limit(m, &limit), &stats);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "source");
+    }
+
+    if (position <= stats.position) {
+        return MIGRATOR_NEXT;
+    }
+
+    rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
+                         MIGRATOR_ROLE_NONE, m->state.epoch,
+                         migrator_limit(m, &limit), &position);
+
+    if (rc == MIGRATOR_OK) {
+        rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
+                             MIGRATOR_ROLE_STANDBY, m->state.epoch,
+                             migrator_limit(m, &limit), &position);
+    }
+
+    return migrator_driver_rc(m, rc, "target");
 }
 
 
@@ -91,6 +129,14 @@ migrator_step_copy(migrator_t *m)
 
     if (migrator_copied(m, &rec, &stats)) {
         return MIGRATOR_NEXT;
+    }
+
+    if (stats.position) {
+        result = migrator_reset(m, stats.position);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
     }
 
     if (m->state.copies >= COPIES_MAX) {

@@ -203,6 +203,11 @@ migrator_drained(migrator_t *m)
 }
 
 
+/*
+ * The target takes its next epoch as a standby first: a request that some
+ * earlier attempt left on its way can then not take its data away any more.
+ */
+
 migrator_result_e
 migrator_step_final_sync(migrator_t *m)
 {
@@ -220,6 +225,14 @@ migrator_step_final_sync(migrator_t *m)
 
     if (result != MIGRATOR_NEXT) {
         return result;
+    }
+
+    rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
+                         MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
+                         migrator_limit(m, &limit), &position);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "target");
     }
 
     rc = m->driver->role(m->driver_data, &m->source, m->state.shard,

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "../src/daemon/shardd_log.h"
+#include "../src/daemon/shardd_store.h"
 #include "machine.h"
 
 
@@ -42,19 +43,20 @@ static void migrator_forget(migrator_t *m, const shard_record_t *rec);
 migrator_result_e
 migrator_step_rollback(migrator_t *m)
 {
-    uint64_t           version;
-    shard_record_t     rec;
-    migrator_result_e  result;
+    int             rc;
+    uint64_t        version;
+    shard_record_t  rec;
 
-    result = migrator_record(m, &rec, &version);
+    rc = m->io->shard(m->io->data, m->state.shard, &rec, &version);
 
-    if (result == MIGRATOR_FAIL) {
-        m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state, m->err);
+    if (rc == SHARDD_NONE) {
+        m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state,
+                    "the shard does not exist any more");
         return MIGRATOR_NEXT;
     }
 
-    if (result != MIGRATOR_NEXT) {
-        return result;
+    if (rc != SHARDD_OK) {
+        return migrator_store_rc(m, rc, "shard");
     }
 
     switch (migrator_owner(&m->state, &rec)) {

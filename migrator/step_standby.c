@@ -51,6 +51,7 @@ migrator_step_standby(migrator_t *m)
         return migrator_standby_end(m, "record", "in other hands by now");
     }
 
+    level = 0;
     result = migrator_standby_ship(m, &level);
     now = m->io->now_ms(m->io->data);
     end = m->state.phase_ms + (uint64_t) m->policy->standby_time_ms;
@@ -81,7 +82,7 @@ migrator_step_standby(migrator_t *m)
 static migrator_result_e
 migrator_standby_end(migrator_t *m, const char *what, const char *err)
 {
-    char  text[MIGRATOR_ERR_SIZE + 64];
+    char  text[MIGRATOR_ERR_SIZE + 128];
 
     snprintf(text, sizeof(text), "%s is no warm standby: %s: %s",
              m->state.from, what, err);

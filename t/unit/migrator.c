@@ -1,0 +1,355 @@
+
+/*
+ * The machine in worlds that fail: each call may be the last one, or be
+ * answered late, or not at all.
+ */
+
+
+#include <time.h>
+
+#include "../lib/tap.h"
+#include "../lib/migrator_run.h"
+
+
+#define RANDOM_WORLDS  400
+
+
+static const char  trail_log[] =
+    "planned claimed check copy catch-up warm-up shift hold drain final-sync "
+    "verify commit release standby done";
+
+static const char  trail_stateless[] =
+    "planned claimed check warm-up shift commit standby done";
+
+
+/* names without times */
+
+static const char *
+trail_names(const world_t *w)
+{
+    size_t       n;
+    const char  *p;
+
+    static char  names[MIGRATOR_TRAIL_SIZE];
+
+    n = 0;
+
+    for (p = w->stored.trail; *p; p++) {
+        if (*p == '@') {
+            p += strcspn(p, " ");
+
+            if (*p == '\0') {
+                break;
+            }
+        }
+
+        names[n++] = *p;
+    }
+
+    names[n] = '\0';
+
+    return names;
+}
+
+
+static uint64_t
+test_plain(void)
+{
+    uint64_t  calls;
+    world_t  *w;
+
+    w = world_new(1);
+    world_run(w);
+
+    tap_is_str(w->bad, "", "undisturbed: all rules hold");
+    tap_is_str(trail_names(w), trail_log, "undisturbed: every phase, once");
+    tap_is_int(w->rec.epoch, WORLD_BASE + 1, "undisturbed: a new epoch");
+    tap_is_str(w->rec.standbys[0], "n1", "undisturbed: the old primary is "
+               "the first standby");
+    tap_ok(w->stored.hold_ms < 200, "undisturbed: held %llu ms",
+           (unsigned long long) w->stored.hold_ms);
+    tap_is_int(w->nactors, 1, "undisturbed: by one migrator");
+
+    calls = w->actors[0]->calls;
+    world_free(w);
+
+    return calls;
+}
+
+
+/* killed at every call; "strategy" and consistency as given */
+
+static void
+test_crashes(const char *name, shard_strategy_e strategy,
+    shard_consistency_e consistency, uint64_t calls)
+{
+    unsigned        done, back;
+    uint64_t        i;
+    world_t        *w;
+    world_actor_t  *a;
+
+    done = back = 0;
+
+    for (i = 1; i <= calls; i++) {
+        w = world_new(i);
+        w->rec.strategy = w->stored.strategy = strategy;
+        w->rec.consistency = consistency;
+        w->view = w->rec;
+
+        a = world_spawn(w);
+        a->crash_at = i;
+        world_run(w);
+
+        if (w->bad[0]) {
+            tap_ok(0, "%s: killed at call %llu: %s", name,
+                   (unsigned long long) i, w->bad);
+        }
+
+        done += w->stored.phase == MIGRATOR_DONE;
+        back += w->stored.phase == MIGRATOR_ROLLED_BACK;
+        world_free(w);
+    }
+
+    tap_is_int((long long) (done + back), (long long) calls,
+               "%s: killed at each of %llu calls: all end", name,
+               (unsigned long long) calls);
+    tap_ok(done > calls / 2, "%s: killed: most arrive (%u)", name, done);
+    tap_ok(back > 0 || strategy == SHARD_STATELESS,
+           "%s: killed while requests waited: rolled back (%u)", name, back);
+}
+
+
+/* migrators killed, stopped and gone on with, calls lost, all at random */
+
+static void
+test_random(uint64_t seed)
+{
+    int       i;
+    unsigned  done, back, migrators;
+    world_t  *w;
+
+    done = back = migrators = 0;
+
+    for (i = 0; i < RANDOM_WORLDS; i++) {
+        w = world_new(seed + (uint64_t) i);
+        w->crash_pm = (unsigned) world_rand(w, 8);
+        w->frozen_pm = (unsigned) world_rand(w, 12);
+        w->lost_pm = world_rand(w, 2) ? (unsigned) world_rand(w, 40) : 0;
+        w->cut_off = (int) world_rand(w, 2);
+        w->rec.consistency = world_rand(w, 3) ? SHARD_STRONG : SHARD_EVENTUAL;
+        w->view = w->rec;
+        world_run(w);
+
+        if (w->bad[0]) {
+            tap_ok(0, "random world %llu: %s",
+                   (unsigned long long) (seed + (uint64_t) i), w->bad);
+        }
+
+        done += w->stored.phase == MIGRATOR_DONE;
+        back += w->stored.phase == MIGRATOR_ROLLED_BACK;
+        migrators += w->nactors;
+        world_free(w);
+    }
+
+    tap_is_int(done + back, RANDOM_WORLDS, "random worlds: all end");
+    tap_ok(done && back && migrators > RANDOM_WORLDS, "random worlds: %u "
+           "arrive, %u roll back, %u migrators", done, back, migrators);
+}
+
+
+static void
+test_stateless(void)
+{
+    world_t  *w;
+
+    w = world_new(2);
+    w->rec.strategy = w->stored.strategy = SHARD_STATELESS;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "stateless: all rules hold");
+    tap_is_str(trail_names(w), trail_stateless, "stateless: nothing is held");
+    tap_is_int(w->shift_max, SHARD_BP_ALL, "stateless: all has shifted first");
+    world_free(w);
+
+    w = world_new(3);
+    w->rec.strategy = w->stored.strategy = SHARD_STATELESS;
+    w->down_at = MIGRATOR_SHIFT;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "stateless, target dies: all rules hold");
+    tap_is_int(w->stored.phase, MIGRATOR_ROLLED_BACK,
+               "stateless, target dies: rolled back");
+    tap_ok(strstr(w->stored.error, "shift: gate: ") != NULL,
+           "stateless, target dies: %s", w->stored.error);
+    world_free(w);
+}
+
+
+/* what is refused has touched nothing */
+
+static void
+test_refused(const char *name, void (*make)(world_t *w), const char *why)
+{
+    uint64_t  version;
+    world_t  *w;
+
+    w = world_new(4);
+    version = w->version;
+    make(w);
+    world_run(w);
+
+    tap_is_int(w->stored.phase, MIGRATOR_ROLLED_BACK, "%s: refused", name);
+    tap_ok(strstr(w->stored.error, why) != NULL, "%s: %s", name,
+           w->stored.error);
+    tap_is_int((long long) w->version, (long long) version,
+               "%s: the table was not touched", name);
+    world_free(w);
+}
+
+
+static void refuse_epoch(world_t *w) { w->rec.epoch = w->node[0].epoch = 5; }
+static void refuse_override(world_t *w) { strcpy(w->override, "freeze"); }
+static void refuse_queue(world_t *w) { w->rec.strategy = SHARD_QUEUE; }
+static void refuse_drain(world_t *w) { w->target_state = SHARD_NODE_DRAINING; }
+static void refuse_room(world_t *w) { w->policy.room = 1e9; }
+static void refuse_same(world_t *w) { strcpy(w->stored.to, "n1"); }
+static void refuse_other(world_t *w)
+{
+    w->rec.migration = 99;
+    w->rec.phase = SHARD_SHIFTING;
+}
+
+
+/* one thing goes wrong in a phase: back to the source, and why */
+
+static void
+test_rollback(const char *name, void (*make)(world_t *w), const char *why,
+    uint32_t epoch)
+{
+    world_t  *w;
+
+    w = world_new(5);
+    make(w);
+    world_run(w);
+
+    tap_is_str(w->bad, "", "%s: all rules hold", name);
+    tap_is_int(w->stored.phase, MIGRATOR_ROLLED_BACK, "%s: rolled back",
+               name);
+    tap_ok(strstr(w->stored.error, why) != NULL, "%s: %s", name,
+           w->stored.error);
+    tap_is_int(w->rec.epoch, epoch, "%s: epoch", name);
+    tap_ok(w->stored.hold_ms <= 1200, "%s: held %llu ms", name,
+           (unsigned long long) w->stored.hold_ms);
+    world_free(w);
+}
+
+
+static void back_stuck(world_t *w) { w->router_stuck = 1; }
+static void back_slow(world_t *w) { w->node[1].slow_us = 900000; }
+static void back_down_copy(world_t *w) { w->down_at = MIGRATOR_COPY; }
+static void back_down_warm(world_t *w) { w->down_at = MIGRATOR_WARM_UP; }
+static void back_down_sync(world_t *w) { w->down_at = MIGRATOR_FINAL_SYNC; }
+static void back_wish(world_t *w) { w->wish_at = MIGRATOR_CATCH_UP; }
+static void back_commit(world_t *w) { w->commit_bad = 1; }
+static void back_routers(world_t *w) { w->policy.require_routers = 2; }
+static void back_rate(world_t *w)
+{
+    w->policy.batch = 1;
+    w->policy.catch_up_window_ms = 100;
+    w->policy.catch_up_lag = 0;
+    w->write_every = 1;
+}
+
+
+/* the log is trimmed while the snapshot travels */
+
+static void
+test_trimmed(void)
+{
+    world_t  *w;
+
+    w = world_new(6);
+    w->node[0].trimmed = 40;
+    w->node[1].role = MIGRATOR_ROLE_STANDBY;
+    w->node[1].epoch = WORLD_BASE;
+    w->node[1].n = 10;
+    memcpy(w->node[1].data, w->node[0].data, 40);
+    strcpy(w->rec.standbys[0], "n2");
+    w->rec.nstandbys = 1;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "a standby that missed too much: all rules hold");
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "it arrives");
+    tap_is_int(w->stored.copies, 1, "it was copied after all");
+    world_free(w);
+
+    w = world_new(7);
+    w->node[1].role = MIGRATOR_ROLE_STANDBY;
+    w->node[1].epoch = WORLD_BASE;
+    w->node[1].n = 10;
+    memcpy(w->node[1].data, w->node[0].data, 40);
+    strcpy(w->rec.standbys[0], "n2");
+    w->rec.nstandbys = 1;
+    world_run(w);
+
+    tap_is_int(w->stored.copies, 0, "a warm standby is not copied");
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "it arrives");
+    world_free(w);
+
+    w = world_new(8);
+    w->node[1].role = MIGRATOR_ROLE_STANDBY;
+    w->node[1].epoch = WORLD_BASE;
+    w->node[1].n = 10;
+    strcpy(w->rec.standbys[0], "n2");
+    w->rec.nstandbys = 1;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "a standby with other data: all rules hold");
+    tap_is_int(w->stored.copies, 1, "it is copied");
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "it arrives");
+    world_free(w);
+}
+
+
+int
+main(void)
+{
+    uint64_t     seed, calls;
+    const char  *given;
+
+    given = getenv("SEED");
+    seed = given ? strtoull(given, NULL, 10) : (uint64_t) time(NULL);
+    tap_diag("SEED=%llu", (unsigned long long) seed);
+
+    calls = test_plain();
+
+    test_crashes("strong", SHARD_LOG_SHIPPING, SHARD_STRONG, calls);
+    test_crashes("eventual", SHARD_LOG_SHIPPING, SHARD_EVENTUAL, calls * 3);
+    test_crashes("stateless", SHARD_STATELESS, SHARD_STRONG, calls * 2);
+    test_stateless();
+
+    test_refused("another epoch", refuse_epoch, "epoch 5");
+    test_refused("override", refuse_override, "freeze");
+    test_refused("queue", refuse_queue, "not served yet");
+    test_refused("target drains", refuse_drain, "draining");
+    test_refused("no room", refuse_room, "bytes free");
+    test_refused("onto itself", refuse_same, "both n1");
+    test_refused("another migration", refuse_other, "0000000000000063");
+
+    test_rollback("undrained router", back_stuck, "requests in flight", 1);
+    test_rollback("slow target", back_slow, "gate: n2 answers in", 1);
+    test_rollback("target dies in copy", back_down_copy, "copy: not within",
+                  1);
+    test_rollback("target dies in warm-up", back_down_warm, "probes of n2", 1);
+    test_rollback("target dies in final-sync", back_down_sync,
+                  "final-sync: not within", 2);
+    test_rollback("an operator's wish", back_wish, "an operator wished", 1);
+    test_rollback("commit refused", back_commit, "commit: commit:", 2);
+    test_rollback("too few routers", back_routers, "2 are required", 1);
+    test_rollback("source too fast", back_rate, "does not converge", 1);
+    test_trimmed();
+
+    test_random(seed);
+
+    return tap_done();
+}
