@@ -1,8 +1,8 @@
 
-#include <math.h>
 #include <string.h>
 
 #include "combine.h"
+#include "guard.h"
 
 
 /* regressions first, then what has one more voice, then what stands in */
@@ -48,17 +48,10 @@ static int predictor_check(const predictor_series_t *series,
 static size_t predictor_round(size_t size);
 static void predictor_cut(const predictor_series_t *series,
     const predictor_ask_t *ask, void *work, predictor_cut_t *cut);
-static int predictor_fill(const predictor_series_t *series, double *y);
-static void predictor_fill_lines(double *y, uint32_t n);
 static int predictor_voice(const predictor_state_t *s, uint32_t member,
     uint32_t votes, uint32_t naive);
 static void predictor_vote(const predictor_ask_t *ask, double *const *vote,
     uint32_t n, double *out);
-static int predictor_finite(const double *v, size_t n);
-static void predictor_guard(const predictor_series_t *series,
-    const predictor_ask_t *ask, double *out);
-static void predictor_order(const predictor_ask_t *ask,
-    const uint32_t *ascending, double *row);
 
 
 int
@@ -301,70 +294,6 @@ predictor_cut(const predictor_series_t *series, const predictor_ask_t *ask,
 }
 
 
-/* a gap takes the value of a day before, else a line between neighbours */
-
-static int
-predictor_fill(const predictor_series_t *series, double *y)
-{
-    uint32_t  i, known;
-
-    known = 0;
-
-    for (i = 0; i < series->n; i++) {
-        y[i] = series->y[i];
-
-        if (isfinite(y[i])) {
-            known++;
-
-        } else {
-            y[i] = i >= series->day ? y[i - series->day] : NAN;
-        }
-    }
-
-    if (known == 0) {
-        return SHARD_AGAIN;
-    }
-
-    predictor_fill_lines(y, series->n);
-
-    return SHARD_OK;
-}
-
-
-static void
-predictor_fill_lines(double *y, uint32_t n)
-{
-    uint32_t  i, left, right;
-
-    for (i = 0; i < n; i = right) {
-        right = i + 1;
-
-        if (!isnan(y[i])) {
-            continue;
-        }
-
-        left = i;
-
-        while (right < n && isnan(y[right])) {
-            right++;
-        }
-
-        for ( ; i < right; i++) {
-            if (left == 0) {
-                y[i] = y[right];
-
-            } else if (right == n) {
-                y[i] = y[left - 1];
-
-            } else {
-                y[i] = y[left - 1] + (y[right] - y[left - 1])
-                                     * (i - left + 1) / (right - left + 1);
-            }
-        }
-    }
-}
-
-
 /*
  * Every fitted regression speaks, and beside them one naive model: the weekly
  * one, else the daily one.  Without a regression the daily one stands alone,
@@ -420,89 +349,5 @@ predictor_vote(const predictor_ask_t *ask, double *const *vote, uint32_t n,
         }
 
         out[k] = sorted[(n - 1) / 2] / 2 + sorted[n / 2] / 2;
-    }
-}
-
-
-static int
-predictor_finite(const double *v, size_t n)
-{
-    size_t  i;
-
-    for (i = 0; i < n; i++) {
-        if (!isfinite(v[i])) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-/* no negative load, and quantiles in order around the point forecast */
-
-static void
-predictor_guard(const predictor_series_t *series, const predictor_ask_t *ask,
-    double *out)
-{
-    uint32_t  h, i, j, negative, ascending[PREDICTOR_QUANTILES_MAX];
-
-    negative = 0;
-
-    for (i = 0; i < series->n; i++) {
-        negative |= series->y[i] < 0;
-    }
-
-    for (i = 0; i < ask->nq; i++) {
-        for (j = i; j && ask->q[ascending[j - 1]] > ask->q[i]; j--) {
-            ascending[j] = ascending[j - 1];
-        }
-
-        ascending[j] = i;
-    }
-
-    for (h = 0; h < ask->horizon; h++, out += 1 + ask->nq) {
-        for (i = 0; i <= ask->nq && !negative; i++) {
-            out[i] = out[i] > 0 ? out[i] : 0;
-        }
-
-        predictor_order(ask, ascending, out);
-    }
-}
-
-
-/* the median quantile is the point forecast; others keep to their side */
-
-static void
-predictor_order(const predictor_ask_t *ask, const uint32_t *ascending,
-    double *row)
-{
-    double    value, point, sorted[PREDICTOR_QUANTILES_MAX];
-    uint32_t  i, j;
-
-    point = row[0];
-
-    for (i = 0; i < ask->nq; i++) {
-        value = row[1 + i];
-
-        if (ask->q[i] < 0.5) {
-            value = value < point ? value : point;
-
-        } else if (ask->q[i] > 0.5) {
-            value = value > point ? value : point;
-
-        } else {
-            value = point;
-        }
-
-        for (j = i; j && sorted[j - 1] > value; j--) {
-            sorted[j] = sorted[j - 1];
-        }
-
-        sorted[j] = value;
-    }
-
-    for (i = 0; i < ask->nq; i++) {
-        row[1 + ascending[i]] = sorted[i];
     }
 }
