@@ -247,6 +247,8 @@ typedef struct {
     ngx_msec_t                  refresh_until;
     ngx_atomic_uint_t           refresh_ticket;
 
+    void                       *ask;             /* of shard_api, no route */
+
     unsigned                    resolved:1;      /* slot is known */
     unsigned                    entered:1;       /* counted in flight */
     unsigned                    gated:1;         /* may pass to content */

@@ -8,25 +8,18 @@
  *     GET LOCATION/KEYSPACE/shards/ID
  *     GET LOCATION/KEYSPACE/nodes
  *
+ * The rest of the resources live in Redis: _api_redis.
+ *
  * Answers are paged, so that none keeps the worker from its requests.
  */
 
 
-#include "ngx_http_shard.h"
+#include "ngx_http_shard_api.h"
 
 
 #define NGX_HTTP_SHARD_PAGE      100
 #define NGX_HTTP_SHARD_PAGE_MAX  1000
 #define NGX_HTTP_SHARD_ROW       1024             /* bytes of one JSON row */
-
-
-typedef struct {
-    ngx_http_request_t         *request;
-    ngx_http_shard_keyspace_t  *keyspace;
-    ngx_http_shard_arena_t     *arena;
-    ngx_buf_t                  *b;
-    ngx_int_t                   status;
-} ngx_http_shard_api_t;
 
 
 static ngx_int_t ngx_http_shard_api_route(ngx_http_shard_api_t *api,
@@ -37,18 +30,10 @@ static ngx_int_t ngx_http_shard_api_shards(ngx_http_shard_api_t *api);
 static ngx_int_t ngx_http_shard_api_shard(ngx_http_shard_api_t *api,
     ngx_str_t *id);
 static ngx_int_t ngx_http_shard_api_nodes(ngx_http_shard_api_t *api);
-static ngx_int_t ngx_http_shard_api_buf(ngx_http_shard_api_t *api,
-    size_t size);
-static void ngx_http_shard_api_print(ngx_http_shard_api_t *api,
-    const char *fmt, ...);
 static void ngx_http_shard_api_print_shard(ngx_http_shard_api_t *api,
     uint32_t i);
 static ngx_str_t *ngx_http_shard_api_node_name(ngx_http_shard_api_t *api,
     uint16_t n, ngx_str_t *name);
-static ngx_int_t ngx_http_shard_api_error(ngx_http_shard_api_t *api,
-    ngx_int_t status, const char *code, const char *message);
-static ngx_int_t ngx_http_shard_api_send(ngx_http_request_t *r, ngx_buf_t *b,
-    ngx_int_t status);
 static ngx_uint_t ngx_http_shard_api_word(ngx_str_t *path, ngx_str_t *word);
 
 
@@ -69,11 +54,6 @@ ngx_http_shard_api_handler(ngx_http_request_t *r)
     api.request = r;
     api.status = NGX_HTTP_OK;
 
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     path = r->uri;
@@ -83,14 +63,13 @@ ngx_http_shard_api_handler(ngx_http_request_t *r)
         path.len -= clcf->name.len;
     }
 
-    if (ngx_http_shard_read_only(r)) {
-        rc = ngx_http_shard_api_route(&api, &path);
+    rc = ngx_http_shard_api_route(&api, &path);
 
-    } else {
-        rc = ngx_http_shard_api_error(&api, NGX_HTTP_NOT_ALLOWED,
-                                      "method_not_allowed",
-                                      "this router answers GET and HEAD");
+    if (rc != NGX_OK) {
+        return rc;
     }
+
+    rc = ngx_http_discard_request_body(r);
 
     if (rc != NGX_OK) {
         return rc;
@@ -153,26 +132,31 @@ ngx_http_shard_api_route(ngx_http_shard_api_t *api, ngx_str_t *path)
                                         "of this name in nginx.conf");
     }
 
-    if (!ngx_http_shard_api_word(path, &what)) {
+    (void) ngx_http_shard_api_word(path, &what);
+    (void) ngx_http_shard_api_word(path, &id);
+
+    if (!ngx_http_shard_read_only(api->request)) {
+        return ngx_http_shard_api_redis(api, &what, &id);
+    }
+
+    if (what.len == 0) {
         return ngx_http_shard_api_keyspace(api);
     }
 
     if (what.len == 6 && ngx_strncmp(what.data, "shards", 6) == 0) {
-        return ngx_http_shard_api_word(path, &id)
-               ? ngx_http_shard_api_shard(api, &id)
-               : ngx_http_shard_api_shards(api);
+        return id.len ? ngx_http_shard_api_shard(api, &id)
+                      : ngx_http_shard_api_shards(api);
     }
 
     if (what.len == 5 && ngx_strncmp(what.data, "nodes", 5) == 0) {
         return ngx_http_shard_api_nodes(api);
     }
 
-    return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND, "no_such_resource",
-                                    "there are: shards, shards/ID, nodes");
+    return ngx_http_shard_api_redis(api, &what, &id);
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_api_buf(ngx_http_shard_api_t *api, size_t size)
 {
     api->b = ngx_create_temp_buf(api->request->pool, size);
@@ -181,7 +165,7 @@ ngx_http_shard_api_buf(ngx_http_shard_api_t *api, size_t size)
 }
 
 
-static void
+void
 ngx_http_shard_api_print(ngx_http_shard_api_t *api, const char *fmt, ...)
 {
     va_list  args;
@@ -459,7 +443,7 @@ ngx_http_shard_api_nodes(ngx_http_shard_api_t *api)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_api_error(ngx_http_shard_api_t *api, ngx_int_t status,
     const char *code, const char *message)
 {
@@ -476,7 +460,7 @@ ngx_http_shard_api_error(ngx_http_shard_api_t *api, ngx_int_t status,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_api_send(ngx_http_request_t *r, ngx_buf_t *b, ngx_int_t status)
 {
     ngx_int_t    rc;

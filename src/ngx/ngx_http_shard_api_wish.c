@@ -1,0 +1,301 @@
+
+/*
+ * shard_api: what operators write, checked before Redis sees it.
+ */
+
+
+#include "ngx_http_shard_ask.h"
+
+
+typedef struct {
+    uint32_t                   shard;
+    char                       to[SHARD_NAME_SIZE];
+} ngx_http_shard_wish_t;
+
+
+static shard_str_t ngx_http_shard_ask_body(ngx_http_shard_ask_t *ask);
+
+
+void
+ngx_http_shard_ask_add(ngx_http_shard_ask_t *ask, const char *text)
+{
+    if (ask->argc < NGX_HTTP_SHARD_ASK_ARGS && text) {
+        ask->argv[ask->argc] = text;
+        ask->lens[ask->argc++] = ngx_strlen(text);
+    }
+}
+
+
+void
+ngx_http_shard_ask_add_key(ngx_http_shard_ask_t *ask, const char *suffix,
+    ngx_str_t *id)
+{
+    size_t   len;
+    u_char  *p;
+
+    len = ngx_strlen(suffix);
+
+    p = ngx_pnalloc(ask->api.request->pool,
+                    ask->api.keyspace->name.len + len + id->len + 16);
+    if (p == NULL) {
+        return;
+    }
+
+    if (len && suffix[len - 1] == '%') {
+        ngx_sprintf(p, "shard:{%V}:%*s%V%Z", &ask->api.keyspace->name, len - 1,
+                    suffix, id);
+
+    } else {
+        ngx_sprintf(p, "shard:{%V}:%s%Z", &ask->api.keyspace->name, suffix);
+    }
+
+    ngx_http_shard_ask_add(ask, (char *) p);
+}
+
+
+char *
+ngx_http_shard_ask_text(ngx_http_shard_ask_t *ask, ngx_str_t *s)
+{
+    char  *p;
+
+    p = ngx_pnalloc(ask->api.request->pool, s->len + 1);
+
+    if (p) {
+        ngx_memcpy(p, s->data, s->len);
+        p[s->len] = '\0';
+    }
+
+    return p;
+}
+
+
+static int
+ngx_http_shard_ask_set_verb(const shard_json_t *json, int value,
+    const shard_json_field_t *field, void *dst, char *err)
+{
+    return shard_json_string(json, value, field->name, dst, err);
+}
+
+
+static ngx_int_t
+ngx_http_shard_ask_refuse(ngx_http_shard_ask_t *ask, char *err)
+{
+    char  *p;
+
+    /* the message stands inside quotes */
+
+    for (p = err; *p; p++) {
+        if (*p == '"' || *p == '\\' || (u_char) *p < ' ') {
+            *p = '\'';
+        }
+    }
+
+    return ngx_http_shard_api_error(&ask->api, NGX_HTTP_BAD_REQUEST,
+                                    "bad_body", err);
+}
+
+
+ngx_int_t
+ngx_http_shard_ask_override(ngx_http_shard_ask_t *ask)
+{
+    char              err[SHARD_ERR_SIZE];
+    ngx_str_t         text;
+    shard_str_t       verb;
+    shard_json_t      json;
+    shard_override_t  override;
+
+    static const shard_json_field_t  fields[] = {
+        { "verb", 1, ngx_http_shard_ask_set_verb, 0, 0, NULL },
+        { NULL, 0, NULL, 0, 0, NULL }
+    };
+
+    if (shard_json_parse(&json, ngx_http_shard_ask_body(ask), err) != SHARD_OK
+        || shard_json_bind(&json, fields, &verb, err) != SHARD_OK
+        || shard_override_decode(verb, &override, err) != SHARD_OK)
+    {
+        return ngx_http_shard_ask_refuse(ask, err);
+    }
+
+    text.data = (u_char *) verb.data;
+    text.len = verb.len;
+    ngx_http_shard_ask_add(ask, ngx_http_shard_ask_text(ask, &text));
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_shard_ask_find(ngx_http_shard_ask_t *ask,
+    const ngx_http_shard_wish_t *wish, shard_route_t *route, char *from)
+{
+    uint32_t                 i;
+    ngx_uint_t               n, found;
+    ngx_http_shard_arena_t  *arena;
+
+    arena = ask->api.arena;
+    i = shard_index_by_id(&arena->index, wish->shard);
+
+    if (i == SHARD_SLOT_NONE) {
+        return NGX_DECLINED;
+    }
+
+    shard_latch_read(&ask->api.keyspace->sh->latches[arena->index.slot[i]],
+                     route);
+
+    for (n = 0, found = 0; n < arena->nnodes; n++) {
+        found |= arena->nodes[n].name_len == ngx_strlen(wish->to)
+                 && ngx_strncmp(arena->nodes[n].name, wish->to,
+                                arena->nodes[n].name_len) == 0;
+    }
+
+    if (!found || route->primary >= arena->nnodes) {
+        return NGX_DECLINED;
+    }
+
+    *ngx_cpymem(from, arena->nodes[route->primary].name,
+                arena->nodes[route->primary].name_len) = '\0';
+
+    return NGX_OK;
+}
+
+
+/* a decision of an operator, as shardctl migrate makes it */
+
+ngx_int_t
+ngx_http_shard_ask_migration(ngx_http_shard_ask_t *ask)
+{
+    char                   err[SHARD_ERR_SIZE], from[SHARD_NAME_SIZE + 1], *p;
+    u_char                *last;
+    ngx_str_t              id;
+    ngx_time_t            *tp;
+    shard_json_t           json;
+    shard_route_t          route;
+    ngx_http_shard_wish_t  wish;
+
+    static const shard_json_field_t  fields[] = {
+        { "shard", 1, shard_json_set_uint32,
+          offsetof(ngx_http_shard_wish_t, shard), SHARD_ID_NONE - 1, NULL },
+        { "to", 1, shard_json_set_name, offsetof(ngx_http_shard_wish_t, to),
+          0, NULL },
+        { NULL, 0, NULL, 0, 0, NULL }
+    };
+
+    if (shard_json_parse(&json, ngx_http_shard_ask_body(ask), err) != SHARD_OK
+        || shard_json_bind(&json, fields, &wish, err) != SHARD_OK)
+    {
+        return ngx_http_shard_ask_refuse(ask, err);
+    }
+
+    if (ngx_http_shard_ask_find(ask, &wish, &route, from) != NGX_OK) {
+        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_NOT_FOUND,
+                                        "no_such_shard_or_node",
+                                        "the table has no such shard, or no "
+                                        "such node");
+    }
+
+    if (ngx_strcmp(from, wish.to) == 0) {
+        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_CONFLICT,
+                                        "already_there",
+                                        "the shard is on that node");
+    }
+
+    p = ngx_pcalloc(ask->api.request->pool, 512);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    shard_hex_encode(shard_decision_id(wish.shard, route.epoch, from, wish.to),
+                     p);
+    id.data = (u_char *) p;
+    id.len = 16;
+    ask->id = id;
+
+    ngx_http_shard_ask_add(ask, "FCALL");
+    ngx_http_shard_ask_add(ask, "shard_decision_add");
+    ngx_http_shard_ask_add(ask, "3");
+    ngx_http_shard_ask_add_key(ask, "decision:%", &id);
+    ngx_http_shard_ask_add_key(ask, "decisions", &id);
+    ngx_http_shard_ask_add_key(ask, "migration:%", &id);
+
+    tp = ngx_timeofday();
+
+    last = (u_char *) p + 32;
+
+    ngx_http_shard_ask_add(ask, "id");
+    ngx_http_shard_ask_add(ask, p);
+    ngx_http_shard_ask_add(ask, "verb");
+    ngx_http_shard_ask_add(ask, "move");
+
+    /* the text is written before its length is taken */
+
+    p = (char *) last;
+    last = ngx_sprintf(last, "%uD%Z", wish.shard);
+    ngx_http_shard_ask_add(ask, "shard");
+    ngx_http_shard_ask_add(ask, p);
+
+    p = (char *) last;
+    last = ngx_sprintf(last, "%s%Z", from);
+    ngx_http_shard_ask_add(ask, "from");
+    ngx_http_shard_ask_add(ask, p);
+
+    p = (char *) last;
+    last = ngx_sprintf(last, "%s%Z", wish.to);
+    ngx_http_shard_ask_add(ask, "to");
+    ngx_http_shard_ask_add(ask, p);
+
+    p = (char *) last;
+    last = ngx_sprintf(last, "%uD%Z", route.epoch);
+    ngx_http_shard_ask_add(ask, "epoch");
+    ngx_http_shard_ask_add(ask, p);
+
+    p = (char *) last;
+    (void) ngx_sprintf(last, "%uL%Z", (uint64_t) tp->sec * 1000 + tp->msec);
+    ngx_http_shard_ask_add(ask, "decided_ms");
+    ngx_http_shard_ask_add(ask, p);
+
+    ngx_http_shard_ask_add(ask, "by");
+    ngx_http_shard_ask_add(ask, "operator:api");
+    ngx_http_shard_ask_add(ask, "mode");
+    ngx_http_shard_ask_add(ask, "act");
+    ngx_http_shard_ask_add(ask, "reason");
+    ngx_http_shard_ask_add(ask, "{\"operator\":\"api\"}");
+
+    return NGX_AGAIN;
+}
+
+
+static shard_str_t
+ngx_http_shard_ask_body(ngx_http_shard_ask_t *ask)
+{
+    u_char                   *p;
+    shard_str_t               body;
+    ngx_chain_t              *cl;
+    ngx_http_request_body_t  *rb;
+
+    body.len = 0;
+    body.data = "";
+    rb = ask->api.request->request_body;
+
+    if (rb == NULL || rb->temp_file) {
+        return body;
+    }
+
+    p = ngx_pnalloc(ask->api.request->pool, SHARD_JSON_MAX);
+    if (p == NULL) {
+        return body;
+    }
+
+    body.data = (const char *) p;
+
+    for (cl = rb->bufs; cl; cl = cl->next) {
+        if (body.len + ngx_buf_size(cl->buf) > SHARD_JSON_MAX) {
+            body.len = 0;
+            break;
+        }
+
+        p = ngx_cpymem(p, cl->buf->pos, ngx_buf_size(cl->buf));
+        body.len += ngx_buf_size(cl->buf);
+    }
+
+    return body;
+}
