@@ -143,7 +143,9 @@ world_turn(world_t *w)
     }
 
     if (n == 0) {
-        if (w->holder[0] && w->claim_until < next) {
+        if (w->holder[0] && w->claim_until > w->now
+            && w->claim_until < next)
+        {
             next = w->claim_until;
         }
 

@@ -340,7 +340,8 @@ main(void)
     test_rollback("slow target", back_slow, "gate: n2 answers in", 1);
     test_rollback("target dies in copy", back_down_copy, "copy: not within",
                   1);
-    test_rollback("target dies in warm-up", back_down_warm, "probes of n2", 1);
+    test_rollback("target dies in warm-up", back_down_warm,
+                  "warm-up: not within", 1);
     test_rollback("target dies in final-sync", back_down_sync,
                   "final-sync: not within", 2);
     test_rollback("an operator's wish", back_wish, "an operator wished", 1);
