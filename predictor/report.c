@@ -341,8 +341,12 @@ static char *
 predictor_report_reason(const predictor_fleet_t *f,
     const predictor_conf_t *conf, const predictor_plan_move_t *m, double now_s)
 {
-    char    *text;
-    json_t  *reason;
+    char        *text;
+    json_t      *reason;
+    json_int_t   at, breach_at;
+
+    at = llround(now_s);
+    breach_at = llround(now_s + m->breach_in_s);
 
     reason = json_pack("{ss sf sf sf sf sf sf sf sf sf sf sI ss}",
                        "node", f->table.nodes[m->from].name,
@@ -356,7 +360,7 @@ predictor_report_reason(const predictor_fleet_t *f,
                        "utilisation_from_after", m->from_after,
                        "utilisation_to_before", m->to_before,
                        "utilisation_to_after", m->to_after,
-                       "at", (json_int_t) now_s,
+                       "at", at,
                        "why", m->drain ? "drain" : "overload");
 
     if (reason == NULL) {
@@ -364,11 +368,9 @@ predictor_report_reason(const predictor_fleet_t *f,
     }
 
     json_object_set_new(reason, "breach_at", m->breach_in_s < 0
-                        ? json_null()
-                        : json_integer((json_int_t) (now_s + m->breach_in_s)));
+                        ? json_null() : json_integer(breach_at));
     json_object_set_new(reason, "breach_in_s", m->breach_in_s < 0
-                        ? json_null()
-                        : json_integer((json_int_t) m->breach_in_s));
+                        ? json_null() : json_integer(breach_at - at));
 
     text = json_dumps(reason, JSON_COMPACT
                       | JSON_REAL_PRECISION(PREDICTOR_REPORT_DIGITS));

@@ -1,0 +1,294 @@
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../src/core/shard_codec.h"
+#include "fleet_moves.h"
+
+
+/* durations needed before the measured spread alone is believed, or any */
+
+#define PREDICTOR_FLEET_SURE    8
+#define PREDICTOR_FLEET_SOME    3
+
+
+/* what a migration and a decision have in common */
+
+typedef struct {
+    uint32_t     shard;         /* numbers in the table */
+    uint32_t     to;
+    uint64_t     epoch;
+    double       since_s;       /* on the predictor's clock */
+    const char  *id;
+} predictor_fleet_move_t;
+
+
+static double
+predictor_fleet_ms(const shardd_entry_t *entry, const char *name)
+{
+    uint64_t  ms;
+
+    if (shard_uint64_decode(predictor_fleet_text(
+                                shardd_entry_field(entry, name)), &ms)
+        != SHARD_OK)
+    {
+        return -1;
+    }
+
+    return (double) ms;
+}
+
+
+/* 0 when the shard, its epoch or its place is not what the entry was about */
+
+static int
+predictor_fleet_move(const predictor_fleet_read_t *r,
+    const shardd_entry_t *e, const char *since, predictor_fleet_move_t *m)
+{
+    double              ms;
+    const char         *to;
+    predictor_fleet_t  *f;
+
+    f = r->fleet;
+    m->id = shardd_entry_field(e, "id");
+    m->shard = predictor_fleet_shard(f, shardd_entry_field(e, "shard"));
+    to = shardd_entry_field(e, "to");
+    ms = predictor_fleet_ms(e, since);
+
+    if (m->id == NULL || m->shard == SHARD_ID_NONE || to == NULL || ms < 0
+        || shard_uint64_decode(predictor_fleet_text(
+                                   shardd_entry_field(e, "epoch")), &m->epoch)
+           != SHARD_OK)
+    {
+        return 0;
+    }
+
+    m->to = predictor_fleet_node(f, to);
+    m->since_s = (r->now_ms - ms) / 1000 * r->clock.speed;
+
+    return m->to != SHARD_ID_NONE;
+}
+
+
+static void
+predictor_fleet_rest(predictor_fleet_read_t *r,
+    const predictor_fleet_move_t *m)
+{
+    if (m->since_s * 1000 < (double) r->conf->cooldown_ms) {
+        r->fleet->plan.shards[m->shard].fixed = 1;
+    }
+}
+
+
+/* real time of a phase in "planned@1 claimed@2 ...", or -1 */
+
+static double
+predictor_fleet_phase_ms(const char *trail, const char *phase)
+{
+    size_t  len;
+
+    len = strlen(phase);
+
+    while (trail && *trail) {
+
+        if (strncmp(trail, phase, len) == 0 && trail[len] == '@') {
+            return strtod(trail + len + 1, NULL);
+        }
+
+        trail = strchr(trail, ' ');
+        trail = trail ? trail + 1 : NULL;
+    }
+
+    return -1;
+}
+
+
+/* the load leaves the source with the commit: until then the move lasts */
+
+static void
+predictor_fleet_learn(predictor_fleet_read_t *r, const shardd_entry_t *e)
+{
+    double       from, to;
+    const char  *trail;
+
+    trail = shardd_entry_field(e, "trail");
+    from = predictor_fleet_phase_ms(trail, "claimed");
+    to = predictor_fleet_phase_ms(trail, "release");
+
+    if (to < 0) {
+        to = predictor_fleet_ms(e, "finished_ms");
+    }
+
+    if (from > 0 && to > from && r->fleet->nmoves < PREDICTOR_FLEET_RECENT) {
+        r->moves[r->fleet->nmoves++] = (to - from) / 1000 * r->clock.speed;
+    }
+}
+
+
+void
+predictor_fleet_migrations(predictor_fleet_read_t *r,
+    const shardd_entries_t *entries)
+{
+    size_t                   i;
+    const char              *phase;
+    shard_record_t          *rec;
+    predictor_fleet_t       *f;
+    predictor_plan_shard_t  *s;
+    predictor_fleet_move_t   m;
+
+    f = r->fleet;
+
+    for (i = 0; i < entries->n; i++) {
+        phase = shardd_entry_field(&entries->entries[i], "phase");
+
+        if (phase == NULL
+            || !predictor_fleet_move(r, &entries->entries[i], "created_ms",
+                                     &m))
+        {
+            continue;
+        }
+
+        predictor_fleet_rest(r, &m);
+
+        if (strcmp(phase, "rolled-back") == 0) {
+            continue;
+        }
+
+        if (strcmp(phase, "done") == 0) {
+            predictor_fleet_learn(r, &entries->entries[i]);
+            continue;
+        }
+
+        /* after its commit the record says where the shard is */
+
+        rec = &f->table.shards[m.shard];
+        s = &f->plan.shards[m.shard];
+        s->fixed = 1;
+
+        if (rec->epoch == m.epoch && strcmp(phase, "rolling-back") != 0) {
+            s->to = m.to;
+        }
+    }
+}
+
+
+static int
+predictor_fleet_known(const shardd_entries_t *migrations, const char *id)
+{
+    size_t       i;
+    const char  *other;
+
+    for (i = 0; i < migrations->n; i++) {
+        other = shardd_entry_field(&migrations->entries[i], "id");
+
+        if (other && strcmp(other, id) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * A decision that no migrator has picked up yet is in flight all the same.
+ * Advice counts as followed while it is fresh, where advice is all we give:
+ * otherwise it would be repeated, or contradicted, with every slot.
+ */
+
+void
+predictor_fleet_decisions(predictor_fleet_read_t *r,
+    const shardd_entries_t *decisions, const shardd_entries_t *migrations)
+{
+    int                      act;
+    size_t                   i;
+    const char              *mode;
+    predictor_fleet_t       *f;
+    predictor_fleet_move_t   m;
+    predictor_plan_shard_t  *s;
+
+    f = r->fleet;
+
+    for (i = 0; i < decisions->n; i++) {
+        mode = shardd_entry_field(&decisions->entries[i], "mode");
+
+        if (mode == NULL
+            || !predictor_fleet_move(r, &decisions->entries[i], "decided_ms",
+                                     &m))
+        {
+            continue;
+        }
+
+        act = strcmp(mode, predictor_mode_words[PREDICTOR_ACT]) == 0;
+
+        if (!act && r->conf->mode != PREDICTOR_RECOMMEND) {
+            continue;
+        }
+
+        predictor_fleet_rest(r, &m);
+        s = &f->plan.shards[m.shard];
+
+        if (f->table.shards[m.shard].epoch != m.epoch
+            || m.since_s * 1000 >= (double) r->conf->cooldown_ms
+            || s->to != s->from || predictor_fleet_known(migrations, m.id))
+        {
+            continue;
+        }
+
+        s->to = m.to;
+        s->idle = !act;
+        f->waiting += act;
+    }
+}
+
+
+static int
+predictor_fleet_double_cmp(const void *a, const void *b)
+{
+    double  x, y;
+
+    x = *(const double *) a;
+    y = *(const double *) b;
+
+    return (x > y) - (x < y);
+}
+
+
+void
+predictor_fleet_limits(predictor_fleet_read_t *r)
+{
+    double                    middle, high;
+    uint32_t                  n;
+    predictor_plan_limits_t  *l;
+
+    l = &r->fleet->plan.limits;
+    n = r->fleet->nmoves;
+
+    l->threshold = r->conf->threshold;
+    l->rho = r->conf->correlation;
+    l->min_gain = r->conf->min_gain;
+    l->extra = r->conf->move_extra;
+    l->step_s = (double) r->conf->interval_ms / 1000;
+    l->margin_s = (double) r->conf->lead_margin_ms / 1000;
+    l->move_s = (double) r->conf->move_time_ms / 1000;
+    l->move_spread = r->conf->move_spread;
+    l->moves_per_node = (uint32_t) r->conf->max_moves_per_node;
+    l->moves = (uint32_t) r->conf->max_moves;
+
+    if (n < PREDICTOR_FLEET_SOME) {
+        return;
+    }
+
+    qsort(r->moves, n, sizeof(double), predictor_fleet_double_cmp);
+
+    middle = r->moves[n / 2];
+    high = r->moves[(n * 9 - 1) / 10];
+
+    l->move_s = middle;
+    l->move_spread = (high - middle) / middle;
+
+    if (n < PREDICTOR_FLEET_SURE) {
+        l->move_spread = fmax(l->move_spread, r->conf->move_spread);
+    }
+}
