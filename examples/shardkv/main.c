@@ -5,7 +5,7 @@
  *
  * Stopping: no new connection; nothing is suspended any more and paced
  * requests are refused; what the writer has is written and answered; then
- * MHD, then the store.
+ * MHD, the other threads, the store.
  */
 
 
@@ -440,17 +440,19 @@ shardkv_stop(shardkv_server_t *srv, int fd)
     (void) MHD_quiesce_daemon(srv->daemon);
 
     srv->stopping = 1;
+    shardkv_queue_nudge(&srv->pacer);
 
-    shardkv_queue_stop(&srv->pacer);
-    shardkv_queue_stop(&srv->scanner);
     shardkv_stop_wait(&srv->requests, SHARDKV_STOP_MS);
 
     /* a connection that MHD holds suspended would make it panic; each ends
-     * with the writer's commit it waits for */
+     * with the commit or scan it waits for, so the threads end after that */
 
     shardkv_stop_wait(&srv->suspended, UINT32_MAX);
 
     MHD_stop_daemon(srv->daemon);
+
+    shardkv_queue_stop(&srv->pacer);
+    shardkv_queue_stop(&srv->scanner);
     shardkv_queue_stop(&srv->writer);
 
     close(fd);

@@ -15,9 +15,9 @@
 
 
 static void *shardkv_pacer_main(void *data);
-static int shardkv_pacer_wait(shardkv_queue_t *q);
+static int shardkv_pacer_wait(shardkv_server_t *srv);
 static void shardkv_pacer_start_request(shardkv_server_t *srv,
-    shardkv_request_t *r, unsigned stop);
+    shardkv_request_t *r);
 
 
 int
@@ -73,7 +73,6 @@ shardkv_pace(shardkv_request_t *r)
 static void *
 shardkv_pacer_main(void *data)
 {
-    unsigned            stop;
     shardkv_queue_t    *q;
     shardkv_server_t   *srv;
     shardkv_request_t  *r;
@@ -83,23 +82,17 @@ shardkv_pacer_main(void *data)
 
     pthread_mutex_lock(&q->mutex);
 
-    for ( ;; ) {
-        stop = q->stop;
+    while (q->head || !q->stop) {
 
-        if (!stop && shardkv_pacer_wait(q)) {
+        if (shardkv_pacer_wait(srv)) {
             continue;
         }
 
         r = q->head;
-
-        if (r == NULL) {
-            break;
-        }
-
         q->head = r->next;
 
         pthread_mutex_unlock(&q->mutex);
-        shardkv_pacer_start_request(srv, r, stop);
+        shardkv_pacer_start_request(srv, r);
         pthread_mutex_lock(&q->mutex);
     }
 
@@ -112,10 +105,13 @@ shardkv_pacer_main(void *data)
 /* 0: the head is due; 1: it waited, look again */
 
 static int
-shardkv_pacer_wait(shardkv_queue_t *q)
+shardkv_pacer_wait(shardkv_server_t *srv)
 {
-    uint64_t         at_ns;
-    struct timespec  ts;
+    uint64_t          at_ns;
+    struct timespec   ts;
+    shardkv_queue_t  *q;
+
+    q = &srv->pacer;
 
     if (q->head == NULL) {
         pthread_cond_wait(&q->cond, &q->mutex);
@@ -124,7 +120,7 @@ shardkv_pacer_wait(shardkv_queue_t *q)
 
     at_ns = q->head->start_ns;
 
-    if (at_ns <= shardkv_monotonic_ns()) {
+    if (srv->stopping || at_ns <= shardkv_monotonic_ns()) {
         return 0;
     }
 
@@ -140,10 +136,9 @@ shardkv_pacer_wait(shardkv_queue_t *q)
 
 
 static void
-shardkv_pacer_start_request(shardkv_server_t *srv, shardkv_request_t *r,
-    unsigned stop)
+shardkv_pacer_start_request(shardkv_server_t *srv, shardkv_request_t *r)
 {
-    if (stop) {
+    if (srv->stopping) {
         shardkv_refuse(&r->answer, 503, "stopping", "this node is stopping");
         shardkv_resume(r, SHARDKV_ANSWER);
 
