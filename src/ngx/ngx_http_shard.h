@@ -265,7 +265,14 @@ typedef struct {
 extern ngx_module_t  ngx_http_shard_module;
 
 
-/* _conf: directives */
+/* _directives, _directives_upstream */
+
+ngx_uint_t ngx_http_shard_param(ngx_str_t *arg, const char *name,
+    ngx_str_t *value);
+char *ngx_http_shard_bad_param(ngx_conf_t *cf, ngx_str_t *directive,
+    ngx_str_t *arg, const char *const *words);
+ngx_http_shard_keyspace_t *ngx_http_shard_find_keyspace(
+    ngx_http_shard_main_conf_t *smcf, ngx_str_t *name);
 
 char *ngx_http_shard_redis_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -281,6 +288,9 @@ char *ngx_http_shard_api_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_shard_metrics_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* _conf: configurations and which upstream a location goes to */
+
 void *ngx_http_shard_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_shard_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_shard_create_srv_conf(ngx_conf_t *cf);

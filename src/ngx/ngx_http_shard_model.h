@@ -22,6 +22,9 @@
 #include "ngx_http_shard.h"
 
 
+#define NGX_HTTP_SHARD_NODE_MAP  16384           /* > 2 x 4096 nodes */
+
+
 typedef struct {
     uint64_t                    lo;
     uint64_t                    hi;
@@ -105,6 +108,14 @@ ngx_http_shard_verb_t *ngx_http_shard_model_verb(ngx_http_shard_model_t *m,
     shard_id_t id);
 void ngx_http_shard_model_record(ngx_http_shard_model_t *m,
     ngx_http_shard_entry_t *e, shard_record_t *rec);
+
+/* between the model's own files */
+
+ngx_int_t ngx_http_shard_model_remember(ngx_http_shard_model_t *m,
+    ngx_uint_t is_node, uint32_t number);
+void ngx_http_shard_model_forget(ngx_http_shard_model_t *m);
+void ngx_http_shard_model_map_nodes(ngx_http_shard_model_t *m);
+void ngx_http_shard_err(char *err, const char *fmt, ...);
 
 /* _publish: NGX_DECLINED when this worker does not lead any more */
 

@@ -1,0 +1,421 @@
+
+/*
+ * Directives.  A parameter is refused with its nearest valid name; nothing
+ * is changed until a directive is known to be good.
+ */
+
+
+#include "ngx_http_shard.h"
+
+
+static char *ngx_http_shard_password(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_str_t *password);
+static ngx_addr_t *ngx_http_shard_redis_addr(ngx_conf_t *cf, ngx_str_t *text);
+
+
+ngx_uint_t
+ngx_http_shard_param(ngx_str_t *arg, const char *name, ngx_str_t *value)
+{
+    size_t  len;
+
+    len = ngx_strlen(name);
+
+    if (arg->len <= len || arg->data[len] != '='
+        || ngx_strncmp(arg->data, name, len) != 0)
+    {
+        return 0;
+    }
+
+    value->len = arg->len - len - 1;
+    value->data = arg->data + len + 1;
+
+    return 1;
+}
+
+
+char *
+ngx_http_shard_bad_param(ngx_conf_t *cf, ngx_str_t *directive, ngx_str_t *arg,
+    const char *const *words)
+{
+    u_char       *eq;
+    const char   *near;
+    shard_str_t   text;
+
+    eq = ngx_strlchr(arg->data, arg->data + arg->len, '=');
+
+    text.data = (const char *) arg->data;
+    text.len = eq ? (size_t) (eq - arg->data) : arg->len;
+
+    near = shard_nearest(text, words);
+
+    if (near == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of \"%V\"", arg,
+                           directive);
+
+    } else if (ngx_strlen(near) == text.len
+               && ngx_strncmp(near, text.data, text.len) == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value of parameter \"%V\" of \"%V\"", arg,
+                           directive);
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of \"%V\", "
+                           "did you mean \"%s=\"?", arg, directive, near);
+    }
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_shard_password(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *password)
+{
+    u_char     *p, *last, buf[513];
+    ssize_t     n;
+    ngx_fd_t    fd;
+
+    if (ngx_conf_full_name(cf->cycle, name, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", name);
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_read_fd(fd, buf, sizeof(buf));
+    (void) ngx_close_file(fd);
+
+    last = n > 0 ? ngx_strlchr(buf, buf + n, '\n') : NULL;
+
+    if (last == NULL && n > 0) {
+        last = buf + n;
+    }
+
+    if (n <= 0 || last == buf || last - buf > 512) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the first line of \"%V\" must be a password of "
+                           "1 to 512 bytes", name);
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_pnalloc(cf->pool, last - buf);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memcpy(p, buf, last - buf);
+    ngx_explicit_memzero(buf, sizeof(buf));
+
+    password->data = p;
+    password->len = last - buf;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_addr_t *
+ngx_http_shard_redis_addr(ngx_conf_t *cf, ngx_str_t *text)
+{
+    ngx_url_t  u;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = *text;
+    u.default_port = 6379;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in Redis address \"%V\", expected host:port "
+                           "or unix:/path", u.err ? u.err : "error", text);
+        return NULL;
+    }
+
+    return &u.addrs[0];
+}
+
+
+char *
+ngx_http_shard_redis_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_shard_main_conf_t  *smcf = conf;
+
+    char                         *rc;
+    ngx_str_t                    *value, s;
+    ngx_uint_t                    i;
+    ngx_http_shard_redis_conf_t   redis;
+
+    static const char *const  words[] = {
+        "password_file", "db", "user", "timeout", NULL
+    };
+
+    if (smcf->redis.addr) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ngx_memzero(&redis, sizeof(redis));
+    redis.text = value[1];
+    redis.timeout = 1000;
+    redis.addr = ngx_http_shard_redis_addr(cf, &value[1]);
+
+    if (redis.addr == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_shard_param(&value[i], "password_file", &s)) {
+            rc = ngx_http_shard_password(cf, &s, &redis.password);
+            if (rc != NGX_CONF_OK) {
+                return rc;
+            }
+
+            continue;
+        }
+
+        if (ngx_http_shard_param(&value[i], "user", &redis.user)) {
+            continue;
+        }
+
+        if (ngx_http_shard_param(&value[i], "db", &s)) {
+            redis.db = ngx_atoi(s.data, s.len);
+            if (redis.db != NGX_ERROR) {
+                continue;
+            }
+        }
+
+        if (ngx_http_shard_param(&value[i], "timeout", &s)) {
+            redis.timeout = ngx_parse_time(&s, 0);
+            if (redis.timeout != (ngx_msec_t) NGX_ERROR && redis.timeout) {
+                continue;
+            }
+        }
+
+        return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
+    }
+
+    if (redis.user.len && redis.password.len == 0) {
+        return "has user= without password_file=";
+    }
+
+    smcf->redis = redis;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_shard_router_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_shard_main_conf_t  *smcf = conf;
+
+    ngx_str_t    *value, s;
+    ngx_uint_t    i;
+    shard_str_t   name;
+
+    static const char *const  words[] = { "zone", "interval", NULL };
+
+    if (smcf->router.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_shard_param(&value[i], "zone", &s)) {
+            name.data = (const char *) s.data;
+            name.len = s.len;
+
+            if (shard_name_valid(name)) {
+                smcf->router_zone = s;
+                continue;
+            }
+        }
+
+        if (ngx_http_shard_param(&value[i], "interval", &s)) {
+            smcf->interval = ngx_parse_time(&s, 0);
+            if (smcf->interval != (ngx_msec_t) NGX_ERROR
+                && smcf->interval >= 50 && smcf->interval <= 60000)
+            {
+                continue;
+            }
+        }
+
+        return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
+    }
+
+    name.data = (const char *) value[1].data;
+    name.len = value[1].len;
+
+    if (!shard_name_valid(name)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "router name \"%V\" must be 1 to 63 of "
+                           "A-Z a-z 0-9 _ . -", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    smcf->router = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_shard_main_conf_t  *smcf = conf;
+
+    ssize_t                      size;
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    shard_str_t                  name;
+    ngx_http_shard_keyspace_t   *ks, **ksp;
+
+    static const char *const  words[] = { "state", NULL };
+
+    value = cf->args->elts;
+
+    name.data = (const char *) value[1].data;
+    name.len = value[1].len;
+
+    if (!shard_name_valid(name)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "keyspace name \"%V\" must be 1 to 63 of "
+                           "A-Z a-z 0-9 _ . -", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_shard_find_keyspace(smcf, &value[1])) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate keyspace \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    size = ngx_parse_size(&value[2]);
+
+    if (size < 2 * 1024 * 1024) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "size \"%V\" of keyspace \"%V\" is too small, "
+                           "give at least 2m", &value[2], &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    ks = ngx_pcalloc(cf->pool, sizeof(ngx_http_shard_keyspace_t));
+    if (ks == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ks->name = value[1];
+    ks->cycle = cf->cycle;
+    ks->hold_timeout = 5000;
+
+    for (i = 3; i < cf->args->nelts; i++) {
+
+        if (ngx_http_shard_param(&value[i], "state", &ks->state_file)
+            && ks->state_file.len)
+        {
+            if (ngx_conf_full_name(cf->cycle, &ks->state_file, 0) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
+    }
+
+    ks->zone = ngx_shared_memory_add(cf, &value[1], size,
+                                     &ngx_http_shard_module);
+    if (ks->zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ks->zone->init = ngx_http_shard_init_zone;
+    ks->zone->data = ks;
+
+    ksp = ngx_array_push(&smcf->keyspaces);
+    if (ksp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *ksp = ks;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_http_shard_keyspace_t *
+ngx_http_shard_find_keyspace(ngx_http_shard_main_conf_t *smcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    ngx_http_shard_keyspace_t  **ks;
+
+    ks = smcf->keyspaces.elts;
+
+    for (i = 0; i < smcf->keyspaces.nelts; i++) {
+        if (ks[i]->name.len == name->len
+            && ngx_strncmp(ks[i]->name.data, name->data, name->len) == 0)
+        {
+            return ks[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+char *
+ngx_http_shard_api_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_shard_loc_conf_t  *slcf = conf;
+
+    ngx_str_t                 *value, s;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    static const char *const  words[] = { "write", NULL };
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2) {
+
+        if (!ngx_http_shard_param(&value[1], "write", &s)) {
+            return ngx_http_shard_bad_param(cf, &value[0], &value[1], words);
+        }
+
+        if (s.len == 2 && ngx_strncmp(s.data, "on", 2) == 0) {
+            slcf->api_write = 1;
+
+        } else if (s.len != 3 || ngx_strncmp(s.data, "off", 3) != 0) {
+            return ngx_http_shard_bad_param(cf, &value[0], &value[1], words);
+        }
+    }
+
+    slcf->api = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_shard_api_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_shard_metrics_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_shard_metrics_handler;
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,206 @@
+
+/*
+ * Directives inside upstream {}: "shard" and "shard_hold".
+ */
+
+
+#include "ngx_http_shard.h"
+
+
+static ngx_int_t ngx_http_shard_complex_value(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_http_complex_value_t *cv);
+static ngx_int_t ngx_http_shard_dummy_server(ngx_conf_t *cf,
+    ngx_http_upstream_srv_conf_t *uscf);
+
+
+static ngx_int_t
+ngx_http_shard_complex_value(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_http_complex_value_t *cv)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = text;
+    ccv.complex_value = cv;
+
+    return ngx_http_compile_complex_value(&ccv);
+}
+
+
+char *
+ngx_http_shard_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_shard_srv_conf_t  *sscf = conf;
+
+    ngx_str_t                     *value, s;
+    ngx_uint_t                     i;
+    ngx_http_shard_keyspace_t     *ks;
+    ngx_http_shard_main_conf_t    *smcf;
+    ngx_http_upstream_srv_conf_t  *uscf;
+
+    static const char *const  words[] = { "key", "client", NULL };
+
+    if (sscf->keyspace) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_shard_module);
+    uscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_upstream_module);
+
+    ks = ngx_http_shard_find_keyspace(smcf, &value[1]);
+
+    if (ks == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown keyspace \"%V\", declare it above with "
+                           "\"shard_table %V SIZE;\"", &value[1], &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (uscf->peer.init_upstream) {
+        return "must stand before \"keepalive\" and beside no other "
+               "balancing method";
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_shard_param(&value[i], "key", &s) && s.len) {
+            if (ngx_http_shard_complex_value(cf, &s, &sscf->key) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        if (ngx_http_shard_param(&value[i], "client", &s) && s.len) {
+            sscf->client = ngx_pcalloc(cf->pool,
+                                       sizeof(ngx_http_complex_value_t));
+            if (sscf->client == NULL
+                || ngx_http_shard_complex_value(cf, &s, sscf->client)
+                   != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
+    }
+
+    if (sscf->key.value.data == NULL) {
+        return "has no \"key=\" parameter";
+    }
+
+    if (ngx_http_shard_dummy_server(cf, uscf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    uscf->flags = NGX_HTTP_UPSTREAM_CREATE;
+    uscf->peer.init_upstream = ngx_http_shard_init_upstream;
+
+    ks->used = 1;
+    sscf->keyspace = ks;
+
+    return NGX_CONF_OK;
+}
+
+
+/* an upstream without "server" lines is refused by nginx: nodes come from
+ * the table, this one is never used */
+
+static ngx_int_t
+ngx_http_shard_dummy_server(ngx_conf_t *cf,
+    ngx_http_upstream_srv_conf_t *uscf)
+{
+    ngx_url_t                    u;
+    ngx_http_upstream_server_t  *us;
+
+    if (uscf->servers->nelts) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"server\" is not allowed beside \"shard\": "
+                           "nodes come from the table");
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    ngx_str_set(&u.url, "127.0.0.1:1");
+    u.default_port = 1;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    us = ngx_array_push(uscf->servers);
+    if (us == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(us, sizeof(ngx_http_upstream_server_t));
+
+    us->name = u.url;
+    us->addrs = u.addrs;
+    us->naddrs = u.naddrs;
+    us->weight = 1;
+    us->down = 1;
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_http_shard_hold_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_shard_srv_conf_t  *sscf = conf;
+
+    ngx_int_t    n;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    static const char *const  words[] = { "max", "timeout", NULL };
+
+    value = cf->args->elts;
+
+    if (sscf->keyspace == NULL) {
+        return "must stand after \"shard\"";
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_shard_param(&value[i], "max", &s)) {
+            n = ngx_atoi(s.data, s.len);
+
+            if (n < 1 || n > SHARD_TICKETS_MAX) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"%V\": max must be 1 to %d requests of "
+                                   "one shard", &value[i], SHARD_TICKETS_MAX);
+                return NGX_CONF_ERROR;
+            }
+
+            sscf->hold_max = n;
+            continue;
+        }
+
+        if (ngx_http_shard_param(&value[i], "timeout", &s)) {
+            sscf->hold_timeout = ngx_parse_time(&s, 0);
+
+            if (sscf->hold_timeout == (ngx_msec_t) NGX_ERROR
+                || sscf->hold_timeout == 0)
+            {
+                return ngx_http_shard_bad_param(cf, &value[0], &value[i],
+                                                words);
+            }
+
+            continue;
+        }
+
+        return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
+    }
+
+    sscf->keyspace->hold_timeout = ngx_max(sscf->keyspace->hold_timeout,
+                                           sscf->hold_timeout);
+
+    return NGX_CONF_OK;
+}
