@@ -12,6 +12,10 @@
 #define SHARDD_REDIS_URL_MAX  1024
 
 
+static int shardd_redis_url_unix(const char *url, shardd_redis_conf_t *conf,
+    char *err);
+static int shardd_redis_url_tcp(const char *p, shardd_redis_conf_t *conf,
+    char *err);
 static int shardd_redis_url_bad(char *err, const char *url, const char *why);
 static char *shardd_redis_url_decode(const char *text, size_t len);
 static int shardd_redis_url_number(const char *text, long max, long *value);
@@ -25,12 +29,7 @@ static int shardd_redis_url_secret(const char *text, size_t len,
 int
 shardd_redis_url(const char *url, shardd_redis_conf_t *conf, char *err)
 {
-    long                  db;
-    char                 *addr;
-    const char           *p, *at, *end;
-    shardd_redis_conf_t   c;
-
-    c = *conf;
+    const char  *p;
 
     if (strlen(url) > SHARDD_REDIS_URL_MAX) {
         return shardd_redis_url_bad(err, "of more than 1024 bytes",
@@ -38,26 +37,7 @@ shardd_redis_url(const char *url, shardd_redis_conf_t *conf, char *err)
     }
 
     if (strncmp(url, "unix:", 5) == 0) {
-        p = strncmp(url, "unix://", 7) == 0 ? url + 7 : url + 5;
-
-        if (p[0] != '/' || p[1] == '\0') {
-            return shardd_redis_url_bad(err, url, "needs unix:/path");
-        }
-
-        if (strlen(p) >= 108) {
-            return shardd_redis_url_bad(err, url,
-                                        "has a path of over 107 bytes");
-        }
-
-        addr = malloc(strlen(p) + 6);
-        if (addr == NULL) {
-            return shardd_redis_url_bad(err, url, "finds no memory");
-        }
-
-        sprintf(addr, "unix:%s", p);
-        conf->addr = addr;
-
-        return 0;
+        return shardd_redis_url_unix(url, conf, err);
     }
 
     p = url;
@@ -71,46 +51,100 @@ shardd_redis_url(const char *url, shardd_redis_conf_t *conf, char *err)
                                     "unix:/path is right");
     }
 
+    return shardd_redis_url_tcp(p, conf, err);
+}
+
+
+static int
+shardd_redis_url_unix(const char *url, shardd_redis_conf_t *conf, char *err)
+{
+    char        *addr;
+    const char  *p;
+
+    p = strncmp(url, "unix://", 7) == 0 ? url + 7 : url + 5;
+
+    if (p[0] != '/' || p[1] == '\0') {
+        return shardd_redis_url_bad(err, url, "needs unix:/path");
+    }
+
+    if (strlen(p) >= 108) {
+        return shardd_redis_url_bad(err, url, "has a path of over 107 bytes");
+    }
+
+    addr = malloc(strlen(p) + sizeof("unix:"));
+    if (addr == NULL) {
+        return shardd_redis_url_bad(err, url, "finds no memory");
+    }
+
+    sprintf(addr, "unix:%s", p);
+    conf->addr = addr;
+
+    return 0;
+}
+
+
+/* [user:password@]host:port[/db]; a secret is kept out of every message */
+
+static int
+shardd_redis_url_tcp(const char *p, shardd_redis_conf_t *conf, char *err)
+{
+    const char           *at, *end, *shown, *why;
+    shardd_redis_conf_t   c;
+
+    c = *conf;
+    shown = p;
+    end = p + strlen(p);
+
     /* a password may hold an "@" of its own, a host does not */
 
-    end = p + strlen(p);
     at = strrchr(p, '@');
 
     if (at) {
+        shown = "(with a secret)";
+
         if (shardd_redis_url_secret(p, (size_t) (at - p), &c) != 0) {
-            return shardd_redis_url_bad(err, "(with a secret)",
-                                        "has bad %XX in user or password");
+            return shardd_redis_url_bad(err, shown, "needs user:password@ "
+                                        "with %XX for special characters");
         }
 
         p = at + 1;
-        url = "(with a secret)";
     }
 
+    why = NULL;
     at = strchr(p, '/');
 
     if (at) {
-        if (at[1] != '\0') {
-            if (shardd_redis_url_number(at + 1, 1000000, &db) != 0) {
-                return shardd_redis_url_bad(err, url,
-                                            "has a bad database number");
-            }
-
-            c.db = db;
-        }
-
         end = at;
+
+        if (at[1] != '\0'
+            && shardd_redis_url_number(at + 1, 1000000, &c.db) != 0)
+        {
+            why = "has a bad database number";
+        }
     }
 
-    c.addr = shardd_redis_url_addr(p, (size_t) (end - p));
+    if (why == NULL) {
+        c.addr = shardd_redis_url_addr(p, (size_t) (end - p));
 
-    if (c.addr == NULL) {
-        return shardd_redis_url_bad(err, url,
-                                    "needs host:port, port 1 to 65535");
+        if (c.addr == NULL) {
+            why = "needs host:port, port 1 to 65535";
+        }
     }
 
-    *conf = c;
+    if (why == NULL) {
+        *conf = c;
+        return 0;
+    }
 
-    return 0;
+    if (c.user != conf->user) {
+        free(c.user);
+    }
+
+    if (c.password != conf->password) {
+        free(c.password);
+    }
+
+    return shardd_redis_url_bad(err, shown, why);
 }
 
 

@@ -229,11 +229,11 @@ shardd_migration_get(shardd_store_t *s, const char *id,
 int
 shardd_migrations(shardd_store_t *s, size_t limit, shardd_entries_t *out)
 {
-    int              rc;
-    char             index[SHARDD_KEY_SIZE], last[32];
-    size_t           i;
-    redisReply      *reply, *id;
-    const char      *argv[4];
+    int          rc;
+    char         index[SHARDD_KEY_SIZE], last[32];
+    size_t       i;
+    redisReply  *reply, *id;
+    const char  *argv[4];
 
     memset(out, 0, sizeof(shardd_entries_t));
 
@@ -253,9 +253,12 @@ shardd_migrations(shardd_store_t *s, size_t limit, shardd_entries_t *out)
         return rc;
     }
 
-    out->entries = calloc(reply->elements + 1, sizeof(shardd_entry_t));
-    if (out->entries == NULL) {
-        rc = shardd_store_fail(s, SHARDD_BAD, "no memory");
+    if (reply->elements > 0) {
+        out->entries = calloc(reply->elements, sizeof(shardd_entry_t));
+
+        if (out->entries == NULL) {
+            rc = shardd_store_fail(s, SHARDD_BAD, "no memory");
+        }
     }
 
     for (i = 0; rc == SHARDD_OK && i < reply->elements; i++) {

@@ -145,7 +145,11 @@ shardd_store_entry(shardd_store_t *s, const char *id,
     /* an entry trimmed from its stream comes without fields */
     n = fields->type == REDIS_REPLY_ARRAY ? fields->elements / 2 : 0;
 
-    entry->fields = calloc(n + 1, sizeof(shardd_field_t));
+    if (n == 0) {
+        return SHARDD_OK;
+    }
+
+    entry->fields = calloc(n, sizeof(shardd_field_t));
     if (entry->fields == NULL) {
         return shardd_store_fail(s, SHARDD_BAD, "no memory");
     }
@@ -174,11 +178,11 @@ int
 shardd_store_entries(shardd_store_t *s, const redisReply *list,
     shardd_entries_t *out)
 {
-    size_t             i, n;
-    redisReply        *e;
-    shardd_entry_t    *grown;
+    size_t           i, n;
+    redisReply      *e;
+    shardd_entry_t  *grown;
 
-    if (list->type != REDIS_REPLY_ARRAY) {
+    if (list->type != REDIS_REPLY_ARRAY || list->elements == 0) {
         return SHARDD_OK;
     }
 
@@ -190,7 +194,7 @@ shardd_store_entries(shardd_store_t *s, const redisReply *list,
     }
 
     grown = realloc(out->entries,
-                    (out->n + n + 1) * sizeof(shardd_entry_t));
+                    (out->n + n) * sizeof(shardd_entry_t));
     if (grown == NULL) {
         return shardd_store_fail(s, SHARDD_BAD, "no memory");
     }
