@@ -318,9 +318,6 @@ predictor_slots_count(predictor_slots_t *s, const shard_metrics_entry_t *e,
 
         if (shard.id < s->ncols) {
             o->counts[shard.id] += shard.offered * share;
-
-        } else {
-            s->foreign++;
         }
     }
 

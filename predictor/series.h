@@ -93,11 +93,10 @@ typedef struct {
     predictor_router_t  routers[PREDICTOR_ROUTERS_MAX];
     predictor_slot_t    open[PREDICTOR_SLOTS_OPEN];
 
-    /* entries and records left out, and why */
+    /* entries counted, and left out */
     uint64_t            entries;
     uint64_t            duplicates;
     uint64_t            late;
-    uint64_t            foreign;        /* records of shards beyond ncols */
 } predictor_slots_t;
 
 
