@@ -133,7 +133,10 @@ int shardd_migrations(shardd_store_t *s, size_t limit, shardd_entries_t *out);
 int shardd_migration_wish(shardd_store_t *s, const char *id,
     const char *wish);
 
-/* group read; block_ms 0 does not wait; own pending entries come first */
+/* group read; block_ms 0 does not wait; own pending entries come first, then
+ * those that another consumer left alone for 30 s; an entry trimmed since has
+ * no fields: acknowledge it.  A signal does not end the wait: keep block_ms
+ * small, it is how late a program sees that it is to stop */
 
 int shardd_decisions_read(shardd_store_t *s, const char *consumer,
     size_t limit, long block_ms, shardd_entries_t *out);

@@ -467,9 +467,15 @@ end
 -- where two overlap
 
 local function joined(intervals)
-    table.sort(intervals, function(a, b) return a.lo < b.lo end)
-
     local out, last = {}, nil
+
+    -- mostly they come in order; sorting 100,000 takes a good part of a second
+    for i = 2, #intervals do
+        if intervals[i].lo < intervals[i - 1].lo then
+            table.sort(intervals, function(a, b) return a.lo < b.lo end)
+            break
+        end
+    end
 
     for _, range in ipairs(intervals) do
         if last and range.lo < last.hi then
@@ -528,7 +534,7 @@ end
 -- one shard's change against what is stored
 
 local function shard_change_bad(plan, id, json)
-    local stored = redis.call('HGET', plan.table, id)
+    local stored = not plan.empty and redis.call('HGET', plan.table, id)
     local old, rec, why
 
     if stored then
@@ -667,8 +673,7 @@ local function changes_bad(plan, args)
     end
 
     if plan.shards > 0 then
-        return cover_bad(plan.removed, plan.added,
-                         redis.call('HLEN', plan.table) == 0)
+        return cover_bad(plan.removed, plan.added, plan.empty)
     end
 end
 
@@ -750,7 +755,8 @@ local function shard_commit(keys, args)
     local plan = { table = keys[2], nodes = keys[3], claims = keys[5],
                    scope = args[1], holder = args[3], now = now_ms(),
                    seen = {}, changed = {}, removed = {}, added = {},
-                   ended = {}, shards = 0 }
+                   ended = {}, shards = 0,
+                   empty = redis.call('HLEN', keys[2]) == 0 }
 
     local why = changes_bad(plan, args)
 
