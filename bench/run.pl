@@ -157,13 +157,14 @@ sub balancer_conf {
     my $servers = join("\n        ", map { "server $t->{nodes}{$_}{addr};" }
                        $t->node_names());
     my ($load, $http, $headers) = ('', '', '');
+    my $interval = $name eq 'module_clock' ? '1s' : '60s';
     my $balancer = $name eq 'hash_consistent'
         ? "hash \$arg_k consistent;\n        $servers" : $servers;
 
     if ($name =~ /^module/) {
         $load = "load_module $t->{build}/ngx_http_shard_module.so;";
         $http = 'shard_redis ' . $t->redis_addr() . ";\n"
-              . "    shard_router bench zone=z1;\n"
+              . "    shard_router bench zone=z1 interval=$interval;\n"
               . "    shard_table orders 16m;\n";
         $balancer = "shard orders key=\$arg_k;\n"
                   . "        shard_hold max=4096 timeout=5s;";
@@ -198,22 +199,55 @@ CONF
 
 sub instructions {
     for my $name (qw(round_robin hash_consistent module module_headers)) {
-        my ($per_request, $idle, $spread) = instructions_of($name);
+        my ($per_request, $spread) = instructions_of($name);
 
         progress(sprintf '%-16s %6.0f instructions per request (+- %.2f %%)',
                  $name, $per_request, 100 * $spread);
 
-        $report{instructions_per_request}{$name} = sprintf('%.0f', $per_request) + 0;
-        $report{idle_instructions_per_second}{$name} = sprintf('%.0f', $idle) + 0;
+        $report{instructions_per_request}{$name}
+            = sprintf('%.0f', $per_request) + 0;
     }
+
+    my ($pid, $port, $out) = under_callgrind('module_clock');
+    $report{clock_instructions_per_second}
+        = sprintf('%.0f', idle($pid, $out)) + 0;
+    $t->process('module_clock')->stop();
 }
 
 
-# What nginx does by the clock (flush, heartbeat) goes on however slowly
-# callgrind runs: it is measured without requests and taken off, as it would
-# count fifty times too much in a request.
+# The flush of each interval belongs to no request, and callgrind would let
+# it count fifty times too much: it comes once a minute here, the heartbeat is
+# taken off, and module_clock has both as they are, by the second.
 
 sub instructions_of {
+    my ($name) = @_;
+
+    my ($pid, $port, $out) = under_callgrind($name);
+    my $client = client($port);
+
+    ask($client, $warmup);
+
+    my $idle = idle($pid, $out);
+    my @got;
+
+    for (1 .. $rounds) {
+        control('-z', $pid);
+        my $since = time();
+        ask($client, $requests);
+        my $took = time() - $since;
+        push @got, (dump_of($pid, $out) - $idle * $took) / $requests;
+    }
+
+    $t->process($name)->stop();
+
+    my @sorted = sort { $a <=> $b } @got;
+    my $median = $sorted[$#sorted / 2];
+
+    return ($median, (max(@got) - min(@got)) / 2 / $median);
+}
+
+
+sub under_callgrind {
     my ($name) = @_;
 
     my $port = ShardTest::free_port();
@@ -225,7 +259,6 @@ sub instructions_of {
 
     my $nginx = start($name, $dir, $port, 'valgrind', '--tool=callgrind',
                       "--callgrind-out-file=$out");
-    my $pid = $nginx->pid();
 
     if ($name =~ /^module/) {
         ShardTest::wait_for {
@@ -234,31 +267,20 @@ sub instructions_of {
         } 60, 'the table under callgrind';
     }
 
-    my $client = client($port);
+    return ($nginx->pid(), $port, $out);
+}
 
-    ask($client, $warmup);
+
+# instructions per second without requests
+
+sub idle {
+    my ($pid, $out) = @_;
 
     control('-z', $pid);
     my $since = time();
     select(undef, undef, undef, 5);
-    my $idle = dump_of($pid, $out) / (time() - $since);
 
-    my @got;
-
-    for (1 .. $rounds) {
-        control('-z', $pid);
-        $since = time();
-        ask($client, $requests);
-        my $took = time() - $since;
-        push @got, (dump_of($pid, $out) - $idle * $took) / $requests;
-    }
-
-    $nginx->stop();
-
-    my @sorted = sort { $a <=> $b } @got;
-    my $median = $sorted[$#sorted / 2];
-
-    return ($median, $idle, (max(@got) - min(@got)) / 2 / $median);
+    return dump_of($pid, $out) / (time() - $since);
 }
 
 
@@ -434,6 +456,8 @@ sub print_table {
             [ 'module', "shard, $shards shards, counters, hold check" ],
             [ 'module_headers', 'shard with X-Shard-Id, -Epoch, -Role sent' ];
 
+    printf "  %-44s %10.0f\n", 'flush and heartbeat, instructions per second',
+           $report{clock_instructions_per_second};
     printf "  aim: at most %.2f x hash consistent: %s\n\n", $aim,
            $ratio <= $aim ? 'reached' : 'missed';
 

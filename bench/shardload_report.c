@@ -96,7 +96,7 @@ shardload_hist_json(const shardload_hist_t *hist)
 
 
 static json_t *
-shardload_failures(const shardload_t *load)
+shardload_answers(const shardload_t *load)
 {
     int      status;
     char     name[16];
@@ -177,7 +177,7 @@ shardload_document(const shardload_t *load)
         "rate", (double) load->completed / (seconds > 0 ? seconds : 1),
         "latency", shardload_hist_json(&load->all),
         "held", shardload_hist_json(&load->held),
-        "failures", shardload_failures(load),
+        "answers", shardload_answers(load),
         "nodes", shardload_nodes(load),
         "notes", notes);
 }

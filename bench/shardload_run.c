@@ -27,6 +27,7 @@ static shardload_request_t *shardload_request(shardload_t *load,
     shardload_key_t *key, shardload_op_e op);
 static void shardload_start(shardload_t *load, uint32_t shard, uint64_t due_us,
     uint32_t step);
+static void shardload_go_on(shardload_t *load, shardload_request_t *request);
 static void shardload_due(shardload_t *load, uint64_t now);
 static void shardload_timer(int timer, uint64_t at_us);
 static void shardload_progress(shardload_t *load, uint64_t now);
@@ -218,8 +219,28 @@ shardload_done(shardload_t *load, shardload_request_t *request,
     load->outstanding--;
 
     if (next && shardload_ledger_begin(load, next)) {
-        shardload_pool_send(load, next);
+        shardload_go_on(load, next);
     }
+}
+
+
+/* a request whose key is free now: not when all should have ended long ago */
+
+static void
+shardload_go_on(shardload_t *load, shardload_request_t *request)
+{
+    shardload_answer_t  answer;
+
+    if (shardload_now_us() < load->end_us + 2 * load->conf.timeout_us) {
+        shardload_pool_send(load, request);
+        return;
+    }
+
+    memset(&answer, 0, sizeof(answer));
+    answer.node = -1;
+    answer.held_ms = -1;
+    answer.why = "timeout: its key was never free";
+    shardload_done(load, request, &answer);
 }
 
 

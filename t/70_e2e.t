@@ -24,7 +24,8 @@ wait_for { $t->api('')->{version} >= 1 } 5, 'the table in nginx';
 
 $t->start_daemon('shard-migrator', 'migrator', $t->migrator_conf('m1'));
 
-$t->start_load(rate => 300);
+$t->start_load(rate => 800);
+$t->wait_served(500);
 
 $t->start_node('n3', zone => 'z1');
 $t->start_node('n4', zone => 'z2');
@@ -32,15 +33,19 @@ $t->ctl('node', 'add', $_, $t->{nodes}{$_}{addr}, '--zone',
         $t->{nodes}{$_}{zone}, '--capacity', 1000) for qw/ n3 n4 /;
 
 my %ids;
+my @failed;
 
-for my $shard (0 .. $moves - 1) {
-    $ids{ $t->migrate($shard, $shard % 2 ? 'n4' : 'n3') } = $shard;
+for my $wave (0 .. 4) {
+    my @ids = map { $t->migrate($_, $_ % 2 ? 'n4' : 'n3') }
+              $wave * 4 .. $wave * 4 + 3;
+
+    $ids{$_} = 1 for @ids;
+    push @failed, eval { $t->wait_migrations(30, @ids) };
+    is($@, '', "wave $wave: all migrations end");
+    $t->wait_served(400);
 }
 
 is(keys %ids, $moves, "$moves migrations have ids of their own");
-
-my @failed = eval { $t->wait_migrations(90, keys %ids) };
-is($@, '', 'all of them end');
 is_deeply([ map { "$_: " . $t->migration($_)->{error} } @failed ], [],
           'none is rolled back');
 
@@ -55,7 +60,7 @@ for my $shard (0 .. $moves - 1) {
 my $report = $t->end_load();
 
 $t->load_is_clean($report, 'load');
-cmp_ok($report->{acknowledged_appends}, '>', 100, 'appends were made');
+cmp_ok($report->{acknowledged_appends}, '>', 400, 'appends were made');
 cmp_ok($report->{nodes}{$_} || 0, '>', 0, "$_ answered") for qw/ n3 n4 /;
 
 my @holds = sort { $a <=> $b } map { $t->migration($_)->{hold_ms} } keys %ids;

@@ -37,4 +37,7 @@ if [ ! -f "$build/nginx/Makefile" ] || [ "$sources" != "$(cat "$build/nginx/sour
 fi
 
 make -s -f "$build/nginx/Makefile" modules >"$build/nginx/make.log" 2>&1 || { tail -n 40 "$build/nginx/make.log" >&2; exit 1; }
-cp "$build/nginx/ngx_http_shard_module.so" "$build/ngx_http_shard_module.so"
+
+# a new file, not new contents: the old one may be mapped by an nginx that runs
+cp "$build/nginx/ngx_http_shard_module.so" "$build/ngx_http_shard_module.so.tmp"
+mv "$build/ngx_http_shard_module.so.tmp" "$build/ngx_http_shard_module.so"

@@ -44,6 +44,7 @@ sub again {
     my ($self) = @_;
 
     $self->{log} = "$self->{dir}/log";
+    unlink $self->{log};
 
     my $pid = fork() // die "fork: $!";
 

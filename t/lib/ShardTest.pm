@@ -12,7 +12,8 @@ package ShardTest;
 #     wait_for { $t->redis()->command('HLEN', $t->key('routers')) } 5, 'router';
 #     $t->finish();                           # stops all, reads the logs
 #
-# SHARD_SAN=1 takes the sanitizer builds, SHARD_KEEP=1 keeps the folder.
+# SHARD_SAN=1 takes the sanitizer builds, SHARD_BUILD=DIR those of DIR,
+# SHARD_KEEP=1 keeps the folder.
 
 use warnings;
 use strict;
@@ -57,7 +58,8 @@ sub new {
     my ($name) = ($args{name} || $0) =~ m!([^/]+?)(\.t|\.pl)?$!;
 
     $self->{dir} = $args{dir} || tempdir("$name.XXXXXX", DIR => "$top/build/t");
-    $self->{build} = $ENV{SHARD_SAN} ? "$top/build/san" : "$top/build";
+    $self->{build} = $ENV{SHARD_BUILD}
+                     || ($ENV{SHARD_SAN} ? "$top/build/san" : "$top/build");
     $self->{pid} = $$;
     $open{$self} = $self;
 

@@ -51,6 +51,29 @@ sub end_load {
 }
 
 
+# requests that nginx has answered, by its metrics
+
+sub served {
+    my ($self) = @_;
+
+    my $sum = 0;
+    my $metrics = $self->get('/metrics')->{content};
+
+    $sum += $1 while $metrics =~ /^nginx_shard_requests_total\{.*\} (\d+)/mg;
+    return $sum;
+}
+
+
+# so that the next thing happens amid traffic
+
+sub wait_served {
+    my ($self, $more) = @_;
+
+    my $want = $self->served() + $more;
+    wait_for { $self->served() >= $want } 30, "$more more requests are served";
+}
+
+
 # nothing failed, lost or reordered, as one test each
 
 sub load_is_clean {
