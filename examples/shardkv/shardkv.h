@@ -81,6 +81,7 @@
  * from and cleaned up */
 
 #define SHARDKV_RESERVE        (16 * 1024 * 1024)
+#define SHARDKV_FULL_MARGIN    (256 * 1024)      /* bytes left: full */
 
 
 typedef enum {
@@ -308,7 +309,6 @@ struct shardkv_server_s {
     atomic_uint             stopping;
 };
 
-
 /* http.c */
 
 enum MHD_Result shardkv_access(void *cls, struct MHD_Connection *connection,
@@ -440,9 +440,6 @@ int shardkv_shard_only(shardkv_store_t *store, MDB_txn *txn, shard_id_t *id,
     unsigned *n);
 int shardkv_generation_next(shardkv_store_t *store, MDB_txn *txn,
     uint32_t *generation);
-int shardkv_store_free(shardkv_store_t *store, MDB_txn *txn,
-    uint64_t *bytes);
-
 MDB_val shardkv_prefix(char *buf, shard_id_t id, uint32_t generation);
 MDB_val shardkv_data_key(char *buf, shard_id_t id, uint32_t generation,
     const char *key, size_t klen);
@@ -456,6 +453,12 @@ void shardkv_put64(void *p, uint64_t value);
 /* a log entry as it is stored; -1: corrupt */
 
 int shardkv_entry_decode(MDB_val key, MDB_val data, shardkv_item_t *item);
+
+/* space.c, rate.c */
+
+int shardkv_store_free(shardkv_store_t *store, MDB_txn *txn,
+    uint64_t *bytes);
+int shardkv_store_full(shardkv_store_t *store, unsigned *full);
 double shardkv_rate(const shardkv_shard_t *s, uint64_t now_ms);
 void shardkv_rate_add(shardkv_shard_t *s, uint64_t now_ms);
 uint64_t shardkv_now_ms(void);

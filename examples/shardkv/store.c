@@ -17,14 +17,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "shardkv.h"
@@ -32,7 +29,6 @@
 
 #define SHARDKV_META_VERSION  1
 #define SHARDKV_READERS       2048
-#define SHARDKV_RATE_S        10.0      /* what "rate" looks back on */
 
 
 /* a record of "meta", host byte order as LMDB's own pages */
@@ -441,104 +437,4 @@ shardkv_generation_next(shardkv_store_t *store, MDB_txn *txn,
     data.mv_size = sizeof(*generation);
 
     return mdb_put(txn, store->meta, &key, &data, 0);
-}
-
-
-/* what may still be added: pages of the map never used or given back (LMDB's
- * database 0 lists them), and no more than the disk has */
-
-int
-shardkv_store_free(shardkv_store_t *store, MDB_txn *txn, uint64_t *bytes)
-{
-    int             rc;
-    size_t          n;
-    MDB_val         key, data;
-    MDB_stat        st;
-    uint64_t        used, given_back;
-    MDB_cursor     *cursor;
-    MDB_envinfo     info;
-    struct statvfs  vfs;
-
-    given_back = 0;
-
-    mdb_env_info(store->env, &info);
-
-    rc = mdb_stat(txn, store->meta, &st);
-
-    if (rc == 0) {
-        rc = mdb_cursor_open(txn, 0, &cursor);
-    }
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    while ((rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) == 0) {
-
-        if (data.mv_size >= sizeof(n)) {
-            memcpy(&n, data.mv_data, sizeof(n));
-            given_back += n;
-        }
-    }
-
-    mdb_cursor_close(cursor);
-
-    if (rc != MDB_NOTFOUND) {
-        return rc;
-    }
-
-    used = ((uint64_t) info.me_last_pgno + 1) * st.ms_psize;
-    given_back *= st.ms_psize;
-    used = (used > given_back) ? used - given_back : 0;
-
-    *bytes = (store->map_size > used) ? store->map_size - used : 0;
-
-    if (statvfs(store->dir, &vfs) == 0
-        && (uint64_t) vfs.f_bavail * vfs.f_frsize + given_back < *bytes)
-    {
-        *bytes = (uint64_t) vfs.f_bavail * vfs.f_frsize + given_back;
-    }
-
-    return 0;
-}
-
-
-double
-shardkv_rate(const shardkv_shard_t *s, uint64_t now_ms)
-{
-    double  passed_s;
-
-    passed_s = (now_ms > s->rate_ms) ? (now_ms - s->rate_ms) / 1000.0 : 0;
-
-    return s->rate * exp(-passed_s / SHARDKV_RATE_S);
-}
-
-
-void
-shardkv_rate_add(shardkv_shard_t *s, uint64_t now_ms)
-{
-    s->rate = shardkv_rate(s, now_ms) + 1 / SHARDKV_RATE_S;
-    s->rate_ms = now_ms;
-}
-
-
-uint64_t
-shardkv_now_ms(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-
-    return (uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-
-uint64_t
-shardkv_monotonic_ns(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
 }

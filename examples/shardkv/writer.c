@@ -16,7 +16,6 @@
 #include "shardkv.h"
 
 
-#define SHARDKV_FULL_MARGIN    (256 * 1024)   /* bytes left: full */
 #define SHARDKV_GARBAGE_BUSY   64             /* deletions beside a batch */
 #define SHARDKV_GARBAGE_IDLE   2000
 
@@ -26,7 +25,6 @@ static void shardkv_writer_batch(shardkv_server_t *srv,
     shardkv_request_t *list);
 static int shardkv_writer_txn(shardkv_server_t *srv, shardkv_request_t *list,
     unsigned one);
-static int shardkv_writer_full(shardkv_server_t *srv, MDB_txn *txn);
 static void shardkv_writer_error(shardkv_server_t *srv, shardkv_request_t *r,
     int rc);
 static void shardkv_writer_answer(shardkv_request_t *r);
@@ -109,7 +107,7 @@ shardkv_writer_txn(shardkv_server_t *srv, shardkv_request_t *list,
         return rc;
     }
 
-    rc = shardkv_writer_full(srv, txn);
+    rc = shardkv_store_full(&srv->store, &srv->store.full);
 
     for (r = list; rc == 0 && r; r = one ? NULL : r->next) {
         shardkv_answer_reset(&r->answer);
@@ -133,37 +131,6 @@ shardkv_writer_txn(shardkv_server_t *srv, shardkv_request_t *list,
         {
             shardkv_chunk_committed(r);
         }
-    }
-
-    return rc;
-}
-
-
-/* counting free pages is for when the end of the map is near */
-
-static int
-shardkv_writer_full(shardkv_server_t *srv, MDB_txn *txn)
-{
-    int          rc;
-    uint64_t     bytes;
-    MDB_stat     st;
-    MDB_envinfo  info;
-
-    srv->store.full = 0;
-
-    mdb_env_info(srv->store.env, &info);
-    rc = mdb_stat(txn, srv->store.meta, &st);
-
-    if (rc != 0 || ((uint64_t) info.me_last_pgno + 1) * st.ms_psize
-                   + SHARDKV_FULL_MARGIN <= srv->store.map_size)
-    {
-        return rc;
-    }
-
-    rc = shardkv_store_free(&srv->store, txn, &bytes);
-
-    if (rc == 0) {
-        srv->store.full = (bytes < SHARDKV_FULL_MARGIN);
     }
 
     return rc;
