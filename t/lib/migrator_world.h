@@ -110,6 +110,10 @@ struct world_s {
     unsigned           frozen_pm;
     unsigned           crash_pm;
     int                commit_bad;      /* so many commits are refused */
+    int                commit_late;     /* 1: to be delayed, 2: under way */
+    shard_record_t     late;
+    uint64_t           late_version;
+    int                none_late;       /* an old request to forget the data */
     int                wish_at;         /* phase at which it is wished */
     int                down_at;         /* phase at which n2 goes down */
     int                commits;
@@ -456,6 +460,30 @@ world_shard(void *data, shard_id_t id, shard_record_t *rec,
 }
 
 
+/*
+ * A commit whose answer was given up arrives when it hurts most, unless its
+ * operation or its version is used up by then.
+ */
+
+static void
+world_late_commit(world_t *w)
+{
+    if (w->commit_late != 2) {
+        return;
+    }
+
+    w->commit_late = 0;
+
+    if (w->late_version == w->version
+        && strstr(w->ops[w->nops - 1], "commit") == NULL)
+    {
+        w->rec = w->late;
+        w->version++;
+        w->commits++;
+    }
+}
+
+
 /* the rules of the cutover's order, at each change of the table */
 
 static void
@@ -534,6 +562,13 @@ world_commit(void *data, shard_id_t shard, uint64_t token, uint64_t *version,
     if (*version != w->version) {
         *version = w->version;
         return SHARDD_CONFLICT;
+    }
+
+    if (w->commit_late == 1 && strstr(operation, "commit")) {
+        w->commit_late = 2;
+        w->late = *rec;
+        w->late_version = w->version;
+        return SHARDD_DOWN;
     }
 
     if (rec->epoch < w->rec.epoch || (w->commit_bad
@@ -739,6 +774,10 @@ world_role(void *data, const shard_node_t *node, shard_id_t shard,
 
     *position = n->n;
 
+    if (n == &a->world->node[0] && role == MIGRATOR_ROLE_PRIMARY) {
+        world_late_commit(a->world);
+    }
+
     return world_back(a);
 }
 
@@ -836,6 +875,21 @@ world_ship(void *data, const shard_node_t *from, const shard_node_t *to,
 }
 
 
+/* sent before the migration began, refused by its epoch or carried out */
+
+static void
+world_late_none(world_t *w, world_node_t *n)
+{
+    w->none_late = 2;
+
+    if (WORLD_BASE >= n->epoch) {
+        n->role = MIGRATOR_ROLE_NONE;
+        n->n = 0;
+        w->none_late = 3;
+    }
+}
+
+
 static int
 world_digest(void *data, const shard_node_t *node, shard_id_t shard,
     const uint64_t *at, const migrator_limit_t *limit,
@@ -859,12 +913,19 @@ world_digest(void *data, const shard_node_t *node, shard_id_t shard,
         return MIGRATOR_REFUSED;
     }
 
+
     memset(digest, 0, sizeof(migrator_digest_t));
     digest->position = digest->items = n->n;
     digest->part[0].hash = 1;
 
     for (i = 0; i < n->n; i++) {
         digest->part[0].hash = digest->part[0].hash * 31 + n->data[i];
+    }
+
+    if (at && a->world->none_late
+        && a->world->stored.phase == MIGRATOR_VERIFY)
+    {
+        world_late_none(a->world, n);
     }
 
     return world_back(a);

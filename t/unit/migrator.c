@@ -251,6 +251,10 @@ static void back_down_warm(world_t *w) { w->down_at = MIGRATOR_WARM_UP; }
 static void back_down_sync(world_t *w) { w->down_at = MIGRATOR_FINAL_SYNC; }
 static void back_wish(world_t *w) { w->wish_at = MIGRATOR_CATCH_UP; }
 static void back_commit(world_t *w) { w->commit_bad = 1; }
+static void back_late_commit(world_t *w)
+{
+    w->commit_late = w->commit_bad = 1;
+}
 static void back_routers(world_t *w) { w->policy.require_routers = 2; }
 static void back_rate(world_t *w)
 {
@@ -311,6 +315,25 @@ test_trimmed(void)
 }
 
 
+/* what an earlier attempt left on its way to the target */
+
+static void
+test_late_none(void)
+{
+    world_t  *w;
+
+    w = world_new(9);
+    w->none_late = 1;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "an old request to forget: all rules hold");
+    tap_is_int(w->none_late, 2, "it came between verify and commit and was "
+               "refused");
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "the migration arrives");
+    world_free(w);
+}
+
+
 int
 main(void)
 {
@@ -346,9 +369,12 @@ main(void)
                   "final-sync: not within", 2);
     test_rollback("an operator's wish", back_wish, "an operator wished", 1);
     test_rollback("commit refused", back_commit, "commit: commit:", 2);
+    test_rollback("commit refused, an earlier one under way",
+                  back_late_commit, "commit: commit:", 2);
     test_rollback("too few routers", back_routers, "2 are required", 1);
     test_rollback("source too fast", back_rate, "does not converge", 1);
     test_trimmed();
+    test_late_none();
 
     test_random(seed);
 
