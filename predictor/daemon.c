@@ -403,3 +403,20 @@ predictor_daemon(const char *conf_path)
 
     return rc;
 }
+
+
+int
+predictor_daemon_check(const char *conf_path)
+{
+    char              err[SHARDD_ERR_SIZE];
+    predictor_conf_t  conf;
+
+    if (predictor_conf_load(conf_path, &conf, err) != 0) {
+        fprintf(stderr, "shard-predictor: %s\n", err);
+        return 1;
+    }
+
+    predictor_conf_print(&conf);
+
+    return 0;
+}

@@ -155,8 +155,9 @@ predictor_fleet_migrations(predictor_fleet_read_t *r,
             continue;
         }
 
+        predictor_fleet_learn(r, &entries->entries[i]);
+
         if (strcmp(phase, "done") == 0) {
-            predictor_fleet_learn(r, &entries->entries[i]);
             continue;
         }
 

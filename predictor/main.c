@@ -11,13 +11,14 @@ static int predictor_unknown(const char *word);
 
 
 static const char  predictor_help[] =
-"usage: shard-predictor -c predictor.yaml\n"
+"usage: shard-predictor -c predictor.yaml [--check]\n"
 "       shard-predictor forecast --interval S [options] <series >forecast\n"
 "       shard-predictor --help | --version\n"
 "\n"
 "With -c it learns the load of a keyspace's shards from Redis, forecasts it,\n"
 "and decides which shards to move ahead of their peak.  \"forecast\" reads a\n"
-"series from standard input; see shard-predictor forecast --help.\n";
+"series from standard input; see shard-predictor forecast --help.  --check\n"
+"prints the configuration as it is in force, with what each key means.\n";
 
 
 static const char *const  predictor_words[] = {
@@ -45,6 +46,10 @@ predictor_dispatch(int argc, char **argv)
     }
 
     if (strcmp(argv[1], "-c") == 0) {
+        if (argc == 4 && strcmp(argv[3], "--check") == 0) {
+            return predictor_daemon_check(argv[2]);
+        }
+
         if (argc != 3) {
             fputs("shard-predictor: -c takes one configuration file\n",
                   stderr);

@@ -16,6 +16,10 @@
 
 int predictor_daemon(const char *conf_path);
 
+/* prints the configuration as it is in force */
+
+int predictor_daemon_check(const char *conf_path);
+
 /* argv[0] is "forecast" */
 
 int predictor_cmd_forecast(int argc, char **argv);

@@ -214,6 +214,15 @@ $t->start_redis();
     is($status, 1, 'an interval that does not divide a day: refused');
     like($err, qr/interval.*divide a day/, 'and says so');
 
+    spew($path, conf('act'));
+    ($status, $out, $err) = $t->run($program, '-c', $path, '--check');
+    is($status, 0, '--check of a good one');
+    like($out, qr/^mode: act\b.*^threshold: 0\.9\b/ms, 'prints it');
+
+    ($status, $out, $err) = $t->run($program, '-c', $t->top()
+                                    . '/conf/predictor.yaml', '--check');
+    is($status, 0, 'conf/predictor.yaml is good') or diag($err);
+
     spew($path, conf('act') =~ s/addr: .*/addr: 127.0.0.1:1/r);
     ($status, $out, $err) = $t->run($program, '-c', $path);
     is($status, 1, 'no Redis at the start: exits');
