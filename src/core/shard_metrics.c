@@ -393,23 +393,25 @@ shard_metrics_bucket(const uint8_t *buckets, uint16_t i)
 uint32_t
 shard_metrics_latency_bucket(uint64_t us)
 {
-    uint32_t  low, high, middle;
+    uint32_t  bucket;
 
-    low = 0;
-    high = SHARD_METRICS_LATENCY_BUCKETS - 1;
-
-    while (low < high) {
-        middle = (low + high) / 2;
-
-        if (us < shard_metrics_bounds[middle]) {
-            high = middle;
-
-        } else {
-            low = middle + 1;
-        }
+    if (us < 100) {
+        return 0;
     }
 
-    return low;
+    /* two buckets an octave: which octave, then which half */
+
+    bucket = 2 * (63 - (uint32_t) __builtin_clzll(us / 100));
+
+    if (bucket >= SHARD_METRICS_LATENCY_BUCKETS) {
+        return SHARD_METRICS_LATENCY_BUCKETS - 1;
+    }
+
+    if (us >= shard_metrics_bounds[bucket]) {
+        bucket++;
+    }
+
+    return bucket;
 }
 
 

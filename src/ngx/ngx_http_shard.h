@@ -225,12 +225,10 @@ typedef struct {
     shard_route_t               route;           /* as gated or last refreshed */
     uint16_t                    node;            /* index, as of "structure" */
 
-    ngx_sockaddr_t              sockaddr;
+    ngx_str_t                  *name;            /* node's address, for logs */
+    struct sockaddr            *sockaddr;        /* behind it, then the text */
     socklen_t                   socklen;
-    ngx_str_t                   name;            /* node's address, for logs */
-    ngx_str_t                   node_name;
-    ngx_str_t                   node_zone;
-    u_char                     *text;            /* memory of the three */
+    size_t                      room;            /* at name */
 
     ngx_http_upstream_t        *upstream;
     ngx_int_t                 (*process_header)(ngx_http_request_t *r);
@@ -312,16 +310,16 @@ ngx_uint_t ngx_http_shard_old_workers(ngx_http_shard_keyspace_t *ks);
 
 /* _route: position, slot, in-flight gate */
 
-ngx_http_shard_ctx_t *ngx_http_shard_get_ctx(ngx_http_request_t *r);
 ngx_http_shard_ctx_t *ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ngx_http_shard_srv_conf_t *conf);
 ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
+    ngx_str_t *text);
 void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r);
-ngx_uint_t ngx_http_shard_read_only(ngx_http_request_t *r);
 
 /* _hold: parking */
 
@@ -361,6 +359,16 @@ ngx_int_t ngx_http_shard_state_read(ngx_http_shard_keyspace_t *ks,
 ngx_int_t ngx_http_shard_api_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_shard_metrics_handler(ngx_http_request_t *r);
 
+
+static ngx_inline ngx_http_shard_ctx_t *
+ngx_http_shard_get_ctx(ngx_http_request_t *r)
+{
+    return ngx_http_get_module_ctx(r, ngx_http_shard_module);
+}
+
+
+#define ngx_http_shard_read_only(r)                                           \
+    (((r)->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) != 0)
 
 #define ngx_http_shard_add(counter, n)                                        \
     (void) __atomic_fetch_add(&(counter), (n), __ATOMIC_RELAXED)

@@ -162,7 +162,7 @@ ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "shard %uD: node \"%V\" is not the owner at epoch %uD, "
-                  "asking again", ctx->id, &ctx->node_name, ctx->route.epoch);
+                  "asking again", ctx->id, ctx->name, ctx->route.epoch);
 
     ngx_http_shard_wake_all(ks);
     ngx_post_event(&ctx->refresh, &ngx_posted_events);

@@ -145,9 +145,9 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
     ngx_http_shard_add(ctx->keyspace->sh->node_inflight[ctx->node], 1);
     ctx->node_entered = 1;
 
-    pc->sockaddr = &ctx->sockaddr.sockaddr;
+    pc->sockaddr = ctx->sockaddr;
     pc->socklen = ctx->socklen;
-    pc->name = &ctx->name;
+    pc->name = ctx->name;
     pc->cached = 0;
     pc->connection = NULL;
 
@@ -168,6 +168,9 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     }
 
     ngx_http_shard_node_leave(ctx);
+
+    /* this attempt's address stays for $upstream_addr */
+    ctx->room = 0;
 
     if (state == 0) {
         ngx_http_shard_leave(ctx);

@@ -28,13 +28,6 @@ static void ngx_http_shard_cleanup(void *data);
 
 
 ngx_http_shard_ctx_t *
-ngx_http_shard_get_ctx(ngx_http_request_t *r)
-{
-    return ngx_http_get_module_ctx(r, ngx_http_shard_module);
-}
-
-
-ngx_http_shard_ctx_t *
 ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ngx_http_shard_srv_conf_t *conf)
 {
@@ -123,13 +116,6 @@ ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
 }
 
 
-ngx_uint_t
-ngx_http_shard_read_only(ngx_http_request_t *r)
-{
-    return (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) != 0;
-}
-
-
 /* which node the route names for this request */
 
 static uint16_t
@@ -169,27 +155,20 @@ ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
 }
 
 
-/* copies the chosen node out of the arena; NGX_DECLINED when there is none */
+/* copies the chosen node's address out of the arena; NGX_DECLINED: none */
 
 ngx_int_t
 ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
 {
+    size_t                   len, room;
     uint64_t                 structure;
     uint16_t                 n;
+    socklen_t                socklen;
     ngx_http_shard_sh_t     *sh;
     ngx_http_shard_node_t   *node;
     ngx_http_shard_arena_t  *arena;
 
     sh = ctx->keyspace->sh;
-
-    if (ctx->text == NULL) {
-        ctx->text = ngx_pnalloc(ctx->request->pool,
-                                SHARD_ADDR_SIZE + 2 * SHARD_NAME_SIZE);
-        if (ctx->text == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
     n = ngx_http_shard_pick(ctx);
 
     do {
@@ -201,27 +180,78 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
         }
 
         node = &arena->nodes[n];
+        socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
+        len = ngx_min(node->addr_len, SHARD_ADDR_SIZE);
+        room = sizeof(ngx_str_t) + socklen + len;
 
-        ctx->socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
-        ngx_memcpy(&ctx->sockaddr, &node->sockaddr, ctx->socklen);
+        if (room > ctx->room) {
 
-        ctx->name.len = ngx_min(node->addr_len, SHARD_ADDR_SIZE);
-        ctx->node_name.len = ngx_min(node->name_len, SHARD_NAME_SIZE);
-        ctx->node_zone.len = ngx_min(node->zone_len, SHARD_NAME_SIZE);
+            /* zeroed: keepalive compares addresses byte by byte */
 
-        ctx->name.data = ctx->text;
-        ctx->node_name.data = ctx->text + SHARD_ADDR_SIZE;
-        ctx->node_zone.data = ctx->node_name.data + SHARD_NAME_SIZE;
+            ctx->name = ngx_pcalloc(ctx->request->pool, room);
+            if (ctx->name == NULL) {
+                return NGX_ERROR;
+            }
 
-        ngx_memcpy(ctx->name.data, node->addr, ctx->name.len);
-        ngx_memcpy(ctx->node_name.data, node->name, ctx->node_name.len);
-        ngx_memcpy(ctx->node_zone.data, node->zone, ctx->node_zone.len);
+            ctx->room = room;
+            ctx->sockaddr = (struct sockaddr *) (ctx->name + 1);
+        }
+
+        ctx->name->len = len;
+        ctx->name->data = (u_char *) ctx->sockaddr + socklen;
+        ctx->socklen = socklen;
+
+        ngx_memcpy(ctx->sockaddr, &node->sockaddr, socklen);
+        ngx_memcpy(ctx->name->data, node->addr, len);
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
 
     } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
 
+    if (socklen == 0) {
+        return NGX_DECLINED;
+    }
+
     ctx->node = n;
+
+    return NGX_OK;
+}
+
+
+/* its name, or its zone, into the request's pool; numbers of nodes stay */
+
+ngx_int_t
+ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
+    ngx_str_t *text)
+{
+    uint64_t                 structure;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_node_t   *node;
+    ngx_http_shard_arena_t  *arena;
+
+    sh = ctx->keyspace->sh;
+
+    text->data = ngx_pnalloc(ctx->request->pool, SHARD_NAME_SIZE);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    do {
+        structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+        arena = &sh->arenas[structure & 1];
+
+        if (ctx->node >= arena->nnodes) {
+            return NGX_DECLINED;
+        }
+
+        node = &arena->nodes[ctx->node];
+        text->len = ngx_min(zone ? node->zone_len : node->name_len,
+                            SHARD_NAME_SIZE);
+        ngx_memcpy(text->data, zone ? node->zone : node->name, text->len);
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
 
     return NGX_OK;
 }

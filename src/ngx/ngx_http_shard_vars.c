@@ -110,11 +110,14 @@ ngx_http_shard_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return ngx_http_shard_variable_number(r, v, ctx->held_ms);
 
     case NGX_HTTP_SHARD_VAR_NODE:
-        s = ctx->node_name;
-        break;
-
     case NGX_HTTP_SHARD_VAR_ZONE:
-        s = ctx->node_zone;
+        if (ngx_http_shard_node_text(ctx, data == NGX_HTTP_SHARD_VAR_ZONE, &s)
+            != NGX_OK)
+        {
+            v->not_found = 1;
+            return NGX_OK;
+        }
+
         break;
 
     case NGX_HTTP_SHARD_VAR_ROLE:
