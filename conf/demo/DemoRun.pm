@@ -183,10 +183,8 @@ sub follow {
     my $next = time();
 
     while ($load->alive()) {
-        die "demo: " . join(', ', grep { $t->process($_)->crashed() }
-                                  @{ $t->{order} }) . " ended by itself\n"
-            if grep { $_ ne 'load' && $t->process($_)->crashed() }
-               @{ $t->{order} };
+        my @bad = $t->problems();
+        die "demo: $self->{mode}: $bad[0]\n" if @bad;
 
         $self->look();
         $self->say_some();
