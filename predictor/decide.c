@@ -29,6 +29,13 @@ predictor_paused(const predictor_daemon_t *d)
         return 1;
     }
 
+    /* slots are closed in time, with or without metrics, once there were any;
+     * how long a forecast takes is no matter */
+
+    if (d->slots && d->slots->base >= 0) {
+        return d->history.last - d->known >= PREDICTOR_PAUSE_SLOTS;
+    }
+
     late = predictor_now_s(d) - (double) ((d->known + 1) * d->res_s);
 
     return late > (double) (PREDICTOR_PAUSE_SLOTS * d->res_s)
