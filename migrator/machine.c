@@ -401,8 +401,8 @@ migrator_move(migrator_t *m, migrator_phase_e to)
 
     if (result == MIGRATOR_NEXT) {
         m->err[0] = '\0';
-        m->io->note(m->io->data, error ? SHARDD_LOG_WARN : SHARDD_LOG_INFO, &m->state,
-                    m->state.error);
+        m->io->note(m->io->data, error ? SHARDD_LOG_WARN : SHARDD_LOG_INFO,
+                    &m->state, m->state.error);
     }
 
     return result;

@@ -9,7 +9,7 @@
 #define _MIGRATOR_RUN_H_INCLUDED_
 
 
-#include "migrator_world.h"
+#include "migrator_nodes.h"
 
 
 static world_actor_t  *world_entering;

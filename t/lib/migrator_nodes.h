@@ -1,0 +1,317 @@
+
+/*
+ * The two nodes of migrator_world.h as a driver, by the rules of
+ * docs/backend-contract.md, and what must be true whenever a role changes.
+ */
+
+
+#ifndef _MIGRATOR_NODES_H_INCLUDED_
+#define _MIGRATOR_NODES_H_INCLUDED_
+
+
+#include "migrator_store.h"
+
+
+static world_node_t *
+world_find(world_actor_t *a, const shard_node_t *node)
+{
+    return &a->world->node[strcmp(node->name, "n2") == 0];
+}
+
+
+static int
+world_reach(world_actor_t *a, const shard_node_t *node)
+{
+    world_yield(a);
+
+    return world_find(a, node)->down || world_lost(a) ? MIGRATOR_DOWN
+                                                      : MIGRATOR_OK;
+}
+
+
+static int
+world_back(world_actor_t *a)
+{
+    world_yield(a);
+
+    return world_lost(a) ? MIGRATOR_DOWN : MIGRATOR_OK;
+}
+
+
+static int
+world_stats(void *data, const shard_node_t *node, shard_id_t shard,
+    const migrator_limit_t *limit, migrator_stats_t *stats)
+{
+    world_actor_t  *a = data;
+
+    world_node_t  *n;
+
+    (void) shard;
+    (void) limit;
+
+    if (world_reach(a, node) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    n = world_find(a, node);
+    memset(stats, 0, sizeof(migrator_stats_t));
+    stats->role = n->role;
+    stats->epoch = n->epoch;
+    stats->position = n->n;
+    stats->items = n->n;
+    stats->bytes = n->n * 4;
+    stats->free_bytes = 1000000;
+
+    return MIGRATOR_OK;
+}
+
+
+static void
+world_role_rules(world_t *w, const shard_node_t *node, migrator_role_e role,
+    uint32_t epoch)
+{
+    world_node_t  *n;
+
+    n = &w->node[0];
+
+    if (strcmp(node->name, "n2") == 0) {
+        if (role == MIGRATOR_ROLE_PRIMARY && w->commits == 0) {
+            world_bad(w, "target opened before the commit");
+        }
+
+        return;
+    }
+
+    if (role == MIGRATOR_ROLE_PRIMARY && w->commits) {
+        world_bad(w, "source unsealed after the commit");
+    }
+
+    if (role == MIGRATOR_ROLE_STANDBY && epoch == WORLD_BASE
+        && n->role == MIGRATOR_ROLE_PRIMARY
+        && (w->rec.phase != SHARD_HELD || w->view.phase != SHARD_HELD
+            || world_in_flight(w)))
+    {
+        world_bad(w, "source sealed before it was drained");
+    }
+}
+
+
+static int
+world_role(void *data, const shard_node_t *node, shard_id_t shard,
+    migrator_role_e role, uint32_t epoch, const migrator_limit_t *limit,
+    uint64_t *position)
+{
+    world_actor_t  *a = data;
+
+    world_node_t  *n;
+
+    (void) shard;
+    (void) limit;
+
+    if (world_reach(a, node) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    n = world_find(a, node);
+
+    if (epoch < n->epoch) {
+        return MIGRATOR_REFUSED;
+    }
+
+    world_role_rules(a->world, node, role, epoch);
+
+    n->role = role;
+    n->epoch = epoch;
+
+    if (role == MIGRATOR_ROLE_NONE) {
+        n->n = 0;
+    }
+
+    *position = n->n;
+
+    if (n == &a->world->node[0] && role == MIGRATOR_ROLE_PRIMARY) {
+        world_late_commit(a->world);
+    }
+
+    return world_back(a);
+}
+
+
+/* the upload may come to its end long after the download */
+
+static int
+world_copy(void *data, const shard_node_t *from, const shard_node_t *to,
+    shard_id_t shard, const migrator_limit_t *limit, uint64_t *position,
+    uint64_t *bytes)
+{
+    world_actor_t  *a = data;
+
+    world_node_t  *n;
+
+    (void) shard;
+
+    if (world_reach(a, from) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    a->snapshot = *world_find(a, from);
+
+    if (limit->tick && limit->tick(limit->data)) {
+        return MIGRATOR_INTERRUPTED;
+    }
+
+    if (world_reach(a, to) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    n = world_find(a, to);
+
+    if (n->role == MIGRATOR_ROLE_PRIMARY || n->n > a->snapshot.n) {
+        return MIGRATOR_REFUSED;
+    }
+
+    memcpy(n->data, a->snapshot.data, sizeof(n->data));
+    n->n = a->snapshot.n;
+    *position = n->n;
+    *bytes += n->n * 4;
+
+    return world_back(a);
+}
+
+
+static int
+world_ship(void *data, const shard_node_t *from, const shard_node_t *to,
+    shard_id_t shard, uint64_t entries, const migrator_limit_t *limit,
+    uint64_t *position, uint64_t *bytes)
+{
+    world_actor_t  *a = data;
+
+    uint64_t       i, end;
+    world_node_t  *n;
+
+    (void) shard;
+    (void) limit;
+
+    if (world_reach(a, from) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    n = world_find(a, from);
+
+    if (*position < n->trimmed) {
+        return MIGRATOR_GONE;
+    }
+
+    end = n->n < *position + entries ? n->n : *position + entries;
+    a->snapshot = *n;
+
+    if (end <= *position) {
+        return MIGRATOR_OK;
+    }
+
+    if (world_reach(a, to) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    n = world_find(a, to);
+
+    if (n->role != MIGRATOR_ROLE_STANDBY || *position > n->n) {
+        return MIGRATOR_REFUSED;
+    }
+
+    for (i = n->n; i < end; i++) {
+        n->data[n->n++] = a->snapshot.data[i];
+    }
+
+    *bytes += (end - *position) * 4;
+    *position = end;
+
+    return world_back(a);
+}
+
+
+/* sent before the migration began, refused by its epoch or carried out */
+
+static void
+world_late_none(world_t *w, world_node_t *n)
+{
+    w->none_late = 2;
+
+    if (WORLD_BASE >= n->epoch) {
+        n->role = MIGRATOR_ROLE_NONE;
+        n->n = 0;
+        w->none_late = 3;
+    }
+}
+
+
+static int
+world_digest(void *data, const shard_node_t *node, shard_id_t shard,
+    const uint64_t *at, const migrator_limit_t *limit,
+    migrator_digest_t *digest)
+{
+    world_actor_t  *a = data;
+
+    uint64_t       i;
+    world_node_t  *n;
+
+    (void) shard;
+    (void) limit;
+
+    if (world_reach(a, node) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    n = world_find(a, node);
+
+    if (at && *at != n->n) {
+        return MIGRATOR_REFUSED;
+    }
+
+
+    memset(digest, 0, sizeof(migrator_digest_t));
+    digest->position = digest->items = n->n;
+    digest->part[0].hash = 1;
+
+    for (i = 0; i < n->n; i++) {
+        digest->part[0].hash = digest->part[0].hash * 31 + n->data[i];
+    }
+
+    if (at && a->world->none_late
+        && a->world->stored.phase == MIGRATOR_VERIFY)
+    {
+        world_late_none(a->world, n);
+    }
+
+    return world_back(a);
+}
+
+
+static int
+world_probe(void *data, const shard_node_t *node, shard_id_t shard,
+    const migrator_limit_t *limit, uint64_t *latency_us)
+{
+    world_actor_t  *a = data;
+
+    (void) shard;
+    (void) limit;
+
+    *latency_us = 100 + world_find(a, node)->slow_us;
+
+    return world_reach(a, node);
+}
+
+
+static const migrator_io_t  world_io = {
+    NULL, world_now, world_sleep, world_stopping, world_point, world_note,
+    world_error, world_claim, world_release, world_put, world_get, world_wish,
+    world_shard, world_commit, world_node, world_override, world_routers
+};
+
+static const migrator_driver_t  world_driver = {
+    "world", world_stats, world_role, world_copy, world_ship, world_digest,
+    world_probe, world_error
+};
+
+
+#endif /* _MIGRATOR_NODES_H_INCLUDED_ */

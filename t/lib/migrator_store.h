@@ -1,0 +1,428 @@
+
+/*
+ * The store and the clock of migrator_world.h as a migration sees them, and
+ * what must be true whenever the table changes.
+ */
+
+
+#ifndef _MIGRATOR_STORE_H_INCLUDED_
+#define _MIGRATOR_STORE_H_INCLUDED_
+
+
+#include "migrator_world.h"
+
+
+/* every call: interrupted before and behind its effect; 1: it gets lost */
+
+static void
+world_yield(world_actor_t *a)
+{
+    a->calls++;
+    swapcontext(&a->context, &a->world->scheduler);
+}
+
+
+static int
+world_lost(world_actor_t *a)
+{
+    return a->world->lost_pm
+           && world_rand(a->world, 1000) < a->world->lost_pm;
+}
+
+
+static uint64_t
+world_now(void *data)
+{
+    return ((world_actor_t *) data)->world->now;
+}
+
+
+static void
+world_sleep(void *data, long ms)
+{
+    world_actor_t  *a = data;
+
+    a->until_ms = a->world->now + (uint64_t) ms;
+    world_yield(a);
+}
+
+
+static int
+world_stopping(void *data)
+{
+    (void) data;
+    return 0;
+}
+
+
+static void
+world_point(void *data, migrator_phase_e phase, int after)
+{
+    world_actor_t  *a = data;
+
+    if (!after && (int) phase == a->world->wish_at) {
+        strcpy(a->world->wish, "rollback");
+        a->m.wish_ms = 0;
+    }
+
+    if (!after && (int) phase == a->world->down_at) {
+        a->world->node[1].down = 1;
+    }
+
+    world_yield(a);
+}
+
+
+static void
+world_note(void *data, int level, const migrator_state_t *state,
+    const char *text)
+{
+    world_actor_t  *a = data;
+
+    if (getenv("WORLD_TRACE")) {
+        printf("# %6llu %s %d %s: %s\n", (unsigned long long) a->world->now,
+               a->holder, level, migrator_phase(state->phase)->name, text);
+    }
+}
+
+
+static const char *
+world_error(void *data)
+{
+    (void) data;
+    return world_err;
+}
+
+
+static int
+world_claim(void *data, shard_id_t shard, long ttl_ms, uint64_t *token)
+{
+    world_actor_t  *a = data;
+    world_t        *w = a->world;
+
+    (void) shard;
+
+    world_yield(a);
+
+    if (w->holder[0] && strcmp(w->holder, a->holder) != 0
+        && w->claim_until > w->now)
+    {
+        return SHARDD_FENCED;
+    }
+
+    if (strcmp(w->holder, a->holder) != 0) {
+
+        if (*token) {
+            return SHARDD_FENCED;
+        }
+
+        w->token = ++w->token_issued;
+        strcpy(w->holder, a->holder);
+    }
+
+    w->claim_until = w->now + (uint64_t) ttl_ms;
+    *token = w->token;
+
+    return SHARDD_OK;
+}
+
+
+static int
+world_release(void *data, shard_id_t shard, uint64_t token)
+{
+    world_actor_t  *a = data;
+
+    (void) shard;
+
+    world_yield(a);
+
+    if (a->world->token == token) {
+        a->world->holder[0] = '\0';
+    }
+
+    return SHARDD_OK;
+}
+
+
+static int
+world_fenced(world_actor_t *a, uint64_t token)
+{
+    return a->world->token != token
+           || strcmp(a->world->holder, a->holder) != 0;
+}
+
+
+static int
+world_put(void *data, uint64_t token, migrator_state_t *state)
+{
+    world_actor_t  *a = data;
+    world_t        *w = a->world;
+
+    world_yield(a);
+
+    if (world_fenced(a, token)) {
+        return SHARDD_FENCED;
+    }
+
+    if (state->seq != w->stored.seq) {
+        return SHARDD_CONFLICT;
+    }
+
+    if (world_lost(a)) {
+        return SHARDD_DOWN;
+    }
+
+    w->stored = *state;
+    w->stored.seq++;
+    world_yield(a);
+
+    if (world_lost(a)) {
+        return SHARDD_DOWN;
+    }
+
+    state->seq++;
+
+    return SHARDD_OK;
+}
+
+
+static int
+world_get(void *data, uint64_t id, migrator_state_t *state)
+{
+    world_actor_t  *a = data;
+
+    (void) id;
+
+    world_yield(a);
+    *state = a->world->stored;
+
+    return SHARDD_OK;
+}
+
+
+static int
+world_wish(void *data, uint64_t id, char *buf, size_t size)
+{
+    world_actor_t  *a = data;
+
+    (void) id;
+
+    world_yield(a);
+    snprintf(buf, size, "%s", a->world->wish);
+
+    return SHARDD_OK;
+}
+
+
+static int
+world_shard(void *data, shard_id_t id, shard_record_t *rec,
+    uint64_t *version)
+{
+    world_actor_t  *a = data;
+
+    (void) id;
+
+    world_yield(a);
+    *rec = a->world->rec;
+    *version = a->world->version;
+
+    return SHARDD_OK;
+}
+
+
+/*
+ * A commit whose answer was given up arrives when it hurts most, unless its
+ * operation or its version is used up by then.
+ */
+
+static void
+world_late_commit(world_t *w)
+{
+    if (w->commit_late != 2) {
+        return;
+    }
+
+    w->commit_late = 0;
+
+    if (w->late_version == w->version
+        && strstr(w->ops[w->nops - 1], "commit") == NULL)
+    {
+        w->rec = w->late;
+        w->version++;
+        w->commits++;
+    }
+}
+
+
+/* the rules of the cutover's order, at each change of the table */
+
+static void
+world_rules(world_t *w, const shard_record_t *rec)
+{
+    world_node_t  *n1, *n2;
+
+    n1 = &w->node[0];
+    n2 = &w->node[1];
+
+    if (rec->shift_bp > w->shift_max) {
+        w->shift_max = rec->shift_bp;
+    }
+
+    if (rec->strategy == SHARD_STATELESS) {
+        w->commits += rec->epoch != w->rec.epoch;
+        return;
+    }
+
+    if (strcmp(rec->primary, w->rec.primary) != 0) {
+        w->commits++;
+
+        if (w->rec.phase != SHARD_HELD || rec->phase != SHARD_HELD) {
+            world_bad(w, "committed without a hold");
+        }
+
+        if (n1->role == MIGRATOR_ROLE_PRIMARY) {
+            world_bad(w, "committed before the source was sealed");
+        }
+
+        if (n1->n != n2->n
+            || memcmp(n1->data, n2->data, n1->n * sizeof(uint32_t)) != 0)
+        {
+            world_bad(w, "committed with %llu entries at the source, %llu "
+                      "at the target", (unsigned long long) n1->n,
+                      (unsigned long long) n2->n);
+        }
+    }
+
+    if (w->rec.phase == SHARD_HELD && rec->phase != SHARD_HELD) {
+        n2 = strcmp(rec->primary, "n2") == 0 ? n2 : n1;
+
+        if (!n2->down && !w->lost_pm
+            && (n2->role != MIGRATOR_ROLE_PRIMARY || n2->epoch != rec->epoch))
+        {
+            world_bad(w, "released before %s was opened", rec->primary);
+        }
+    }
+}
+
+
+static int
+world_commit(void *data, shard_id_t shard, uint64_t token, uint64_t *version,
+    const char *operation, const shard_record_t *rec)
+{
+    world_actor_t  *a = data;
+    world_t        *w = a->world;
+
+    uint64_t  i;
+
+    (void) shard;
+
+    world_yield(a);
+
+    if (world_fenced(a, token)) {
+        return SHARDD_FENCED;
+    }
+
+    for (i = 0; i < w->nops; i++) {
+        if (strcmp(w->ops[i], operation) == 0) {
+            *version = w->op_version[i];
+            return SHARDD_OK;
+        }
+    }
+
+    if (*version != w->version) {
+        *version = w->version;
+        return SHARDD_CONFLICT;
+    }
+
+    if (w->commit_late == 1 && strstr(operation, "commit")) {
+        w->commit_late = 2;
+        w->late = *rec;
+        w->late_version = w->version;
+        return SHARDD_DOWN;
+    }
+
+    if (rec->epoch < w->rec.epoch || (w->commit_bad
+        && strstr(operation, "commit") && w->commit_bad--))
+    {
+        return SHARDD_BAD;
+    }
+
+    if (world_lost(a)) {
+        return SHARDD_DOWN;
+    }
+
+    world_rules(w, rec);
+
+    w->rec = *rec;
+    w->version++;
+    w->view_at = w->now + 1 + world_rand(w, w->router_lag);
+    snprintf(w->ops[w->nops], sizeof(w->ops[0]), "%s", operation);
+    w->op_version[w->nops++] = w->version;
+    *version = w->version;
+    world_yield(a);
+
+    return world_lost(a) ? SHARDD_DOWN : SHARDD_OK;
+}
+
+
+static int
+world_node(void *data, const char *name, shard_node_t *node)
+{
+    world_actor_t  *a = data;
+
+    world_yield(a);
+    memset(node, 0, sizeof(shard_node_t));
+    snprintf(node->name, sizeof(node->name), "%s", name);
+
+    if (strcmp(name, "n2") == 0) {
+        node->state = a->world->target_state;
+    }
+
+    return SHARDD_OK;
+}
+
+
+static int
+world_override(void *data, shard_id_t id, char *buf, size_t size)
+{
+    world_actor_t  *a = data;
+
+    (void) id;
+
+    world_yield(a);
+
+    if (a->world->override[0] == '\0') {
+        return SHARDD_NONE;
+    }
+
+    snprintf(buf, size, "%s", a->world->override);
+
+    return SHARDD_OK;
+}
+
+
+static int
+world_routers(void *data, shard_id_t id, migrator_routers_t *out)
+{
+    world_actor_t  *a = data;
+    world_t        *w = a->world;
+
+    (void) id;
+
+    world_yield(a);
+    memset(out, 0, sizeof(migrator_routers_t));
+    out->n = w->cut_off ? 2 : 1;
+    strcpy(out->router[0].name, "edge-1");
+    strcpy(out->router[1].name, "edge-2");
+    out->router[1].age_ms = 60000;
+
+    if (w->view.phase == SHARD_HELD) {
+        out->router[0].version = w->view_version;
+        out->router[0].drained = !w->router_stuck && !world_in_flight(w);
+    }
+
+    return SHARDD_OK;
+}
+
+
+#endif /* _MIGRATOR_STORE_H_INCLUDED_ */
