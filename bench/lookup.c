@@ -170,13 +170,11 @@ measure(const table_t *table)
 static double
 measure_key(const table_t *table)
 {
-    double             start;
-    uint32_t           i;
-    uint64_t           key[2];
-    volatile uint64_t  sum;
+    double    start;
+    uint32_t  i;
+    uint64_t  key[2];
 
     start = now_ns();
-    sum = 0;
     key[1] = 0;
 
     for (i = 0; i < LOOKUPS; i++) {
@@ -184,9 +182,9 @@ measure_key(const table_t *table)
         key[1] = shard_key_position(key, sizeof(key));
     }
 
-    sum += key[1];
+    /* always 0, but the loop must not be left out */
 
-    return (now_ns() - start) / LOOKUPS;
+    return (now_ns() - start + (double) (key[1] == 1)) / LOOKUPS;
 }
 
 
