@@ -65,8 +65,6 @@ migrator_run(migrator_t *m)
     const migrator_phase_t  *row;
 
     migrator_fresh_phase(m);
-    m->renewed_ms = migrator_now(m);
-
     result = migrator_save(m);
 
     for ( ;; ) {
@@ -272,7 +270,9 @@ migrator_renew(migrator_t *m)
     now = migrator_now(m);
     every = ttl / 5;
 
-    if (m->renewed_ms && now - m->renewed_ms < (uint64_t) every) {
+    /* another length of the lease counts at once: before the hold begins */
+
+    if (m->lease_ms == ttl && now - m->renewed_ms < (uint64_t) every) {
         return MIGRATOR_NEXT;
     }
 
@@ -281,6 +281,7 @@ migrator_renew(migrator_t *m)
 
     if (rc == 0) {
         m->renewed_ms = now;
+        m->lease_ms = ttl;
         return MIGRATOR_NEXT;
     }
 

@@ -88,6 +88,7 @@ typedef struct {
 
     uint64_t                  started_ms;   /* this run's clock of the phase */
     uint64_t                  renewed_ms;
+    long                      lease_ms;     /* as it was claimed last */
     uint64_t                  wish_ms;
     uint64_t                  saved_ms;
     uint64_t                  complained_ms;

@@ -293,6 +293,12 @@ world_rules(world_t *w, const shard_record_t *rec)
         }
     }
 
+    if (rec->phase == SHARD_HELD && w->rec.phase != SHARD_HELD
+        && w->claim_until > w->now + (uint64_t) w->policy.cutover_ttl_ms)
+    {
+        world_bad(w, "held with a long lease");
+    }
+
     if (w->rec.phase == SHARD_HELD && rec->phase != SHARD_HELD) {
         n2 = strcmp(rec->primary, "n2") == 0 ? n2 : n1;
 
