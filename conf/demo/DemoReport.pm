@@ -11,7 +11,10 @@ use List::Util qw/ sum min max /;
 use DemoTrace;
 use ShardTest;
 
-use constant GAP => 6;          # steps below capacity that end an overload
+use constant {
+    GAP => 6,                   # steps below capacity that end an overload
+    LABELS => 32,               # more of them could not be read
+};
 
 
 # observe, act: two DemoRuns; trace; dir
@@ -247,11 +250,17 @@ sub picture {
                  qw/ 0072b2 e69f00 009e73 cc79a7 56b4e9 d55e00 /;
     my $marks = '';
 
-    for my $m (@{ $self->{report}{moves} }) {
+    my @moves = grep { $_->{committed} >= $start && $_->{committed} <= $end }
+                @{ $self->{report}{moves} };
+
+    for my $m (@moves) {
         $marks .= "set arrow from $m->{committed}, graph 0 "
                 . "to $m->{committed}, graph 1 nohead lw 1 dt 2 "
-                . "lc rgb '#888888'\n"
-                . "set label \"$m->{shard}: $m->{from}→$m->{to}\" at "
+                . "lc rgb '#888888'\n";
+
+        next if @moves > LABELS;
+
+        $marks .= "set label \"$m->{shard}: $m->{from}→$m->{to}\" at "
                 . "$m->{committed}, graph 0.02 rotate left "
                 . "font ',10' tc rgb '#444444' offset 0.8, 0\n";
     }
@@ -285,7 +294,7 @@ set ylabel 'offered load, % of a node''s capacity'
 set key outside right top
 set title 'observe: nothing is moved ($r->{overload_seconds_observe} node-seconds above capacity)'
 ${\ $plot->('observe') }
-set title 'act: shards are moved before the peak ($r->{overload_seconds_act} node-seconds above capacity); dashed: shard: from→to, at its commit'
+set title 'act: shards are moved before the peak ($r->{overload_seconds_act} node-seconds above capacity); dashed: the commit of a move'
 $marks
 ${\ $plot->('act') }
 unset multiplot

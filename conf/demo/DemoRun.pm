@@ -195,9 +195,7 @@ sub follow {
         sleep($next - time()) if $next > time();
     }
 
-    $self->look();
-    $self->say_some() while @{ $self->{lines} };
-    printf "  %s replayed, everything read back\n", $self->{mode};
+    print "  the day is over, everything was read back\n";
 }
 
 
@@ -218,12 +216,15 @@ sub say_some {
         push @{ $self->{lines} }, $self->forecast_line();
     }
 
-    for (1 .. 2) {
-        my $line = shift @{ $self->{lines} };
-        last if !defined $line;
+    for my $line (splice(@{ $self->{lines} }, 0, 2)) {
         print "  $now  $line\n";
         $self->{quiet} = 0;
     }
+
+    # what nobody could read as fast is told by the table at the end
+
+    splice(@{ $self->{lines} }, 0, @{ $self->{lines} } - 2)
+        if @{ $self->{lines} } > 2;
 }
 
 
