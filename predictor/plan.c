@@ -281,19 +281,22 @@ predictor_plan_lead(const predictor_plan_t *plan, uint32_t node, double peak)
 /*
  * Of one source, over all its shards and all targets: the least of the worse
  * of both ends afterwards.  A target must be up, have budget, and stay below
- * the threshold over the whole horizon.  Returns 0 when there is none.
+ * the threshold over the whole horizon; when the source is to exceed its
+ * capacity, below its own capacity.  Returns 0 when there is none.
  */
 
 static int
 predictor_plan_choose(const predictor_plan_t *plan, uint32_t src, double worst,
     predictor_plan_choice_t *best)
 {
-    double                        after, from_after, cost, limit, moved;
+    double                        after, from_after, cost, limit, moved, full;
     uint32_t                      j, k;
     const predictor_plan_node_t  *to;
 
     best->cost = worst - plan->limits.min_gain;
     best->shard = SHARD_ID_NONE;
+    full = worst > 1 ? fmax(plan->limits.threshold, 1)
+                     : plan->limits.threshold;
 
     for (j = 0; j < plan->nshards; j++) {
 
@@ -323,8 +326,7 @@ predictor_plan_choose(const predictor_plan_t *plan, uint32_t src, double worst,
                 continue;
             }
 
-            limit = fmin(plan->limits.threshold, best->cost - moved)
-                    * to->capacity;
+            limit = fmin(full, best->cost - moved) * to->capacity;
             after = predictor_plan_peak(plan, k, j, 1, limit, NULL);
 
             if (after > limit) {

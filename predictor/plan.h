@@ -23,6 +23,11 @@
  * ends until the move ends.  The present counts as well as the forecast:
  * planning on the point forecast alone is worse than reacting.
  *
+ * A target stays below the threshold.  When the source would exceed its very
+ * capacity, the target may be filled up to its own: a fleet at its peak has
+ * no room below the threshold, and overload there is worse than a full node
+ * (on a real week: a third of the violations that the strict rule leaves).
+ *
  * A node is due when its first step above threshold x capacity is nearer
  * than the moves it needs: rounds x move_s x (1 + spread) + margin + a step,
  * rounds being the moves that take the excess away over the moves a node may
