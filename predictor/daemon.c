@@ -301,6 +301,11 @@ predictor_daemon_step(predictor_daemon_t *d)
 }
 
 
+/* its strings live as long as the process, and so does what points to them */
+
+static predictor_conf_t  predictor_conf;
+
+
 /* the name of this process among all that may ask for the claim */
 
 static void
@@ -360,16 +365,16 @@ predictor_daemon(const char *conf_path)
     int                    rc;
     char                   err[SHARDD_ERR_SIZE];
     predictor_io_t         io;
-    predictor_conf_t       conf;
     predictor_daemon_t    *d;
     predictor_io_store_t   world;
 
-    if (predictor_conf_load(conf_path, &conf, err) != 0) {
+    if (predictor_conf_load(conf_path, &predictor_conf, err) != 0) {
         fprintf(stderr, "shard-predictor: %s\n", err);
         return 1;
     }
 
-    shardd_log_init("predictor", conf.keyspace, conf.log_level);
+    shardd_log_init("predictor", predictor_conf.keyspace,
+                    predictor_conf.log_level);
 
     if (shardd_loop_init() != 0) {
         fprintf(stderr, "shard-predictor: signals: %s\n", strerror(errno));
@@ -379,10 +384,12 @@ predictor_daemon(const char *conf_path)
     memset(&world, 0, sizeof(predictor_io_store_t));
     predictor_holder(world.holder);
 
-    rc = shardd_store_open(&world.store, &conf.redis, conf.keyspace);
+    rc = shardd_store_open(&world.store, &predictor_conf.redis,
+                           predictor_conf.keyspace);
 
     if (rc != SHARDD_OK) {
         fprintf(stderr, "shard-predictor: %s\n", world.store.err);
+        shardd_store_close(&world.store);
         return 1;
     }
 
@@ -394,7 +401,7 @@ predictor_daemon(const char *conf_path)
     }
 
     predictor_io_store(&io, &world);
-    predictor_daemon_init(d, &conf, &io);
+    predictor_daemon_init(d, &predictor_conf, &io);
 
     rc = predictor_run(d);
 
@@ -408,15 +415,14 @@ predictor_daemon(const char *conf_path)
 int
 predictor_daemon_check(const char *conf_path)
 {
-    char              err[SHARDD_ERR_SIZE];
-    predictor_conf_t  conf;
+    char  err[SHARDD_ERR_SIZE];
 
-    if (predictor_conf_load(conf_path, &conf, err) != 0) {
+    if (predictor_conf_load(conf_path, &predictor_conf, err) != 0) {
         fprintf(stderr, "shard-predictor: %s\n", err);
         return 1;
     }
 
-    predictor_conf_print(&conf);
+    predictor_conf_print(&predictor_conf);
 
     return 0;
 }
