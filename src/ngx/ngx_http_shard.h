@@ -117,7 +117,7 @@ typedef struct {
     ngx_http_shard_arena_t      arenas[2];
 
     ngx_atomic_t                table_version;   /* 0: no table yet */
-    ngx_atomic_t                contact_ms;      /* since 1970, last from Redis */
+    ngx_atomic_t                contact_ms;      /* since 1970 */
     ngx_atomic_t                connected;
     ngx_atomic_t                refresh_wanted;  /* after a 421 */
     ngx_atomic_t                refresh_done;
@@ -195,7 +195,7 @@ typedef struct {
 /* "shard" in upstream {} */
 
 typedef struct {
-    ngx_http_shard_keyspace_t  *keyspace;        /* NULL: not a shard upstream */
+    ngx_http_shard_keyspace_t  *keyspace;        /* NULL: no "shard" */
     ngx_http_complex_value_t    key;
     ngx_http_complex_value_t   *client;
     ngx_uint_t                  hold_max;
@@ -212,41 +212,48 @@ typedef struct {
 } ngx_http_shard_loc_conf_t;
 
 
-/* a request on its way, or parked */
+/* what only some requests need: parked, or refused with 421 */
 
 typedef struct {
-    ngx_http_request_t         *request;
-    ngx_http_shard_srv_conf_t  *conf;
-    ngx_http_shard_keyspace_t  *keyspace;
-
-    uint64_t                    position;
-    uint32_t                    slot;
-    shard_id_t                  id;
-    shard_route_t               route;           /* as gated or last refreshed */
-    uint16_t                    node;            /* index, as of "structure" */
-
-    ngx_str_t                  *name;            /* node's address, for logs */
-    struct sockaddr            *sockaddr;        /* behind it, then the text */
-    socklen_t                   socklen;
-    size_t                      room;            /* at name */
-
-    ngx_http_upstream_t        *upstream;
-    ngx_int_t                 (*process_header)(ngx_http_request_t *r);
-    ngx_int_t                 (*reinit_request)(ngx_http_request_t *r);
-    ngx_uint_t                  attempt;         /* which standby */
-
+    void                       *ctx;             /* whose it is */
     ngx_queue_t                 queue;           /* in keyspace->parked */
     uint32_t                    ticket;
     uint16_t                    ticket_queue;    /* number + 1 */
     ngx_msec_t                  parked_at;
-    ngx_msec_t                  held_ms;
 
     ngx_event_t                 refresh;         /* waiting after a 421 */
     ngx_msec_t                  refresh_until;
     ngx_atomic_uint_t           refresh_ticket;
 
     void                       *ask;             /* of shard_api, no route */
+} ngx_http_shard_wait_t;
 
+
+/*
+ * A request on its way.  Small: it comes out of the request's pool, where
+ * one block more costs as much as all of the routing.
+ */
+
+typedef struct {
+    ngx_http_request_t         *request;
+    ngx_http_shard_srv_conf_t  *conf;
+    ngx_http_shard_wait_t      *wait;            /* NULL mostly */
+
+    uint64_t                    position;
+    uint32_t                    slot;
+    shard_id_t                  id;
+    shard_route_t               route;           /* as last read */
+    uint16_t                    node;            /* number of it */
+    uint16_t                    room;            /* bytes at name */
+
+    ngx_str_t                  *name;            /* node's address, for logs;
+                                                    behind it its sockaddr */
+    ngx_int_t                 (*process_header)(ngx_http_request_t *r);
+    ngx_int_t                 (*reinit_request)(ngx_http_request_t *r);
+    uint32_t                    held_ms;
+
+    unsigned                    socklen:8;
+    unsigned                    attempt:8;       /* which standby */
     unsigned                    resolved:1;      /* slot is known */
     unsigned                    entered:1;       /* counted in flight */
     unsigned                    gated:1;         /* may pass to content */
@@ -312,6 +319,7 @@ ngx_uint_t ngx_http_shard_old_workers(ngx_http_shard_keyspace_t *ks);
 
 ngx_http_shard_ctx_t *ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ngx_http_shard_srv_conf_t *conf);
+ngx_http_shard_wait_t *ngx_http_shard_wait(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
@@ -369,6 +377,11 @@ ngx_http_shard_get_ctx(ngx_http_request_t *r)
 
 #define ngx_http_shard_read_only(r)                                           \
     (((r)->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) != 0)
+
+#define ngx_http_shard_keyspace(ctx)  ((ctx)->conf->keyspace)
+
+#define ngx_http_shard_sockaddr(ctx)                                          \
+    ((struct sockaddr *) ((ctx)->name + 1))
 
 #define ngx_http_shard_add(counter, n)                                        \
     (void) __atomic_fetch_add(&(counter), (n), __ATOMIC_RELAXED)

@@ -128,7 +128,13 @@ ngx_http_shard_api_redis(ngx_http_shard_api_t *api, ngx_str_t *what,
     ask->resource = res;
     ask->id = *id;
 
-    ctx->ask = ask;
+    ctx->request = r;
+
+    if (ngx_http_shard_wait(ctx) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->wait->ask = ask;
     ngx_http_set_ctx(r, ctx, ngx_http_shard_module);
 
     rc = ngx_http_read_client_request_body(r, ngx_http_shard_ask_body_handler);
@@ -143,7 +149,7 @@ ngx_http_shard_ask_body_handler(ngx_http_request_t *r)
     ngx_int_t              rc;
     ngx_http_shard_ask_t  *ask;
 
-    ask = ngx_http_shard_get_ctx(r)->ask;
+    ask = ngx_http_shard_get_ctx(r)->wait->ask;
 
     rc = ngx_http_shard_ask_prepare(ask);
 

@@ -45,7 +45,7 @@ ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_queue_t     *q;
     ngx_http_shard_keyspace_t  *ks;
 
-    ks = ctx->keyspace;
+    ks = ngx_http_shard_keyspace(ctx);
 
     if (ctx->route.queue == 0 || ctx->route.queue > NGX_HTTP_SHARD_QUEUES) {
         return NGX_BUSY;
@@ -64,10 +64,11 @@ ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx)
         rc = NGX_DECLINED;
 
     } else if (shard_tickets_take(&q->tickets, (uint16_t) ks->worker,
-                                  (uint32_t) ctx->conf->hold_max, &ctx->ticket)
+                                  (uint32_t) ctx->conf->hold_max,
+                                  &ctx->wait->ticket)
                == SHARD_OK)
     {
-        ctx->ticket_queue = ctx->route.queue;
+        ctx->wait->ticket_queue = ctx->route.queue;
         rc = NGX_OK;
 
     } else {
@@ -117,7 +118,11 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_keyspace_t  *ks;
 
     r = ctx->request;
-    ks = ctx->keyspace;
+    ks = ngx_http_shard_keyspace(ctx);
+
+    if (ngx_http_shard_wait(ctx) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     for (tries = 0; tries < 8; tries++) {
         rc = ngx_http_shard_take_ticket(ctx);
@@ -150,8 +155,8 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
-        ngx_http_shard_drop_ticket(ks, ctx->slot, ctx->ticket_queue,
-                                   ctx->ticket);
+        ngx_http_shard_drop_ticket(ks, ctx->slot, ctx->wait->ticket_queue,
+                                   ctx->wait->ticket);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -160,9 +165,9 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 
     ctx->parked = 1;
     ctx->was_held = 1;
-    ctx->parked_at = ngx_current_msec;
+    ctx->wait->parked_at = ngx_current_msec;
 
-    ngx_queue_insert_tail(&ks->parked, &ctx->queue);
+    ngx_queue_insert_tail(&ks->parked, &ctx->wait->queue);
     ks->nparked++;
     ngx_http_shard_add(ks->sh->totals.waiting, 1);
 
@@ -181,7 +186,7 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
     }
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "shard %uD held, ticket %uD", ctx->id, ctx->ticket);
+                   "shard %uD held, ticket %uD", ctx->id, ctx->wait->ticket);
 
     return NGX_AGAIN;
 }
@@ -190,20 +195,24 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 static void
 ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx)
 {
+    ngx_http_shard_keyspace_t  *ks;
+
     if (!ctx->parked) {
         return;
     }
 
+    ks = ngx_http_shard_keyspace(ctx);
+
     ctx->parked = 0;
-    ctx->held_ms += ngx_current_msec - ctx->parked_at;
+    ctx->held_ms += ngx_current_msec - ctx->wait->parked_at;
 
-    ngx_queue_remove(&ctx->queue);
-    ctx->keyspace->nparked--;
-    ngx_http_shard_add(ctx->keyspace->sh->totals.waiting, -1);
+    ngx_queue_remove(&ctx->wait->queue);
+    ks->nparked--;
+    ngx_http_shard_add(ks->sh->totals.waiting, -1);
 
-    ngx_http_shard_drop_ticket(ctx->keyspace, ctx->slot, ctx->ticket_queue,
-                               ctx->ticket);
-    ctx->ticket_queue = 0;
+    ngx_http_shard_drop_ticket(ks, ctx->slot, ctx->wait->ticket_queue,
+                               ctx->wait->ticket);
+    ctx->wait->ticket_queue = 0;
 }
 
 
@@ -221,9 +230,11 @@ ngx_http_shard_may_go(ngx_http_shard_ctx_t *ctx)
 {
     ngx_http_shard_queue_t  *q;
 
-    q = &ctx->keyspace->sh->queues[ctx->ticket_queue - 1];
+    q = &ngx_http_shard_keyspace(ctx)->sh->queues[ctx->wait->ticket_queue - 1];
 
-    if (__atomic_load_n(&q->tickets.head, __ATOMIC_ACQUIRE) != ctx->ticket) {
+    if (__atomic_load_n(&q->tickets.head, __ATOMIC_ACQUIRE)
+        != ctx->wait->ticket)
+    {
         return NGX_AGAIN;
     }
 
@@ -247,12 +258,12 @@ ngx_http_shard_go(ngx_http_shard_ctx_t *ctx)
 
     r = ctx->request;
     c = r->connection;
-    sh = ctx->keyspace->sh;
+    sh = ngx_http_shard_keyspace(ctx)->sh;
 
     ctx->gated = 1;
 
     ngx_http_shard_add(sh->totals.held, 1);
-    ngx_http_shard_add(sh->totals.hold_ms, ctx->held_ms);
+    ngx_http_shard_add(sh->totals.hold_ms, (ngx_atomic_uint_t) ctx->held_ms);
     ngx_http_shard_add(sh->hold_latency[shard_metrics_latency_bucket(
                                             (uint64_t) ctx->held_ms * 1000)],
                        1);
@@ -260,8 +271,8 @@ ngx_http_shard_go(ngx_http_shard_ctx_t *ctx)
     ngx_http_set_log_request(c->log, r);
 
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
-                  "shard %uD released ticket %uD after %M ms", ctx->id,
-                  ctx->ticket, ctx->held_ms);
+                  "shard %uD released ticket %uD after %uD ms", ctx->id,
+                  ctx->wait->ticket, ctx->held_ms);
 
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_core_run_phases;
@@ -281,11 +292,12 @@ ngx_http_shard_expire(ngx_http_shard_ctx_t *ctx)
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
-    ngx_http_shard_add(ctx->keyspace->sh->totals.hold_timeouts, 1);
+    ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.hold_timeouts,
+                       1);
 
     ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                  "keyspace \"%V\" shard %uD: held for %M ms and not released",
-                  &ctx->keyspace->name, ctx->id, ctx->held_ms);
+                  "keyspace \"%V\" shard %uD: held for %uD ms and not released",
+                  &ngx_http_shard_keyspace(ctx)->name, ctx->id, ctx->held_ms);
 
     ngx_http_finalize_request(r, ngx_http_shard_retry_after(r));
     ngx_http_run_posted_requests(c);
@@ -316,14 +328,16 @@ ngx_http_shard_retry_after(ngx_http_request_t *r)
 static ngx_http_shard_ctx_t *
 ngx_http_shard_first(ngx_http_shard_keyspace_t *ks)
 {
-    ngx_queue_t           *q;
-    ngx_http_shard_ctx_t  *ctx;
+    ngx_queue_t            *q;
+    ngx_http_shard_ctx_t   *ctx;
+    ngx_http_shard_wait_t  *wait;
 
     for (q = ngx_queue_head(&ks->parked);
          q != ngx_queue_sentinel(&ks->parked);
          q = ngx_queue_next(q))
     {
-        ctx = ngx_queue_data(q, ngx_http_shard_ctx_t, queue);
+        wait = ngx_queue_data(q, ngx_http_shard_wait_t, queue);
+        ctx = wait->ctx;
 
         if (ngx_http_shard_may_go(ctx) == NGX_OK) {
             return ctx;
@@ -337,16 +351,20 @@ ngx_http_shard_first(ngx_http_shard_keyspace_t *ks)
 static ngx_http_shard_ctx_t *
 ngx_http_shard_overdue(ngx_http_shard_keyspace_t *ks)
 {
-    ngx_queue_t           *q;
-    ngx_http_shard_ctx_t  *ctx;
+    ngx_queue_t            *q;
+    ngx_http_shard_ctx_t   *ctx;
+    ngx_http_shard_wait_t  *wait;
 
     for (q = ngx_queue_head(&ks->parked);
          q != ngx_queue_sentinel(&ks->parked);
          q = ngx_queue_next(q))
     {
-        ctx = ngx_queue_data(q, ngx_http_shard_ctx_t, queue);
+        wait = ngx_queue_data(q, ngx_http_shard_wait_t, queue);
+        ctx = wait->ctx;
 
-        if (ngx_current_msec - ctx->parked_at >= ctx->conf->hold_timeout) {
+        if (ngx_current_msec - ctx->wait->parked_at
+            >= ctx->conf->hold_timeout)
+        {
             return ctx;
         }
     }
@@ -378,12 +396,12 @@ ngx_http_shard_poll_handler(ngx_event_t *ev)
     while ((ctx = ngx_http_shard_first(ks)) != NULL) {
 
         slot = ctx->slot;
-        ticket = ctx->ticket;
-        queue = ctx->ticket_queue;
+        ticket = ctx->wait->ticket;
+        queue = ctx->wait->ticket_queue;
 
         /* unparked without its ticket */
 
-        ctx->ticket_queue = 0;
+        ctx->wait->ticket_queue = 0;
         ngx_http_shard_unpark(ctx);
         ngx_http_shard_go(ctx);
 

@@ -39,7 +39,7 @@ ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx)
 {
     ngx_http_upstream_t  *u;
 
-    u = ctx->upstream;
+    u = ctx->request->upstream;
 
     ctx->process_header = u->process_header;
     ctx->reinit_request = u->reinit_request;
@@ -100,9 +100,9 @@ ngx_http_shard_process_header(ngx_http_request_t *r)
         return rc;
     }
 
-    ngx_http_shard_add(ctx->keyspace->sh->totals.misdirected, 1);
+    ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.misdirected, 1);
 
-    if (!ngx_http_shard_replayable(ctx)) {
+    if (!ngx_http_shard_replayable(ctx) || ngx_http_shard_wait(ctx) == NULL) {
         return rc;
     }
 
@@ -124,7 +124,7 @@ ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx)
     r = ctx->request;
 
     return !ctx->misdirected && !r->request_body_no_buffering
-           && !ctx->upstream->upgrade;
+           && !ctx->request->upstream->upgrade;
 }
 
 
@@ -136,22 +136,23 @@ ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_keyspace_t  *ks;
 
     r = ctx->request;
-    ks = ctx->keyspace;
+    ks = ngx_http_shard_keyspace(ctx);
 
     ctx->misdirected = 1;
     ctx->awaiting = 1;
-    ctx->upstream->peer.connection->recv = ngx_http_shard_recv_nothing;
+    r->upstream->peer.connection->recv = ngx_http_shard_recv_nothing;
 
     /* a cutover waits for what is in flight: this is not, it was refused */
 
     ngx_http_shard_leave(ctx);
 
-    ctx->refresh_ticket = ngx_atomic_fetch_add(&ks->sh->refresh_wanted, 1) + 1;
-    ctx->refresh_until = ngx_current_msec + NGX_HTTP_SHARD_REFRESH_WAIT;
+    ctx->wait->refresh_ticket =
+                        ngx_atomic_fetch_add(&ks->sh->refresh_wanted, 1) + 1;
+    ctx->wait->refresh_until = ngx_current_msec + NGX_HTTP_SHARD_REFRESH_WAIT;
 
-    ctx->refresh.handler = ngx_http_shard_refresh_handler;
-    ctx->refresh.data = ctx;
-    ctx->refresh.log = r->connection->log;
+    ctx->wait->refresh.handler = ngx_http_shard_refresh_handler;
+    ctx->wait->refresh.data = ctx;
+    ctx->wait->refresh.log = r->connection->log;
 
     cln = ngx_http_cleanup_add(r, 0);
 
@@ -165,7 +166,7 @@ ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
                   "asking again", ctx->id, ctx->name, ctx->route.epoch);
 
     ngx_http_shard_wake_all(ks);
-    ngx_post_event(&ctx->refresh, &ngx_posted_events);
+    ngx_post_event(&ctx->wait->refresh, &ngx_posted_events);
 }
 
 
@@ -174,12 +175,12 @@ ngx_http_shard_refresh_cleanup(void *data)
 {
     ngx_http_shard_ctx_t *ctx = data;
 
-    if (ctx->refresh.timer_set) {
-        ngx_del_timer(&ctx->refresh);
+    if (ctx->wait->refresh.timer_set) {
+        ngx_del_timer(&ctx->wait->refresh);
     }
 
-    if (ctx->refresh.posted) {
-        ngx_delete_posted_event(&ctx->refresh);
+    if (ctx->wait->refresh.posted) {
+        ngx_delete_posted_event(&ctx->wait->refresh);
     }
 }
 
@@ -194,20 +195,24 @@ ngx_http_shard_refresh_handler(ngx_event_t *ev)
 {
     shard_route_t               route;
     ngx_uint_t                  fresh, late;
+    ngx_msec_int_t              past;
     ngx_http_shard_sh_t        *sh;
     ngx_http_shard_ctx_t       *ctx;
+    ngx_http_shard_wait_t      *wait;
 
     ctx = ev->data;
-    sh = ctx->keyspace->sh;
+    sh = ngx_http_shard_keyspace(ctx)->sh;
 
     shard_latch_read(&sh->latches[ctx->slot], &route);
 
-    fresh = route.epoch > ctx->route.epoch
-            || (ngx_atomic_int_t) (sh->refresh_done - ctx->refresh_ticket) >= 0
-            || (ngx_msec_int_t) (ngx_current_msec - ctx->refresh_until) >= 0;
+    wait = ctx->wait;
+    past = (ngx_msec_int_t) (ngx_current_msec - wait->refresh_until);
 
-    late = (ngx_msec_int_t) (ngx_current_msec - ctx->refresh_until
-                             - ctx->conf->hold_timeout) >= 0;
+    fresh = route.epoch > ctx->route.epoch || past >= 0
+            || (ngx_atomic_int_t) (sh->refresh_done - wait->refresh_ticket)
+               >= 0;
+
+    late = past >= (ngx_msec_int_t) ctx->conf->hold_timeout;
 
     if (!late && (!fresh || route.phase == SHARD_HELD)) {
         ngx_add_timer(ev, 2);
@@ -227,7 +232,7 @@ ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
     ngx_http_upstream_conf_t  *conf;
 
     r = ctx->request;
-    u = ctx->upstream;
+    u = ctx->request->upstream;
     c = r->connection;
     pc = u->peer.connection;
 
@@ -265,7 +270,7 @@ ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
         u->peer.tries = 0;
     }
 
-    ngx_http_shard_add(ctx->keyspace->sh->totals.retried, 1);
+    ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.retried, 1);
 
     pc->recv = ngx_http_shard_recv_error;
     u->keepalive = 0;

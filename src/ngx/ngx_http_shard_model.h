@@ -70,7 +70,7 @@ typedef struct {
 
     ngx_http_shard_undo_t      *undo;            /* since begin, newest first */
     ngx_uint_t                  in_change;
-    ngx_uint_t                  structure;       /* nodes or boundaries changed */
+    ngx_uint_t                  structure;       /* to be published */
     ngx_uint_t                  active_queues;   /* hold queues in use */
     uint32_t                    queue_entry[NGX_HTTP_SHARD_QUEUES];
                                                  /* entry + 1 in each */

@@ -68,7 +68,6 @@ ngx_http_shard_init_peer(ngx_http_request_t *r,
         }
     }
 
-    ctx->upstream = u;
     ctx->attempt = 0;
 
     u->peer.data = ctx;
@@ -92,6 +91,7 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
     ngx_http_shard_ctx_t *ctx = data;
 
     ngx_uint_t                  i;
+    ngx_http_shard_sh_t        *sh;
     ngx_http_upstream_state_t  *state;
 
     pc->name = &ctx->conf->keyspace->name;
@@ -142,10 +142,11 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
         }
     }
 
-    ngx_http_shard_add(ctx->keyspace->sh->node_inflight[ctx->node], 1);
+    sh = ngx_http_shard_keyspace(ctx)->sh;
+    ngx_http_shard_add(sh->node_inflight[ctx->node], 1);
     ctx->node_entered = 1;
 
-    pc->sockaddr = ctx->sockaddr;
+    pc->sockaddr = ngx_http_shard_sockaddr(ctx);
     pc->socklen = ctx->socklen;
     pc->name = ctx->name;
     pc->cached = 0;
@@ -161,10 +162,14 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
 {
     ngx_http_shard_ctx_t *ctx = data;
 
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ngx_http_shard_keyspace(ctx)->sh;
+
     if ((state & NGX_PEER_FAILED) && !pc->cached && !ctx->misdirected
         && ctx->node != SHARD_NODE_NONE)
     {
-        ngx_http_shard_add(ctx->keyspace->sh->node_failed[ctx->node], 1);
+        ngx_http_shard_add(sh->node_failed[ctx->node], 1);
     }
 
     ngx_http_shard_node_leave(ctx);
@@ -191,8 +196,11 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
 static void
 ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx)
 {
+    ngx_http_shard_sh_t  *sh;
+
     if (ctx->node_entered) {
-        ngx_http_shard_add(ctx->keyspace->sh->node_inflight[ctx->node], -1);
+        sh = ngx_http_shard_keyspace(ctx)->sh;
+        ngx_http_shard_add(sh->node_inflight[ctx->node], -1);
         ctx->node_entered = 0;
     }
 }

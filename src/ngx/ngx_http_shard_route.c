@@ -41,12 +41,11 @@ ngx_http_shard_create_ctx(ngx_http_request_t *r,
 
     ctx->request = r;
     ctx->conf = conf;
-    ctx->keyspace = conf->keyspace;
     ctx->slot = SHARD_SLOT_NONE;
     ctx->id = SHARD_ID_NONE;
     ctx->node = SHARD_NODE_NONE;
 
-    /* the log phase skips subrequests: they leave with the pool at the latest */
+    /* the log phase skips subrequests: they leave with the pool */
 
     if (r != r->main) {
         cln = ngx_pool_cleanup_add(r->pool, 0);
@@ -61,6 +60,22 @@ ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ngx_http_set_ctx(r, ctx, ngx_http_shard_module);
 
     return ctx;
+}
+
+
+ngx_http_shard_wait_t *
+ngx_http_shard_wait(ngx_http_shard_ctx_t *ctx)
+{
+    if (ctx->wait == NULL) {
+        ctx->wait = ngx_pcalloc(ctx->request->pool,
+                                sizeof(ngx_http_shard_wait_t));
+
+        if (ctx->wait) {
+            ctx->wait->ctx = ctx;
+        }
+    }
+
+    return ctx->wait;
 }
 
 
@@ -92,7 +107,7 @@ ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
 
     ctx->position = shard_key_position(key.data, key.len);
 
-    sh = ctx->keyspace->sh;
+    sh = ngx_http_shard_keyspace(ctx)->sh;
 
     do {
         structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
@@ -164,11 +179,12 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
     uint64_t                 structure;
     uint16_t                 n;
     socklen_t                socklen;
+    struct sockaddr         *sockaddr;
     ngx_http_shard_sh_t     *sh;
     ngx_http_shard_node_t   *node;
     ngx_http_shard_arena_t  *arena;
 
-    sh = ctx->keyspace->sh;
+    sh = ngx_http_shard_keyspace(ctx)->sh;
     n = ngx_http_shard_pick(ctx);
 
     do {
@@ -193,15 +209,16 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
                 return NGX_ERROR;
             }
 
-            ctx->room = room;
-            ctx->sockaddr = (struct sockaddr *) (ctx->name + 1);
+            ctx->room = (uint16_t) room;
         }
 
+        sockaddr = ngx_http_shard_sockaddr(ctx);
+
         ctx->name->len = len;
-        ctx->name->data = (u_char *) ctx->sockaddr + socklen;
+        ctx->name->data = (u_char *) sockaddr + socklen;
         ctx->socklen = socklen;
 
-        ngx_memcpy(ctx->sockaddr, &node->sockaddr, socklen);
+        ngx_memcpy(sockaddr, &node->sockaddr, socklen);
         ngx_memcpy(ctx->name->data, node->addr, len);
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -229,7 +246,7 @@ ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
     ngx_http_shard_node_t   *node;
     ngx_http_shard_arena_t  *arena;
 
-    sh = ctx->keyspace->sh;
+    sh = ngx_http_shard_keyspace(ctx)->sh;
 
     text->data = ngx_pnalloc(ctx->request->pool, SHARD_NAME_SIZE);
     if (text->data == NULL) {
@@ -265,7 +282,7 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_sh_t        *sh;
     ngx_http_shard_keyspace_t  *ks;
 
-    ks = ctx->keyspace;
+    ks = ngx_http_shard_keyspace(ctx);
     sh = ks->sh;
 
     if (!ctx->entered) {
@@ -289,7 +306,7 @@ ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx)
         return;
     }
 
-    ks = ctx->keyspace;
+    ks = ngx_http_shard_keyspace(ctx);
     sh = ks->sh;
 
     (void) __atomic_fetch_sub(
@@ -391,7 +408,8 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
     if (rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                       "keyspace \"%V\" has no table: none came from Redis yet "
-                      "and no state file was there", &ctx->keyspace->name);
+                      "and no state file was there",
+                      &ngx_http_shard_keyspace(ctx)->name);
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
@@ -428,7 +446,7 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
     ngx_http_shard_leave(ctx);
 
     ctx->counted = 1;
-    sh = ctx->keyspace->sh;
+    sh = ngx_http_shard_keyspace(ctx)->sh;
     counters = &sh->counters[ctx->slot];
 
     status = r->err_status ? r->err_status : r->headers_out.status;
@@ -453,7 +471,8 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
         ngx_http_shard_add(counters->held, 1);
     }
 
-    if (status >= 200 && status < 500 && status != NGX_HTTP_CLIENT_CLOSED_REQUEST)
+    if (status >= 200 && status < 500
+        && status != NGX_HTTP_CLIENT_CLOSED_REQUEST)
     {
         ngx_http_shard_add(counters->completed, 1);
         ngx_http_shard_add(counters->latency_us, us);
