@@ -1,0 +1,485 @@
+
+/*
+ * A world for predictor_daemon.c: a store in memory behind predictor/io.h,
+ * with a virtual clock, faults and routers.  One world per process.
+ *
+ *   now_ms, away, faults ──▶ every call of the store: not carried out, or
+ *                            carried out and the answer lost
+ *   send() ──▶ entries ──▶ daemon ──▶ rows, state, decision[]
+ */
+
+
+#ifndef _PREDICTOR_WORLD_H_INCLUDED_
+#define _PREDICTOR_WORLD_H_INCLUDED_
+
+
+#include <stdlib.h>
+
+#include "../lib/tap.h"
+#include "../../predictor/daemon.h"
+#include "../../src/core/shard_metrics.h"
+#include "../../src/daemon/shardd_log.h"
+
+
+#define T0       1780272000          /* s: midnight */
+#define RES      300
+#define SLOTS    (4 * 288)           /* kept by the world */
+#define SLOT0    (T0 / RES - 2 * 288)
+#define COLS     128
+#define SHARDS   8
+#define ENTRIES  8192
+#define TICK_MS  10000
+
+
+typedef struct {
+    size_t  len;
+    char    bytes[640];
+} entry_t;
+
+static struct {
+    uint64_t         now_ms;
+    uint64_t         seed;
+    int              faults;         /* of 1000 calls */
+    int              away;
+    const char      *claimed_by;     /* NULL: nobody */
+    const char      *asks;
+    int              freeze;
+    shardd_table_t   table;
+    float            rows[SLOTS][COLS];
+    int              puts[SLOTS];
+    entry_t          entries[ENTRIES];
+    size_t           nentries;
+    shardd_field_t   state[8];
+    size_t           nstate;
+    size_t           nforecasts;
+    size_t           nzones;
+    char             decision[64][24];
+    char             shard[64][16];
+    int              breach_in[64];
+    size_t           ndecisions;
+    int              repeated;
+} w;
+
+
+/* 0: the call is not carried out; 1: it is, and answered; 2: not answered */
+
+static int
+weather(void)
+{
+    if (w.away || (int) (tap_random(&w.seed) % 1000) < w.faults) {
+        return w.away || tap_random(&w.seed) % 2 ? 0 : 2;
+    }
+
+    return 1;
+}
+
+#define LUCK(write)                                                           \
+    int  luck = weather();                                                    \
+    (void) data;                                                              \
+    if (luck == 0 || (luck == 2 && !(write))) {                               \
+        return SHARDD_DOWN;                                                   \
+    }
+
+#define ANSWER  (luck == 1 ? SHARDD_OK : SHARDD_DOWN)
+
+
+static uint64_t
+w_now_ms(void *data)
+{
+    (void) data;
+    return w.now_ms;
+}
+
+
+static const char *
+w_err(void *data)
+{
+    (void) data;
+    return "the world is away";
+}
+
+
+static int
+w_claim(void *data, long ttl_ms)
+{
+    LUCK(1)
+    (void) ttl_ms;
+
+    if (w.claimed_by && strcmp(w.claimed_by, w.asks) != 0) {
+        return SHARDD_FENCED;
+    }
+
+    w.claimed_by = w.asks;
+    return ANSWER;
+}
+
+
+static int
+w_release(void *data)
+{
+    LUCK(1)
+    w.claimed_by = NULL;
+    return ANSWER;
+}
+
+
+static int
+w_table(void *data, shardd_table_t *t)
+{
+    LUCK(0)
+    *t = w.table;
+    t->shards = malloc(t->nshards * sizeof(shard_record_t));
+    t->nodes = malloc(t->nnodes * sizeof(shard_node_t));
+    memcpy(t->shards, w.table.shards, t->nshards * sizeof(shard_record_t));
+    memcpy(t->nodes, w.table.nodes, t->nnodes * sizeof(shard_node_t));
+    return SHARDD_OK;
+}
+
+
+static int
+w_none(void *data, size_t limit, shardd_entries_t *out)
+{
+    LUCK(0)
+    (void) limit;
+    memset(out, 0, sizeof(*out));
+    return SHARDD_OK;
+}
+
+
+static int
+w_decision_add(void *data, const char *id, const shardd_field_t *f, size_t n)
+{
+    size_t       i;
+    const char  *p;
+    LUCK(1)
+
+    for (i = 0; i < w.ndecisions; i++) {
+
+        if (strcmp(w.decision[i], id) == 0) {
+            w.repeated++;
+            return SHARDD_CONFLICT;
+        }
+    }
+
+    for (i = 0; i < n && w.ndecisions < 64; i++) {
+
+        if (strcmp(f[i].name, "shard") == 0) {
+            snprintf(w.shard[w.ndecisions], 16, "%.15s", f[i].value);
+        }
+
+        if (strcmp(f[i].name, "reason") == 0) {
+            p = strstr(f[i].value, "\"breach_in_s\":");
+            w.breach_in[w.ndecisions] = p ? atoi(p + 14) : -1;
+        }
+    }
+
+    if (w.ndecisions < 64) {
+        snprintf(w.decision[w.ndecisions++], 24, "%.23s", id);
+    }
+
+    return ANSWER;
+}
+
+
+static void
+w_fields(shardd_entry_t *out, const shardd_field_t *f, size_t n)
+{
+    size_t  i;
+
+    out->nfields = n;
+    out->fields = calloc(n + 1, sizeof(shardd_field_t));
+
+    for (i = 0; i < n; i++) {
+        out->fields[i].name = strdup(f[i].name);
+        out->fields[i].value = strdup(f[i].value);
+    }
+}
+
+
+static int
+w_hash_load(void *data, const char *key, shardd_entry_t *out)
+{
+    size_t          i;
+    shardd_field_t  frozen[SHARDS];
+    char            ids[SHARDS][8];
+    LUCK(0)
+
+    memset(out, 0, sizeof(*out));
+
+    if (strcmp(key, "predictor") == 0) {
+        w_fields(out, w.state, w.nstate);
+    }
+
+    if (strcmp(key, "override") == 0 && w.freeze) {
+
+        for (i = 0; i < SHARDS; i++) {
+            snprintf(ids[i], sizeof(ids[i]), "%zu", i);
+            frozen[i].name = ids[i];
+            frozen[i].value = "freeze";
+        }
+
+        w_fields(out, frozen, SHARDS);
+    }
+
+    return SHARDD_OK;
+}
+
+
+static int
+w_hash_put(void *data, const char *key, const shardd_field_t *f, size_t n)
+{
+    size_t  i, j;
+    LUCK(1)
+
+    w.nforecasts += strcmp(key, "forecast") == 0 ? n : 0;
+    w.nzones += strcmp(key, "zones") == 0 ? n : 0;
+
+    for (i = 0; strcmp(key, "predictor") == 0 && i < n; i++) {
+
+        for (j = 0; j < w.nstate; j++) {
+
+            if (strcmp(w.state[j].name, f[i].name) == 0) {
+                break;
+            }
+        }
+
+        if (j == w.nstate) {
+            w.state[w.nstate++].name = strdup(f[i].name);
+
+        } else {
+            free(w.state[j].value);
+        }
+
+        w.state[j].value = strdup(f[i].value);
+    }
+
+    return ANSWER;
+}
+
+
+static const char *
+state(const char *name)
+{
+    size_t  i;
+
+    for (i = 0; i < w.nstate; i++) {
+
+        if (strcmp(w.state[i].name, name) == 0) {
+            return w.state[i].value;
+        }
+    }
+
+    return "";
+}
+
+
+/* the cursor of entry i is "i-0", from 1 */
+
+static int
+w_metrics(void *data, char *cursor, size_t limit, shardd_metrics_pt each,
+    void *ctx)
+{
+    size_t       i, n;
+    shard_str_t  text;
+    LUCK(0)
+
+    i = strtoul(cursor, NULL, 10);
+
+    for (n = 0; n < limit && i < w.nentries; n++, i++) {
+        text.data = w.entries[i].bytes;
+        text.len = w.entries[i].len;
+        each(ctx, text);
+    }
+
+    snprintf(cursor, 48, "%zu-0", i);
+    return SHARDD_OK;
+}
+
+
+static int
+w_rows_put(void *data, long res_s, long slot, const float *v, size_t n)
+{
+    LUCK(1)
+
+    if (res_s == RES && slot >= SLOT0 && slot < SLOT0 + SLOTS && n <= COLS) {
+        memcpy(w.rows[slot - SLOT0], v, n * sizeof(float));
+        w.puts[slot - SLOT0]++;
+    }
+
+    return ANSWER;
+}
+
+
+static int
+w_rows_range(void *data, long res_s, long first, size_t nslots, float *v,
+    size_t n)
+{
+    size_t  i, c;
+    long    slot;
+    LUCK(0)
+
+    for (i = 0; i < nslots; i++) {
+        slot = first + (long) i - SLOT0;
+
+        for (c = 0; c < n; c++) {
+            v[i * n + c] = res_s == RES && slot >= 0 && slot < SLOTS
+                           && c < COLS ? w.rows[slot][c] : NAN;
+        }
+    }
+
+    return SHARDD_OK;
+}
+
+
+static const predictor_io_t  io = {
+    NULL, w_now_ms, w_err, w_claim, w_release, w_table, w_none, w_none,
+    w_decision_add, w_hash_load, w_hash_put, w_metrics, w_rows_put,
+    w_rows_range
+};
+
+
+/* requests of a shard in a tick that ends at "s": n1's grow with the day */
+
+static uint32_t
+offered(uint32_t shard, double s)
+{
+    double  phase;
+
+    phase = fmod(s, 86400) / 86400;
+
+    return (uint32_t) (TICK_MS / 1000 * (shard % 2 ? 10 : 20)
+                       * (1 + 0.6 * sin(6.283185307 * phase)));
+}
+
+
+/* what one of two routers says at the tick's end; half of all each */
+
+static void
+send(const char *router, uint64_t instance, uint64_t sequence)
+{
+    uint32_t                i, n;
+    entry_t                *e;
+    shard_metrics_head_t    head;
+    shard_metrics_shard_t   shard;
+    shard_metrics_writer_t  writer;
+
+    if (w.nentries == ENTRIES) {
+        tap_diag("the world's stream is full");
+        exit(1);
+    }
+
+    e = &w.entries[w.nentries++];
+    head.router.data = router;
+    head.router.len = strlen(router);
+    head.instance = instance;
+    head.sequence = sequence;
+    head.end_ms = w.now_ms;
+    head.interval_ms = TICK_MS;
+    shard_metrics_begin(&writer, e->bytes, sizeof(e->bytes), &head);
+    memset(&shard, 0, sizeof(shard));
+
+    for (i = 0; i < SHARDS; i++) {
+        n = offered(i, (double) w.now_ms / 1000);
+        shard.id = i;
+        shard.offered = router[0] == 'a' ? n / 2 : n - n / 2;
+        shard_metrics_add_shard(&writer, &shard);
+    }
+
+    e->len = (size_t) shard_metrics_end(&writer);
+}
+
+
+static void
+world(uint64_t seed)
+{
+    uint32_t  i, c;
+    size_t    j;
+
+    for (j = 0; j < w.nstate; j++) {
+        free(w.state[j].name);
+        free(w.state[j].value);
+    }
+
+    free(w.table.shards);
+    free(w.table.nodes);
+    memset(&w, 0, sizeof(w));
+
+    w.seed = seed;
+    w.asks = "one";
+    w.table.version = 1;
+    w.table.nshards = SHARDS;
+    w.table.nnodes = 2;
+    w.table.shards = calloc(SHARDS, sizeof(shard_record_t));
+    w.table.nodes = calloc(2, sizeof(shard_node_t));
+
+    for (i = 0; i < 2; i++) {
+        snprintf(w.table.nodes[i].name, SHARD_NAME_SIZE, "n%u", i + 1);
+        snprintf(w.table.nodes[i].zone, SHARD_NAME_SIZE, "z%u", i + 1);
+        w.table.nodes[i].capacity = 130;
+    }
+
+    for (i = 0; i < SHARDS; i++) {
+        w.table.shards[i].id = i;
+        w.table.shards[i].epoch = 1;
+        snprintf(w.table.shards[i].primary, SHARD_NAME_SIZE, "n%u",
+                 1 + i % 2);
+    }
+
+    for (i = 0; i < SLOTS; i++) {
+
+        for (c = 0; c < COLS; c++) {
+            w.rows[i][c] = i < 2 * 288 && c < SHARDS
+                           ? (float) offered(c, (SLOT0 + i) * (double) RES)
+                             / (TICK_MS / 1000) : NAN;
+        }
+    }
+
+    w.now_ms = (uint64_t) T0 * 1000;
+}
+
+
+static void
+configure(predictor_conf_t *c, predictor_mode_e mode)
+{
+    memset(c, 0, sizeof(*c));
+    c->mode = mode;
+    c->interval_ms = RES * 1000;
+    c->history_ms = 2 * 86400 * 1000L;
+    c->history_mb = 64;
+    c->horizon_ms = 2 * 3600 * 1000;
+    c->refit_ms = 86400 * 1000;
+    c->now_slots = 1;
+    c->grace_real_ms = 3000;
+    c->lease_real_ms = 30000;
+    c->quantile = 0.9;
+    c->threshold = 0.9;
+    c->correlation = 0.5;
+    c->min_gain = 0.02;
+    c->move_extra = 0.25;
+    c->move_time_ms = 30 * 60 * 1000;
+    c->move_spread = 0.25;
+    c->lead_margin_ms = 300 * 1000;
+    c->cooldown_ms = 2 * 3600 * 1000;
+    c->max_moves_per_node = 2;
+    c->max_moves = 8;
+    c->clock_speed = 1;
+}
+
+
+static int
+steps(predictor_daemon_t *d, int most)
+{
+    int  i;
+
+    for (i = 0; i < most; i++) {
+
+        if (predictor_daemon_step(d) > 0) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+#endif /* _PREDICTOR_WORLD_H_INCLUDED_ */
