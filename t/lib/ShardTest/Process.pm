@@ -196,7 +196,8 @@ sub children {
                            && $2 == $self->{pid};
     }
 
-    return sort { $a <=> $b } @found;
+    @found = sort { $a <=> $b } @found;
+    return @found;
 }
 
 
