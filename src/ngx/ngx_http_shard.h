@@ -317,6 +317,7 @@ ngx_uint_t ngx_http_shard_old_workers(ngx_http_shard_keyspace_t *ks);
 
 /* _route: position, slot, in-flight gate */
 
+ngx_http_shard_ctx_t *ngx_http_shard_lost_ctx(ngx_http_request_t *r);
 ngx_http_shard_ctx_t *ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ngx_http_shard_srv_conf_t *conf);
 ngx_http_shard_wait_t *ngx_http_shard_wait(ngx_http_shard_ctx_t *ctx);
@@ -368,10 +369,23 @@ ngx_int_t ngx_http_shard_api_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_shard_metrics_handler(ngx_http_request_t *r);
 
 
+/*
+ * Redirects inside nginx (error_page, try_files, X-Accel-Redirect) clear the
+ * modules' contexts; what was counted must be found all the same.
+ */
+
 static ngx_inline ngx_http_shard_ctx_t *
 ngx_http_shard_get_ctx(ngx_http_request_t *r)
 {
-    return ngx_http_get_module_ctx(r, ngx_http_shard_module);
+    ngx_http_shard_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_shard_module);
+
+    if (ctx == NULL && (r->internal || r->filter_finalize)) {
+        ctx = ngx_http_shard_lost_ctx(r);
+    }
+
+    return ctx;
 }
 
 

@@ -56,9 +56,13 @@ ngx_http_shard_init_peer(ngx_http_request_t *r,
 
     u = r->upstream;
     sscf = ngx_http_conf_upstream_srv_conf(us, ngx_http_shard_module);
-    ctx = ngx_http_shard_get_ctx(r);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_shard_module);
 
     if (ctx == NULL || ctx->conf != sscf) {
+
+        if (ctx) {
+            ngx_http_shard_leave(ctx);
+        }
 
         /* an upstream named by variables: the gate could not know it */
 
@@ -177,12 +181,15 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     /* this attempt's address stays for $upstream_addr */
     ctx->room = 0;
 
-    if (state == 0) {
-        ngx_http_shard_leave(ctx);
-    }
-
     if (pc->tries) {
         pc->tries--;
+    }
+
+    /* answered, or failed for good; nginx may try once more after a failure
+     * of a cached connection */
+
+    if (state == 0 || (pc->tries == 0 && !pc->cached)) {
+        ngx_http_shard_leave(ctx);
     }
 
     /* a stale cached connection says nothing of its node: the same again */

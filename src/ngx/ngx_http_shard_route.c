@@ -34,10 +34,16 @@ ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ngx_pool_cleanup_t    *cln;
     ngx_http_shard_ctx_t  *ctx;
 
-    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_shard_ctx_t));
-    if (ctx == NULL) {
+    /* whatever becomes of the request, it leaves with its pool at the latest */
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_shard_ctx_t));
+    if (cln == NULL) {
         return NULL;
     }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_shard_ctx_t));
+    cln->handler = ngx_http_shard_cleanup;
 
     ctx->request = r;
     ctx->conf = conf;
@@ -45,21 +51,32 @@ ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ctx->id = SHARD_ID_NONE;
     ctx->node = SHARD_NODE_NONE;
 
-    /* the log phase skips subrequests: they leave with the pool */
-
-    if (r != r->main) {
-        cln = ngx_pool_cleanup_add(r->pool, 0);
-        if (cln == NULL) {
-            return NULL;
-        }
-
-        cln->handler = ngx_http_shard_cleanup;
-        cln->data = ctx;
-    }
-
     ngx_http_set_ctx(r, ctx, ngx_http_shard_module);
 
     return ctx;
+}
+
+
+/* the newest of this request, whose modules' contexts were cleared */
+
+ngx_http_shard_ctx_t *
+ngx_http_shard_lost_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_shard_ctx_t  *ctx;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+
+        if (cln->handler == ngx_http_shard_cleanup) {
+            ctx = cln->data;
+
+            if (ctx->request == r) {
+                return ctx;
+            }
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -346,12 +363,23 @@ ngx_http_shard_gate_handler(ngx_http_request_t *r)
     ngx_http_shard_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_shard_module);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_shard_module);
+
+    if (ctx == NULL && r->internal) {
+
+        /* redirected: the way through another location, if any, is over */
+
+        ctx = ngx_http_shard_lost_ctx(r);
+
+        if (ctx) {
+            ngx_http_shard_leave(ctx);
+            ctx = NULL;
+        }
+    }
 
     if (slcf->shard == NULL) {
         return NGX_DECLINED;
     }
-
-    ctx = ngx_http_shard_get_ctx(r);
 
     if (ctx && ctx->conf == slcf->shard && ctx->gated) {
         return NGX_DECLINED;
