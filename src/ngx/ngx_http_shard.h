@@ -224,6 +224,7 @@ typedef struct {
     ngx_event_t                 refresh;         /* waiting after a 421 */
     ngx_msec_t                  refresh_until;
     ngx_atomic_uint_t           refresh_ticket;
+    ngx_http_upstream_conf_t   *upstream_conf;   /* to be given back */
 
     void                       *ask;             /* of shard_api, no route */
 } ngx_http_shard_wait_t;
@@ -343,10 +344,12 @@ void ngx_http_shard_wake_all(ngx_http_shard_keyspace_t *ks);
 
 ngx_int_t ngx_http_shard_init_upstream(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *us);
+void ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx);
 
 /* _misdirected: 421 */
 
 void ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_forget_owner(ngx_http_shard_ctx_t *ctx);
 
 /* _vars */
 

@@ -24,10 +24,13 @@
 static ngx_int_t ngx_http_shard_process_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_shard_reinit_request(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx);
-static void ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_refresh_handler(ngx_event_t *ev);
 static void ngx_http_shard_refresh_cleanup(void *data);
 static void ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_allow_retry(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_send_nothing(ngx_http_request_t *r,
+    ngx_http_upstream_t *u);
 static ssize_t ngx_http_shard_recv_nothing(ngx_connection_t *c, u_char *buf,
     size_t size);
 static ssize_t ngx_http_shard_recv_error(ngx_connection_t *c, u_char *buf,
@@ -102,11 +105,11 @@ ngx_http_shard_process_header(ngx_http_request_t *r)
 
     ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.misdirected, 1);
 
-    if (!ngx_http_shard_replayable(ctx) || ngx_http_shard_wait(ctx) == NULL) {
+    if (!ngx_http_shard_replayable(ctx)
+        || ngx_http_shard_await_owner(ctx) != NGX_OK)
+    {
         return rc;
     }
-
-    ngx_http_shard_await_owner(ctx);
 
     /* nothing more is read of this answer: what was read is not the limit */
 
@@ -128,19 +131,46 @@ ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx)
 }
 
 
-static void
+static ngx_int_t
 ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
 {
+    ngx_connection_t           *pc;
     ngx_http_cleanup_t         *cln;
     ngx_http_request_t         *r;
     ngx_http_shard_keyspace_t  *ks;
 
     r = ctx->request;
     ks = ngx_http_shard_keyspace(ctx);
+    pc = r->upstream->peer.connection;
+
+    if (ngx_http_shard_wait(ctx) == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_shard_refresh_cleanup;
+    cln->data = ctx;
 
     ctx->misdirected = 1;
     ctx->awaiting = 1;
-    r->upstream->peer.connection->recv = ngx_http_shard_recv_nothing;
+
+    /* the connection is done with, a body half sent included: neither its
+     * end nor its timeouts may end the request */
+
+    pc->recv = ngx_http_shard_recv_nothing;
+    r->upstream->write_event_handler = ngx_http_shard_send_nothing;
+
+    if (pc->read->timer_set) {
+        ngx_del_timer(pc->read);
+    }
+
+    if (pc->write->timer_set) {
+        ngx_del_timer(pc->write);
+    }
 
     /* a cutover waits for what is in flight: this is not, it was refused */
 
@@ -154,26 +184,30 @@ ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
     ctx->wait->refresh.data = ctx;
     ctx->wait->refresh.log = r->connection->log;
 
-    cln = ngx_http_cleanup_add(r, 0);
-
-    if (cln) {
-        cln->handler = ngx_http_shard_refresh_cleanup;
-        cln->data = ctx;
-    }
-
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "shard %uD: node \"%V\" is not the owner at epoch %uD, "
                   "asking again", ctx->id, ctx->name, ctx->route.epoch);
 
     ngx_http_shard_wake_all(ks);
     ngx_post_event(&ctx->wait->refresh, &ngx_posted_events);
+
+    return NGX_OK;
 }
 
 
 static void
 ngx_http_shard_refresh_cleanup(void *data)
 {
-    ngx_http_shard_ctx_t *ctx = data;
+    ngx_http_shard_forget_owner(data);
+}
+
+
+/* the request, or its upstream, ends while it waits */
+
+void
+ngx_http_shard_forget_owner(ngx_http_shard_ctx_t *ctx)
+{
+    ctx->awaiting = 0;
 
     if (ctx->wait->refresh.timer_set) {
         ngx_del_timer(&ctx->wait->refresh);
@@ -226,10 +260,9 @@ ngx_http_shard_refresh_handler(ngx_event_t *ev)
 static void
 ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
 {
-    ngx_connection_t          *c, *pc;
-    ngx_http_request_t        *r;
-    ngx_http_upstream_t       *u;
-    ngx_http_upstream_conf_t  *conf;
+    ngx_connection_t     *c, *pc;
+    ngx_http_request_t   *r;
+    ngx_http_upstream_t  *u;
 
     r = ctx->request;
     u = ctx->request->upstream;
@@ -243,40 +276,78 @@ ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
     ngx_http_set_log_request(c->log, r);
 
     ctx->awaiting = 0;
+    ctx->attempt = 0;
+
+    /* variables must tell of the node that comes, not of the one that was */
+
+    ngx_http_shard_node_leave(ctx);
+    ctx->room = 0;
+
     ngx_http_shard_enter(ctx);
-
-    conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
-
-    if (conf) {
-        *conf = *u->conf;
-        conf->next_upstream |= NGX_HTTP_UPSTREAM_FT_ERROR
-                               |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT;
-        conf->next_upstream_timeout = 0;
-        u->conf = conf;
-        u->peer.tries = 2;
-
-        /* a cached connection that fails would get one try more than this */
-        u->peer.cached = 0;
-    }
-
-    u->request_bufs = r->request_body ? r->request_body->bufs : NULL;
 
     if (ctx->route.phase == SHARD_HELD) {
         ngx_http_shard_leave(ctx);
-        conf = NULL;
     }
 
-    if (conf == NULL || u->create_request(r) != NGX_OK) {
-        u->peer.tries = 0;
-    }
+    /* a cached connection that fails would get one try more than these */
 
-    ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.retried, 1);
+    u->peer.cached = 0;
+    u->peer.tries = 0;
+
+    if (ctx->entered && ngx_http_shard_allow_retry(ctx) == NGX_OK) {
+        u->peer.tries = 2;
+        ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.retried,
+                           1);
+    }
 
     pc->recv = ngx_http_shard_recv_error;
     u->keepalive = 0;
 
     u->read_event_handler(r, u);
     ngx_http_run_posted_requests(c);
+}
+
+
+/* get_peer gives the configuration back: this is for one failure only */
+
+static ngx_int_t
+ngx_http_shard_allow_retry(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_request_t        *r;
+    ngx_http_upstream_t       *u;
+    ngx_http_upstream_conf_t  *conf;
+
+    r = ctx->request;
+    u = r->upstream;
+
+    conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
+    if (conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    u->request_bufs = r->request_body ? r->request_body->bufs : NULL;
+
+    if (u->create_request(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    *conf = *u->conf;
+    conf->next_upstream |= NGX_HTTP_UPSTREAM_FT_ERROR
+                           |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT;
+    conf->next_upstream_timeout = 0;
+
+    ctx->wait->upstream_conf = u->conf;
+    u->conf = conf;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_shard_send_nothing(ngx_http_request_t *r, ngx_http_upstream_t *u)
+{
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "shard: nothing more is sent to this node");
 }
 
 

@@ -16,7 +16,8 @@ static ngx_int_t ngx_http_shard_get_peer(ngx_peer_connection_t *pc,
     void *data);
 static void ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state);
-static void ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx);
+static ngx_uint_t ngx_http_shard_stale(ngx_peer_connection_t *pc,
+    ngx_http_upstream_t *u);
 #if (NGX_HTTP_SSL)
 static ngx_int_t ngx_http_shard_set_session(ngx_peer_connection_t *pc,
     void *data);
@@ -100,6 +101,11 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
 
     pc->name = &ctx->conf->keyspace->name;
 
+    if (ctx->misdirected && ctx->wait->upstream_conf) {
+        ctx->request->upstream->conf = ctx->wait->upstream_conf;
+        ctx->wait->upstream_conf = NULL;
+    }
+
     if (!ctx->entered) {
 
         if (ngx_http_shard_resolve(ctx) != NGX_OK) {
@@ -166,14 +172,22 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
 {
     ngx_http_shard_ctx_t *ctx = data;
 
+    ngx_uint_t            failed;
     ngx_http_shard_sh_t  *sh;
 
     sh = ngx_http_shard_keyspace(ctx)->sh;
 
-    if ((state & NGX_PEER_FAILED) && !pc->cached && !ctx->misdirected
-        && ctx->node != SHARD_NODE_NONE)
-    {
+    /* a stale cached connection says nothing of its node: the same again */
+
+    failed = !ctx->misdirected
+             && !ngx_http_shard_stale(pc, ctx->request->upstream);
+
+    if ((state & NGX_PEER_FAILED) && failed && ctx->node != SHARD_NODE_NONE) {
         ngx_http_shard_add(sh->node_failed[ctx->node], 1);
+    }
+
+    if (ctx->awaiting) {
+        ngx_http_shard_forget_owner(ctx);
     }
 
     ngx_http_shard_node_leave(ctx);
@@ -192,15 +206,23 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
         ngx_http_shard_leave(ctx);
     }
 
-    /* a stale cached connection says nothing of its node: the same again */
-
-    if ((state & NGX_PEER_FAILED) && !pc->cached && !ctx->misdirected) {
+    if ((state & (NGX_PEER_FAILED|NGX_PEER_NEXT)) && failed) {
         ctx->attempt++;
     }
 }
 
 
-static void
+/* closed by the node before it answered anything */
+
+static ngx_uint_t
+ngx_http_shard_stale(ngx_peer_connection_t *pc, ngx_http_upstream_t *u)
+{
+    return pc->cached && u->state && u->state->bytes_received == 0
+           && !(pc->connection && pc->connection->read->timedout);
+}
+
+
+void
 ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx)
 {
     ngx_http_shard_sh_t  *sh;

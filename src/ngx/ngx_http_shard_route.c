@@ -158,7 +158,12 @@ ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
 
     route = &ctx->route;
 
-    if (ctx->attempt && ctx->attempt <= SHARD_STANDBYS_MAX) {
+    /* a standby is asked for what may be old, and for nothing else */
+
+    if (ctx->attempt && ctx->attempt <= SHARD_STANDBYS_MAX
+        && (route->flags & SHARD_ROUTE_EVENTUAL)
+        && ngx_http_shard_read_only(ctx->request))
+    {
         return route->standbys[ctx->attempt - 1];
     }
 
