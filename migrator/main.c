@@ -93,10 +93,12 @@ migrator_daemon(const migrator_conf_t *conf)
 int
 main(int argc, char **argv)
 {
-    int              c, test;
-    char             err[SHARDD_ERR_SIZE];
-    const char      *path;
-    migrator_conf_t  conf;
+    int          c, test;
+    char         err[SHARDD_ERR_SIZE];
+    const char  *path;
+
+    /* its strings live as long as the process, and so does it */
+    static migrator_conf_t  conf;
 
     static const struct option  options[] = {
         { "conf", required_argument, NULL, 'c' },
