@@ -218,6 +218,7 @@ typedef struct {
     void                       *ctx;             /* whose it is */
     ngx_queue_t                 queue;           /* in keyspace->parked */
     uint32_t                    ticket;
+    uint32_t                    ticket_slot;     /* whose queue it is */
     uint16_t                    ticket_queue;    /* number + 1 */
     ngx_msec_t                  parked_at;
 
@@ -252,6 +253,7 @@ typedef struct {
     ngx_int_t                 (*process_header)(ngx_http_request_t *r);
     ngx_int_t                 (*reinit_request)(ngx_http_request_t *r);
     uint32_t                    held_ms;
+    uint32_t                    structure;       /* that slot is of, low bits */
 
     unsigned                    socklen:8;
     unsigned                    attempt:8;       /* which standby */

@@ -69,6 +69,7 @@ ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx)
                == SHARD_OK)
     {
         ctx->wait->ticket_queue = ctx->route.queue;
+        ctx->wait->ticket_slot = ctx->slot;
         rc = NGX_OK;
 
     } else {
@@ -155,7 +156,8 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
-        ngx_http_shard_drop_ticket(ks, ctx->slot, ctx->wait->ticket_queue,
+        ngx_http_shard_drop_ticket(ks, ctx->wait->ticket_slot,
+                                   ctx->wait->ticket_queue,
                                    ctx->wait->ticket);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -210,8 +212,8 @@ ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx)
     ks->nparked--;
     ngx_http_shard_add(ks->sh->totals.waiting, -1);
 
-    ngx_http_shard_drop_ticket(ks, ctx->slot, ctx->wait->ticket_queue,
-                               ctx->wait->ticket);
+    ngx_http_shard_drop_ticket(ks, ctx->wait->ticket_slot,
+                               ctx->wait->ticket_queue, ctx->wait->ticket);
     ctx->wait->ticket_queue = 0;
 }
 
@@ -395,7 +397,7 @@ ngx_http_shard_poll_handler(ngx_event_t *ev)
 
     while ((ctx = ngx_http_shard_first(ks)) != NULL) {
 
-        slot = ctx->slot;
+        slot = ctx->wait->ticket_slot;
         ticket = ctx->wait->ticket;
         queue = ctx->wait->ticket_queue;
 

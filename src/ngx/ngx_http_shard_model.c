@@ -100,6 +100,7 @@ ngx_http_shard_model_grow(ngx_http_shard_model_t *m)
     m->order = order;
     m->capacity = capacity;
     m->map_mask = 2 * capacity - 1;
+    m->sorted = 0;
 
     for (i = 0; i < m->nentries; i++) {
         ngx_http_shard_model_map_add(m, i);
@@ -188,11 +189,9 @@ ngx_http_shard_model_take_over(ngx_http_shard_model_t *m)
         used[e->slot] = 1;
     }
 
-    m->next_slot = sh->nslots;
-
-    for (i = sh->nslots; used && i; i--) {
-        if (!used[i - 1]) {
-            m->free_slots[m->nfree_slots++] = i - 1;
+    for (i = 0; used && i < sh->nslots; i++) {
+        if (!used[i]) {
+            ngx_http_shard_model_free_slot(m, i);
         }
     }
 
@@ -262,9 +261,21 @@ ngx_http_shard_model_new_slot(ngx_http_shard_model_t *m, uint32_t *slot)
         return NGX_ERROR;
     }
 
-    *slot = m->free_slots[--m->nfree_slots];
+    *slot = m->free_slots[m->first_free];
+
+    m->first_free = (m->first_free + 1) % m->keyspace->sh->nslots;
+    m->nfree_slots--;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_shard_model_free_slot(ngx_http_shard_model_t *m, uint32_t slot)
+{
+    m->free_slots[(m->first_free + m->nfree_slots) % m->keyspace->sh->nslots]
+        = slot;
+    m->nfree_slots++;
 }
 
 
@@ -300,6 +311,7 @@ ngx_http_shard_model_new_entry(ngx_http_shard_model_t *m, shard_id_t id,
         e->fresh = 1;
         m->nlive++;
         m->structure = 1;
+        m->sorted = 0;
     }
 
     return e;
@@ -330,7 +342,8 @@ ngx_http_shard_model_shard(ngx_http_shard_model_t *m, shard_id_t id,
         e->live = 0;
         m->nlive--;
         m->structure = 1;
-        m->free_slots[m->nfree_slots++] = e->slot;
+        m->sorted = 0;
+        ngx_http_shard_model_free_slot(m, e->slot);
 
         return NGX_OK;
     }
@@ -366,6 +379,7 @@ ngx_http_shard_model_shard(ngx_http_shard_model_t *m, shard_id_t id,
 
     if (!was_live || e->lo != rec.lo || e->hi != rec.hi) {
         m->structure = 1;
+        m->sorted = 0;
     }
 
     e->lo = rec.lo;

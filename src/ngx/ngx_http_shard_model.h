@@ -55,10 +55,14 @@ typedef struct {
     ngx_http_shard_entry_t     *entries;
     uint32_t                   *map;             /* id -> entry + 1 */
     uint32_t                    map_mask;
-    uint32_t                   *order;           /* live entries by lo */
+    uint32_t                   *order;           /* live entries by lo ... */
+    ngx_uint_t                  sorted;          /* ... as they are now */
+
+    /* a ring: the slot that has been free longest is used first, since
+     * requests that came before may still look at one just freed */
     uint32_t                   *free_slots;
+    uint32_t                    first_free;
     uint32_t                    nfree_slots;
-    uint32_t                    next_slot;
 
     uint32_t                    nnodes;          /* with removed ones */
     shard_node_t               *nodes;           /* name "" = removed */
@@ -71,6 +75,7 @@ typedef struct {
     ngx_http_shard_undo_t      *undo;            /* since begin, newest first */
     ngx_uint_t                  in_change;
     ngx_uint_t                  structure;       /* to be published */
+    ngx_uint_t                  published;       /* at least once */
     ngx_uint_t                  active_queues;   /* hold queues in use */
     uint32_t                    queue_entry[NGX_HTTP_SHARD_QUEUES];
                                                  /* entry + 1 in each */
@@ -113,6 +118,8 @@ void ngx_http_shard_model_record(ngx_http_shard_model_t *m,
 
 ngx_int_t ngx_http_shard_model_remember(ngx_http_shard_model_t *m,
     ngx_uint_t is_node, uint32_t number);
+void ngx_http_shard_model_free_slot(ngx_http_shard_model_t *m, uint32_t slot);
+uint32_t ngx_http_shard_model_sort(ngx_http_shard_model_t *m);
 void ngx_http_shard_model_forget(ngx_http_shard_model_t *m);
 void ngx_http_shard_model_map_nodes(ngx_http_shard_model_t *m);
 void ngx_http_shard_err(char *err, const char *fmt, ...);

@@ -82,6 +82,7 @@ ngx_http_shard_model_undo(ngx_http_shard_model_t *m)
     ngx_http_shard_entry_t  *e;
 
     nodes = 0;
+    m->sorted = 0;
 
     while (m->undo) {
         undo = m->undo;
@@ -96,10 +97,14 @@ ngx_http_shard_model_undo(ngx_http_shard_model_t *m)
             e = &m->entries[undo->number];
             was_live = e->live;
 
-            /* a slot taken in this change goes back */
+            /* the ring of free slots, the last step first: a slot taken goes
+             * back to its beginning, one given is taken from its end */
 
             if (e->live && !undo->was.entry.live) {
-                m->free_slots[m->nfree_slots++] = e->slot;
+                m->first_free = (m->first_free + m->keyspace->sh->nslots - 1)
+                                % m->keyspace->sh->nslots;
+                m->free_slots[m->first_free] = e->slot;
+                m->nfree_slots++;
 
             } else if (!e->live && undo->was.entry.live) {
                 m->nfree_slots--;
@@ -132,6 +137,26 @@ ngx_http_shard_model_by_lo(const void *one, const void *two)
 }
 
 
+uint32_t
+ngx_http_shard_model_sort(ngx_http_shard_model_t *m)
+{
+    uint32_t  i, n;
+
+    for (i = 0, n = 0; i < m->nentries; i++) {
+        if (m->entries[i].live) {
+            m->order[n++] = i;
+        }
+    }
+
+    ngx_http_shard_model_sorting = m->entries;
+    ngx_qsort(m->order, n, sizeof(uint32_t), ngx_http_shard_model_by_lo);
+
+    m->sorted = 1;
+
+    return n;
+}
+
+
 static ngx_int_t
 ngx_http_shard_model_node_used(ngx_http_shard_model_t *m, uint16_t node)
 {
@@ -146,19 +171,12 @@ ngx_http_shard_model_check(ngx_http_shard_model_t *m, char *err)
     uint32_t                 i, k, n;
     ngx_http_shard_entry_t  *e, *prev;
 
-    for (i = 0, n = 0; i < m->nentries; i++) {
-        if (m->entries[i].live) {
-            m->order[n++] = i;
-        }
-    }
+    n = ngx_http_shard_model_sort(m);
 
     if (n == 0) {
         ngx_http_shard_err(err, "no shard at all");
         return NGX_ERROR;
     }
-
-    ngx_http_shard_model_sorting = m->entries;
-    ngx_qsort(m->order, n, sizeof(uint32_t), ngx_http_shard_model_by_lo);
 
     prev = NULL;
 

@@ -163,6 +163,12 @@ ngx_http_shard_publish_latches(ngx_http_shard_model_t *m, ngx_uint_t fresh)
         }
 
         latch = &m->keyspace->sh->latches[e->slot];
+
+        if (fresh) {
+            ngx_memzero(&m->keyspace->sh->counters[e->slot],
+                        sizeof(ngx_http_shard_counters_t));
+        }
+
         ngx_http_shard_effective(m, e, &route);
         shard_latch_read(latch, &old);
 
@@ -233,6 +239,10 @@ ngx_http_shard_publish_structure(ngx_http_shard_model_t *m)
     ngx_http_shard_entry_t  *e;
     ngx_http_shard_arena_t  *arena;
 
+    if (!m->sorted) {
+        ngx_http_shard_model_sort(m);
+    }
+
     sh = m->keyspace->sh;
     arena = &sh->arenas[(sh->structure + 1) & 1];
 
@@ -241,8 +251,6 @@ ngx_http_shard_publish_structure(ngx_http_shard_model_t *m)
     }
 
     arena->nnodes = m->nnodes;
-
-    /* "order" is as the last check left it: live entries by lo */
 
     n = m->nlive;
 
@@ -289,6 +297,7 @@ ngx_http_shard_publish(ngx_http_shard_model_t *m, ngx_uint_t as_leader)
     ngx_http_shard_publish_latches(m, 0);
 
     sh->table_version = m->version;
+    m->published = 1;
 
     ngx_shmtx_unlock(&ks->shpool->mutex);
 
@@ -297,6 +306,27 @@ ngx_http_shard_publish(ngx_http_shard_model_t *m, ngx_uint_t as_leader)
     }
 
     return NGX_OK;
+}
+
+
+/* a removed shard's latch may say "held" for ever */
+
+static ngx_uint_t
+ngx_http_shard_queue_used(ngx_http_shard_model_t *m, ngx_uint_t i)
+{
+    ngx_http_shard_entry_t  *e;
+
+    if (!m->published) {
+        return 1;
+    }
+
+    if (m->queue_entry[i] == 0) {
+        return 0;
+    }
+
+    e = &m->entries[m->queue_entry[i] - 1];
+
+    return e->live && e->slot == m->keyspace->sh->queues[i].slot;
 }
 
 
@@ -324,7 +354,9 @@ ngx_http_shard_close_queues(ngx_http_shard_model_t *m)
 
         shard_latch_read(&sh->latches[q->slot], &route);
 
-        if (route.queue == i + 1 && route.phase == SHARD_HELD) {
+        if (route.queue == i + 1 && route.phase == SHARD_HELD
+            && ngx_http_shard_queue_used(m, i))
+        {
             active = 1;
             continue;
         }

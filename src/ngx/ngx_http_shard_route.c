@@ -19,6 +19,7 @@
 #include "ngx_http_shard.h"
 
 
+static ngx_int_t ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_needs_body(ngx_http_request_t *r,
@@ -108,11 +109,7 @@ ngx_http_shard_cleanup(void *data)
 ngx_int_t
 ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
 {
-    uint32_t              i;
-    uint64_t              structure;
-    ngx_str_t             key;
-    shard_index_t        *index;
-    ngx_http_shard_sh_t  *sh;
+    ngx_str_t  key;
 
     if (ctx->resolved) {
         return NGX_OK;
@@ -124,27 +121,49 @@ ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
 
     ctx->position = shard_key_position(key.data, key.len);
 
+    if (ngx_http_shard_locate(ctx) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ctx->resolved = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * An arena found empty may be one that is written anew behind a slow reader:
+ * only what the sequence confirms counts.
+ */
+
+static ngx_int_t
+ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
+{
+    uint32_t              i, n;
+    uint64_t              structure;
+    shard_index_t        *index;
+    ngx_http_shard_sh_t  *sh;
+
     sh = ngx_http_shard_keyspace(ctx)->sh;
 
     do {
         structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
         index = &sh->arenas[structure & 1].index;
+        n = __atomic_load_n(&index->n, __ATOMIC_RELAXED);
 
-        if (index->n == 0) {
-            return NGX_DECLINED;
+        if (n) {
+            i = shard_index_find(index, ctx->position);
+            ctx->slot = index->slot[i];
+            ctx->id = index->id[i];
         }
-
-        i = shard_index_find(index, ctx->position);
-        ctx->slot = index->slot[i];
-        ctx->id = index->id[i];
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
 
     } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
 
-    ctx->resolved = 1;
+    ctx->structure = (uint32_t) structure;
 
-    return NGX_OK;
+    return n ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -201,6 +220,7 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
     uint64_t                 structure;
     uint16_t                 n;
     socklen_t                socklen;
+    ngx_uint_t               there;
     struct sockaddr         *sockaddr;
     ngx_http_shard_sh_t     *sh;
     ngx_http_shard_node_t   *node;
@@ -213,11 +233,10 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
         structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
         arena = &sh->arenas[structure & 1];
 
-        if (n >= arena->nnodes) {
-            return NGX_DECLINED;
-        }
+        /* no such number in this arena: an empty record says so below */
 
-        node = &arena->nodes[n];
+        node = &arena->nodes[ngx_min(n, sh->nnodes_max - 1)];
+        there = n < arena->nnodes;
         socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
         len = ngx_min(node->addr_len, SHARD_ADDR_SIZE);
         room = sizeof(ngx_str_t) + socklen + len;
@@ -247,7 +266,7 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
 
     } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
 
-    if (socklen == 0) {
+    if (!there || socklen == 0) {
         return NGX_DECLINED;
     }
 
@@ -264,6 +283,7 @@ ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
     ngx_str_t *text)
 {
     uint64_t                 structure;
+    ngx_uint_t               there;
     ngx_http_shard_sh_t     *sh;
     ngx_http_shard_node_t   *node;
     ngx_http_shard_arena_t  *arena;
@@ -279,11 +299,8 @@ ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
         structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
         arena = &sh->arenas[structure & 1];
 
-        if (ctx->node >= arena->nnodes) {
-            return NGX_DECLINED;
-        }
-
-        node = &arena->nodes[ctx->node];
+        node = &arena->nodes[ngx_min(ctx->node, sh->nnodes_max - 1)];
+        there = ctx->node < arena->nnodes;
         text->len = ngx_min(zone ? node->zone_len : node->name_len,
                             SHARD_NAME_SIZE);
         ngx_memcpy(text->data, zone ? node->zone : node->name, text->len);
@@ -292,11 +309,15 @@ ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
 
     } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
 
-    return NGX_OK;
+    return there ? NGX_OK : NGX_DECLINED;
 }
 
 
-/* counts in, then reads the route: this order makes a drain provable */
+/*
+ * Counts in, then reads the route: this order makes a drain provable.  The
+ * slot may have gone to another shard since it was looked up, while a request
+ * was parked above all; the sequence tells.
+ */
 
 void
 ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
@@ -307,14 +328,26 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
     ks = ngx_http_shard_keyspace(ctx);
     sh = ks->sh;
 
-    if (!ctx->entered) {
-        (void) __atomic_fetch_add(
-                   &sh->inflight[ks->worker * sh->nslots + ctx->slot], 1,
-                   __ATOMIC_SEQ_CST);
-        ctx->entered = 1;
-    }
+    for ( ;; ) {
 
-    shard_latch_read(&sh->latches[ctx->slot], &ctx->route);
+        if (!ctx->entered) {
+            (void) __atomic_fetch_add(
+                       &sh->inflight[ks->worker * sh->nslots + ctx->slot], 1,
+                       __ATOMIC_SEQ_CST);
+            ctx->entered = 1;
+        }
+
+        shard_latch_read(&sh->latches[ctx->slot], &ctx->route);
+
+        if ((uint32_t) __atomic_load_n(&sh->structure, __ATOMIC_RELAXED)
+            == ctx->structure)
+        {
+            break;
+        }
+
+        ngx_http_shard_leave(ctx);
+        (void) ngx_http_shard_locate(ctx);
+    }
 }
 
 
