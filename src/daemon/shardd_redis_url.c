@@ -14,8 +14,8 @@
 
 static int shardd_redis_url_unix(const char *url, shardd_redis_conf_t *conf,
     char *err);
-static int shardd_redis_url_tcp(const char *p, shardd_redis_conf_t *conf,
-    char *err);
+static int shardd_redis_url_tcp(const char *url, const char *p,
+    shardd_redis_conf_t *conf, char *err);
 static int shardd_redis_url_bad(char *err, const char *url, const char *why);
 static char *shardd_redis_url_decode(const char *text, size_t len);
 static int shardd_redis_url_number(const char *text, long max, long *value);
@@ -51,7 +51,7 @@ shardd_redis_url(const char *url, shardd_redis_conf_t *conf, char *err)
                                     "unix:/path is right");
     }
 
-    return shardd_redis_url_tcp(p, conf, err);
+    return shardd_redis_url_tcp(url, p, conf, err);
 }
 
 
@@ -86,13 +86,14 @@ shardd_redis_url_unix(const char *url, shardd_redis_conf_t *conf, char *err)
 /* [user:password@]host:port[/db]; a secret is kept out of every message */
 
 static int
-shardd_redis_url_tcp(const char *p, shardd_redis_conf_t *conf, char *err)
+shardd_redis_url_tcp(const char *url, const char *p,
+    shardd_redis_conf_t *conf, char *err)
 {
     const char           *at, *end, *shown, *why;
     shardd_redis_conf_t   c;
 
     c = *conf;
-    shown = p;
+    shown = url;
     end = p + strlen(p);
 
     /* a password may hold an "@" of its own, a host does not */

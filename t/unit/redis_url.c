@@ -121,7 +121,7 @@ main(void)
     bad("[::1:6379", "needs host:port");
     bad("[]:6379", "needs host:port");
     bad("[::1]x:6379", "needs host:port");
-    bad("redis://", "needs host:port");
+    bad("redis://", "address \"redis://\" needs host:port");
     bad("redis://h:1/x", "bad database");
     bad("redis://h:1/1/2", "bad database");
     bad("redis://h:1/99999999999999999999", "bad database");
