@@ -16,46 +16,6 @@
 #include "move.h"
 
 
-/*
- * A recommendation of the same move is only logged; the operator's order
- * takes its place.  1 when there was one.
- */
-
-static int
-move_over_recommended(shardctl_t *ctl, const char *id)
-{
-    int              recommended;
-    const char      *mode;
-    redisReply      *reply;
-    shardd_entry_t   d;
-
-    memset(&d, 0, sizeof(shardd_entry_t));
-
-    if (shardd_decision_get(&ctl->store, id, &d) != SHARDD_OK) {
-        return 0;
-    }
-
-    mode = shardd_entry_field(&d, "mode");
-    recommended = mode && strcmp(mode, "recommend") == 0;
-    shardd_entry_free(&d);
-
-    if (!recommended) {
-        return 0;
-    }
-
-    reply = shardd_redis_command(&ctl->store.redis,
-                                 "DEL shard:{%s}:decision:%s", ctl->keyspace,
-                                 id);
-    if (reply == NULL) {
-        return 0;
-    }
-
-    freeReplyObject(reply);
-
-    return 1;
-}
-
-
 static int
 move_add(shardctl_t *ctl, const move_t *move, int *again)
 {
@@ -82,10 +42,6 @@ move_add(shardctl_t *ctl, const move_t *move, int *again)
     }
 
     rc = shardd_decision_add(&ctl->store, move->id, fields, 10);
-
-    if (rc == SHARDD_CONFLICT && move_over_recommended(ctl, move->id)) {
-        rc = shardd_decision_add(&ctl->store, move->id, fields, 10);
-    }
 
     *again = rc == SHARDD_CONFLICT;
 

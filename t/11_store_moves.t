@@ -22,6 +22,7 @@ $r->command('FUNCTION', 'LOAD', slurp($t->top() . '/src/lua/shard.lua'));
 
 migrations();
 decisions();
+recommendations();
 c_store();
 
 $t->finish();
@@ -147,6 +148,38 @@ sub decisions {
 }
 
 
+# a recommendation gives way to an order, and to nothing else
+
+sub recommendations {
+    my $id = '00000000000000ce';
+    my $add = sub {
+        fcall('shard_decision_add', 3, k("decision:$id"), k('decisions'),
+              k("migration:$id"), id => $id, shard => 3, mode => $_[0]);
+    };
+    my $mode = sub { $r->command('HGET', k("decision:$id"), 'mode') };
+    my $before = $r->command('XLEN', k('decisions'));
+
+    like($add->('recommend'), qr/^ok /, 'a recommendation');
+    is($add->('recommend'), 'conflict planned', 'which is made once');
+    like($add->('act'), qr/^ok /, 'the order of the same');
+    is($mode->(), 'act', 'takes its place');
+    is($add->('act'), 'conflict planned', 'the order once');
+    is($add->('recommend'), 'conflict planned', 'it is not taken back');
+    is($mode->(), 'act', 'by a recommendation');
+    is($r->command('XLEN', k('decisions')), $before + 2, 'two entries');
+
+    my $token = token('shard:3', 'm');
+    put($id, 'shard:3', $token, 'm', 0, phase => 'rolled-back');
+    like($add->('recommend'), qr/^ok /, 'recommended after it rolled back');
+    like($add->('act'), qr/^ok /, 'and ordered');
+    is($add->('act'), 'conflict rolled-back', 'once per rollback');
+
+    $r->command('HSET', k("decision:$id"), 'mode', 'recommend');
+    put($id, 'shard:3', $token, 'm', 1, phase => 'copy');
+    is($add->('act'), 'conflict copy', 'never while it moves');
+}
+
+
 # both builds, where there is a sanitizer build
 
 sub c_store {
@@ -158,8 +191,12 @@ sub c_store {
             next;
         }
 
-        $r->command('FLUSHALL');
-        $r->command('FUNCTION', 'FLUSH');
+        # the program before this one ended all connections
+
+        my $own = ShardTest::Redis->new($t->redis_addr());
+
+        $own->command('FLUSHALL');
+        $own->command('FUNCTION', 'FLUSH');
 
         local $ENV{REDIS_ADDR} = $t->redis_addr();
 

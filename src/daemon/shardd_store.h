@@ -142,7 +142,8 @@ int shardd_decisions_read(shardd_store_t *s, const char *consumer,
     size_t limit, long block_ms, shardd_entries_t *out);
 int shardd_decision_ack(shardd_store_t *s, const char *stream_id);
 /* writes decision:ID and the stream entry; the same id twice: SHARDD_CONFLICT
- * unless the earlier migration of that id has ended in rolled-back */
+ * unless the earlier migration of that id has ended in rolled-back, or the
+ * earlier decision was a recommendation and this one is an order */
 int shardd_decision_add(shardd_store_t *s, const char *id,
     const shardd_field_t *fields, size_t n);
 int shardd_decision_get(shardd_store_t *s, const char *id,

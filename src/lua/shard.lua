@@ -17,7 +17,7 @@
 -- Lua's numbers are exact to 2^53; anything larger is refused.
 
 -- loaders replace a library of a smaller number
-local VERSION = 1
+local VERSION = 2
 
 local EXACT_MAX = 9007199254740991
 local ID_MAX = 4294967294
@@ -886,6 +886,15 @@ end
 --   ok STREAM_ID | conflict PHASE (of the migration, "planned" before it)
 -- A decision is made once, and again only after its migration rolled back:
 -- then "after_seq" keeps the state seen, so that it is again made only once.
+-- A recommendation is no order: it gives way to one, never to another
+-- recommendation.
+
+local function recommended(key, fields, phase)
+    return (phase == 'planned' or phase == 'rolled-back')
+           and fields.mode == 'act'
+           and redis.call('HGET', key, 'mode') == 'recommend'
+end
+
 
 local function shard_decision_add(keys, args)
     local id = migration_id(keys[3])
@@ -895,9 +904,10 @@ local function shard_decision_add(keys, args)
                    .. 'arguments FIELD VALUE pairs')
     end
 
-    local wrong = keys_bad(keys, { 'decision:' .. id, 'decisions',
-                                   'migration:' .. id })
-                  or fields_bad(args, 1, { after_seq = true })
+    local wrong, fields = fields_bad(args, 1, { after_seq = true })
+
+    wrong = wrong or keys_bad(keys, { 'decision:' .. id, 'decisions',
+                                      'migration:' .. id })
 
     if wrong then
         return wrong
@@ -909,6 +919,7 @@ local function shard_decision_add(keys, args)
     if redis.call('EXISTS', keys[1]) == 1
         and (phase ~= 'rolled-back'
              or redis.call('HGET', keys[1], 'after_seq') == seq)
+        and not recommended(keys[1], fields, phase)
     then
         return { 'conflict', phase }
     end
