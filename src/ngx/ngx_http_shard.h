@@ -265,6 +265,7 @@ typedef struct {
     unsigned                    was_held:1;
     unsigned                    misdirected:1;   /* a 421 was answered */
     unsigned                    awaiting:1;      /* the owner, after it */
+    unsigned                    offered:1;
     unsigned                    counted:1;
     unsigned                    node_entered:1;
 } ngx_http_shard_ctx_t;

@@ -22,6 +22,7 @@
 static ngx_int_t ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_needs_body(ngx_http_request_t *r,
     ngx_http_upstream_conf_t *ucf);
 static uint16_t ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx);
@@ -479,6 +480,7 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
+    ngx_http_shard_offer(ctx);
     ngx_http_shard_enter(ctx);
 
     if (ctx->route.phase != SHARD_HELD && ctx->route.queue == 0) {
@@ -489,6 +491,22 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_leave(ctx);
 
     return ngx_http_shard_park(ctx);
+}
+
+
+/*
+ * Load is what arrives, when it arrives: a request counts before it is parked
+ * or waits for a slow node, or an overloaded node would look like a full one.
+ */
+
+static void
+ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx)
+{
+    if (!ctx->offered) {
+        ctx->offered = 1;
+        ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh
+                               ->counters[ctx->slot].offered, 1);
+    }
 }
 
 
@@ -522,7 +540,7 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
                            + (tp->msec - r->start_msec));
     us = (uint64_t) ngx_max(ms, 0) * 1000;
 
-    ngx_http_shard_add(counters->offered, 1);
+    ngx_http_shard_offer(ctx);
     ngx_http_shard_add(counters->bytes,
                        (uint64_t) (r->request_length + r->connection->sent));
 
