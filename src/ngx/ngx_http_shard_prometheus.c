@@ -10,44 +10,73 @@
 #define NGX_HTTP_SHARD_TEXT  (32 * 1024)          /* of one keyspace */
 
 
-typedef struct {
-    const char  *name;
+typedef struct ngx_http_shard_family_s  ngx_http_shard_family_t;
+
+struct ngx_http_shard_family_s {
+    const char  *name;                            /* after nginx_shard_ */
     const char  *type;
-    const char  *help;
+    void       (*print)(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+                        const ngx_http_shard_family_t *family);
     size_t       offset;                          /* in ..._totals_t */
-} ngx_http_shard_series_t;
+    const char  *help;
+};
 
 
-static void ngx_http_shard_metrics_keyspace(ngx_buf_t *b,
-    ngx_http_shard_keyspace_t *ks);
-static void ngx_http_shard_metrics_nodes(ngx_buf_t *b,
-    ngx_http_shard_keyspace_t *ks);
+static void ngx_http_shard_metrics_families(ngx_buf_t *b,
+    ngx_array_t *keyspaces);
+static void ngx_http_shard_metrics_total(ngx_buf_t *b,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
+static void ngx_http_shard_metrics_version(ngx_buf_t *b,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
+static void ngx_http_shard_metrics_age(ngx_buf_t *b,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
+static void ngx_http_shard_metrics_connected(ngx_buf_t *b,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
+static void ngx_http_shard_metrics_waiting(ngx_buf_t *b,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
+static void ngx_http_shard_metrics_requests(ngx_buf_t *b,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
 static void ngx_http_shard_metrics_hold(ngx_buf_t *b,
-    ngx_http_shard_keyspace_t *ks);
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
+static void ngx_http_shard_metrics_nodes(ngx_buf_t *b,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
 static void ngx_http_shard_metrics_print(ngx_buf_t *b, const char *fmt, ...);
 
 
-#define ngx_http_shard_series(name, type, member, help)                       \
-    { "nginx_shard_" name, type, help,                                        \
-      offsetof(ngx_http_shard_totals_t, member) }
+#define ngx_http_shard_total(name, member, help)                              \
+    { name, "counter", ngx_http_shard_metrics_total,                          \
+      offsetof(ngx_http_shard_totals_t, member), help }
 
-static const ngx_http_shard_series_t  ngx_http_shard_all_series[] = {
-    ngx_http_shard_series("held_requests", "gauge", waiting,
-                          "Requests parked now."),
-    ngx_http_shard_series("held_requests_total", "counter", held,
-                          "Requests that were parked and released."),
-    ngx_http_shard_series("hold_timeouts_total", "counter", hold_timeouts,
-                          "Requests answered 503 because a hold lasted."),
-    ngx_http_shard_series("hold_overflows_total", "counter", hold_overflows,
-                          "Requests answered 503 because too many waited."),
-    ngx_http_shard_series("misdirected_total", "counter", misdirected,
-                          "Answers 421 from backends."),
-    ngx_http_shard_series("retried_total", "counter", retried,
-                          "Requests sent again after 421."),
-    ngx_http_shard_series("rejected_updates_total", "counter",
-                          rejected_updates,
-                          "Changes and overrides refused."),
-    { NULL, NULL, NULL, 0 }
+static const ngx_http_shard_family_t  ngx_http_shard_families[] = {
+    { "table_version", "gauge", ngx_http_shard_metrics_version, 0,
+      "Version of the table in use." },
+    { "table_age_seconds", "gauge", ngx_http_shard_metrics_age, 0,
+      "Since Redis was last heard." },
+    { "redis_connected", "gauge", ngx_http_shard_metrics_connected, 0,
+      "1 while it is." },
+    { "requests_total", "counter", ngx_http_shard_metrics_requests, 0,
+      "Requests by class of answer." },
+    { "held_requests", "gauge", ngx_http_shard_metrics_waiting, 0,
+      "Requests parked now." },
+    ngx_http_shard_total("held_requests_total", held,
+                         "Requests that were parked and released."),
+    ngx_http_shard_total("hold_timeouts_total", hold_timeouts,
+                         "Requests answered 503 because a hold lasted."),
+    ngx_http_shard_total("hold_overflows_total", hold_overflows,
+                         "Requests answered 503 because too many waited."),
+    ngx_http_shard_total("misdirected_total", misdirected,
+                         "Answers 421 from backends."),
+    ngx_http_shard_total("retried_total", retried,
+                         "Requests sent again after 421."),
+    ngx_http_shard_total("rejected_updates_total", rejected_updates,
+                         "Changes and overrides refused."),
+    { "hold_seconds", "histogram", ngx_http_shard_metrics_hold, 0,
+      "How long parked requests waited." },
+    { "inflight", "gauge", ngx_http_shard_metrics_nodes, 0,
+      "Requests on their way, by node." },
+    { "node_failures_total", "counter", ngx_http_shard_metrics_nodes, 1,
+      "Attempts that failed, by node." },
+    { NULL, NULL, NULL, 0, NULL }
 };
 
 
@@ -84,9 +113,7 @@ ngx_http_shard_metrics_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    for (i = 0; i < smcf->keyspaces.nelts; i++) {
-        ngx_http_shard_metrics_keyspace(b, ks[i]);
-    }
+    ngx_http_shard_metrics_families(b, &smcf->keyspaces);
 
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = b->last - b->pos;
@@ -120,58 +147,111 @@ ngx_http_shard_metrics_print(ngx_buf_t *b, const char *fmt, ...)
 }
 
 
+/* one family after the other: its type may be told only once */
+
 static void
-ngx_http_shard_metrics_keyspace(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks)
+ngx_http_shard_metrics_families(ngx_buf_t *b, ngx_array_t *keyspaces)
 {
-    u_char                         *totals;
-    uint64_t                        now;
-    ngx_uint_t                      class;
-    ngx_time_t                     *tp;
-    ngx_http_shard_sh_t            *sh;
-    const ngx_http_shard_series_t  *series;
+    ngx_uint_t                      i, f;
+    ngx_http_shard_keyspace_t     **ks;
+    const ngx_http_shard_family_t  *family;
 
-    sh = ks->sh;
-    totals = (u_char *) &sh->totals;
-    tp = ngx_timeofday();
-    now = (uint64_t) tp->sec * 1000 + tp->msec;
+    ks = keyspaces->elts;
 
-    ngx_http_shard_metrics_print(b,
-        "# TYPE nginx_shard_table_version gauge\n"
-        "nginx_shard_table_version{keyspace=\"%V\"} %uA\n"
-        "# TYPE nginx_shard_table_age_seconds gauge\n"
-        "nginx_shard_table_age_seconds{keyspace=\"%V\"} %.3f\n"
-        "# TYPE nginx_shard_redis_connected gauge\n"
-        "nginx_shard_redis_connected{keyspace=\"%V\"} %uA\n",
-        &ks->name, sh->table_version,
-        &ks->name, sh->contact_ms ? (double) (int64_t) (now - sh->contact_ms)
-                                    / 1000 : -1.0,
-        &ks->name, sh->connected);
+    for (f = 0; ngx_http_shard_families[f].name; f++) {
+        family = &ngx_http_shard_families[f];
 
-    ngx_http_shard_metrics_print(b,
-        "# HELP nginx_shard_requests_total Requests by class of answer.\n"
-        "# TYPE nginx_shard_requests_total counter\n");
+        ngx_http_shard_metrics_print(b, "# HELP nginx_shard_%s %s\n"
+                                     "# TYPE nginx_shard_%s %s\n",
+                                     family->name, family->help,
+                                     family->name, family->type);
 
-    for (class = 0; class < 6; class++) {
-        ngx_http_shard_metrics_print(b,
-            "nginx_shard_requests_total{keyspace=\"%V\",class=\"%uixx\"} "
-            "%uA\n", &ks->name, class, sh->totals.requests[class]);
+        for (i = 0; i < keyspaces->nelts; i++) {
+            family->print(b, ks[i], family);
+        }
     }
-
-    for (series = ngx_http_shard_all_series; series->name; series++) {
-        ngx_http_shard_metrics_print(b,
-            "# HELP %s %s\n# TYPE %s %s\n%s{keyspace=\"%V\"} %uA\n",
-            series->name, series->help, series->name, series->type,
-            series->name, &ks->name,
-            *(ngx_atomic_t *) (totals + series->offset));
-    }
-
-    ngx_http_shard_metrics_hold(b, ks);
-    ngx_http_shard_metrics_nodes(b, ks);
 }
 
 
 static void
-ngx_http_shard_metrics_hold(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks)
+ngx_http_shard_metrics_total(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
+{
+    u_char  *totals;
+
+    totals = (u_char *) &ks->sh->totals;
+
+    ngx_http_shard_metrics_print(b, "nginx_shard_%s{keyspace=\"%V\"} %uA\n",
+                                 family->name, &ks->name,
+                                 *(ngx_atomic_t *) (totals + family->offset));
+}
+
+
+static void
+ngx_http_shard_metrics_version(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
+{
+    ngx_http_shard_metrics_print(b, "nginx_shard_%s{keyspace=\"%V\"} %uA\n",
+                                 family->name, &ks->name,
+                                 ks->sh->table_version);
+}
+
+
+static void
+ngx_http_shard_metrics_age(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
+{
+    double       age;
+    uint64_t     now;
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+    now = (uint64_t) tp->sec * 1000 + tp->msec;
+
+    age = ks->sh->contact_ms
+          ? (double) (int64_t) (now - ks->sh->contact_ms) / 1000 : -1.0;
+
+    ngx_http_shard_metrics_print(b, "nginx_shard_%s{keyspace=\"%V\"} %.3f\n",
+                                 family->name, &ks->name, age);
+}
+
+
+static void
+ngx_http_shard_metrics_connected(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
+{
+    ngx_http_shard_metrics_print(b, "nginx_shard_%s{keyspace=\"%V\"} %uA\n",
+                                 family->name, &ks->name, ks->sh->connected);
+}
+
+
+static void
+ngx_http_shard_metrics_waiting(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
+{
+    ngx_http_shard_metrics_print(b, "nginx_shard_%s{keyspace=\"%V\"} %ui\n",
+                                 family->name, &ks->name,
+                                 ngx_http_shard_waiting(ks));
+}
+
+
+static void
+ngx_http_shard_metrics_requests(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
+{
+    ngx_uint_t  class;
+
+    for (class = 0; class < 6; class++) {
+        ngx_http_shard_metrics_print(b,
+            "nginx_shard_%s{keyspace=\"%V\",class=\"%uixx\"} %uA\n",
+            family->name, &ks->name, class, ks->sh->totals.requests[class]);
+    }
+}
+
+
+static void
+ngx_http_shard_metrics_hold(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
 {
     uint64_t              n;
     ngx_uint_t            i;
@@ -180,58 +260,48 @@ ngx_http_shard_metrics_hold(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks)
     sh = ks->sh;
     n = 0;
 
-    ngx_http_shard_metrics_print(b,
-        "# HELP nginx_shard_hold_seconds How long parked requests waited.\n"
-        "# TYPE nginx_shard_hold_seconds histogram\n");
-
     for (i = 0; i < SHARD_METRICS_LATENCY_BUCKETS - 1; i++) {
         n += sh->hold_latency[i];
         ngx_http_shard_metrics_print(b,
-            "nginx_shard_hold_seconds_bucket{keyspace=\"%V\",le=\"%.6f\"} "
-            "%uL\n", &ks->name,
+            "nginx_shard_%s_bucket{keyspace=\"%V\",le=\"%.6f\"} %uL\n",
+            family->name, &ks->name,
             (double) shard_metrics_latency_us(i) / 1000000, n);
     }
 
     n += sh->hold_latency[i];
 
     ngx_http_shard_metrics_print(b,
-        "nginx_shard_hold_seconds_bucket{keyspace=\"%V\",le=\"+Inf\"} %uL\n"
-        "nginx_shard_hold_seconds_sum{keyspace=\"%V\"} %.3f\n"
-        "nginx_shard_hold_seconds_count{keyspace=\"%V\"} %uL\n",
-        &ks->name, n, &ks->name, (double) sh->totals.hold_ms / 1000,
-        &ks->name, n);
+        "nginx_shard_%s_bucket{keyspace=\"%V\",le=\"+Inf\"} %uL\n"
+        "nginx_shard_%s_sum{keyspace=\"%V\"} %.3f\n"
+        "nginx_shard_%s_count{keyspace=\"%V\"} %uL\n",
+        family->name, &ks->name, n,
+        family->name, &ks->name, (double) sh->totals.hold_ms / 1000,
+        family->name, &ks->name, n);
 }
 
 
 static void
-ngx_http_shard_metrics_nodes(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks)
+ngx_http_shard_metrics_nodes(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
 {
     ngx_str_t                name;
-    ngx_uint_t               i, failed;
-    ngx_http_shard_sh_t     *sh;
+    ngx_uint_t               i;
     ngx_http_shard_arena_t  *arena;
 
-    sh = ks->sh;
-    arena = &sh->arenas[sh->structure & 1];
+    arena = &ks->sh->arenas[ks->sh->structure & 1];
 
-    for (failed = 0; failed < 2; failed++) {
-        ngx_http_shard_metrics_print(b, "# TYPE nginx_shard_%s %s\n",
-                                     failed ? "node_failures_total"
-                                            : "inflight",
-                                     failed ? "counter" : "gauge");
+    for (i = 0; i < arena->nnodes; i++) {
+        name.len = arena->nodes[i].name_len;
+        name.data = arena->nodes[i].name;
 
-        for (i = 0; i < arena->nnodes; i++) {
-            name.len = arena->nodes[i].name_len;
-            name.data = arena->nodes[i].name;
-
-            if (name.len == 0) {
-                continue;
-            }
-
-            ngx_http_shard_metrics_print(b,
-                "nginx_shard_%s{keyspace=\"%V\",node=\"%V\"} %uD\n",
-                failed ? "node_failures_total" : "inflight", &ks->name, &name,
-                failed ? sh->node_failed[i] : sh->node_inflight[i]);
+        if (name.len == 0) {
+            continue;
         }
+
+        ngx_http_shard_metrics_print(b,
+            "nginx_shard_%s{keyspace=\"%V\",node=\"%V\"} %uD\n",
+            family->name, &ks->name, &name,
+            family->offset ? ks->sh->node_failed[i]
+                           : ngx_http_shard_node_inflight(ks, i));
     }
 }
