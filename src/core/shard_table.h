@@ -92,6 +92,10 @@ shard_latch_write(shard_latch_t *latch, const shard_route_t *route)
     uint64_t  seq;
 
     seq = __atomic_load_n(&latch->seq, __ATOMIC_RELAXED);
+
+    /* who still reads this version sees that the sequence has moved on */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+
     latch->v[(seq + 1) & 1] = *route;
     __atomic_store_n(&latch->seq, seq + 1, __ATOMIC_SEQ_CST);
 }

@@ -28,8 +28,12 @@ shard_tickets_take(shard_tickets_t *q, uint16_t worker, uint32_t limit,
         return SHARD_AGAIN;
     }
 
-    *ticket = q->tail++;
+    /* in this order: whoever is killed in between leaves no ticket of nobody
+     * alive, which all others would wait behind */
+
+    *ticket = q->tail;
     q->worker[shard_tickets_place(*ticket)] = worker;
+    __atomic_store_n(&q->tail, *ticket + 1, __ATOMIC_RELEASE);
 
     return SHARD_OK;
 }
