@@ -34,9 +34,9 @@
 #include "../core/shard_tickets.h"
 
 
-#define NGX_HTTP_SHARD_VERSION      1            /* of the zone's layout */
+#define NGX_HTTP_SHARD_VERSION      2            /* of the zone's layout */
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
-#define NGX_HTTP_SHARD_WORKERS_MAX  64
+#define NGX_HTTP_SHARD_WORKERS_MAX  256
 #define NGX_HTTP_SHARD_QUEUES       64
 #define NGX_HTTP_SHARD_POLL         1            /* ms, while something waits */
 #define NGX_HTTP_SHARD_LEASE        1000         /* ms */
@@ -100,7 +100,6 @@ typedef struct {
     ngx_atomic_t                hold_timeouts;
     ngx_atomic_t                hold_overflows;
     ngx_atomic_t                latency_us;
-    ngx_atomic_t                waiting;         /* parked now */
 } ngx_http_shard_totals_t;
 
 
@@ -109,7 +108,7 @@ typedef struct {
     uint32_t                    version;         /* of this layout */
     uint32_t                    nslots;
     uint32_t                    nnodes_max;
-    uint32_t                    nworkers;
+    uint32_t                    nworkers;        /* rows of inflight */
     uint64_t                    instance;        /* random, of this zone */
 
     /* which arena is live: arenas[structure & 1]; readers check it twice */
@@ -130,6 +129,8 @@ typedef struct {
     ngx_atomic_t                workers[NGX_HTTP_SHARD_WORKERS_MAX]; /* pids */
     ngx_atomic_t                before[NGX_HTTP_SHARD_WORKERS_MAX];
                                                  /* pids on an older zone */
+    ngx_atomic_t                waiting[NGX_HTTP_SHARD_WORKERS_MAX];
+                                                 /* parked by each */
     ngx_http_shard_totals_t     totals;
     uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
     uint32_t                    position[SHARD_METRICS_POSITION_BUCKETS];
@@ -139,7 +140,7 @@ typedef struct {
     ngx_http_shard_counters_t  *counters;        /* [nslots] */
     uint32_t                   *inflight;        /* [nworkers][nslots] */
     ngx_http_shard_queue_t     *queues;          /* [NGX_HTTP_SHARD_QUEUES] */
-    uint32_t                   *node_inflight;   /* [nnodes_max] */
+    uint32_t                   *node_inflight;   /* [nworkers][nnodes_max] */
     uint32_t                   *node_failed;     /* [nnodes_max] */
 } ngx_http_shard_sh_t;
 
@@ -157,6 +158,7 @@ typedef struct {
     ngx_http_shard_sh_t        *sh;
     ngx_cycle_t                *cycle;
     ngx_uint_t                  worker;          /* this worker's number */
+    ngx_uint_t                  row;             /* and its row */
     ngx_uint_t                  used;            /* by some upstream */
     ngx_msec_t                  hold_timeout;    /* the longest of them */
 
@@ -317,6 +319,9 @@ ngx_int_t ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_abdicate(ngx_http_shard_keyspace_t *ks);
 ngx_uint_t ngx_http_shard_leading(ngx_http_shard_keyspace_t *ks);
 uint32_t ngx_http_shard_inflight(ngx_http_shard_keyspace_t *ks, uint32_t slot);
+ngx_uint_t ngx_http_shard_waiting(ngx_http_shard_keyspace_t *ks);
+uint32_t ngx_http_shard_node_inflight(ngx_http_shard_keyspace_t *ks,
+    ngx_uint_t node);
 ngx_uint_t ngx_http_shard_old_workers(ngx_http_shard_keyspace_t *ks);
 
 /* _route: position, slot, in-flight gate */

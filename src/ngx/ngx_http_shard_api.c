@@ -223,7 +223,7 @@ ngx_http_shard_api_keyspace(ngx_http_shard_api_t *api)
     ngx_http_shard_api_print(api, "{\"keyspace\":\"%V\",\"kind\":\"hash\","
                              "\"version\":%uL,\"age_ms\":%L,\"connected\":%s,"
                              "\"shards\":%uD,\"nodes\":%ui,"
-                             "\"shards_max\":%uD,\"waiting\":%uA,"
+                             "\"shards_max\":%uD,\"waiting\":%ui,"
                              "\"rejected_updates\":%uA,\"worker\":%P}\n",
                              &api->keyspace->name,
                              (uint64_t) sh->table_version,
@@ -231,7 +231,7 @@ ngx_http_shard_api_keyspace(ngx_http_shard_api_t *api)
                              ? (int64_t) (now - sh->contact_ms) : -1,
                              sh->connected ? "true" : "false",
                              api->arena->index.n, api->arena->nnodes,
-                             sh->nslots, sh->totals.waiting,
+                             sh->nslots, ngx_http_shard_waiting(api->keyspace),
                              sh->totals.rejected_updates, ngx_pid);
 
     return NGX_OK;
@@ -432,7 +432,7 @@ ngx_http_shard_api_nodes(ngx_http_shard_api_t *api)
                                  "\"failed\":%uD}", comma, &name, &zone, &addr,
                                  node->capacity,
                                  shard_node_state_name(node->state),
-                                 api->keyspace->sh->node_inflight[i],
+                                 ngx_http_shard_node_inflight(api->keyspace, i),
                                  api->keyspace->sh->node_failed[i]);
         comma = ",";
     }

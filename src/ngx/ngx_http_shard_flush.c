@@ -313,7 +313,8 @@ ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
 
         ngx_http_shard_print(t, "%s\"%s\":{\"inflight\":%uD,\"failed\":%uD}",
                              comma, sync->model->nodes[i].name,
-                             sh->node_inflight[i], sh->node_failed[i]);
+                             ngx_http_shard_node_inflight(sync->keyspace, i),
+                             sh->node_failed[i]);
         comma = ",";
     }
 }
@@ -339,7 +340,7 @@ ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
     sh = sync->keyspace->sh;
     tp = ngx_timeofday();
 
-    for (i = 0, workers = 0; i < sh->nworkers; i++) {
+    for (i = 0, workers = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
         workers += sh->workers[i] != 0;
     }
 

@@ -171,7 +171,7 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 
     ngx_queue_insert_tail(&ks->parked, &ctx->wait->queue);
     ks->nparked++;
-    ngx_http_shard_add(ks->sh->totals.waiting, 1);
+    ks->sh->waiting[ks->worker] = ks->nparked;
 
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
@@ -210,7 +210,7 @@ ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx)
 
     ngx_queue_remove(&ctx->wait->queue);
     ks->nparked--;
-    ngx_http_shard_add(ks->sh->totals.waiting, -1);
+    ks->sh->waiting[ks->worker] = ks->nparked;
 
     ngx_http_shard_drop_ticket(ks, ctx->wait->ticket_slot,
                                ctx->wait->ticket_queue, ctx->wait->ticket);
@@ -416,7 +416,7 @@ ngx_http_shard_poll_handler(ngx_event_t *ev)
         ngx_http_shard_expire(ctx);
     }
 
-    if (went && ks->sh->totals.waiting) {
+    if (went && ngx_http_shard_waiting(ks)) {
         ngx_http_shard_wake_all(ks);
     }
 

@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_shard_get_peer(ngx_peer_connection_t *pc,
     void *data);
 static void ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state);
+static uint32_t *ngx_http_shard_node_counter(ngx_http_shard_ctx_t *ctx);
 static ngx_uint_t ngx_http_shard_stale(ngx_peer_connection_t *pc,
     ngx_http_upstream_t *u);
 #if (NGX_HTTP_SSL)
@@ -96,7 +97,6 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
     ngx_http_shard_ctx_t *ctx = data;
 
     ngx_uint_t                  i;
-    ngx_http_shard_sh_t        *sh;
     ngx_http_upstream_state_t  *state;
 
     pc->name = &ctx->conf->keyspace->name;
@@ -152,8 +152,7 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
         }
     }
 
-    sh = ngx_http_shard_keyspace(ctx)->sh;
-    ngx_http_shard_add(sh->node_inflight[ctx->node], 1);
+    ngx_http_shard_add(*ngx_http_shard_node_counter(ctx), 1);
     ctx->node_entered = 1;
 
     pc->sockaddr = ngx_http_shard_sockaddr(ctx);
@@ -222,14 +221,22 @@ ngx_http_shard_stale(ngx_peer_connection_t *pc, ngx_http_upstream_t *u)
 }
 
 
+static uint32_t *
+ngx_http_shard_node_counter(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ngx_http_shard_keyspace(ctx);
+
+    return &ks->sh->node_inflight[ks->row * ks->sh->nnodes_max + ctx->node];
+}
+
+
 void
 ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx)
 {
-    ngx_http_shard_sh_t  *sh;
-
     if (ctx->node_entered) {
-        sh = ngx_http_shard_keyspace(ctx)->sh;
-        ngx_http_shard_add(sh->node_inflight[ctx->node], -1);
+        ngx_http_shard_add(*ngx_http_shard_node_counter(ctx), -1);
         ctx->node_entered = 0;
     }
 }

@@ -301,7 +301,7 @@ ngx_http_shard_publish(ngx_http_shard_model_t *m, ngx_uint_t as_leader)
 
     ngx_shmtx_unlock(&ks->shpool->mutex);
 
-    if (sh->totals.waiting) {
+    if (ngx_http_shard_waiting(ks)) {
         ngx_http_shard_wake_all(ks);
     }
 

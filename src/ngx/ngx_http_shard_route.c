@@ -333,7 +333,7 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
 
         if (!ctx->entered) {
             (void) __atomic_fetch_add(
-                       &sh->inflight[ks->worker * sh->nslots + ctx->slot], 1,
+                       &sh->inflight[ks->row * sh->nslots + ctx->slot], 1,
                        __ATOMIC_SEQ_CST);
             ctx->entered = 1;
         }
@@ -366,7 +366,7 @@ ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx)
     sh = ks->sh;
 
     (void) __atomic_fetch_sub(
-               &sh->inflight[ks->worker * sh->nslots + ctx->slot], 1,
+               &sh->inflight[ks->row * sh->nslots + ctx->slot], 1,
                __ATOMIC_SEQ_CST);
     ctx->entered = 0;
 }

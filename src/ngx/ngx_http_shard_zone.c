@@ -18,9 +18,15 @@ static size_t ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
     ngx_uint_t nworkers);
 static ngx_http_shard_keyspace_t *ngx_http_shard_old_keyspace(
     ngx_http_shard_keyspace_t *ks);
-static void ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
+static ngx_int_t ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_keyspace_t *old);
+static void ngx_http_shard_inherit_routes(ngx_http_shard_sh_t *to,
+    ngx_http_shard_sh_t *from, ngx_http_shard_arena_t *src);
+static void ngx_http_shard_inherit_workers(ngx_http_shard_sh_t *to,
+    ngx_http_shard_sh_t *from);
+static void ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p);
 static ngx_int_t ngx_http_shard_alive(ngx_atomic_uint_t pid);
+static void ngx_http_shard_clear(ngx_http_shard_keyspace_t *ks, ngx_uint_t n);
 
 
 #define ngx_http_shard_align(n)  (((n) + 63) & ~(size_t) 63)
@@ -51,10 +57,12 @@ ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data)
     ccf = (ngx_core_conf_t *) ngx_get_conf(ks->cycle->conf_ctx,
                                            ngx_core_module);
 
-    /* a generation that leaves, one that comes, and some to spare */
+    /* a generation that leaves, one that comes, some to spare, and the row
+     * that any more of them share */
+
     nworkers = ccf->worker_processes > 0 ? (ngx_uint_t) ccf->worker_processes
                                          : 1;
-    nworkers = ngx_min(2 * nworkers + 2, NGX_HTTP_SHARD_WORKERS_MAX);
+    nworkers = ngx_min(2 * nworkers + 3, NGX_HTTP_SHARD_WORKERS_MAX);
 
     if (ngx_http_shard_layout(ks, nworkers) != NGX_OK) {
         return NGX_ERROR;
@@ -62,8 +70,8 @@ ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data)
 
     old = ngx_http_shard_old_keyspace(ks);
 
-    if (old) {
-        ngx_http_shard_inherit(ks, old);
+    if (old && ngx_http_shard_inherit(ks, old) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (ks->sh->table_version == 0 && ks->state_file.len) {
@@ -88,7 +96,9 @@ ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
                                   * sizeof(uint32_t))
            + ngx_http_shard_align(NGX_HTTP_SHARD_QUEUES
                                   * sizeof(ngx_http_shard_queue_t))
-           + 2 * ngx_http_shard_align(nnodes * sizeof(uint32_t))
+           + ngx_http_shard_align((size_t) nnodes * nworkers
+                                  * sizeof(uint32_t))
+           + ngx_http_shard_align(nnodes * sizeof(uint32_t))
            + 64;
 }
 
@@ -99,7 +109,6 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
     size_t                size, room;
     u_char               *p;
     uint32_t              nslots, nnodes, step;
-    ngx_uint_t            i;
     ngx_http_shard_sh_t  *sh;
 
     /* what the slab pool takes for itself: its header and its page table */
@@ -134,7 +143,6 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
     ngx_memzero(p, size - 64);
 
     sh = (ngx_http_shard_sh_t *) p;
-    p += ngx_http_shard_align(sizeof(ngx_http_shard_sh_t));
 
     sh->version = NGX_HTTP_SHARD_VERSION;
     sh->nslots = nslots;
@@ -142,6 +150,30 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
     sh->nworkers = nworkers;
     sh->instance = (uint64_t) ngx_random() << 33 ^ (uint64_t) ngx_random() << 11
                    ^ (uint64_t) ngx_pid << 48 ^ ngx_time();
+
+    ngx_http_shard_place_rows(sh,
+                      p + ngx_http_shard_align(sizeof(ngx_http_shard_sh_t)));
+
+    sh->magic = NGX_HTTP_SHARD_MAGIC;
+
+    ks->sh = sh;
+    ks->shpool->data = sh;
+
+    return NGX_OK;
+}
+
+
+/* everything behind the head, as layout_size() has it */
+
+static void
+ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p)
+{
+    uint32_t    nslots, nnodes, nworkers;
+    ngx_uint_t  i;
+
+    nslots = sh->nslots;
+    nnodes = sh->nnodes_max;
+    nworkers = sh->nworkers;
 
     for (i = 0; i < 2; i++) {
         sh->arenas[i].nodes = (ngx_http_shard_node_t *) p;
@@ -169,14 +201,8 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
     }
 
     sh->node_inflight = (uint32_t *) p;
-    p += ngx_http_shard_align(nnodes * sizeof(uint32_t));
+    p += ngx_http_shard_align((size_t) nnodes * nworkers * sizeof(uint32_t));
     sh->node_failed = (uint32_t *) p;
-    sh->magic = NGX_HTTP_SHARD_MAGIC;
-
-    ks->sh = sh;
-    ks->shpool->data = sh;
-
-    return NGX_OK;
 }
 
 
@@ -221,13 +247,15 @@ ngx_http_shard_old_keyspace(ngx_http_shard_keyspace_t *ks)
 }
 
 
-static void
+/* a zone that is too small for the table refuses the reload: the old one
+ * goes on */
+
+static ngx_int_t
 ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_keyspace_t *old)
 {
     uint64_t                 structure;
-    uint32_t                 i, n;
-    shard_route_t            route;
+    uint32_t                 n;
     ngx_http_shard_sh_t     *to, *from;
     ngx_http_shard_arena_t  *src, *dst;
 
@@ -237,12 +265,10 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
     if (from == NULL || from->magic != NGX_HTTP_SHARD_MAGIC
         || from->version != NGX_HTTP_SHARD_VERSION)
     {
-        return;
+        return NGX_OK;
     }
 
-    for (i = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
-        to->before[i] = from->workers[i];
-    }
+    ngx_http_shard_inherit_workers(to, from);
 
     do {
         structure = __atomic_load_n(&from->structure, __ATOMIC_SEQ_CST);
@@ -250,12 +276,17 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
         dst = &to->arenas[0];
         n = src->index.n;
 
-        if (n == 0 || n > to->nslots || src->nnodes > to->nnodes_max) {
-            ngx_log_error(NGX_LOG_WARN, ks->cycle->log, 0,
-                          "keyspace \"%V\": %uD shards do not fit the new "
-                          "zone, the table will be read from Redis",
-                          &ks->name, n);
-            return;
+        if (n == 0) {
+            return NGX_OK;
+        }
+
+        if (n > to->nslots || src->nnodes > to->nnodes_max) {
+            ngx_log_error(NGX_LOG_EMERG, ks->cycle->log, 0,
+                          "keyspace \"%V\": its %uD shards and %ui nodes do "
+                          "not fit a zone of %uz bytes, give \"shard_table\" "
+                          "more", &ks->name, n, src->nnodes,
+                          ks->zone->shm.size);
+            return NGX_ERROR;
         }
 
         ngx_memcpy(dst->nodes, src->nodes,
@@ -263,19 +294,81 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
         ngx_memcpy(dst->index.lo, src->index.lo, n * sizeof(uint64_t));
         ngx_memcpy(dst->index.id, src->index.id, n * sizeof(uint32_t));
         dst->nnodes = src->nnodes;
+        dst->index.n = n;
 
-        for (i = 0; i < n; i++) {
-            shard_latch_read(&from->latches[src->index.slot[i]], &route);
-            route.queue = 0;
-            dst->index.slot[i] = i;
-            to->latches[i].v[0] = route;
-        }
+        ngx_http_shard_inherit_routes(to, from, src);
 
     } while (structure != __atomic_load_n(&from->structure, __ATOMIC_SEQ_CST));
 
     if (shard_index_build(&dst->index, n) == SHARD_OK) {
         to->table_version = from->table_version;
         to->contact_ms = from->contact_ms;
+    }
+
+    return NGX_OK;
+}
+
+
+/* held shards stay so, each with a queue to wait in */
+
+static void
+ngx_http_shard_inherit_routes(ngx_http_shard_sh_t *to,
+    ngx_http_shard_sh_t *from, ngx_http_shard_arena_t *src)
+{
+    uint32_t                 i;
+    ngx_uint_t               nqueues;
+    shard_route_t            route;
+    ngx_http_shard_arena_t  *dst;
+
+    dst = &to->arenas[0];
+
+    for (nqueues = 0; nqueues < NGX_HTTP_SHARD_QUEUES; nqueues++) {
+        to->queues[nqueues].slot = SHARD_SLOT_NONE;
+    }
+
+    nqueues = 0;
+
+    for (i = 0; i < dst->index.n; i++) {
+        shard_latch_read(&from->latches[src->index.slot[i]], &route);
+        route.queue = 0;
+
+        if (route.phase == SHARD_HELD && nqueues < NGX_HTTP_SHARD_QUEUES) {
+            shard_tickets_init(&to->queues[nqueues].tickets);
+            to->queues[nqueues].slot = i;
+            route.queue = ++nqueues;
+        }
+
+        dst->index.slot[i] = i;
+        to->latches[i].v[0] = route;
+    }
+}
+
+
+/* those of the old zone, and those that were still about on one before it */
+
+static void
+ngx_http_shard_inherit_workers(ngx_http_shard_sh_t *to,
+    ngx_http_shard_sh_t *from)
+{
+    ngx_uint_t  i, n;
+
+    for (i = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
+        to->before[i] = from->workers[i];
+    }
+
+    for (i = 0, n = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
+
+        if (!ngx_http_shard_alive(from->before[i])) {
+            continue;
+        }
+
+        while (n < NGX_HTTP_SHARD_WORKERS_MAX && to->before[n]) {
+            n++;
+        }
+
+        if (n < NGX_HTTP_SHARD_WORKERS_MAX) {
+            to->before[n] = from->before[i];
+        }
     }
 }
 
@@ -287,7 +380,10 @@ ngx_http_shard_alive(ngx_atomic_uint_t pid)
 }
 
 
-/* this worker takes a free number, or one of a worker that died */
+/*
+ * This worker takes a free number, or one of a worker that died.  The last
+ * row of counters is shared by all whose number is beyond it.
+ */
 
 ngx_int_t
 ngx_http_shard_join(ngx_http_shard_keyspace_t *ks)
@@ -299,21 +395,27 @@ ngx_http_shard_join(ngx_http_shard_keyspace_t *ks)
 
     ngx_http_shard_bury(ks);
 
-    for (i = 0; i < sh->nworkers; i++) {
-        if (ngx_atomic_cmp_set(&sh->workers[i], 0, ngx_pid)) {
+    ngx_shmtx_lock(&ks->shpool->mutex);
+
+    for (i = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
+        if (sh->workers[i] == 0) {
+            sh->workers[i] = ngx_pid;
             break;
         }
     }
 
-    if (i == sh->nworkers) {
+    ngx_shmtx_unlock(&ks->shpool->mutex);
+
+    if (i == NGX_HTTP_SHARD_WORKERS_MAX) {
         ngx_log_error(NGX_LOG_EMERG, ngx_cycle->log, 0,
-                      "keyspace \"%V\": its zone was made for %uD workers at "
-                      "once, change its size to make it anew", &ks->name,
-                      sh->nworkers);
+                      "keyspace \"%V\": more than %d workers at once, wait for "
+                      "old ones to end", &ks->name,
+                      NGX_HTTP_SHARD_WORKERS_MAX);
         return NGX_ERROR;
     }
 
     ks->worker = i;
+    ks->row = ngx_min(i, sh->nworkers - 1);
     ngx_queue_init(&ks->parked);
 
     ks->poll.handler = ngx_http_shard_poll_handler;
@@ -335,16 +437,57 @@ ngx_http_shard_leave_worker(ngx_http_shard_keyspace_t *ks)
 
     sh = ks->sh;
 
-    if (sh == NULL || ks->worker >= sh->nworkers
+    if (sh == NULL
         || sh->workers[ks->worker] != (ngx_atomic_uint_t) ngx_pid)
     {
         return;
     }
 
-    ngx_memzero(&sh->inflight[ks->worker * sh->nslots],
-                sh->nslots * sizeof(uint32_t));
+    ngx_shmtx_lock(&ks->shpool->mutex);
+    ngx_http_shard_clear(ks, ks->worker);
+    ngx_shmtx_unlock(&ks->shpool->mutex);
+}
+
+
+/* what worker n left, under the lock */
+
+static void
+ngx_http_shard_clear(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
+{
+    ngx_uint_t               i, row, shared;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_queue_t  *q;
+
+    sh = ks->sh;
+    row = ngx_min(n, sh->nworkers - 1);
+    shared = 0;
+
+    /* the last row is cleared by the last that leaves it */
+
+    for (i = row; row == sh->nworkers - 1 && i < NGX_HTTP_SHARD_WORKERS_MAX;
+         i++)
+    {
+        shared |= i != n && sh->workers[i];
+    }
+
+    if (!shared) {
+        ngx_memzero(&sh->inflight[row * sh->nslots],
+                    sh->nslots * sizeof(uint32_t));
+        ngx_memzero(&sh->node_inflight[row * sh->nnodes_max],
+                    sh->nnodes_max * sizeof(uint32_t));
+    }
+
+    for (i = 0; i < NGX_HTTP_SHARD_QUEUES; i++) {
+        q = &sh->queues[i];
+
+        if (q->slot != SHARD_SLOT_NONE) {
+            (void) shard_tickets_purge(&q->tickets, (uint16_t) n);
+        }
+    }
+
+    sh->waiting[n] = 0;
     ngx_memory_barrier();
-    sh->workers[ks->worker] = 0;
+    sh->workers[n] = 0;
 }
 
 
@@ -356,13 +499,13 @@ ngx_http_shard_leave_worker(ngx_http_shard_keyspace_t *ks)
 void
 ngx_http_shard_bury(ngx_http_shard_keyspace_t *ks)
 {
-    ngx_uint_t             i, n;
+    ngx_uint_t             i;
     ngx_atomic_uint_t      pid;
     ngx_http_shard_sh_t   *sh;
 
     sh = ks->sh;
 
-    for (i = 0; i < sh->nworkers; i++) {
+    for (i = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
 
         pid = sh->workers[i];
 
@@ -373,18 +516,7 @@ ngx_http_shard_bury(ngx_http_shard_keyspace_t *ks)
         ngx_shmtx_lock(&ks->shpool->mutex);
 
         if (sh->workers[i] == pid) {
-            ngx_memzero(&sh->inflight[i * sh->nslots],
-                        sh->nslots * sizeof(uint32_t));
-
-            for (n = 0; n < NGX_HTTP_SHARD_QUEUES; n++) {
-                if (sh->queues[n].slot != SHARD_SLOT_NONE) {
-                    (void) shard_tickets_purge(&sh->queues[n].tickets,
-                                               (uint16_t) i);
-                }
-            }
-
-            ngx_memory_barrier();
-            sh->workers[i] = 0;
+            ngx_http_shard_clear(ks, i);
         }
 
         ngx_shmtx_unlock(&ks->shpool->mutex);
@@ -465,6 +597,40 @@ ngx_http_shard_inflight(ngx_http_shard_keyspace_t *ks, uint32_t slot)
     for (i = 0; i < sh->nworkers; i++) {
         n += __atomic_load_n(&sh->inflight[i * sh->nslots + slot],
                              __ATOMIC_SEQ_CST);
+    }
+
+    return n;
+}
+
+
+/* parked now, by all workers */
+
+ngx_uint_t
+ngx_http_shard_waiting(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_uint_t  i, n;
+
+    for (i = 0, n = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
+        n += ks->sh->waiting[i];
+    }
+
+    return n;
+}
+
+
+uint32_t
+ngx_http_shard_node_inflight(ngx_http_shard_keyspace_t *ks, ngx_uint_t node)
+{
+    uint32_t              n;
+    ngx_uint_t            i;
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ks->sh;
+    n = 0;
+
+    for (i = 0; i < sh->nworkers; i++) {
+        n += __atomic_load_n(&sh->node_inflight[i * sh->nnodes_max + node],
+                             __ATOMIC_RELAXED);
     }
 
     return n;
