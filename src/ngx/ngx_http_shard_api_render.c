@@ -59,6 +59,7 @@ ngx_http_shard_ask_render(ngx_http_shard_ask_t *ask, redisReply *reply)
 
     case NGX_HTTP_SHARD_ASK_DECISION:
         if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0
+            || reply->element[0]->type != REDIS_REPLY_STRING
             || ngx_strcmp(reply->element[0]->str, "ok") != 0)
         {
             return ngx_http_shard_api_error(api, NGX_HTTP_CONFLICT,

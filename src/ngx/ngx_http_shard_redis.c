@@ -22,6 +22,8 @@ static void ngx_http_shard_redis_on_login(ngx_http_shard_redis_t *redis,
 static void ngx_http_shard_redis_on_select(ngx_http_shard_redis_t *redis,
     redisReply *reply);
 static void ngx_http_shard_redis_select(ngx_http_shard_redis_t *redis);
+static void ngx_http_shard_redis_reason(ngx_http_shard_redis_t *redis,
+    const char *what, const char *text);
 static void ngx_http_shard_redis_gone(ngx_http_shard_redis_t *redis,
     const char *reason);
 
@@ -54,10 +56,7 @@ ngx_http_shard_redis_connect(ngx_http_shard_redis_t *redis)
     }
 
     if (redis->ac->err) {
-        (void) ngx_snprintf((u_char *) redis->reason_text,
-                            sizeof(redis->reason_text), "%s%Z",
-                            redis->ac->errstr);
-        redis->reason = redis->reason_text;
+        ngx_http_shard_redis_reason(redis, "", redis->ac->errstr);
         redisAsyncFree(redis->ac);
         redis->ac = NULL;
         return NGX_ERROR;
@@ -300,10 +299,9 @@ ngx_http_shard_redis_on_connect(const redisAsyncContext *ac, int status)
 
         /* hiredis frees the context itself; 0.14 calls nothing else */
 
-        (void) ngx_snprintf((u_char *) redis->reason_text,
-                            sizeof(redis->reason_text), "%s%Z", ac->errstr);
+        ngx_http_shard_redis_reason(redis, "", ac->errstr);
         redis->ac = NULL;
-        ngx_http_shard_redis_gone(redis, redis->reason_text);
+        ngx_http_shard_redis_gone(redis, redis->reason);
         return;
     }
 
@@ -338,10 +336,7 @@ ngx_http_shard_redis_on_login(ngx_http_shard_redis_t *redis,
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
-        (void) ngx_snprintf((u_char *) redis->reason_text,
-                            sizeof(redis->reason_text), "login refused: %s%Z",
-                            reply->str);
-        redis->reason = redis->reason_text;
+        ngx_http_shard_redis_reason(redis, "login refused: ", reply->str);
         redisAsyncDisconnect(redis->ac);
         return;
     }
@@ -377,9 +372,7 @@ ngx_http_shard_redis_on_select(ngx_http_shard_redis_t *redis,
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
-        (void) ngx_snprintf((u_char *) redis->reason_text,
-                            sizeof(redis->reason_text), "%s%Z", reply->str);
-        redis->reason = redis->reason_text;
+        ngx_http_shard_redis_reason(redis, "SELECT refused: ", reply->str);
         redisAsyncDisconnect(redis->ac);
         return;
     }
@@ -403,13 +396,30 @@ ngx_http_shard_redis_on_disconnect(const redisAsyncContext *ac, int status)
     redis->ac = NULL;
 
     if (redis->reason == NULL) {
-        (void) ngx_snprintf((u_char *) redis->reason_text,
-                            sizeof(redis->reason_text), "%s%Z",
-                            status == REDIS_OK ? "closed" : ac->errstr);
-        redis->reason = redis->reason_text;
+        ngx_http_shard_redis_reason(redis, "",
+                                    status == REDIS_OK ? "closed"
+                                                       : ac->errstr);
     }
 
     ngx_http_shard_redis_gone(redis, redis->reason);
+}
+
+
+/* what the other side says may be longer than there is room for */
+
+static void
+ngx_http_shard_redis_reason(ngx_http_shard_redis_t *redis, const char *what,
+    const char *text)
+{
+    u_char  *p, *last;
+
+    p = (u_char *) redis->reason_text;
+    last = p + sizeof(redis->reason_text);
+
+    p = ngx_cpystrn(p, (u_char *) what, last - p);
+    (void) ngx_cpystrn(p, (u_char *) text, last - p);
+
+    redis->reason = redis->reason_text;
 }
 
 
