@@ -284,14 +284,14 @@ is_refused($target->call('PUT', shard('snapshot'), { @{$_->[0]} }, $_->[1]),
     for [ [], $line, 'bad_request', 'no position' ],
         [ [ 'X-Shard-Position' => 'x' ], $line, 'bad_request',
           'a bad position' ],
-        [ [ 'X-Shard-Position' => 1 ], "$line$line", 'bad_snapshot',
+        [ [ 'X-Shard-Position' => 99 ], "$line$line", 'bad_snapshot',
           'a key twice' ],
-        [ [ 'X-Shard-Position' => 1 ], "$line\{", 'bad_line', 'cut off' ],
-        [ [ 'X-Shard-Position' => 1 ], $line . 'x' x 1500000, 'bad_line',
+        [ [ 'X-Shard-Position' => 99 ], "$line\{", 'bad_line', 'cut off' ],
+        [ [ 'X-Shard-Position' => 99 ], $line . 'x' x 1500000, 'bad_line',
           'an endless line' ],
-        [ [ 'X-Shard-Position' => 1 ], qq!{"q":"x","n":0,"v":""}\n!,
+        [ [ 'X-Shard-Position' => 99 ], qq!{"q":"x","n":0,"v":""}\n!,
           'bad_line', 'an index 0' ],
-        [ [ 'X-Shard-Position' => 1 ], qq!{"q":"x","k":"x","n":1,"v":""}\n!,
+        [ [ 'X-Shard-Position' => 99 ], qq!{"q":"x","k":"x","n":1,"v":""}\n!,
           'bad_line', 'value and queue in one' ];
 
 my $many = join '', map { qq!{"k":"key$_","v":"! . encode_base64('v' x 900, '')
@@ -320,9 +320,54 @@ is("$stats->{items} $stats->{position} $stats->{queue_depth}", '3000 99 0',
    'it replaced everything');
 $r = $target->call('GET', shard('snapshot'));
 is(scalar(() = $r->{content} =~ /\n/g), 3000, 'and comes back');
-is($target->call('PUT', shard('snapshot'), { 'X-Shard-Position' => 0 }, '')
-   ->{status}, 204, 'an empty snapshot');
-is($target->call('GET', shard('stats'))->{json}{items}, 0, 'empties');
+
+# positions only grow: a sender that slept in the middle, or begins too late
+
+my $slow = $target->socket();
+print $slow "PUT /_shard/7/snapshot HTTP/1.1\r\nHost: a\r\n"
+            . "X-Shard-Position: 99\r\nContent-Length: " . length($many)
+            . "\r\n\r\n" . substr($many, 0, length($many) / 2);
+$slow->flush();
+
+is($target->call('POST', shard('log'), {},
+                 qq!{"p":100,"op":"put","k":"x","v":"eA=="}\n!)
+   ->{json}{position}, 100, 'the shard goes on meanwhile');
+print $slow substr($many, length($many) / 2);
+$slow->flush();
+like(scalar <$slow>, qr/^HTTP\/1\.1 409 /, 'a slow snapshot comes too late');
+close $slow;
+
+$r = $target->call('PUT', shard('snapshot'), { 'X-Shard-Position' => 99 }, '');
+is_refused($r, 409, 'behind', 'a snapshot behind the shard');
+is($r->{json}{position}, 100, 'and it says where it stands');
+$stats = $target->call('GET', shard('stats'))->{json};
+is("$stats->{items} $stats->{position}", '3001 100', 'the old data stand');
+is($target->call('PUT', shard('snapshot'), { 'X-Shard-Position' => 100 },
+                 $line)->{status}, 204, 'a snapshot of the same position');
+
+# unless the shard was given up, which a primary does not do
+
+sub role {
+    my ($role) = @_;
+    return $target->call('PUT', shard('role'), {},
+                         qq!{"role":"$role","epoch":4}!)->{json}{position};
+}
+
+is(role('primary'), 100, 'the target as primary');
+is(role('none'), 100, 'none: a primary keeps its data');
+is(role('standby'), 100, 'as standby');
+is(role('none'), 0, 'a standby gives them up');
+
+$stats = $target->call('GET', shard('stats'))->{json};
+is(join(' ', @$stats{qw/ role epoch position items bytes queue_depth /}),
+   'none 4 0 0 0 0', 'nothing is left but the epoch');
+is_refused($target->call('PUT', shard('role'), {},
+                         '{"role":"standby","epoch":3}'), 409, 'epoch',
+           'which stands');
+is($target->call('PUT', shard('snapshot'), { 'X-Shard-Position' => 5 }, '')
+   ->{status}, 204, 'any snapshot is taken then');
+is($target->call('GET', shard('stats'))->{json}{position}, 5,
+   'whatever its position');
 
 my $deadline = time() + 10;
 my $free;

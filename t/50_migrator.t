@@ -220,9 +220,25 @@ is($m->{copies}, 0, 'without a snapshot: the old owner was kept warm');
 is_deeply(digest('n1', 0), digest('n2', 0), 'both hold the same');
 
 
+# a node that held the shard in another history, further than the source
+
+my $stray = $t->shard_record(1)->{primary} eq 'n3' ? 'n1' : 'n3';
+is(fill(1, 20), 20, 'shard 1 has data');
+is($http->put(node_url($stray, '/_shard/1/snapshot'), {
+       content => qq!{"k":"stray","v":"eA=="}\n!,
+       headers => { 'X-Shard-Position' => 1000000 } })->{status},
+   204, "... and $stray other data of it");
+
+my $from = $t->shard_record(1)->{primary};
+$id = decide(1, $stray);
+is(ended($id)->{phase}, 'done', 'another history: it arrives');
+is_deeply(digest($from, 1), digest($stray, 1),
+          'another history: both hold the same');
+
+
 # the same decision twice, and others that are only acknowledged
 
-$id = decide(1, 'n1', fields => { mode => 'recommend' });
+$id = decide(1, $from, fields => { mode => 'recommend' });
 my $twice = decide(3, 'n2');
 decide(3, 'n2', id => $twice);
 ended($twice);

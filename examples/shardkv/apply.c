@@ -202,6 +202,8 @@ shardkv_apply_log(shardkv_request_t *r, MDB_txn *txn)
 }
 
 
+/* only a standby's data are given up: a primary's are the shard's own */
+
 static int
 shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
 {
@@ -220,6 +222,14 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
         shardkv_refuse_at(&r->answer, 409, "epoch", s.position,
                           "the epoch is older than the one kept here");
         return 0;
+    }
+
+    if (s.role == SHARDKV_STANDBY && r->role == SHARDKV_NONE) {
+        rc = shardkv_shard_give_up(r, txn, &s);
+
+        if (rc != 0) {
+            return rc;
+        }
     }
 
     s.role = r->role;

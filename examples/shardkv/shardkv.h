@@ -474,6 +474,8 @@ int shardkv_apply(shardkv_request_t *r, MDB_txn *txn);
 
 int shardkv_apply_chunk(shardkv_request_t *r, MDB_txn *txn);
 void shardkv_chunk_committed(shardkv_request_t *r);
+int shardkv_shard_give_up(shardkv_request_t *r, MDB_txn *txn,
+    shardkv_shard_t *s);
 
 /* deletes at most "n" entries of dead generations; *left: there is more */
 

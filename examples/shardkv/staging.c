@@ -20,12 +20,18 @@ static int shardkv_chunk_item(shardkv_request_t *r, MDB_txn *txn,
     const shardkv_item_t *item);
 static int shardkv_chunk_switch(shardkv_request_t *r, MDB_txn *txn,
     shardkv_shard_t *s);
+static int shardkv_garbage_add(shardkv_store_t *store, MDB_txn *txn,
+    shard_id_t id, uint32_t generation);
 static int shardkv_garbage_active(shardkv_server_t *srv, uint32_t generation);
 static int shardkv_garbage_delete(MDB_txn *txn, MDB_dbi dbi, MDB_val prefix,
     unsigned *n);
 
 
-/* counts of the chunk are kept only when it is committed; see below */
+/*
+ * The position is looked at with each chunk, so with the switch, too: a
+ * sender that slept in the middle finds the shard further than its snapshot.
+ * Counts of the chunk are kept only when it is committed; see below.
+ */
 
 int
 shardkv_apply_chunk(shardkv_request_t *r, MDB_txn *txn)
@@ -48,6 +54,14 @@ shardkv_apply_chunk(shardkv_request_t *r, MDB_txn *txn)
         shardkv_refuse_at(&r->answer, 409, "primary", s.position,
                           "a primary takes no snapshot; make it standby "
                           "first");
+        return 0;
+    }
+
+    if (r->position < s.position) {
+        shardkv_refuse_at(&r->answer, 409, "behind", s.position,
+                          "the shard is further than this snapshot; take a "
+                          "new one, or give the shard up first (standby, "
+                          "then none)");
         return 0;
     }
 
@@ -88,8 +102,6 @@ static int
 shardkv_chunk_begin(shardkv_request_t *r, MDB_txn *txn)
 {
     int        rc;
-    char       buf[8];
-    MDB_val    key, data;
     uint32_t   generation;
 
     rc = shardkv_generation_next(&r->server->store, txn, &generation);
@@ -102,11 +114,7 @@ shardkv_chunk_begin(shardkv_request_t *r, MDB_txn *txn)
     r->upload->generation = generation;
     pthread_mutex_unlock(&r->server->uploads_mutex);
 
-    key = shardkv_prefix(buf, r->shard, generation);
-    data.mv_data = NULL;
-    data.mv_size = 0;
-
-    return mdb_put(txn, r->server->store.garbage, &key, &data, 0);
+    return shardkv_garbage_add(&r->server->store, txn, r->shard, generation);
 }
 
 
@@ -160,7 +168,7 @@ shardkv_chunk_switch(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
 {
     int               rc;
     char              buf[8];
-    MDB_val           key, data;
+    MDB_val           key;
     shardkv_store_t  *store;
 
     store = &r->server->store;
@@ -172,11 +180,7 @@ shardkv_chunk_switch(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
         return rc;
     }
 
-    key = shardkv_prefix(buf, r->shard, s->generation);
-    data.mv_data = NULL;
-    data.mv_size = 0;
-
-    rc = mdb_put(txn, store->garbage, &key, &data, 0);
+    rc = shardkv_garbage_add(store, txn, r->shard, s->generation);
 
     if (rc != 0) {
         return rc;
@@ -216,6 +220,54 @@ shardkv_chunk_committed(shardkv_request_t *r)
     if (up->last) {
         r->server->garbage = 1;
     }
+}
+
+
+/* the shard as if it had never been here, but for role and epoch */
+
+int
+shardkv_shard_give_up(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
+{
+    int              rc;
+    uint32_t         generation;
+    shardkv_shard_t  empty;
+
+    rc = shardkv_generation_next(&r->server->store, txn, &generation);
+
+    if (rc == 0) {
+        rc = shardkv_garbage_add(&r->server->store, txn, r->shard,
+                                 s->generation);
+    }
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    memset(&empty, 0, sizeof(shardkv_shard_t));
+    empty.role = s->role;
+    empty.epoch = s->epoch;
+    empty.generation = generation;
+    empty.log_first = 1;
+
+    *s = empty;
+    r->server->garbage = 1;
+
+    return 0;
+}
+
+
+static int
+shardkv_garbage_add(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    uint32_t generation)
+{
+    char     buf[8];
+    MDB_val  key, data;
+
+    key = shardkv_prefix(buf, id, generation);
+    data.mv_data = NULL;
+    data.mv_size = 0;
+
+    return mdb_put(txn, store->garbage, &key, &data, 0);
 }
 
 
