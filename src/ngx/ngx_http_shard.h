@@ -160,6 +160,7 @@ typedef struct {
     ngx_uint_t                  worker;          /* this worker's number */
     ngx_uint_t                  row;             /* and its row */
     ngx_uint_t                  used;            /* by some upstream */
+    ngx_uint_t                  leaving;         /* led, and ends */
     ngx_msec_t                  hold_timeout;    /* the longest of them */
 
     /* this worker's parked requests, oldest first */

@@ -337,6 +337,12 @@ ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
         return;
     }
 
+    /* the entry is the leader's, and of the workers that stay */
+
+    if (ngx_exiting || !ngx_http_shard_leading(sync->keyspace)) {
+        return;
+    }
+
     sh = sync->keyspace->sh;
     tp = ngx_timeofday();
 

@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_shard_load_pair(ngx_http_shard_sync_t *sync,
 static void ngx_http_shard_load_log(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis,
     redisReply *reply);
+static void ngx_http_shard_load_on_verbs(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
 static void ngx_http_shard_load_done(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_load_failed(ngx_http_shard_sync_t *sync,
     const char *why);
@@ -326,13 +328,35 @@ ngx_http_shard_load_done(ngx_http_shard_sync_t *sync)
         return;
     }
 
+    /* a leader that is new must not undo operators' verbs for a tick */
+
+    sync->state = NGX_HTTP_SHARD_SYNC_VERBS;
+
+    ngx_http_shard_sync_ask(sync, "HGETALL", "override", NULL,
+                            ngx_http_shard_load_on_verbs);
+}
+
+
+static void
+ngx_http_shard_load_on_verbs(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (reply == NULL || sync->state != NGX_HTTP_SHARD_SYNC_VERBS) {
+        return;
+    }
+
     sync->state = NGX_HTTP_SHARD_SYNC_FOLLOW;
     sync->behind_since = 0;
     sync->told = 0;
-
-    /* overrides are asked for again before the first publication shows */
-
+    sync->refused = 0;
     sync->override_hash = 0;
+
+    if (reply->type == REDIS_REPLY_ARRAY) {
+        ngx_http_shard_override(sync, reply);
+    }
 
     ngx_http_shard_sync_publish(sync);
 

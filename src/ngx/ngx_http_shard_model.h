@@ -129,7 +129,7 @@ void ngx_http_shard_err(char *err, const char *fmt, ...);
 ngx_int_t ngx_http_shard_publish(ngx_http_shard_model_t *m,
     ngx_uint_t as_leader);
 
-/* _state: last good table on disk, temporary file and rename */
+/* _state: last good table on disk, temporary file and rename; log NULL: silent */
 
 ngx_int_t ngx_http_shard_state_write(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_model_t *m, ngx_log_t *log);

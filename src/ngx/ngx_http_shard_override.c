@@ -16,6 +16,8 @@ static ngx_int_t ngx_http_shard_override_one(ngx_http_shard_sync_t *sync,
     redisReply *field, redisReply *value, ngx_http_shard_verb_t *verb);
 static void ngx_http_shard_override_ignore(ngx_http_shard_sync_t *sync,
     shard_id_t id, const char *reason);
+static uint64_t ngx_http_shard_override_told(
+    ngx_http_shard_ignored_t *ignored);
 static void ngx_http_shard_override_dirty(ngx_http_shard_sync_t *sync);
 static int ngx_libc_cdecl ngx_http_shard_override_by_id(const void *one,
     const void *two);
@@ -89,6 +91,12 @@ ngx_http_shard_override(ngx_http_shard_sync_t *sync, redisReply *reply)
 
     sync->override_hash = sum;
     sync->override_until = 0;
+
+    for (sync->ntold = 0; sync->ntold < sync->nignored; sync->ntold++) {
+        sync->ignored_told[sync->ntold] =
+               ngx_http_shard_override_told(&sync->ignored[sync->ntold]);
+    }
+
     sync->nignored = 0;
 
     ngx_http_shard_override_dirty(sync);
@@ -211,9 +219,9 @@ static void
 ngx_http_shard_override_ignore(ngx_http_shard_sync_t *sync, shard_id_t id,
     const char *reason)
 {
+    uint64_t                   sum;
+    ngx_uint_t                 i;
     ngx_http_shard_ignored_t  *ignored;
-
-    ngx_http_shard_add(sync->keyspace->sh->totals.rejected_updates, 1);
 
     if (sync->nignored == NGX_HTTP_SHARD_IGNORED_MAX) {
         return;
@@ -223,9 +231,29 @@ ngx_http_shard_override_ignore(ngx_http_shard_sync_t *sync, shard_id_t id,
     ignored->id = id;
     (void) snprintf(ignored->reason, sizeof(ignored->reason), "%s", reason);
 
+    sum = ngx_http_shard_override_told(ignored);
+
+    for (i = 0; i < sync->ntold; i++) {
+        if (sync->ignored_told[i] == sum) {
+            return;
+        }
+    }
+
+    ngx_http_shard_add(sync->keyspace->sh->totals.rejected_updates, 1);
+
     ngx_log_error(NGX_LOG_ERR, sync->log, 0,
                   "keyspace \"%V\": override of shard %uD ignored: %s",
                   &sync->keyspace->name, id, ignored->reason);
+}
+
+
+/* each is counted and logged once, whatever else in the hash changes */
+
+static uint64_t
+ngx_http_shard_override_told(ngx_http_shard_ignored_t *ignored)
+{
+    return shard_key_position(ignored->reason, ngx_strlen(ignored->reason))
+           + ignored->id;
 }
 
 

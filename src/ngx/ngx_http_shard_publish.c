@@ -50,21 +50,35 @@ static void
 ngx_http_shard_apply_verb(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
     ngx_http_shard_verb_t *verb, shard_route_t *route)
 {
+    uint16_t    node[2];
+    ngx_uint_t  i;
+
+    for (i = 0; i < 2; i++) {
+        node[i] = SHARD_NODE_NONE;
+
+        if (verb->verb.node[i][0]) {
+            node[i] = ngx_http_shard_model_node_number(m, verb->verb.node[i]);
+
+            /* removed since: as if the verb were not there */
+
+            if (node[i] == SHARD_NODE_NONE) {
+                return;
+            }
+        }
+    }
+
     switch (verb->verb.verb) {
 
     case SHARD_OVERRIDE_PIN:
         route->phase = SHARD_STEADY;
         route->target = SHARD_NODE_NONE;
-        route->primary = ngx_http_shard_model_node_number(m,
-                                                          verb->verb.node[0]);
+        route->primary = node[0];
         break;
 
     case SHARD_OVERRIDE_SPLIT:
         route->phase = SHARD_SHIFTING;
-        route->primary = ngx_http_shard_model_node_number(m,
-                                                          verb->verb.node[0]);
-        route->target = ngx_http_shard_model_node_number(m,
-                                                         verb->verb.node[1]);
+        route->primary = node[0];
+        route->target = node[1];
         route->shift_bp = verb->verb.second_bp;
         route->migration_lo = e->id;
         route->migration_hi = 0x53504c54;

@@ -313,8 +313,12 @@ ngx_http_shard_state_write(ngx_http_shard_keyspace_t *ks,
     fd = ngx_open_file(temp, NGX_FILE_WRONLY, NGX_FILE_TRUNCATE, 0600);
 
     if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                      ngx_open_file_n " \"%s\" failed", temp);
+        if (log) {
+            ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
+                          ngx_open_file_n " \"%s\" failed, the table is not "
+                          "kept on disk", temp);
+        }
+
         ngx_free(b.start);
         return NGX_ERROR;
     }
@@ -323,8 +327,11 @@ ngx_http_shard_state_write(ngx_http_shard_keyspace_t *ks,
         || fsync(fd) == -1
         || ngx_rename_file(temp, ks->state_file.data) == NGX_FILE_ERROR)
     {
-        ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                      "writing state file \"%s\" failed", temp);
+        if (log) {
+            ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
+                          "writing state file \"%s\" failed", temp);
+        }
+
         (void) ngx_delete_file(temp);
         rc = NGX_ERROR;
     }

@@ -2,6 +2,7 @@
 #include "ngx_http_shard_sync.h"
 
 
+static void ngx_http_shard_sync_state(ngx_http_shard_sync_t *sync);
 static ngx_int_t ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks);
 static void ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_sync_poll(ngx_http_shard_sync_t *sync);
@@ -33,9 +34,17 @@ ngx_http_shard_tick_handler(ngx_event_t *ev)
     ks = zone->data;
     next = NGX_HTTP_SHARD_TICK;
 
-    if (ngx_exiting || ngx_quit || ngx_terminate) {
+    /* parked requests of an old worker need somebody who sees their release:
+     * after a reload with another size there are only old workers for that */
+
+    if (ngx_terminate || (ngx_exiting && ks->nparked == 0)) {
         ngx_http_shard_sync_stop(ks);
         return;
+    }
+
+    if (ngx_exiting && !ks->leaving) {
+        ks->leaving = 1;
+        ngx_http_shard_sync_stop(ks);
     }
 
     if (ngx_http_shard_lead(ks) == NGX_OK) {
@@ -134,8 +143,10 @@ ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
         ngx_del_timer(&sync->barrier);
     }
 
-    if (ks->state_file.len && sync->state >= NGX_HTTP_SHARD_SYNC_FOLLOW) {
-        (void) ngx_http_shard_state_write(ks, sync->model, sync->log);
+    if (sync->state == NGX_HTTP_SHARD_SYNC_FOLLOW
+        && ngx_http_shard_leading(ks))
+    {
+        ngx_http_shard_sync_state(sync);
     }
 
     ngx_http_shard_redis_close(&sync->follow, NULL);
@@ -191,16 +202,47 @@ ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync)
         ngx_http_shard_flush(sync);
     }
 
-    if (sync->keyspace->state_file.len
-        && sync->state == NGX_HTTP_SHARD_SYNC_FOLLOW
-        && sync->state_version != sync->model->version
-        && (ngx_msec_int_t) (now - sync->state_at) >= 1000)
+    if (sync->state == NGX_HTTP_SHARD_SYNC_FOLLOW
+        && (ngx_msec_int_t) (now - sync->state_at) >= 0)
     {
-        sync->state_at = now;
-        sync->state_version = sync->model->version;
-        (void) ngx_http_shard_state_write(sync->keyspace, sync->model,
-                                          sync->log);
+        ngx_http_shard_sync_state(sync);
     }
+
+    ngx_http_shard_sync_poke(sync->keyspace);
+}
+
+
+/* at most a fiftieth of the time goes into it: this worker serves, too */
+
+static void
+ngx_http_shard_sync_state(ngx_http_shard_sync_t *sync)
+{
+    ngx_msec_t                  begin;
+    ngx_log_t                  *log;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = sync->keyspace;
+
+    if (ks->state_file.len == 0
+        || sync->state_version == sync->model->version)
+    {
+        return;
+    }
+
+    ngx_time_update();
+    begin = ngx_current_msec;
+
+    /* a directory that is not writable is told of once */
+
+    log = sync->state_failed ? NULL : sync->log;
+
+    sync->state_failed = ngx_http_shard_state_write(ks, sync->model, log)
+                         != NGX_OK;
+    sync->state_version = sync->model->version;
+
+    ngx_time_update();
+    sync->state_at = ngx_current_msec + 1000
+                     + 50 * (ngx_current_msec - begin);
 }
 
 
@@ -228,7 +270,7 @@ ngx_http_shard_sync_command(ngx_http_shard_sync_t *sync,
 }
 
 
-static void
+void
 ngx_http_shard_sync_ask(ngx_http_shard_sync_t *sync, const char *command,
     const char *suffix, const char *field, ngx_http_shard_reply_pt handler)
 {
@@ -300,7 +342,9 @@ ngx_http_shard_sync_on_version(ngx_http_shard_redis_t *redis,
 
     ngx_http_shard_sync_contact(sync);
 
-    if (sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
+    if (sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW
+        || reply->type == REDIS_REPLY_ERROR)
+    {
         return;
     }
 
@@ -396,15 +440,23 @@ ngx_http_shard_sync_on_refresh(ngx_http_shard_redis_t *redis,
 void
 ngx_http_shard_sync_publish(ngx_http_shard_sync_t *sync)
 {
+    ngx_uint_t                  structure;
     ngx_http_shard_keyspace_t  *ks;
 
     ks = sync->keyspace;
+    structure = sync->model->structure;
 
     if (ngx_http_shard_publish(sync->model, 1) != NGX_OK) {
 
         /* slept through the lease: the tick notices and stops this */
 
         return;
+    }
+
+    /* verbs that named what was not there, or is not there any more */
+
+    if (structure) {
+        sync->override_hash = 0;
     }
 
     ngx_http_shard_sync_contact(sync);
@@ -422,7 +474,18 @@ void
 ngx_http_shard_sync_reject(ngx_http_shard_sync_t *sync, const char *what,
     const char *why)
 {
+    uint64_t  sum;
+
     ngx_http_shard_add(sync->keyspace->sh->totals.rejected_updates, 1);
+
+    sum = shard_key_position(what, ngx_strlen(what))
+          ^ shard_key_position(why, ngx_strlen(why)) << 1;
+
+    if (sum == sync->refused) {
+        return;
+    }
+
+    sync->refused = sum;
 
     ngx_log_error(NGX_LOG_ERR, sync->log, 0,
                   "keyspace \"%V\": %s refused: %s; the table stays as it was",
@@ -480,7 +543,7 @@ ngx_http_shard_sync_closed(ngx_http_shard_redis_t *redis)
 
     sync = redis->data;
 
-    if (sync->keyspace->sync == NULL && sync->model->version) {
+    if (sync->keyspace->sync == NULL) {
         return;
     }
 

@@ -33,6 +33,7 @@ typedef enum {
     NGX_HTTP_SHARD_SYNC_NODES,
     NGX_HTTP_SHARD_SYNC_TABLE,
     NGX_HTTP_SHARD_SYNC_LOG,                     /* changes during the load */
+    NGX_HTTP_SHARD_SYNC_VERBS,                   /* overrides, then publish */
     NGX_HTTP_SHARD_SYNC_FOLLOW
 } ngx_http_shard_sync_state_e;
 
@@ -55,6 +56,7 @@ struct ngx_http_shard_sync_s {
     ngx_msec_t                    follow_retry_at;
     ngx_uint_t                    failures;      /* in a row */
     ngx_uint_t                    told;          /* failure logged */
+    uint64_t                      refused;       /* last reason logged, hash */
 
     ngx_http_shard_sync_state_e   state;
     uint64_t                      load_version;
@@ -67,6 +69,8 @@ struct ngx_http_shard_sync_s {
     uint64_t                      override_until;/* next "until", ms, 0 none */
     ngx_uint_t                    nignored;
     ngx_http_shard_ignored_t      ignored[NGX_HTTP_SHARD_IGNORED_MAX];
+    ngx_uint_t                    ntold;         /* of those before */
+    uint64_t                      ignored_told[NGX_HTTP_SHARD_IGNORED_MAX];
 
     ngx_atomic_uint_t             refresh_asked; /* tickets an answer covers */
     ngx_uint_t                    refreshing;
@@ -78,6 +82,7 @@ struct ngx_http_shard_sync_s {
     ngx_msec_t                    flushed_at;
     ngx_msec_t                    state_at;
     uint64_t                      state_version; /* on disk */
+    ngx_uint_t                    state_failed;  /* and logged */
     u_char                       *entry;         /* metrics not acknowledged */
     size_t                        entry_len;
     size_t                        entry_size;
@@ -95,6 +100,10 @@ size_t ngx_http_shard_sync_key(ngx_http_shard_sync_t *sync,
 ngx_int_t ngx_http_shard_sync_command(ngx_http_shard_sync_t *sync,
     ngx_http_shard_reply_pt handler, int argc, const char **argv,
     const size_t *lens);
+
+void ngx_http_shard_sync_ask(ngx_http_shard_sync_t *sync,
+    const char *command, const char *suffix, const char *field,
+    ngx_http_shard_reply_pt handler);
 
 /* an update refused: counted, told once per reason */
 

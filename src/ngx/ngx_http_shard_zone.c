@@ -539,11 +539,15 @@ ngx_int_t
 ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks)
 {
     ngx_int_t             rc;
+    ngx_msec_t            grace;
     ngx_atomic_uint_t     pid;
     ngx_http_shard_sh_t  *sh;
 
     sh = ks->sh;
     rc = NGX_DECLINED;
+
+    /* a worker that ends leads only where nobody else does */
+    grace = ngx_exiting ? NGX_HTTP_SHARD_LEASE : 0;
 
     ngx_shmtx_lock(&ks->shpool->mutex);
 
@@ -552,8 +556,13 @@ ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks)
     if (pid == (ngx_atomic_uint_t) ngx_pid) {
         rc = NGX_OK;
 
-    } else if (pid == 0 || !ngx_http_shard_alive(pid)
-               || (ngx_msec_int_t) (ngx_current_msec - sh->leader_until) > 0)
+    } else if ((pid == 0 || !ngx_http_shard_alive(pid)) && grace == 0) {
+        sh->leader = ngx_pid;
+        sh->leader_token++;
+        rc = NGX_OK;
+
+    } else if ((ngx_msec_int_t) (ngx_current_msec - sh->leader_until - grace)
+               > 0)
     {
         sh->leader = ngx_pid;
         sh->leader_token++;
