@@ -115,6 +115,7 @@ sub figures {
         migrations_ahead => scalar @ahead,
         overload_seconds_observe => $observe->{overload_seconds} || 0,
         overload_seconds_act => $act->{overload_seconds} || 0,
+        overload_seconds_unavoidable => $act->{unavoidable_seconds} || 0,
         p99_ms_observe => $observe->{load}{latency}{p99_ms},
         p99_ms_act => $act->{load}{latency}{p99_ms},
         hold_p99_ms => $held->{count} ? $held->{p99_ms}
@@ -205,6 +206,9 @@ sub table {
     $text .= $row->('node-seconds above capacity (trace time)',
                     map { sprintf '%d s', $r->{"overload_seconds_$_"} }
                     qw/ observe act /);
+    $text .= $one->('  of which no move can help: a shard above a node',
+                    "$r->{overload_seconds_unavoidable} s")
+        if $r->{overload_seconds_unavoidable};
     $text .= $row->('99 % of requests answered within',
                     map { $ms->($r->{"p99_ms_$_"}) } qw/ observe act /);
     $text .= $one->('moves decided / done / taken back',

@@ -402,6 +402,11 @@ sub judge {
                          + ($at - $self->{day_ms}) / 1000 * $self->{speed};
         $self->{overload_seconds} += DemoTrace::STEP
                                      * grep { $_ > 1 } values %{ $step->{use} };
+
+        # a shard that alone is more than a node carries overloads any
+
+        $self->{unavoidable_seconds} += DemoTrace::STEP
+            * grep { $step->{"shard:$_"} > $full } 0 .. $#owner;
     }
 }
 
