@@ -66,6 +66,8 @@ static const shardd_conf_key_t  migrator_conf_gate[] = {
            "90th percentile, target to source"),
     MS("latency_floor", policy.latency_floor_ms, 0, 60000,
        "a target as fast as this is good whatever the source does"),
+    MS("down_after", policy.down_after_ms, 100, 600000,
+       "a node without an answer, from copy to shift, ends the move"),
     END
 };
 
@@ -154,6 +156,7 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->max_errors_bp = 500;
     policy->max_latency_ratio = 3;
     policy->latency_floor_ms = 50;
+    policy->down_after_ms = 5000;
     policy->shift_step_bp = 100;
     policy->shift_interval_ms = 1000;
     policy->shift_back_ms = 50;

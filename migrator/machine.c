@@ -130,6 +130,7 @@ migrator_take(migrator_t *m, migrator_result_e result)
 
     case MIGRATOR_WAIT:
         m->backoff_ms = 0;
+        m->down_ms = 0;
 
         if (m->wait_ms) {
             m->io->sleep_ms(m->io->data, m->wait_ms);
@@ -217,8 +218,9 @@ migrator_fresh_phase(migrator_t *m)
     m->windows_bad = 0;
     m->back_bp = 0;
     m->nrequired = 0;
-    m->samples[0].n = m->samples[0].errors = 0;
-    m->samples[1].n = m->samples[1].errors = 0;
+    m->down_ms = 0;
+
+    memset(m->samples, 0, sizeof(m->samples));
 }
 
 

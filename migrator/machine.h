@@ -43,6 +43,7 @@ typedef struct {
     long               max_errors_bp;
     double             max_latency_ratio;   /* p90, target to source */
     long               latency_floor_ms;    /* faster than this is good */
+    long               down_after_ms;       /* without an answer */
     long               shift_step_bp;
     long               shift_interval_ms;
     long               shift_back_ms;       /* of a step of the way back */
@@ -73,6 +74,7 @@ typedef enum {
 typedef struct {
     uint32_t           n;
     uint32_t           errors;
+    uint64_t           down_ms;             /* failing since, 0: it is not */
     uint32_t           us[MIGRATOR_PROBES_MAX];
 } migrator_sample_t;
 
@@ -92,6 +94,7 @@ typedef struct {
     uint64_t                  wish_ms;
     uint64_t                  saved_ms;
     uint64_t                  complained_ms;
+    uint64_t                  down_ms;      /* no answer since, 0: none yet */
     long                      wait_ms;
     long                      backoff_ms;
     unsigned                  lost:1;

@@ -19,6 +19,7 @@ static void migrator_trail_add(migrator_state_t *state, const char *name,
 #define NONE  MIGRATOR_PHASE_NONE
 #define BEFORE_HOLD                                                          \
     (MIGRATOR_ABORTS|MIGRATOR_PAUSES|MIGRATOR_LEAVES|MIGRATOR_EXPIRES)
+#define GATED  (BEFORE_HOLD|MIGRATOR_GATED)
 #define IN_HOLD                                                              \
     (MIGRATOR_ABORTS|MIGRATOR_IN_HOLD|MIGRATOR_CUTOVER|MIGRATOR_EXPIRES)
 
@@ -45,19 +46,19 @@ static const migrator_phase_t  migrator_phases[MIGRATOR_PHASES] = {
 
     [MIGRATOR_COPY] =
         { "copy", MIGRATOR_FORWARD, MIGRATOR_STEP_COPY, 3600000,
-          MIGRATOR_CATCH_UP, NONE, NONE, BEFORE_HOLD },
+          MIGRATOR_CATCH_UP, NONE, NONE, GATED },
 
     [MIGRATOR_CATCH_UP] =
         { "catch-up", MIGRATOR_FORWARD, MIGRATOR_STEP_CATCH_UP, 900000,
-          MIGRATOR_WARM_UP, NONE, MIGRATOR_COPY, BEFORE_HOLD },
+          MIGRATOR_WARM_UP, NONE, MIGRATOR_COPY, GATED },
 
     [MIGRATOR_WARM_UP] =
         { "warm-up", MIGRATOR_FORWARD, MIGRATOR_STEP_WARM_UP, 60000,
-          MIGRATOR_SHIFT, MIGRATOR_SHIFT, MIGRATOR_COPY, BEFORE_HOLD },
+          MIGRATOR_SHIFT, MIGRATOR_SHIFT, MIGRATOR_COPY, GATED },
 
     [MIGRATOR_SHIFT] =
         { "shift", MIGRATOR_FORWARD, MIGRATOR_STEP_SHIFT, 3600000,
-          MIGRATOR_HOLD, MIGRATOR_COMMIT, NONE, BEFORE_HOLD },
+          MIGRATOR_HOLD, MIGRATOR_COMMIT, NONE, GATED },
 
     [MIGRATOR_HOLD] =
         { "hold", MIGRATOR_FORWARD, MIGRATOR_STEP_HOLD, 0,

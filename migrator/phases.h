@@ -87,6 +87,7 @@ typedef enum {
 #define MIGRATOR_IN_HOLD  0x08      /* bounded by hold_timeout as a whole */
 #define MIGRATOR_CUTOVER  0x10      /* requests wait: short lease, fast polls */
 #define MIGRATOR_EXPIRES  0x20      /* its timeout ends the phase */
+#define MIGRATOR_GATED    0x40      /* and a node down for gate.down_after */
 
 
 typedef struct {

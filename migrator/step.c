@@ -12,6 +12,8 @@
 #include "machine.h"
 
 
+static migrator_result_e migrator_no_answer(migrator_t *m, const char *what,
+    const char *err);
 static int migrator_tick(void *data);
 
 
@@ -69,8 +71,36 @@ migrator_driver_rc(migrator_t *m, int rc, const char *what)
         return migrator_wait(m, 0);
 
     default:
+        return migrator_no_answer(m, what, err);
+    }
+}
+
+
+/*
+ * The phases before the hold have time for a large shard, far more than a
+ * dead node should take.  A step that came further sets the clock back.
+ */
+
+static migrator_result_e
+migrator_no_answer(migrator_t *m, const char *what, const char *err)
+{
+    uint64_t  now;
+
+    now = m->io->now_ms(m->io->data);
+
+    if (m->down_ms == 0) {
+        m->down_ms = now;
+    }
+
+    if (!(migrator_phase(m->state.phase)->flags & MIGRATOR_GATED)
+        || now - m->down_ms < (uint64_t) m->policy->down_after_ms)
+    {
         return migrator_say(m, MIGRATOR_RETRY, "%s: %s", what, err);
     }
+
+    return migrator_say(m, MIGRATOR_FAIL, "gate: no answer for %llu ms: %s: "
+                        "%s", (unsigned long long) (now - m->down_ms), what,
+                        err);
 }
 
 

@@ -169,7 +169,7 @@ static migrator_result_e
 migrator_probe(migrator_t *m, int which)
 {
     int                  rc;
-    uint64_t             us;
+    uint64_t             us, now;
     migrator_limit_t     limit;
     migrator_sample_t   *sample;
     const shard_node_t  *node;
@@ -191,10 +191,22 @@ migrator_probe(migrator_t *m, int which)
     }
 
     if (rc != MIGRATOR_OK) {
+        now = m->io->now_ms(m->io->data);
         sample->errors++;
-        return MIGRATOR_NEXT;
+
+        if (sample->down_ms == 0) {
+            sample->down_ms = now;
+        }
+
+        return now - sample->down_ms < (uint64_t) m->policy->down_after_ms
+               ? MIGRATOR_NEXT
+               : migrator_say(m, MIGRATOR_FAIL, "gate: no probe of %s "
+                              "answered for %llu ms: %s", node->name,
+                              (unsigned long long) (now - sample->down_ms),
+                              m->driver->err(m->driver_data));
     }
 
+    sample->down_ms = 0;
     sample->us[sample->n++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t) us;
 
     return MIGRATOR_NEXT;

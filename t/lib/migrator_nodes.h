@@ -298,6 +298,12 @@ world_probe(void *data, const shard_node_t *node, shard_id_t shard,
 
     *latency_us = 100 + world_find(a, node)->slow_us;
 
+    if (a->world->mute && a->world->stored.phase == MIGRATOR_WARM_UP
+        && world_find(a, node) == &a->world->node[1])
+    {
+        return MIGRATOR_DOWN;
+    }
+
     return world_reach(a, node);
 }
 

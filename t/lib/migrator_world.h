@@ -116,6 +116,7 @@ struct world_s {
     int                none_late;       /* an old request to forget the data */
     int                wish_at;         /* phase at which it is wished */
     int                down_at;         /* phase at which n2 goes down */
+    int                mute;            /* n2 fails the probes of warm-up */
     int                commits;
     int                shift_max;
     int                shift_backwards;

@@ -248,6 +248,13 @@ static void back_stuck(world_t *w) { w->router_stuck = 1; }
 static void back_slow(world_t *w) { w->node[1].slow_us = 900000; }
 static void back_down_copy(world_t *w) { w->down_at = MIGRATOR_COPY; }
 static void back_down_warm(world_t *w) { w->down_at = MIGRATOR_WARM_UP; }
+static void back_down_probes(world_t *w)
+{
+    w->mute = 1;
+    w->policy.max_errors_bp = SHARD_BP_ALL;
+    w->policy.probes = MIGRATOR_PROBES_MAX;
+    w->policy.probe_interval_ms = 100;
+}
 static void back_down_sync(world_t *w) { w->down_at = MIGRATOR_FINAL_SYNC; }
 static void back_wish(world_t *w) { w->wish_at = MIGRATOR_CATCH_UP; }
 static void back_commit(world_t *w) { w->commit_bad = 1; }
@@ -361,10 +368,12 @@ main(void)
 
     test_rollback("undrained router", back_stuck, "requests in flight", 1);
     test_rollback("slow target", back_slow, "gate: n2 answers in", 1);
-    test_rollback("target dies in copy", back_down_copy, "copy: not within",
-                  1);
+    test_rollback("target dies in copy", back_down_copy,
+                  "copy: gate: no answer for 5", 1);
     test_rollback("target dies in warm-up", back_down_warm,
-                  "warm-up: not within", 1);
+                  "warm-up: gate: no answer for 5", 1);
+    test_rollback("no probe answers", back_down_probes,
+                  "warm-up: gate: no probe of n2 answered for 5", 1);
     test_rollback("target dies in final-sync", back_down_sync,
                   "final-sync: not within", 2);
     test_rollback("an operator's wish", back_wish, "an operator wished", 1);
