@@ -5,6 +5,7 @@
 
 
 #define MAX  300
+#define NQ   5
 
 
 static int compare(const void *one, const void *two);
@@ -13,17 +14,15 @@ static double plain_weighted(const predictor_weighted_t *v, uint32_t n,
     double q);
 
 
-static const double  qs[] = { 0.001, 0.1, 0.5, 0.77, 0.999 };
+static const double          qs[NQ] = { 0.001, 0.1, 0.5, 0.77, 0.999 };
+static double                values[MAX];
+static predictor_weighted_t  shares[MAX];
 
 
-int
-main(void)
+static void
+small(void)
 {
-    int                    plain, middle, weighted;
-    double                 v[MAX], copy[MAX], got[5], sum, seen;
-    uint32_t               i, n, round, kinds;
-    uint64_t               seed;
-    predictor_weighted_t   w[MAX], wcopy[MAX];
+    double                 got[3];
     double                 four[] = { 4, 1, 3, 2 };
     predictor_weighted_t   two[] = { { 10, 3 }, { 0, 1 } };
 
@@ -34,76 +33,126 @@ main(void)
     tap_is_dbl(got[0], 0, 0, "below the first share: the first value");
     tap_is_dbl(got[1], 0, 1e-12, "at the first share");
     tap_is_dbl(got[2], 5, 1e-12, "half-way between two shares");
+}
+
+
+/* as many kinds of values as make none, some or most of them equal */
+
+static void
+fill(uint64_t *seed, uint32_t round, uint32_t n)
+{
+    uint32_t  i, kinds;
+
+    kinds = 1 + (uint32_t) (tap_random(seed) % 400);
+
+    for (i = 0; i < n; i++) {
+        values[i] = (double) (tap_random(seed) % kinds) - 5;
+        values[i] = round % 5 ? values[i] : (double) (i / kinds);
+        shares[i].value = values[i];
+        shares[i].weight = 1e-3 + (double) (tap_random(seed) % 1000);
+    }
+}
+
+
+static int
+weighted_round(uint32_t n)
+{
+    int                           same;
+    double                        got[NQ];
+    uint32_t                      i;
+    static predictor_weighted_t   sorted[MAX];
+
+    /* distinct values: among equal ones any order of weights is right */
+
+    for (i = 0; i < n; i++) {
+        shares[i].value += i * 1e-4;
+    }
+
+    memcpy(sorted, shares, n * sizeof(predictor_weighted_t));
+    qsort(sorted, n, sizeof(predictor_weighted_t), compare);
+    predictor_weighted_quantiles(shares, n, qs, NQ, got);
+
+    for (i = 0, same = 1; i < NQ; i++) {
+        same &= fabs(got[i] - plain_weighted(sorted, n, qs[i])) < 1e-9;
+    }
+
+    return same;
+}
+
+
+static void
+random_arrays(void)
+{
+    int            plain, middle, weighted;
+    double         got[NQ];
+    uint32_t       i, n, round;
+    uint64_t       seed;
+    static double  sorted[MAX];
 
     seed = tap_seed(20261121);
     plain = middle = weighted = 1;
 
     for (round = 0; round < 2000; round++) {
         n = 1 + (uint32_t) (tap_random(&seed) % MAX);
-        kinds = 1 + (uint32_t) (tap_random(&seed) % 400);
 
-        for (i = 0; i < n; i++) {
-            v[i] = (double) (tap_random(&seed) % kinds) - 5;
-            v[i] = round % 5 ? v[i] : (double) (i / kinds);
-            copy[i] = v[i];
-            w[i].value = v[i];
-            w[i].weight = 1e-3 + (double) (tap_random(&seed) % 1000);
-            wcopy[i] = w[i];
+        fill(&seed, round, n);
+        memcpy(sorted, values, n * sizeof(double));
+        qsort(sorted, n, sizeof(double), compare);
+
+        predictor_quantiles(values, n, qs, NQ, got);
+
+        for (i = 0; i < NQ; i++) {
+            plain &= fabs(got[i] - plain_quantile(sorted, n, qs[i])) < 1e-9;
         }
 
-        qsort(copy, n, sizeof(double), compare);
-        qsort(wcopy, n, sizeof(predictor_weighted_t), compare);
-
-        predictor_quantiles(v, n, qs, 5, got);
-
-        for (i = 0; i < 5; i++) {
-            plain &= fabs(got[i] - plain_quantile(copy, n, qs[i])) < 1e-9;
-        }
-
-        middle &= fabs(predictor_median(v, n)
-                       - plain_quantile(copy, n, 0.5)) < 1e-9;
-
-        /* distinct values: among equal ones any order of weights is right */
+        middle &= fabs(predictor_median(values, n)
+                       - plain_quantile(sorted, n, 0.5)) < 1e-9;
 
         if (round % 2) {
-            for (i = 0; i < n; i++) {
-                w[i].value += i * 1e-4;
-            }
-
-            memcpy(wcopy, w, n * sizeof(predictor_weighted_t));
-            qsort(wcopy, n, sizeof(predictor_weighted_t), compare);
-            predictor_weighted_quantiles(w, n, qs, 5, got);
-
-            for (i = 0; i < 5; i++) {
-                weighted &= fabs(got[i] - plain_weighted(wcopy, n, qs[i]))
-                            < 1e-9;
-            }
+            weighted &= weighted_round(n);
         }
     }
 
     tap_ok(plain, "2000 random arrays: quantiles as by sorting");
     tap_ok(middle, "2000 random arrays: medians as by sorting");
     tap_ok(weighted, "1000 random arrays: weighted quantiles as by sorting");
+}
 
-    /* an order that makes median-of-three quicksort quadratic is not slow */
+
+/* an order that makes median-of-three quicksort quadratic is not slow */
+
+static void
+organ_pipe(void)
+{
+    double    got[1], sum, seen;
+    uint32_t  i;
 
     sum = 0;
 
     for (i = 0; i < MAX; i++) {
-        w[i].value = i % 2 ? MAX - i : i;
-        w[i].weight = 1;
-        sum += w[i].value;
+        shares[i].value = i % 2 ? MAX - i : i;
+        shares[i].weight = 1;
+        sum += shares[i].value;
     }
 
-    predictor_weighted_quantiles(w, MAX, qs, 1, got);
-    seen = w[0].value;
+    predictor_weighted_quantiles(shares, MAX, qs, 1, got);
+    seen = shares[0].value;
 
-    for (i = 1; i < MAX && w[i - 1].value <= w[i].value; i++) {
-        seen += w[i].value;
+    for (i = 1; i < MAX && shares[i - 1].value <= shares[i].value; i++) {
+        seen += shares[i].value;
     }
 
     tap_is_int(i, MAX, "an organ-pipe order is sorted");
     tap_is_dbl(seen, sum, 1e-9, "nothing is lost on the way");
+}
+
+
+int
+main(void)
+{
+    small();
+    random_arrays();
+    organ_pipe();
 
     return tap_done();
 }
