@@ -131,17 +131,17 @@ shardd_redis_multi(shardd_redis_t *r, const shardd_redis_cmd_t *cmds,
     size_t n)
 {
     size_t       i;
-    redisReply  *reply;
+    redisReply  *reply, *refused;
 
     if (shardd_redis_connect(r) != 0) {
         return NULL;
     }
 
+    refused = NULL;
     redisAppendCommand(r->ctx, "MULTI");
 
     for (i = 0; i < n; i++) {
-        redisAppendCommandArgv(r->ctx, cmds[i].argc,
-                               (const char **) cmds[i].argv, NULL);
+        redisAppendCommandArgv(r->ctx, cmds[i].argc, cmds[i].argv, NULL);
     }
 
     redisAppendCommand(r->ctx, "EXEC");
@@ -149,12 +149,21 @@ shardd_redis_multi(shardd_redis_t *r, const shardd_redis_cmd_t *cmds,
     for (i = 0; i < n + 2; i++) {
         if (redisGetReply(r->ctx, (void **) &reply) != REDIS_OK) {
             shardd_redis_failed(r);
+            freeReplyObject(refused);
             return NULL;
         }
 
-        if (i < n + 1) {
+        if (i < n + 1 && reply->type == REDIS_REPLY_ERROR && !refused) {
+            refused = reply;
+
+        } else if (i < n + 1) {
             freeReplyObject(reply);
         }
+    }
+
+    if (refused) {
+        freeReplyObject(reply);
+        return refused;
     }
 
     return reply;

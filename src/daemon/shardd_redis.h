@@ -56,11 +56,12 @@ redisReply *shardd_redis_argv(shardd_redis_t *r, int argc, const char **argv,
 redisReply *shardd_redis_block(shardd_redis_t *r, long block_ms, int argc,
     const char **argv);
 
-/* MULTI, commands, EXEC in one round trip; the reply is EXEC's */
+/* MULTI, commands, EXEC in one round trip; the reply is EXEC's, or that of the
+ * first command that was not queued: EXEC then says only that one was not */
 
 typedef struct {
-    int          argc;
-    const char  *argv[6];
+    int           argc;
+    const char  **argv;
 } shardd_redis_cmd_t;
 
 redisReply *shardd_redis_multi(shardd_redis_t *r,

@@ -157,7 +157,7 @@ int shardd_hash_load(shardd_store_t *s, const char *key,
     shardd_entry_t *out);
 int shardd_hash_get(shardd_store_t *s, const char *key, const char *field,
     char **value);
-/* value NULL deletes */
+/* value NULL deletes; all fields in one step */
 int shardd_hash_put(shardd_store_t *s, const char *key,
     const shardd_field_t *fields, size_t n);
 

@@ -10,6 +10,8 @@
 #include "shardd_store_redis.h"
 
 
+static int shardd_hash_change(shardd_store_t *s,
+    const shardd_redis_cmd_t *set, const shardd_redis_cmd_t *del);
 static int shardd_migration_id(shardd_store_t *s, const char *id);
 
 
@@ -82,51 +84,80 @@ int
 shardd_hash_put(shardd_store_t *s, const char *key,
     const shardd_field_t *fields, size_t n)
 {
-    int           rc;
-    char          full[SHARDD_KEY_SIZE];
-    size_t        i, sets, dels;
-    redisReply   *reply;
-    const char  **argv, **del;
+    int                  rc;
+    char                 full[SHARDD_KEY_SIZE];
+    size_t               i;
+    const char         **argv;
+    shardd_redis_cmd_t   set, del;
 
     argv = malloc((n * 3 + 4) * sizeof(char *));
     if (argv == NULL) {
         return shardd_store_fail(s, SHARDD_BAD, "no memory");
     }
 
-    del = argv + n * 2 + 2;
-    sets = dels = 0;
-    argv[0] = "HSET";
-    del[0] = "HDEL";
-    argv[1] = del[1] = shardd_store_key(s, full, "%.128s", key);
+    set.argv = argv;
+    del.argv = argv + n * 2 + 2;
+    set.argc = del.argc = 2;
+
+    set.argv[0] = "HSET";
+    del.argv[0] = "HDEL";
+    set.argv[1] = del.argv[1] = shardd_store_key(s, full, "%.128s", key);
 
     for (i = 0; i < n; i++) {
         if (fields[i].value) {
-            argv[2 + sets++] = fields[i].name;
-            argv[2 + sets++] = fields[i].value;
+            set.argv[set.argc++] = fields[i].name;
+            set.argv[set.argc++] = fields[i].value;
         } else {
-            del[2 + dels++] = fields[i].name;
+            del.argv[del.argc++] = fields[i].name;
         }
     }
 
-    rc = SHARDD_OK;
-
-    if (sets) {
-        reply = shardd_store_argv(s, &rc, (int) sets + 2, argv, NULL);
-
-        if (reply) {
-            freeReplyObject(reply);
-        }
-    }
-
-    if (dels && rc == SHARDD_OK) {
-        reply = shardd_store_argv(s, &rc, (int) dels + 2, del, NULL);
-
-        if (reply) {
-            freeReplyObject(reply);
-        }
-    }
+    rc = shardd_hash_change(s, &set, &del);
 
     free(argv);
+
+    return rc;
+}
+
+
+static int
+shardd_hash_change(shardd_store_t *s, const shardd_redis_cmd_t *set,
+    const shardd_redis_cmd_t *del)
+{
+    int                        rc;
+    size_t                     i;
+    redisReply                *reply;
+    const shardd_redis_cmd_t  *only;
+    const shardd_redis_cmd_t   both[] = { *set, *del };
+
+    if (set->argc == 2 && del->argc == 2) {
+        return SHARDD_OK;
+    }
+
+    if (set->argc == 2 || del->argc == 2) {
+        only = del->argc == 2 ? set : del;
+        reply = shardd_store_argv(s, &rc, only->argc, only->argv, NULL);
+
+    } else {
+        reply = shardd_store_checked(s, shardd_redis_multi(&s->redis, both,
+                                                           2), &rc);
+    }
+
+    if (reply == NULL) {
+        return rc;
+    }
+
+    /* a command that fails within EXEC is told inside its answer */
+
+    for (i = 0; i < reply->elements; i++) {
+        if (reply->element[i]->type == REDIS_REPLY_ERROR) {
+            rc = shardd_store_fail(s, SHARDD_BAD, "redis %s: %.300s",
+                                   s->redis.conf.addr,
+                                   reply->element[i]->str);
+        }
+    }
+
+    freeReplyObject(reply);
 
     return rc;
 }

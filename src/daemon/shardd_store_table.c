@@ -37,24 +37,23 @@ shardd_table_load(shardd_store_t *s, shardd_table_t *table)
     char                 meta[SHARDD_KEY_SIZE], shards[SHARDD_KEY_SIZE];
     char                 nodes[SHARDD_KEY_SIZE];
     redisReply          *exec;
-    shardd_redis_cmd_t   cmds[3];
+    const char          *about[5], *all_nodes[2], *all_shards[2];
+
+    shardd_redis_cmd_t   cmds[] = {
+        { 5, about }, { 2, all_nodes }, { 2, all_shards }
+    };
 
     memset(table, 0, sizeof(shardd_table_t));
 
-    cmds[0].argc = 5;
-    cmds[0].argv[0] = "HMGET";
-    cmds[0].argv[1] = shardd_store_key(s, meta, "meta");
-    cmds[0].argv[2] = "version";
-    cmds[0].argv[3] = "kind";
-    cmds[0].argv[4] = "policy";
+    about[0] = "HMGET";
+    about[1] = shardd_store_key(s, meta, "meta");
+    about[2] = "version";
+    about[3] = "kind";
+    about[4] = "policy";
 
-    cmds[1].argc = 2;
-    cmds[1].argv[0] = "HGETALL";
-    cmds[1].argv[1] = shardd_store_key(s, nodes, "nodes");
-
-    cmds[2].argc = 2;
-    cmds[2].argv[0] = "HGETALL";
-    cmds[2].argv[1] = shardd_store_key(s, shards, "table");
+    all_nodes[0] = all_shards[0] = "HGETALL";
+    all_nodes[1] = shardd_store_key(s, nodes, "nodes");
+    all_shards[1] = shardd_store_key(s, shards, "table");
 
     exec = shardd_store_checked(s, shardd_redis_multi(&s->redis, cmds, 3),
                                 &rc);
@@ -430,19 +429,16 @@ shardd_shard_load(shardd_store_t *s, shard_id_t id, shard_record_t *rec,
     char                 meta[SHARDD_KEY_SIZE], table[SHARDD_KEY_SIZE];
     char                 field[16];
     redisReply          *exec, **e, name;
-    shardd_redis_cmd_t   cmds[2];
+    const char          *newest[3], *record[3];
+    shardd_redis_cmd_t   cmds[] = { { 3, newest }, { 3, record } };
 
     snprintf(field, sizeof(field), "%u", (unsigned) id);
 
-    cmds[0].argc = 3;
-    cmds[0].argv[0] = "HGET";
-    cmds[0].argv[1] = shardd_store_key(s, meta, "meta");
-    cmds[0].argv[2] = "version";
-
-    cmds[1].argc = 3;
-    cmds[1].argv[0] = "HGET";
-    cmds[1].argv[1] = shardd_store_key(s, table, "table");
-    cmds[1].argv[2] = field;
+    newest[0] = record[0] = "HGET";
+    newest[1] = shardd_store_key(s, meta, "meta");
+    newest[2] = "version";
+    record[1] = shardd_store_key(s, table, "table");
+    record[2] = field;
 
     exec = shardd_store_checked(s, shardd_redis_multi(&s->redis, cmds, 2),
                                 &rc);

@@ -411,6 +411,19 @@ hashes(void)
 
     tap_is_int(shardd_hash_get(&s, "log", "b", &value), SHARDD_BAD,
                "a key of another type");
+    tap_is_int(shardd_hash_put(&s, "log", f, 1), SHARDD_BAD,
+               "deleted from");
+    tap_is_int(shardd_hash_put(&s, "log", f, 2), SHARDD_BAD,
+               "written and deleted from");
+    tap_ok(strstr(s.err, "WRONGTYPE") != NULL, "%s", s.err);
+    tap_is_int(shardd_hash_put(&s, "zones", f, 0), SHARDD_OK, "nothing");
+
+    run("CONFIG SET %s %s", "maxmemory", "1");
+    tap_is_int(shardd_hash_put(&s, "zones", f, 2), SHARDD_DOWN,
+               "refused for now");
+    tap_ok(strstr(s.err, "OOM") != NULL, "%s", s.err);
+    run("CONFIG SET %s %s", "maxmemory", "0");
+    tap_is_int(shardd_hash_put(&s, "zones", f, 2), SHARDD_OK, "then done");
 }
 
 
