@@ -27,6 +27,8 @@ local OPERATION_S = 86400
 local STREAM_MAXLEN = 100000
 local RECORD_MAX = 4096
 local POLICY_MAX = 65536
+local CAPACITY_MIN = 1e-6
+local CAPACITY_MAX = 1e9
 
 -- unpack() puts at most 8000 values on Lua's stack.  A commit of more
 -- changes than this is not written into the log: it skips one version, and
@@ -286,7 +288,7 @@ end
 
 
 local function standbys_bad(rec, exists)
-    local standbys = rec.standbys or {}
+    local standbys, seen = rec.standbys or {}, {}
 
     if type(standbys) ~= 'table' or #standbys > 3 then
         return 'standbys must be at most 3 names'
@@ -300,6 +302,13 @@ local function standbys_bad(rec, exists)
         if not exists(name) then
             return 'standby ' .. name .. ' is no node'
         end
+
+        if name == rec.primary or seen[name] then
+            return 'standby ' .. name .. ' is '
+                   .. (seen[name] and 'named twice' or 'the primary')
+        end
+
+        seen[name] = true
     end
 end
 
@@ -311,6 +320,10 @@ local function moving_bad(rec, json, exists)
 
     if rec.target ~= nil and not exists(rec.target) then
         return 'target ' .. rec.target .. ' is no node'
+    end
+
+    if rec.target ~= nil and rec.target == rec.primary then
+        return 'target ' .. rec.target .. ' is the primary'
     end
 
     if rec.shift ~= nil and not (is_integer(rec.shift, 10000)
@@ -411,11 +424,11 @@ local function node_bad(name, json)
         return 'zone must be a name'
     end
 
-    if type(rec.capacity) ~= 'number' or not (rec.capacity > 0)
-        or rec.capacity == math.huge
+    if type(rec.capacity) ~= 'number'
+        or not (rec.capacity >= CAPACITY_MIN and rec.capacity <= CAPACITY_MAX)
         or not json:find('"capacity"%s*:%s*%d[%d.eE+-]*%s*[,}]')
     then
-        return 'capacity must be a number above 0'
+        return 'capacity must be a number from 0.000001 to 1e9'
     end
 
     if not STATE[rec.state] then
