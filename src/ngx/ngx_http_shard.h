@@ -125,6 +125,7 @@ typedef struct {
     ngx_atomic_t                leader_until;    /* monotonic ms */
     ngx_atomic_t                leader_token;
     ngx_atomic_t                flush_sequence;
+    ngx_atomic_t                replaced;        /* by a zone of another size */
 
     ngx_atomic_t                workers[NGX_HTTP_SHARD_WORKERS_MAX]; /* pids */
     ngx_atomic_t                before[NGX_HTTP_SHARD_WORKERS_MAX];

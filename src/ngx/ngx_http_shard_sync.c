@@ -42,7 +42,7 @@ ngx_http_shard_tick_handler(ngx_event_t *ev)
         return;
     }
 
-    if (ngx_exiting && !ks->leaving) {
+    if (ngx_exiting && !ks->leaving && !ks->sh->replaced) {
         ks->leaving = 1;
         ngx_http_shard_sync_stop(ks);
     }

@@ -50,6 +50,9 @@ ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data)
         if (ks->sh->magic == NGX_HTTP_SHARD_MAGIC
             && ks->sh->version == NGX_HTTP_SHARD_VERSION)
         {
+            /* by a reload that was refused in the end */
+            ks->sh->replaced = 0;
+
             return NGX_OK;
         }
     }
@@ -305,6 +308,8 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
         to->contact_ms = from->contact_ms;
     }
 
+    from->replaced = 1;
+
     return NGX_OK;
 }
 
@@ -547,7 +552,7 @@ ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks)
     rc = NGX_DECLINED;
 
     /* a worker that ends leads only where nobody else does */
-    grace = ngx_exiting ? NGX_HTTP_SHARD_LEASE : 0;
+    grace = ngx_exiting && !sh->replaced ? NGX_HTTP_SHARD_LEASE : 0;
 
     ngx_shmtx_lock(&ks->shpool->mutex);
 
