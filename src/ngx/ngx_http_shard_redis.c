@@ -243,15 +243,28 @@ ngx_http_shard_redis_cleanup(void *data)
 static void
 ngx_http_shard_redis_read_handler(ngx_event_t *ev)
 {
+    char                     first;
     ngx_connection_t        *c;
     ngx_http_shard_redis_t  *redis;
 
     c = ev->data;
     redis = c->data;
 
-    if (redis->ac) {
-        redisAsyncHandleRead(redis->ac);
+    if (redis->ac == NULL) {
+        return;
     }
+
+    /* hiredis asserts that nobody speaks unasked, but for an error */
+
+    if (redis->ac->replies.head == NULL
+        && (redis->ac->c.flags & REDIS_CONNECTED)
+        && recv(c->fd, &first, 1, MSG_PEEK) == 1 && first != '-')
+    {
+        ngx_http_shard_redis_close(redis, "an answer that nobody asked for");
+        return;
+    }
+
+    redisAsyncHandleRead(redis->ac);
 }
 
 
@@ -503,4 +516,16 @@ ngx_http_shard_redis_on_reply(redisAsyncContext *ac, void *reply, void *data)
     }
 
     handler(redis, reply);
+
+    /* in a callback this only marks the context, see the read handler */
+
+    if (reply && ac->replies.head == NULL
+        && ac->c.reader->pos < ac->c.reader->len)
+    {
+        if (redis->reason == NULL) {
+            redis->reason = "more answers than were asked for";
+        }
+
+        redisAsyncFree(ac);
+    }
 }
