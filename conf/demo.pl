@@ -14,6 +14,7 @@ use warnings;
 use strict;
 
 use Cwd qw/ abs_path /;
+use Fcntl qw/ :flock /;
 use File::Basename qw/ dirname /;
 use File::Path qw/ make_path /;
 use JSON::PP;
@@ -46,6 +47,10 @@ exit(defined $status ? $status : 1);
 
 sub main {
     make_path($dir);
+
+    open(my $lock, '>', "$dir/lock") or die "demo: $dir/lock: $!\n";
+    flock($lock, LOCK_EX | LOCK_NB)
+        or die "demo: another one runs in $dir\n";
 
     my $trace = trace();
     $trace->place(DemoRun::NODES);

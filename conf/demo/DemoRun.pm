@@ -134,6 +134,7 @@ interval: 5m
 horizon: 2h
 grace_real: 200ms
 move_time: 45m
+lead_margin: 30m
 clock:
     speed: $self->{speed}
     real_ms: $self->{day_ms}
