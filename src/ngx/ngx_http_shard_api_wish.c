@@ -13,6 +13,13 @@ typedef struct {
 } ngx_http_shard_wish_t;
 
 
+#define NGX_HTTP_SHARD_ASK_FIELD  128             /* a name, or a number */
+
+
+static ngx_int_t ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
+    const ngx_http_shard_wish_t *wish, uint32_t epoch, const char *from);
+static void ngx_http_shard_ask_field(ngx_http_shard_ask_t *ask,
+    const char *name, const char *fmt, ...);
 static shard_str_t ngx_http_shard_ask_body(ngx_http_shard_ask_t *ask);
 
 
@@ -164,10 +171,7 @@ ngx_http_shard_ask_find(ngx_http_shard_ask_t *ask,
 ngx_int_t
 ngx_http_shard_ask_migration(ngx_http_shard_ask_t *ask)
 {
-    char                   err[SHARD_ERR_SIZE], from[SHARD_NAME_SIZE + 1], *p;
-    u_char                *last;
-    ngx_str_t              id;
-    ngx_time_t            *tp;
+    char                   err[SHARD_ERR_SIZE], from[SHARD_NAME_SIZE + 1];
     shard_json_t           json;
     shard_route_t          route;
     ngx_http_shard_wish_t  wish;
@@ -193,74 +197,83 @@ ngx_http_shard_ask_migration(ngx_http_shard_ask_t *ask)
                                         "such node");
     }
 
+    if (route.flags & SHARD_ROUTE_OVERRIDE) {
+        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_CONFLICT,
+                                        "override",
+                                        "an override is in force, delete it "
+                                        "first");
+    }
+
     if (ngx_strcmp(from, wish.to) == 0) {
         return ngx_http_shard_api_error(&ask->api, NGX_HTTP_CONFLICT,
                                         "already_there",
                                         "the shard is on that node");
     }
 
-    p = ngx_pcalloc(ask->api.request->pool, 512);
+    return ngx_http_shard_ask_decide(ask, &wish, route.epoch, from);
+}
+
+
+static ngx_int_t
+ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
+    const ngx_http_shard_wish_t *wish, uint32_t epoch, const char *from)
+{
+    u_char      *p;
+    ngx_time_t  *tp;
+
+    p = ngx_pnalloc(ask->api.request->pool, 17);
     if (p == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    shard_hex_encode(shard_decision_id(wish.shard, route.epoch, from, wish.to),
-                     p);
-    id.data = (u_char *) p;
-    id.len = 16;
-    ask->id = id;
+    shard_hex_encode(shard_decision_id(wish->shard, epoch, from, wish->to),
+                     (char *) p);
+    ask->id.data = p;
+    ask->id.len = 16;
 
     ngx_http_shard_ask_add(ask, "FCALL");
     ngx_http_shard_ask_add(ask, "shard_decision_add");
     ngx_http_shard_ask_add(ask, "3");
-    ngx_http_shard_ask_add_key(ask, "decision:%", &id);
-    ngx_http_shard_ask_add_key(ask, "decisions", &id);
-    ngx_http_shard_ask_add_key(ask, "migration:%", &id);
+    ngx_http_shard_ask_add_key(ask, "decision:%", &ask->id);
+    ngx_http_shard_ask_add_key(ask, "decisions", &ask->id);
+    ngx_http_shard_ask_add_key(ask, "migration:%", &ask->id);
 
     tp = ngx_timeofday();
 
-    last = (u_char *) p + 32;
-
-    ngx_http_shard_ask_add(ask, "id");
-    ngx_http_shard_ask_add(ask, p);
-    ngx_http_shard_ask_add(ask, "verb");
-    ngx_http_shard_ask_add(ask, "move");
-
-    /* the text is written before its length is taken */
-
-    p = (char *) last;
-    last = ngx_sprintf(last, "%uD%Z", wish.shard);
-    ngx_http_shard_ask_add(ask, "shard");
-    ngx_http_shard_ask_add(ask, p);
-
-    p = (char *) last;
-    last = ngx_sprintf(last, "%s%Z", from);
-    ngx_http_shard_ask_add(ask, "from");
-    ngx_http_shard_ask_add(ask, p);
-
-    p = (char *) last;
-    last = ngx_sprintf(last, "%s%Z", wish.to);
-    ngx_http_shard_ask_add(ask, "to");
-    ngx_http_shard_ask_add(ask, p);
-
-    p = (char *) last;
-    last = ngx_sprintf(last, "%uD%Z", route.epoch);
-    ngx_http_shard_ask_add(ask, "epoch");
-    ngx_http_shard_ask_add(ask, p);
-
-    p = (char *) last;
-    (void) ngx_sprintf(last, "%uL%Z", (uint64_t) tp->sec * 1000 + tp->msec);
-    ngx_http_shard_ask_add(ask, "decided_ms");
-    ngx_http_shard_ask_add(ask, p);
-
-    ngx_http_shard_ask_add(ask, "by");
-    ngx_http_shard_ask_add(ask, "operator:api");
-    ngx_http_shard_ask_add(ask, "mode");
-    ngx_http_shard_ask_add(ask, "act");
-    ngx_http_shard_ask_add(ask, "reason");
-    ngx_http_shard_ask_add(ask, "{\"operator\":\"api\"}");
+    ngx_http_shard_ask_field(ask, "id", "%V", &ask->id);
+    ngx_http_shard_ask_field(ask, "verb", "move");
+    ngx_http_shard_ask_field(ask, "shard", "%uD", wish->shard);
+    ngx_http_shard_ask_field(ask, "from", "%s", from);
+    ngx_http_shard_ask_field(ask, "to", "%s", wish->to);
+    ngx_http_shard_ask_field(ask, "epoch", "%uD", epoch);
+    ngx_http_shard_ask_field(ask, "decided_ms", "%uL",
+                             (uint64_t) tp->sec * 1000 + tp->msec);
+    ngx_http_shard_ask_field(ask, "by", "operator:api");
+    ngx_http_shard_ask_field(ask, "mode", "act");
+    ngx_http_shard_ask_field(ask, "reason", "{\"operator\":\"api\"}");
 
     return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_shard_ask_field(ngx_http_shard_ask_t *ask, const char *name,
+    const char *fmt, ...)
+{
+    u_char   *p;
+    va_list   args;
+
+    p = ngx_pcalloc(ask->api.request->pool, NGX_HTTP_SHARD_ASK_FIELD);
+    if (p == NULL) {
+        return;
+    }
+
+    va_start(args, fmt);
+    (void) ngx_vslprintf(p, p + NGX_HTTP_SHARD_ASK_FIELD - 1, fmt, args);
+    va_end(args);
+
+    ngx_http_shard_ask_add(ask, name);
+    ngx_http_shard_ask_add(ask, (char *) p);
 }
 
 
