@@ -132,7 +132,8 @@ sub fill {
 }
 
 
-# writes until the migration has ended; what was acknowledged must be there
+# writes until the migration has ended, and some more; what was acknowledged
+# must be there
 
 sub write_during {
     my ($shard, $id) = @_;
@@ -142,8 +143,14 @@ sub write_during {
 
     while (time() < $until) {
         my $key = 'w' . ++$n . "-$shard";
-        $acked{$key} = $n if put($shard, $key, $n);
-        last if $n % 20 == 0
+
+        if (put($shard, $key, $n)) {
+            $acked{$key} = $n;
+        } else {
+            sleep 0.002;                # held
+        }
+
+        last if $n % 20 == 0 && keys %acked > 10
             && (migration($id)->{phase} || '') =~ /^(done|rolled-back)$/;
     }
 
@@ -183,7 +190,7 @@ is($status, 0, 'the example configuration is good');
 # a move while it is written
 
 is(fill(0, 300), 300, 'shard 0 has data on n1');
-migrator('m1');
+migrator('m1', conf => "gate:\n  probes: 30\n  probe_interval: 5ms\n");
 
 my $id = decide(0, 'n2');
 my ($acked, $lost) = write_during(0, $id);
@@ -193,7 +200,8 @@ is($m->{phase}, 'done', 'it arrives') or diag explain $m;
 is(join(' ', $m->{trail} =~ /(\S+)@\d+/g),
    'planned claimed check copy catch-up warm-up shift hold drain final-sync '
    . 'verify commit release standby done', 'through every phase');
-ok($acked > 10, "written during the move: $acked");
+ok($acked > 10, "written meanwhile: $acked");
+ok($m->{shipped} > 0, "and shipped behind the copy: $m->{shipped}");
 is($lost, 0, 'none is lost');
 ok($m->{hold_ms} < 1000, "held $m->{hold_ms} ms");
 
