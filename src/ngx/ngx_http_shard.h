@@ -311,9 +311,13 @@ void *ngx_http_shard_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_shard_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 
-/* _zone: the layout, workers' numbers, the leader's lease */
+/* _zone: the layout, and what a reload takes over */
 
 ngx_int_t ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data);
+
+/* _workers: their numbers and rows, the leader's lease */
+
+ngx_uint_t ngx_http_shard_alive(ngx_atomic_uint_t pid);
 ngx_int_t ngx_http_shard_join(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_leave_worker(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_bury(ngx_http_shard_keyspace_t *ks);

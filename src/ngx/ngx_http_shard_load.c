@@ -374,3 +374,26 @@ ngx_http_shard_load_on_verbs(ngx_http_shard_redis_t *redis, redisReply *reply)
         sync->follow_retry_at = ngx_current_msec + 100;
     }
 }
+
+
+void
+ngx_http_shard_sync_reject(ngx_http_shard_sync_t *sync, const char *what,
+    const char *why)
+{
+    uint64_t  sum;
+
+    ngx_http_shard_add(sync->keyspace->sh->totals.rejected_updates, 1);
+
+    sum = shard_key_position(what, ngx_strlen(what))
+          ^ shard_key_position(why, ngx_strlen(why)) << 1;
+
+    if (sum == sync->refused) {
+        return;
+    }
+
+    sync->refused = sum;
+
+    ngx_log_error(NGX_LOG_ERR, sync->log, 0,
+                  "keyspace \"%V\": %s refused: %s; the table stays as it was",
+                  &sync->keyspace->name, what, why);
+}

@@ -470,29 +470,6 @@ ngx_http_shard_sync_publish(ngx_http_shard_sync_t *sync)
 }
 
 
-void
-ngx_http_shard_sync_reject(ngx_http_shard_sync_t *sync, const char *what,
-    const char *why)
-{
-    uint64_t  sum;
-
-    ngx_http_shard_add(sync->keyspace->sh->totals.rejected_updates, 1);
-
-    sum = shard_key_position(what, ngx_strlen(what))
-          ^ shard_key_position(why, ngx_strlen(why)) << 1;
-
-    if (sum == sync->refused) {
-        return;
-    }
-
-    sync->refused = sum;
-
-    ngx_log_error(NGX_LOG_ERR, sync->log, 0,
-                  "keyspace \"%V\": %s refused: %s; the table stays as it was",
-                  &sync->keyspace->name, what, why);
-}
-
-
 static void
 ngx_http_shard_sync_contact(ngx_http_shard_sync_t *sync)
 {

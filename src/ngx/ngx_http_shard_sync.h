@@ -105,16 +105,16 @@ void ngx_http_shard_sync_ask(ngx_http_shard_sync_t *sync,
     const char *command, const char *suffix, const char *field,
     ngx_http_shard_reply_pt handler);
 
-/* an update refused: counted, told once per reason */
-
-void ngx_http_shard_sync_reject(ngx_http_shard_sync_t *sync, const char *what,
-    const char *why);
-
 /* publishes the model; stops the sync when somebody else leads */
 
 void ngx_http_shard_sync_publish(ngx_http_shard_sync_t *sync);
 
 /* _load */
+
+/* an update refused: counted, told once per reason */
+
+void ngx_http_shard_sync_reject(ngx_http_shard_sync_t *sync, const char *what,
+    const char *why);
 
 void ngx_http_shard_load(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_load_again(ngx_http_shard_sync_t *sync, const char *why);

@@ -1,0 +1,310 @@
+
+/*
+ * The workers on a zone: their numbers and rows in it, what they have in
+ * flight, and the leader's lease.
+ */
+
+
+#include "ngx_http_shard.h"
+
+
+static void ngx_http_shard_clear(ngx_http_shard_keyspace_t *ks, ngx_uint_t n);
+
+
+ngx_uint_t
+ngx_http_shard_alive(ngx_atomic_uint_t pid)
+{
+    return pid && (kill((ngx_pid_t) pid, 0) == 0 || ngx_errno != NGX_ESRCH);
+}
+
+
+/*
+ * This worker takes a free number, or one of a worker that died.  The last
+ * row of counters is shared by all whose number is beyond it.
+ */
+
+ngx_int_t
+ngx_http_shard_join(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_uint_t             i;
+    ngx_http_shard_sh_t   *sh;
+
+    sh = ks->sh;
+
+    ngx_http_shard_bury(ks);
+
+    ngx_shmtx_lock(&ks->shpool->mutex);
+
+    for (i = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
+        if (sh->workers[i] == 0) {
+            sh->workers[i] = ngx_pid;
+            break;
+        }
+    }
+
+    ngx_shmtx_unlock(&ks->shpool->mutex);
+
+    if (i == NGX_HTTP_SHARD_WORKERS_MAX) {
+        ngx_log_error(NGX_LOG_EMERG, ngx_cycle->log, 0,
+                      "keyspace \"%V\": more than %d workers at once, wait for "
+                      "old ones to end", &ks->name,
+                      NGX_HTTP_SHARD_WORKERS_MAX);
+        return NGX_ERROR;
+    }
+
+    ks->worker = i;
+    ks->row = ngx_min(i, sh->nworkers - 1);
+    ngx_queue_init(&ks->parked);
+
+    ks->poll.handler = ngx_http_shard_poll_handler;
+    ks->poll.data = ks->zone;
+    ks->poll.log = ngx_cycle->log;
+
+    ks->tick.handler = ngx_http_shard_tick_handler;
+    ks->tick.log = ngx_cycle->log;
+    ks->tick.cancelable = 1;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_shard_leave_worker(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ks->sh;
+
+    if (sh == NULL
+        || sh->workers[ks->worker] != (ngx_atomic_uint_t) ngx_pid)
+    {
+        return;
+    }
+
+    ngx_shmtx_lock(&ks->shpool->mutex);
+    ngx_http_shard_clear(ks, ks->worker);
+    ngx_shmtx_unlock(&ks->shpool->mutex);
+}
+
+
+/* what worker n left, under the lock */
+
+static void
+ngx_http_shard_clear(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
+{
+    ngx_uint_t               i, row, shared;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_queue_t  *q;
+
+    sh = ks->sh;
+    row = ngx_min(n, sh->nworkers - 1);
+    shared = 0;
+
+    /* the last row is cleared by the last that leaves it */
+
+    for (i = row; row == sh->nworkers - 1 && i < NGX_HTTP_SHARD_WORKERS_MAX;
+         i++)
+    {
+        shared |= i != n && sh->workers[i];
+    }
+
+    if (!shared) {
+        ngx_memzero(&sh->inflight[row * sh->nslots],
+                    sh->nslots * sizeof(uint32_t));
+        ngx_memzero(&sh->node_inflight[row * sh->nnodes_max],
+                    sh->nnodes_max * sizeof(uint32_t));
+    }
+
+    for (i = 0; i < NGX_HTTP_SHARD_QUEUES; i++) {
+        q = &sh->queues[i];
+
+        if (q->slot != SHARD_SLOT_NONE) {
+            (void) shard_tickets_purge(&q->tickets, (uint16_t) n);
+        }
+    }
+
+    sh->waiting[n] = 0;
+    ngx_memory_barrier();
+    sh->workers[n] = 0;
+}
+
+
+/*
+ * Gives back what dead workers left: what they had in flight ended with
+ * their connections, their parked requests with their clients'.
+ */
+
+void
+ngx_http_shard_bury(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_uint_t             i;
+    ngx_atomic_uint_t      pid;
+    ngx_http_shard_sh_t   *sh;
+
+    sh = ks->sh;
+
+    for (i = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
+
+        pid = sh->workers[i];
+
+        if (pid == 0 || ngx_http_shard_alive(pid)) {
+            continue;
+        }
+
+        ngx_shmtx_lock(&ks->shpool->mutex);
+
+        if (sh->workers[i] == pid) {
+            ngx_http_shard_clear(ks, i);
+        }
+
+        ngx_shmtx_unlock(&ks->shpool->mutex);
+
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "keyspace \"%V\": worker %uA died, its number is free",
+                      &ks->name, pid);
+    }
+}
+
+
+/*
+ * The lease: taken when nobody has it, its holder is dead, or it ran out;
+ * NGX_OK when this worker leads now.  The token tells a leader that slept
+ * through its lease from the next one: it is compared under the lock by
+ * whoever publishes.
+ */
+
+ngx_int_t
+ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_int_t             rc;
+    ngx_msec_t            grace;
+    ngx_atomic_uint_t     pid;
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ks->sh;
+    rc = NGX_DECLINED;
+
+    /* a worker that ends leads only where nobody else does */
+    grace = ngx_exiting && !sh->replaced ? NGX_HTTP_SHARD_LEASE : 0;
+
+    ngx_shmtx_lock(&ks->shpool->mutex);
+
+    pid = sh->leader;
+
+    if (pid == (ngx_atomic_uint_t) ngx_pid) {
+        rc = NGX_OK;
+
+    } else if ((pid == 0 || !ngx_http_shard_alive(pid)) && grace == 0) {
+        sh->leader = ngx_pid;
+        sh->leader_token++;
+        rc = NGX_OK;
+
+    } else if ((ngx_msec_int_t) (ngx_current_msec - sh->leader_until - grace)
+               > 0)
+    {
+        sh->leader = ngx_pid;
+        sh->leader_token++;
+        rc = NGX_OK;
+    }
+
+    if (rc == NGX_OK) {
+        sh->leader_until = ngx_current_msec + NGX_HTTP_SHARD_LEASE;
+    }
+
+    ngx_shmtx_unlock(&ks->shpool->mutex);
+
+    return rc;
+}
+
+
+void
+ngx_http_shard_abdicate(ngx_http_shard_keyspace_t *ks)
+{
+    (void) ngx_atomic_cmp_set(&ks->sh->leader, ngx_pid, 0);
+}
+
+
+ngx_uint_t
+ngx_http_shard_leading(ngx_http_shard_keyspace_t *ks)
+{
+    return ks->sh->leader == (ngx_atomic_uint_t) ngx_pid;
+}
+
+
+uint32_t
+ngx_http_shard_inflight(ngx_http_shard_keyspace_t *ks, uint32_t slot)
+{
+    uint32_t              n;
+    ngx_uint_t            i;
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ks->sh;
+    n = 0;
+
+    for (i = 0; i < sh->nworkers; i++) {
+        n += __atomic_load_n(&sh->inflight[i * sh->nslots + slot],
+                             __ATOMIC_SEQ_CST);
+    }
+
+    return n;
+}
+
+
+/* parked now, by all workers */
+
+ngx_uint_t
+ngx_http_shard_waiting(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_uint_t  i, n;
+
+    for (i = 0, n = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
+        n += ks->sh->waiting[i];
+    }
+
+    return n;
+}
+
+
+uint32_t
+ngx_http_shard_node_inflight(ngx_http_shard_keyspace_t *ks, ngx_uint_t node)
+{
+    uint32_t              n;
+    ngx_uint_t            i;
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ks->sh;
+    n = 0;
+
+    for (i = 0; i < sh->nworkers; i++) {
+        n += __atomic_load_n(&sh->node_inflight[i * sh->nnodes_max + node],
+                             __ATOMIC_RELAXED);
+    }
+
+    return n;
+}
+
+
+/* whether workers of a zone of another size are still at work */
+
+ngx_uint_t
+ngx_http_shard_old_workers(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_uint_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
+        if (ks->sh->before[i] == 0) {
+            continue;
+        }
+
+        if (ngx_http_shard_alive(ks->sh->before[i])) {
+            n++;
+
+        } else {
+            ks->sh->before[i] = 0;
+        }
+    }
+
+    return n;
+}
