@@ -162,6 +162,7 @@ typedef struct {
     ngx_uint_t                  row;             /* and its row */
     ngx_uint_t                  used;            /* by some upstream */
     ngx_uint_t                  leaving;         /* led, and ends */
+    ngx_atomic_uint_t           token;           /* of its last lead */
     ngx_msec_t                  hold_timeout;    /* the longest of them */
 
     /* this worker's parked requests, oldest first */

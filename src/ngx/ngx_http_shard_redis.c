@@ -2,6 +2,12 @@
 #include "ngx_http_shard_redis.h"
 
 
+/* elements of one answer: the longest are all overrides */
+#define NGX_HTTP_SHARD_REDIS_ELEMENTS  (1024 * 1024)
+
+
+static void *ngx_http_shard_redis_array(const redisReadTask *task,
+    int elements);
 static ngx_int_t ngx_http_shard_redis_attach(ngx_http_shard_redis_t *redis);
 static void ngx_http_shard_redis_add_read(void *data);
 static void ngx_http_shard_redis_del_read(void *data);
@@ -26,6 +32,22 @@ static void ngx_http_shard_redis_reason(ngx_http_shard_redis_t *redis,
     const char *what, const char *text);
 static void ngx_http_shard_redis_gone(ngx_http_shard_redis_t *redis,
     const char *reason);
+
+
+static redisReplyObjectFunctions  ngx_http_shard_redis_functions;
+static void  *(*ngx_http_shard_redis_create_array)(const redisReadTask *task,
+    int elements);
+
+
+static void *
+ngx_http_shard_redis_array(const redisReadTask *task, int elements)
+{
+    if (elements > NGX_HTTP_SHARD_REDIS_ELEMENTS) {
+        return NULL;
+    }
+
+    return ngx_http_shard_redis_create_array(task, elements);
+}
 
 
 ngx_int_t
@@ -61,6 +83,15 @@ ngx_http_shard_redis_connect(ngx_http_shard_redis_t *redis)
         redis->ac = NULL;
         return NGX_ERROR;
     }
+
+    /* hiredis makes room for as many elements as it is told, and looks at
+     * each of them when it frees it: 2^31 take seconds */
+
+    ngx_http_shard_redis_functions = *redis->ac->c.reader->fn;
+    ngx_http_shard_redis_create_array =
+                                   ngx_http_shard_redis_functions.createArray;
+    ngx_http_shard_redis_functions.createArray = ngx_http_shard_redis_array;
+    redis->ac->c.reader->fn = &ngx_http_shard_redis_functions;
 
     redis->ac->data = redis;
     redis->pending = 0;

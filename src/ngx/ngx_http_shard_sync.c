@@ -47,6 +47,13 @@ ngx_http_shard_tick_handler(ngx_event_t *ev)
         ngx_http_shard_sync_stop(ks);
     }
 
+    if (ks->sync && !ngx_http_shard_leading(ks)) {
+        ngx_log_error(NGX_LOG_WARN, ev->log, 0,
+                      "keyspace \"%V\": lost the lead to worker %uA",
+                      &ks->name, ks->sh->leader);
+        ngx_http_shard_sync_stop(ks);
+    }
+
     if (ngx_http_shard_lead(ks) == NGX_OK) {
 
         if (ks->sync == NULL && ngx_http_shard_sync_start(ks) != NGX_OK) {
@@ -57,12 +64,6 @@ ngx_http_shard_tick_handler(ngx_event_t *ev)
             next = ngx_min(next, ks->sync->conf->interval);
             ngx_http_shard_sync_tick(ks->sync);
         }
-
-    } else if (ks->sync) {
-        ngx_log_error(NGX_LOG_WARN, ev->log, 0,
-                      "keyspace \"%V\": lost the lead to worker %uA",
-                      &ks->name, ks->sh->leader);
-        ngx_http_shard_sync_stop(ks);
     }
 
     ngx_add_timer(ev, next);

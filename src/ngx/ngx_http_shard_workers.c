@@ -196,14 +196,14 @@ ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks)
 
     } else if ((pid == 0 || !ngx_http_shard_alive(pid)) && grace == 0) {
         sh->leader = ngx_pid;
-        sh->leader_token++;
+        ks->token = ++sh->leader_token;
         rc = NGX_OK;
 
     } else if ((ngx_msec_int_t) (ngx_current_msec - sh->leader_until - grace)
                > 0)
     {
         sh->leader = ngx_pid;
-        sh->leader_token++;
+        ks->token = ++sh->leader_token;
         rc = NGX_OK;
     }
 
@@ -227,7 +227,11 @@ ngx_http_shard_abdicate(ngx_http_shard_keyspace_t *ks)
 ngx_uint_t
 ngx_http_shard_leading(ngx_http_shard_keyspace_t *ks)
 {
-    return ks->sh->leader == (ngx_atomic_uint_t) ngx_pid;
+    /* without the token, one who slept while another led and went would not
+     * know that its model is not what is published */
+
+    return ks->sh->leader == (ngx_atomic_uint_t) ngx_pid
+           && ks->sh->leader_token == ks->token;
 }
 
 
