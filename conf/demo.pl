@@ -29,7 +29,7 @@ use ShardTest;
 use constant {
     STEP_MS => 243,             # a step of 5 min takes so long: a day in 70 s
     SAFE => 0.35,               # of what the machine carries
-    RATE_MAX => 4000,           # requests/s at the day's peak
+    RATE_MAX => 2500,           # requests/s at the day's peak
     SEED => 20240124,
     TRACE => '../shared/traces/fleet-64.csv',
     GENERATOR_SEED => 10,

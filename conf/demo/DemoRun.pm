@@ -79,7 +79,9 @@ sub start_servers {
 
     spew($placement, join '', map { "$_,n" . ($trace->{owner}[$_] + 1) . "\n" }
                               0 .. $trace->shards() - 1);
-    $trace->write_history($history, $self->{day}, $self->{scale});
+    srand($self->{seed});
+    $trace->write_history($history, $self->{day}, $self->{scale},
+                          $self->{step_ms});
 
     $t->ctl('init', '--shards', $trace->shards(), '--placement', $placement,
             map { my $n = $t->{nodes}{$_};
@@ -103,7 +105,7 @@ sub start_replay {
     $trace->write_schedule($schedule, $self->{day}, LEAD, $self->{scale},
                            $self->{step_ms});
 
-    $t->start_nginx(interval => '125ms', connections => 8192);
+    $t->start_nginx(interval => '60ms', connections => 8192);
     wait_for { $t->api('')->{version} >= 1 } 10, 'the table in nginx';
 
     $self->{begin_ms} = int(time() * 1000) + 1000;
@@ -190,6 +192,15 @@ sub follow {
         $self->look();
         $self->say_some();
         $self->measure_propagation() if time() * 1000 > $self->{day_ms};
+
+        # what is read back after the day is no load of it
+
+        if (time() * 1000 > $self->{day_ms}
+                            + DemoTrace::DAY * $self->{step_ms}
+            && $t->process('predictor')->alive())
+        {
+            $t->process('predictor')->stop();
+        }
 
         $next += 1;
         $next = time() if $next < time();

@@ -207,17 +207,22 @@ sub peak {
 sub day_epoch { return $_[0]->{epoch}[($_[1] - 1) * DAY] }
 
 
-# all before "day", scaled, in the format it was read in
+# All before "day", scaled, in the format it was read in, as routers would have
+# counted it: whole requests in a step of "step_ms".  Smooth history would
+# teach the models to take the noise of small counts for news.
 
 sub write_history {
-    my ($self, $path, $day, $scale) = @_;
+    my ($self, $path, $day, $scale, $step_ms) = @_;
+
+    my $seconds = $step_ms / 1000;
 
     open(my $f, '>', $path) or die "demo: $path: $!\n";
     print $f join(',', 'epoch', @{ $self->{names} }), "\n";
 
     for my $t (0 .. ($day - 1) * DAY - 1) {
         print $f join(',', $self->{epoch}[$t],
-                      map { sprintf '%.4g', $_ * $scale }
+                      map { sprintf '%.4g', int($_ * $scale * $seconds + rand())
+                                            / $seconds }
                           @{ $self->{load}[$t] }), "\n";
     }
 
