@@ -269,8 +269,8 @@ ngx_http_shard_ask_ready(ngx_http_shard_redis_t *redis)
 
     ask = redis->data;
 
-    (void) ngx_http_shard_redis_send(redis, ngx_http_shard_ask_reply, 0,
-                                     ask->argc, ask->argv, ask->lens);
+    (void) ngx_http_shard_redis_send_argv(redis, ngx_http_shard_ask_reply,
+                                          ask->argc, ask->argv, ask->lens);
 }
 
 

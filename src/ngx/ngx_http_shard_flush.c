@@ -184,29 +184,12 @@ ngx_http_shard_take(ngx_http_shard_sync_t *sync)
 static void
 ngx_http_shard_send_entry(ngx_http_shard_sync_t *sync)
 {
-    char         key[NGX_HTTP_SHARD_KEY_SIZE];
-    size_t       lens[8];
-    const char  *argv[8];
+    char  key[NGX_HTTP_SHARD_KEY_SIZE];
 
-    argv[0] = "XADD";
-    lens[0] = 4;
-    argv[1] = key;
-    lens[1] = ngx_http_shard_sync_key(sync, "metrics", key);
-    argv[2] = "MAXLEN";
-    lens[2] = 6;
-    argv[3] = "~";
-    lens[3] = 1;
-    argv[4] = "20000";
-    lens[4] = 5;
-    argv[5] = "*";
-    lens[5] = 1;
-    argv[6] = "m";
-    lens[6] = 1;
-    argv[7] = (const char *) sync->entry;
-    lens[7] = sync->entry_len;
-
-    if (ngx_http_shard_sync_command(sync, ngx_http_shard_on_entry, 8, argv,
-                                    lens)
+    if (ngx_http_shard_sync_command(sync, ngx_http_shard_on_entry,
+            "XADD %s MAXLEN ~ 20000 * m %b",
+            ngx_http_shard_sync_key(sync, "metrics", key),
+            sync->entry, sync->entry_len)
         == NGX_OK)
     {
         sync->entry_out = 1;
@@ -325,9 +308,7 @@ ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
 {
     char                    key[NGX_HTTP_SHARD_KEY_SIZE];
     u_char                  buf[NGX_HTTP_SHARD_ROUTER_SIZE];
-    size_t                  lens[4];
     ngx_uint_t              i, workers;
-    const char             *argv[4];
     ngx_time_t             *tp;
     ngx_http_shard_sh_t    *sh;
     ngx_http_shard_text_t   t;
@@ -375,17 +356,10 @@ ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
     t.end = buf + sizeof(buf);
     ngx_http_shard_print(&t, "}}");
 
-    argv[0] = "HSET";
-    lens[0] = 4;
-    argv[1] = key;
-    lens[1] = ngx_http_shard_sync_key(sync, "routers", key);
-    argv[2] = (const char *) sync->conf->router.data;
-    lens[2] = sync->conf->router.len;
-    argv[3] = (const char *) buf;
-    lens[3] = t.pos - buf;
-
-    if (ngx_http_shard_sync_command(sync, ngx_http_shard_on_router, 4, argv,
-                                    lens)
+    if (ngx_http_shard_sync_command(sync, ngx_http_shard_on_router,
+            "HSET %s %b %b", ngx_http_shard_sync_key(sync, "routers", key),
+            sync->conf->router.data, sync->conf->router.len,
+            buf, (size_t) (t.pos - buf))
         == NGX_OK)
     {
         sync->router_out = 1;

@@ -19,35 +19,17 @@ static ngx_int_t ngx_http_shard_apply_id(redisReply *id, uint64_t *version);
 void
 ngx_http_shard_follow(ngx_http_shard_sync_t *sync)
 {
-    char         key[NGX_HTTP_SHARD_KEY_SIZE], from[32];
-    size_t       lens[8];
-    const char  *argv[8];
+    char  key[NGX_HTTP_SHARD_KEY_SIZE], from[32];
 
     if (sync->reading || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
         return;
     }
 
-    argv[0] = "XREAD";
-    lens[0] = 5;
-    argv[1] = "COUNT";
-    lens[1] = 5;
-    argv[2] = "256";
-    lens[2] = 3;
-    argv[3] = "BLOCK";
-    lens[3] = 5;
-    argv[4] = "1000";
-    lens[4] = 4;
-    argv[5] = "STREAMS";
-    lens[5] = 7;
-    argv[6] = key;
-    lens[6] = ngx_http_shard_sync_key(sync, "log", key);
-    argv[7] = from;
-    lens[7] = ngx_sprintf((u_char *) from, "%uL-0",
-                          (uint64_t) sync->model->version)
-              - (u_char *) from;
+    ngx_sprintf((u_char *) from, "%uL-0%Z", (uint64_t) sync->model->version);
 
     if (ngx_http_shard_redis_send(&sync->follow, ngx_http_shard_follow_on_read,
-                                  1000, 8, argv, lens)
+            1000, "XREAD COUNT 256 BLOCK 1000 STREAMS %s %s",
+            ngx_http_shard_sync_key(sync, "log", key), from)
         == NGX_OK)
     {
         sync->reading = 1;

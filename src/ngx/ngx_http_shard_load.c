@@ -31,21 +31,11 @@ static void ngx_http_shard_load_failed(ngx_http_shard_sync_t *sync,
 void
 ngx_http_shard_load(ngx_http_shard_sync_t *sync)
 {
-    char         key[NGX_HTTP_SHARD_KEY_SIZE];
-    size_t       lens[4];
-    const char  *argv[4];
+    char  key[NGX_HTTP_SHARD_KEY_SIZE];
 
-    argv[0] = "HMGET";
-    lens[0] = 5;
-    argv[1] = key;
-    lens[1] = ngx_http_shard_sync_key(sync, "meta", key);
-    argv[2] = "version";
-    lens[2] = 7;
-    argv[3] = "kind";
-    lens[3] = 4;
-
-    if (ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_meta, 4, argv,
-                                    lens)
+    if (ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_meta,
+            "HMGET %s version kind",
+            ngx_http_shard_sync_key(sync, "meta", key))
         == NGX_OK)
     {
         sync->state = NGX_HTTP_SHARD_SYNC_META;
@@ -140,23 +130,11 @@ static void
 ngx_http_shard_load_scan(ngx_http_shard_sync_t *sync, const char *suffix,
     const char *cursor)
 {
-    char         key[NGX_HTTP_SHARD_KEY_SIZE];
-    size_t       lens[5];
-    const char  *argv[5];
+    char  key[NGX_HTTP_SHARD_KEY_SIZE];
 
-    argv[0] = "HSCAN";
-    lens[0] = 5;
-    argv[1] = key;
-    lens[1] = ngx_http_shard_sync_key(sync, suffix, key);
-    argv[2] = cursor;
-    lens[2] = ngx_strlen(cursor);
-    argv[3] = "COUNT";
-    lens[3] = 5;
-    argv[4] = "500";
-    lens[4] = 3;
-
-    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_scan, 5,
-                                       argv, lens);
+    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_scan,
+               "HSCAN %s %s COUNT 500",
+               ngx_http_shard_sync_key(sync, suffix, key), cursor);
 }
 
 
@@ -255,27 +233,13 @@ ngx_http_shard_load_on_scan(ngx_http_shard_redis_t *redis, redisReply *reply)
 static void
 ngx_http_shard_load_log(ngx_http_shard_sync_t *sync)
 {
-    char         key[NGX_HTTP_SHARD_KEY_SIZE], from[32];
-    size_t       lens[6];
-    const char  *argv[6];
+    char  key[NGX_HTTP_SHARD_KEY_SIZE], from[32];
 
-    argv[0] = "XRANGE";
-    lens[0] = 6;
-    argv[1] = key;
-    lens[1] = ngx_http_shard_sync_key(sync, "log", key);
-    argv[2] = from;
-    lens[2] = ngx_sprintf((u_char *) from, "(%uL-0",
-                          (uint64_t) sync->model->version)
-              - (u_char *) from;
-    argv[3] = "+";
-    lens[3] = 1;
-    argv[4] = "COUNT";
-    lens[4] = 5;
-    argv[5] = "500";
-    lens[5] = 3;
+    ngx_sprintf((u_char *) from, "(%uL-0%Z", (uint64_t) sync->model->version);
 
-    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_log, 6,
-                                       argv, lens);
+    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_log,
+               "XRANGE %s %s + COUNT 500",
+               ngx_http_shard_sync_key(sync, "log", key), from);
 }
 
 
@@ -321,7 +285,7 @@ ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis, redisReply *reply)
 static void
 ngx_http_shard_load_done(ngx_http_shard_sync_t *sync)
 {
-    char  err[SHARD_ERR_SIZE];
+    char  err[SHARD_ERR_SIZE], key[NGX_HTTP_SHARD_KEY_SIZE];
 
     if (ngx_http_shard_model_end(sync->model, err) != NGX_OK) {
         ngx_http_shard_load_failed(sync, err);
@@ -332,8 +296,8 @@ ngx_http_shard_load_done(ngx_http_shard_sync_t *sync)
 
     sync->state = NGX_HTTP_SHARD_SYNC_VERBS;
 
-    ngx_http_shard_sync_ask(sync, "HGETALL", "override", NULL,
-                            ngx_http_shard_load_on_verbs);
+    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_verbs,
+               "HGETALL %s", ngx_http_shard_sync_key(sync, "override", key));
 }
 
 

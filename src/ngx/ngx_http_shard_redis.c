@@ -21,6 +21,8 @@ static void ngx_http_shard_redis_on_connect(const redisAsyncContext *ac,
     int status);
 static void ngx_http_shard_redis_on_disconnect(const redisAsyncContext *ac,
     int status);
+static void ngx_http_shard_redis_sent(ngx_http_shard_redis_t *redis,
+    ngx_msec_t wait);
 static void ngx_http_shard_redis_on_reply(redisAsyncContext *ac, void *reply,
     void *data);
 static void ngx_http_shard_redis_on_login(ngx_http_shard_redis_t *redis,
@@ -328,10 +330,8 @@ ngx_http_shard_redis_timeout_handler(ngx_event_t *ev)
 static void
 ngx_http_shard_redis_on_connect(const redisAsyncContext *ac, int status)
 {
-    int                      argc;
-    size_t                   lens[3];
-    const char              *argv[3];
-    ngx_http_shard_redis_t  *redis;
+    ngx_http_shard_redis_t       *redis;
+    ngx_http_shard_redis_conf_t  *conf;
 
     redis = ac->data;
 
@@ -354,20 +354,19 @@ ngx_http_shard_redis_on_connect(const redisAsyncContext *ac, int status)
         return;
     }
 
-    argc = 0;
-    argv[argc] = "AUTH";
-    lens[argc++] = 4;
+    conf = redis->conf;
 
-    if (redis->conf->user.len) {
-        argv[argc] = (char *) redis->conf->user.data;
-        lens[argc++] = redis->conf->user.len;
+    if (conf->user.len) {
+        (void) ngx_http_shard_redis_send(redis, ngx_http_shard_redis_on_login,
+                                         0, "AUTH %b %b", conf->user.data,
+                                         conf->user.len, conf->password.data,
+                                         conf->password.len);
+        return;
     }
 
-    argv[argc] = (char *) redis->conf->password.data;
-    lens[argc++] = redis->conf->password.len;
-
     (void) ngx_http_shard_redis_send(redis, ngx_http_shard_redis_on_login, 0,
-                                     argc, argv, lens);
+                                     "AUTH %b", conf->password.data,
+                                     conf->password.len);
 }
 
 
@@ -392,18 +391,8 @@ ngx_http_shard_redis_on_login(ngx_http_shard_redis_t *redis,
 static void
 ngx_http_shard_redis_select(ngx_http_shard_redis_t *redis)
 {
-    char         db[NGX_INT_T_LEN];
-    size_t       lens[2];
-    const char  *argv[2];
-
-    argv[0] = "SELECT";
-    lens[0] = 6;
-    argv[1] = db;
-    lens[1] = ngx_sprintf((u_char *) db, "%i", redis->conf->db)
-              - (u_char *) db;
-
     (void) ngx_http_shard_redis_send(redis, ngx_http_shard_redis_on_select, 0,
-                                     2, argv, lens);
+                                     "SELECT %d", (int) redis->conf->db);
 }
 
 
@@ -507,8 +496,42 @@ ngx_http_shard_redis_close(ngx_http_shard_redis_t *redis, const char *reason)
 
 ngx_int_t
 ngx_http_shard_redis_send(ngx_http_shard_redis_t *redis,
-    ngx_http_shard_reply_pt handler, ngx_msec_t wait, int argc,
-    const char **argv, const size_t *lens)
+    ngx_http_shard_reply_pt handler, ngx_msec_t wait, const char *fmt, ...)
+{
+    va_list    args;
+    ngx_int_t  rc;
+
+    va_start(args, fmt);
+    rc = ngx_http_shard_redis_vsend(redis, handler, wait, fmt, args);
+    va_end(args);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_shard_redis_vsend(ngx_http_shard_redis_t *redis,
+    ngx_http_shard_reply_pt handler, ngx_msec_t wait, const char *fmt,
+    va_list args)
+{
+    if (redis->ac == NULL
+        || redisvAsyncCommand(redis->ac, ngx_http_shard_redis_on_reply,
+                              (void *) handler, fmt, args)
+           != REDIS_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_shard_redis_sent(redis, wait);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_shard_redis_send_argv(ngx_http_shard_redis_t *redis,
+    ngx_http_shard_reply_pt handler, int argc, const char **argv,
+    const size_t *lens)
 {
     if (redis->ac == NULL
         || redisAsyncCommandArgv(redis->ac, ngx_http_shard_redis_on_reply,
@@ -518,10 +541,17 @@ ngx_http_shard_redis_send(ngx_http_shard_redis_t *redis,
         return NGX_ERROR;
     }
 
-    redis->pending++;
-    ngx_add_timer(&redis->timer, redis->conf->timeout + wait);
+    ngx_http_shard_redis_sent(redis, 0);
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_shard_redis_sent(ngx_http_shard_redis_t *redis, ngx_msec_t wait)
+{
+    redis->pending++;
+    ngx_add_timer(&redis->timer, redis->conf->timeout + wait);
 }
 
 

@@ -51,11 +51,22 @@ ngx_int_t ngx_http_shard_redis_connect(ngx_http_shard_redis_t *redis);
 void ngx_http_shard_redis_close(ngx_http_shard_redis_t *redis,
     const char *reason);
 
-/* wait: milliseconds a reply may take beyond conf->timeout (blocking reads) */
+/*
+ * A command in hiredis' format: %s a string, %b bytes and their size_t.  The
+ * reply may take "wait" ms beyond conf->timeout (blocking reads).
+ */
 
 ngx_int_t ngx_http_shard_redis_send(ngx_http_shard_redis_t *redis,
-    ngx_http_shard_reply_pt handler, ngx_msec_t wait, int argc,
-    const char **argv, const size_t *lens);
+    ngx_http_shard_reply_pt handler, ngx_msec_t wait, const char *fmt, ...);
+ngx_int_t ngx_http_shard_redis_vsend(ngx_http_shard_redis_t *redis,
+    ngx_http_shard_reply_pt handler, ngx_msec_t wait, const char *fmt,
+    va_list args);
+
+/* the same with arguments counted at run time */
+
+ngx_int_t ngx_http_shard_redis_send_argv(ngx_http_shard_redis_t *redis,
+    ngx_http_shard_reply_pt handler, int argc, const char **argv,
+    const size_t *lens);
 
 
 #endif /* _NGX_HTTP_SHARD_REDIS_H_INCLUDED_ */

@@ -5,6 +5,8 @@
 static void ngx_http_shard_sync_state(ngx_http_shard_sync_t *sync);
 static ngx_int_t ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks);
 static void ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync);
+static void ngx_http_shard_sync_ask_version(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_reply_pt handler);
 static void ngx_http_shard_sync_poll(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_sync_on_version(ngx_http_shard_redis_t *redis,
     redisReply *reply);
@@ -247,50 +249,46 @@ ngx_http_shard_sync_state(ngx_http_shard_sync_t *sync)
 }
 
 
-size_t
+char *
 ngx_http_shard_sync_key(ngx_http_shard_sync_t *sync, const char *suffix,
     char *buf)
 {
-    return ngx_sprintf((u_char *) buf, "shard:{%V}:%s", &sync->keyspace->name,
-                       suffix)
-           - (u_char *) buf;
+    ngx_sprintf((u_char *) buf, "shard:{%V}:%s%Z", &sync->keyspace->name,
+                suffix);
+
+    return buf;
 }
 
 
+/* what is not sent is asked again: the connection is closed, or soon is */
+
 ngx_int_t
 ngx_http_shard_sync_command(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_reply_pt handler, int argc, const char **argv,
-    const size_t *lens)
+    ngx_http_shard_reply_pt handler, const char *fmt, ...)
 {
+    va_list    args;
+    ngx_int_t  rc;
+
     if (!sync->command.is_ready) {
         return NGX_ERROR;
     }
 
-    return ngx_http_shard_redis_send(&sync->command, handler, 0, argc, argv,
-                                     lens);
+    va_start(args, fmt);
+    rc = ngx_http_shard_redis_vsend(&sync->command, handler, 0, fmt, args);
+    va_end(args);
+
+    return rc;
 }
 
 
-void
-ngx_http_shard_sync_ask(ngx_http_shard_sync_t *sync, const char *command,
-    const char *suffix, const char *field, ngx_http_shard_reply_pt handler)
+static void
+ngx_http_shard_sync_ask_version(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_reply_pt handler)
 {
-    char         key[NGX_HTTP_SHARD_KEY_SIZE];
-    size_t       lens[3];
-    const char  *argv[3];
+    char  key[NGX_HTTP_SHARD_KEY_SIZE];
 
-    argv[0] = command;
-    lens[0] = ngx_strlen(command);
-    argv[1] = key;
-    lens[1] = ngx_http_shard_sync_key(sync, suffix, key);
-
-    if (field) {
-        argv[2] = field;
-        lens[2] = ngx_strlen(field);
-    }
-
-    (void) ngx_http_shard_sync_command(sync, handler, field ? 3 : 2, argv,
-                                       lens);
+    (void) ngx_http_shard_sync_command(sync, handler, "HGET %s version",
+               ngx_http_shard_sync_key(sync, "meta", key));
 }
 
 
@@ -299,16 +297,18 @@ ngx_http_shard_sync_ask(ngx_http_shard_sync_t *sync, const char *command,
 static void
 ngx_http_shard_sync_poll(ngx_http_shard_sync_t *sync)
 {
+    char  key[NGX_HTTP_SHARD_KEY_SIZE];
+
     if (sync->polling || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
         return;
     }
 
     sync->polling = 1;
 
-    ngx_http_shard_sync_ask(sync, "HGET", "meta", "version",
-                            ngx_http_shard_sync_on_version);
-    ngx_http_shard_sync_ask(sync, "HGETALL", "override", NULL,
-                            ngx_http_shard_sync_on_override);
+    ngx_http_shard_sync_ask_version(sync, ngx_http_shard_sync_on_version);
+    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_sync_on_override,
+               "HGETALL %s",
+               ngx_http_shard_sync_key(sync, "override", key));
 }
 
 
@@ -409,8 +409,7 @@ ngx_http_shard_sync_poke(ngx_http_shard_keyspace_t *ks)
     sync->refreshing = 1;
     sync->refresh_asked = ks->sh->refresh_wanted;
 
-    ngx_http_shard_sync_ask(sync, "HGET", "meta", "version",
-                            ngx_http_shard_sync_on_refresh);
+    ngx_http_shard_sync_ask_version(sync, ngx_http_shard_sync_on_refresh);
 }
 
 

@@ -92,18 +92,13 @@ struct ngx_http_shard_sync_s {
 };
 
 
-/* "shard:{KEYSPACE}:SUFFIX" into buf; its length */
+/* "shard:{KEYSPACE}:SUFFIX" into buf, which is returned */
 
-size_t ngx_http_shard_sync_key(ngx_http_shard_sync_t *sync,
+char *ngx_http_shard_sync_key(ngx_http_shard_sync_t *sync,
     const char *suffix, char *buf);
 
 ngx_int_t ngx_http_shard_sync_command(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_reply_pt handler, int argc, const char **argv,
-    const size_t *lens);
-
-void ngx_http_shard_sync_ask(ngx_http_shard_sync_t *sync,
-    const char *command, const char *suffix, const char *field,
-    ngx_http_shard_reply_pt handler);
+    ngx_http_shard_reply_pt handler, const char *fmt, ...);
 
 /* publishes the model; stops the sync when somebody else leads */
 
