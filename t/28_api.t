@@ -76,6 +76,10 @@ refused('GET', '/rw/orders/nonsense', undef, 404, 'no_such_resource');
 refused('PUT', '/shards/orders/override/1', '{"verb":"pin n2"}', 403, 'read_only');
 is($r->command('HLEN', $t->key('override')), 0, 'nothing written without write=on');
 refused('PUT', '/rw/orders/override/1', '{"verb":"pinn n2"}', 400, 'bad_body');
+refused('PUT', '/rw/orders/override/1', '{"verb":"pin n77"}', 404,
+    'no_such_shard_or_node');
+refused('PUT', '/rw/orders/override/7777', '{"verb":"hold"}', 404,
+    'no_such_shard_or_node');
 refused('PUT', '/rw/orders/override/1', '{"verb":1}', 400, 'bad_body');
 refused('PUT', '/rw/orders/override/1', 'pin n2', 400, 'bad_body');
 refused('PUT', '/rw/orders/override/1', '', 400, 'bad_body');

@@ -18,6 +18,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
     const ngx_http_shard_wish_t *wish, uint32_t epoch, const char *from);
+static ngx_uint_t ngx_http_shard_ask_knows(ngx_http_shard_ask_t *ask,
+    const char *node);
 static void ngx_http_shard_ask_field(ngx_http_shard_ask_t *ask,
     const char *name, const char *fmt, ...);
 static shard_str_t ngx_http_shard_ask_body(ngx_http_shard_ask_t *ask);
@@ -102,10 +104,24 @@ ngx_http_shard_ask_refuse(ngx_http_shard_ask_t *ask, char *err)
 }
 
 
+static ngx_int_t
+ngx_http_shard_ask_unknown(ngx_http_shard_ask_t *ask)
+{
+    return ngx_http_shard_api_error(&ask->api, NGX_HTTP_NOT_FOUND,
+                                    "no_such_shard_or_node",
+                                    "the table has no such shard, or no such "
+                                    "node");
+}
+
+
+/* routers would ignore a verb about a shard or a node that is not there */
+
 ngx_int_t
 ngx_http_shard_ask_override(ngx_http_shard_ask_t *ask)
 {
     char              err[SHARD_ERR_SIZE];
+    ngx_int_t         id;
+    ngx_uint_t        i;
     ngx_str_t         text;
     shard_str_t       verb;
     shard_json_t      json;
@@ -123,6 +139,23 @@ ngx_http_shard_ask_override(ngx_http_shard_ask_t *ask)
         return ngx_http_shard_ask_refuse(ask, err);
     }
 
+    id = ngx_atoi(ask->id.data, ask->id.len);
+
+    if (id < 0 || id >= (ngx_int_t) SHARD_ID_NONE
+        || shard_index_by_id(&ask->api.arena->index, (shard_id_t) id)
+           == SHARD_SLOT_NONE)
+    {
+        return ngx_http_shard_ask_unknown(ask);
+    }
+
+    for (i = 0; i < 2; i++) {
+        if (override.node[i][0]
+            && !ngx_http_shard_ask_knows(ask, override.node[i]))
+        {
+            return ngx_http_shard_ask_unknown(ask);
+        }
+    }
+
     text.data = (u_char *) verb.data;
     text.len = verb.len;
     ngx_http_shard_ask_add(ask, ngx_http_shard_ask_text(ask, &text));
@@ -131,12 +164,33 @@ ngx_http_shard_ask_override(ngx_http_shard_ask_t *ask)
 }
 
 
+static ngx_uint_t
+ngx_http_shard_ask_knows(ngx_http_shard_ask_t *ask, const char *node)
+{
+    size_t                   len;
+    ngx_uint_t               n;
+    ngx_http_shard_arena_t  *arena;
+
+    len = ngx_strlen(node);
+    arena = ask->api.arena;
+
+    for (n = 0; n < arena->nnodes; n++) {
+        if (arena->nodes[n].name_len == len
+            && ngx_strncmp(arena->nodes[n].name, node, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static ngx_int_t
 ngx_http_shard_ask_find(ngx_http_shard_ask_t *ask,
     const ngx_http_shard_wish_t *wish, shard_route_t *route, char *from)
 {
     uint32_t                 i;
-    ngx_uint_t               n, found;
     ngx_http_shard_arena_t  *arena;
 
     arena = ask->api.arena;
@@ -149,13 +203,9 @@ ngx_http_shard_ask_find(ngx_http_shard_ask_t *ask,
     shard_latch_read(&ask->api.keyspace->sh->latches[arena->index.slot[i]],
                      route);
 
-    for (n = 0, found = 0; n < arena->nnodes; n++) {
-        found |= arena->nodes[n].name_len == ngx_strlen(wish->to)
-                 && ngx_strncmp(arena->nodes[n].name, wish->to,
-                                arena->nodes[n].name_len) == 0;
-    }
-
-    if (!found || route->primary >= arena->nnodes) {
+    if (!ngx_http_shard_ask_knows(ask, wish->to)
+        || route->primary >= arena->nnodes)
+    {
         return NGX_DECLINED;
     }
 
@@ -191,10 +241,7 @@ ngx_http_shard_ask_migration(ngx_http_shard_ask_t *ask)
     }
 
     if (ngx_http_shard_ask_find(ask, &wish, &route, from) != NGX_OK) {
-        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_NOT_FOUND,
-                                        "no_such_shard_or_node",
-                                        "the table has no such shard, or no "
-                                        "such node");
+        return ngx_http_shard_ask_unknown(ask);
     }
 
     if (route.flags & SHARD_ROUTE_OVERRIDE) {
@@ -250,7 +297,8 @@ ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
                              (uint64_t) tp->sec * 1000 + tp->msec);
     ngx_http_shard_ask_field(ask, "by", "operator:api");
     ngx_http_shard_ask_field(ask, "mode", "act");
-    ngx_http_shard_ask_field(ask, "reason", "{\"operator\":\"api\"}");
+    ngx_http_shard_ask_field(ask, "reason",
+                             "{\"operator\":\"api\",\"command\":\"migrate\"}");
 
     return NGX_AGAIN;
 }
