@@ -357,6 +357,9 @@ import_report(import_t *im, long slot, uint64_t took_ms)
            import_formats[im->format], rows, im->res_s, im->width, from, to,
            (double) took_ms / 1000);
 
+    printf("a predictor reads history when it starts: restart one that runs "
+           "already\n");
+
     if (im->keyless) {
         printf("%llu requests had no key and were left out\n",
                (unsigned long long) im->keyless);

@@ -109,10 +109,15 @@ move_back(shardctl_t *ctl, const shardd_entry_t *m)
 
     rec = shardd_table_shard(&table, move.shard);
 
-    if (rec && strcmp(rec->primary, to) != 0) {
+    if (rec && strcmp(rec->primary, from) == 0) {
+        rc = shardctl_fail(ctl, "shard %u is back on node \"%s\" already: "
+                           "nothing is left to take back", move.shard, from);
+
+    } else if (rec && strcmp(rec->primary, to) != 0) {
         rc = shardctl_fail(ctl, "shard %u is not on node \"%s\" any more but "
                            "on \"%s\": \"shardctl migrate %u %s\" moves it",
                            move.shard, to, rec->primary, move.shard, from);
+
     } else {
         rc = move_run(ctl, &table, &move);
     }

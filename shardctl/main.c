@@ -202,7 +202,8 @@ const shardctl_command_t  shardctl_commands[] = {
       "Values are requests per second; empty ones are unknown.  A point holds\n"
       "for the file's step; finer ones are averaged.  The first and last\n"
       "interval of an access log count as whole ones, a request without a key\n"
-      "(\"-\") is left out.  Nothing is written unless every line is good." },
+      "(\"-\") is left out.  Nothing is written unless every line is good.\n"
+      "A predictor reads history when it starts: restart one that runs." },
 
     { "history show", "SHARD [--limit M]", "the shard's newest history",
       shardctl_cmd_history_show, 1, 1, show_opts, NULL },

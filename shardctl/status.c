@@ -101,7 +101,8 @@ status_check_rows(const json_t *status, json_t *problems)
 
         if (shardctl_get_number(row, "rejected") > 0) {
             status_problem(problems, "router \"%s\" refused %.0f table "
-                           "updates: its log says why",
+                           "updates or overrides since it started: its error "
+                           "log says why",
                            shardctl_get_text(row, "name"),
                            shardctl_get_number(row, "rejected"));
         }
