@@ -35,7 +35,8 @@ sub conf {
            . '  addr: ' . $t->redis_addr() . "\nscan: 50ms\n"
            . "timeouts:\n  check: 2s\n"
            . "claim:\n  ttl: 1500ms\n  cutover_ttl: 800ms\n"
-           . ($more || "gate:\n  probes: 5\n  probe_interval: 2ms\n");
+           . ($more || "gate:\n  probes: 5\n  probe_interval: 2ms\n"
+                       . "  latency_floor: 2s\n");    # a busy machine is no fault
 }
 
 
@@ -339,7 +340,9 @@ for my $point (qw/ claimed check copy copy:after catch-up warm-up shift hold
     $doomed->{asked} = 1;
 
     $id = decide($shard, $to);
-    wait_for { !$doomed->alive() } 20, "the migrator's end in $point";
+    eval { wait_for { !$doomed->alive() } 20, "the migrator's end in $point" }
+        || die "$@$id is in " . join(' ', map { "$_=" . (migration($id)->{$_} || '') }
+                                          qw/ phase trail error /) . "\n";
     $t->process('m3')->signal('CONT');
 
     ($acked, $lost) = write_during($shard, $id);

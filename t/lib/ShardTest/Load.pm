@@ -154,6 +154,7 @@ claim:
 gate:
     probes: 5
     probe_interval: 5ms
+    latency_floor: 500ms
 copy:
     catch_up_window: 200ms
 $more
