@@ -109,11 +109,49 @@ ngx_http_shard_preconfiguration(ngx_conf_t *cf)
 }
 
 
+/* nginx only warns when another balancing method takes an upstream over */
+
+static ngx_int_t
+ngx_http_shard_check_upstreams(ngx_conf_t *cf)
+{
+    ngx_uint_t                      i;
+    ngx_http_shard_srv_conf_t      *sscf;
+    ngx_http_upstream_srv_conf_t  **uscf;
+    ngx_http_upstream_main_conf_t  *umcf;
+
+    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+    uscf = umcf->upstreams.elts;
+
+    for (i = 0; i < umcf->upstreams.nelts; i++) {
+
+        if (uscf[i]->srv_conf == NULL) {
+            continue;
+        }
+
+        sscf = ngx_http_conf_upstream_srv_conf(uscf[i], ngx_http_shard_module);
+
+        if (sscf->keyspace && !sscf->balances) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"shard\" of upstream \"%V\" in %s:%ui is "
+                          "overruled by another balancing method: remove that",
+                          &uscf[i]->host, uscf[i]->file_name, uscf[i]->line);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_shard_postconfiguration(ngx_conf_t *cf)
 {
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
+
+    if (ngx_http_shard_check_upstreams(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 

@@ -121,6 +121,10 @@ bad('server after', qr/is not allowed beside "shard"/, $table,
     "$shard server 127.0.0.1:1;");
 bad('keepalive before', qr/must stand before "keepalive"/, $table,
     "keepalive 8; $shard");
+bad('another method behind it', qr/"shard" of upstream .* is overruled/, $table,
+    "$shard random;");
+bad('no such value', qr/"write=yes" of "shard_api": give on or off/, $table,
+    $shard, 'location /s/ { shard_api write=yes; }');
 bad('hold before shard', qr/must stand after "shard"/, $table,
     "shard_hold max=1; $shard");
 bad('hold max', qr/max must be 1 to 4096/, $table, "$shard shard_hold max=5000;");

@@ -205,7 +205,7 @@ typedef struct {
     ngx_http_complex_value_t   *client;
     ngx_uint_t                  hold_max;
     ngx_msec_t                  hold_timeout;
-    ngx_http_upstream_init_pt   original_init_upstream;
+    ngx_uint_t                  balances;        /* none came after it */
 } ngx_http_shard_srv_conf_t;
 
 

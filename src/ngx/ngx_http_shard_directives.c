@@ -33,6 +33,36 @@ ngx_http_shard_param(ngx_str_t *arg, const char *name, ngx_str_t *value)
 }
 
 
+/* what a parameter takes, whatever the directive */
+
+static const char *
+ngx_http_shard_param_wants(const char *name)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        const char  *name;
+        const char  *wants;
+    } params[] = {
+        { "db",       "a number from 0" },
+        { "interval", "a time of 50ms to 60s" },
+        { "max",      "a number from 1" },
+        { "timeout",  "a time above 0, as 500ms or 5s" },
+        { "write",    "on or off" },
+        { "zone",     "a name, 1 to 63 of A-Z a-z 0-9 _ . -" },
+        { NULL, NULL }
+    };
+
+    for (i = 0; params[i].name; i++) {
+        if (ngx_strcmp(params[i].name, name) == 0) {
+            return params[i].wants;
+        }
+    }
+
+    return "a value";
+}
+
+
 char *
 ngx_http_shard_bad_param(ngx_conf_t *cf, ngx_str_t *directive, ngx_str_t *arg,
     const char *const *words)
@@ -57,8 +87,9 @@ ngx_http_shard_bad_param(ngx_conf_t *cf, ngx_str_t *directive, ngx_str_t *arg,
                && ngx_strncmp(near, text.data, text.len) == 0)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value of parameter \"%V\" of \"%V\"", arg,
-                           directive);
+                           "invalid value of parameter \"%V\" of \"%V\": "
+                           "give %s", arg, directive,
+                           ngx_http_shard_param_wants(near));
 
     } else {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -84,7 +115,8 @@ ngx_http_shard_password(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *password)
     fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
     if (fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", name);
+                           ngx_open_file_n " \"%V\" of \"password_file=\" failed",
+                           name);
         return NGX_CONF_ERROR;
     }
 
@@ -268,6 +300,35 @@ ngx_http_shard_router_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* not an error: everything but a start without Redis works without it */
+
+static void
+ngx_http_shard_check_folder(ngx_conf_t *cf, ngx_str_t *file)
+{
+    size_t           len;
+    u_char           path[NGX_MAX_PATH];
+    ngx_file_info_t  fi;
+
+    len = file->len;
+
+    while (len > 1 && file->data[len - 1] != '/') {
+        len--;
+    }
+
+    if (len >= sizeof(path)) {
+        return;
+    }
+
+    *ngx_cpymem(path, file->data, len) = '\0';
+
+    if (ngx_file_info(path, &fi) == NGX_FILE_ERROR || !ngx_is_dir(&fi)) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, ngx_errno,
+                           "no folder \"%s\" for the file of \"state=\": make "
+                           "it, writable for the workers' user", path);
+    }
+}
+
+
 char *
 ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -303,8 +364,8 @@ ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (size < 2 * 1024 * 1024) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "size \"%V\" of keyspace \"%V\" is too small, "
-                           "give at least 2m", &value[2], &value[1]);
+                           "size \"%V\" of keyspace \"%V\" is no size or "
+                           "too small, give at least 2m", &value[2], &value[1]);
         return NGX_CONF_ERROR;
     }
 
@@ -326,6 +387,7 @@ ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                 return NGX_CONF_ERROR;
             }
 
+            ngx_http_shard_check_folder(cf, &ks->state_file);
             continue;
         }
 

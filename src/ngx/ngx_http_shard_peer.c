@@ -30,6 +30,8 @@ static void ngx_http_shard_save_session(ngx_peer_connection_t *pc,
 ngx_int_t
 ngx_http_shard_init_upstream(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
 {
+    ngx_http_shard_srv_conf_t  *sscf;
+
     if (us->servers->nelts != 1) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"server\" in upstream \"%V\" in %s:%ui is not allowed "
@@ -43,6 +45,9 @@ ngx_http_shard_init_upstream(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
     }
 
     us->peer.init = ngx_http_shard_init_peer;
+
+    sscf = ngx_http_conf_upstream_srv_conf(us, ngx_http_shard_module);
+    sscf->balances = 1;
 
     return NGX_OK;
 }

@@ -316,7 +316,8 @@ ngx_http_shard_state_write(ngx_http_shard_keyspace_t *ks,
         if (log) {
             ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
                           ngx_open_file_n " \"%s\" failed, the table is not "
-                          "kept on disk", temp);
+                          "kept on disk: the folder of \"state=\" must be "
+                          "writable for the workers' user", temp);
         }
 
         ngx_free(b.start);
