@@ -4,6 +4,7 @@
  */
 
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,30 @@ shardload_go(shardload_t *load)
 }
 
 
+/* before the run: a report that cannot be kept is known too late behind it */
+
+static int
+shardload_writable(const char *path)
+{
+    FILE  *f;
+
+    if (path == NULL) {
+        return 0;
+    }
+
+    f = fopen(path, "a");
+
+    if (f == NULL) {
+        fprintf(stderr, "shardload: %s: %s\n", path, strerror(errno));
+        return -1;
+    }
+
+    (void) fclose(f);
+
+    return 0;
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -87,6 +112,12 @@ main(int argc, char **argv)
 
     shardload_limits();
     load.random = load.conf.seed;
+
+    if (shardload_writable(load.conf.report) != 0
+        || shardload_writable(load.conf.series) != 0)
+    {
+        return 1;
+    }
 
     if (shardload_pool_init(&load) != 0
         || (load.conf.schedule ? shardload_schedule_load(&load)

@@ -200,7 +200,7 @@ shardload_report(shardload_t *load)
     if (load->conf.report
         && json_dump_file(document, load->conf.report, JSON_INDENT(2)) != 0)
     {
-        perror(load->conf.report);
+        fprintf(stderr, "shardload: %s: %s\n", load->conf.report, strerror(errno));
         rc = -1;
     }
 
@@ -227,7 +227,7 @@ shardload_series(shardload_t *load)
 
     f = fopen(load->conf.series, "w");
     if (f == NULL) {
-        perror(load->conf.series);
+        fprintf(stderr, "shardload: %s: %s\n", load->conf.series, strerror(errno));
         return -1;
     }
 
@@ -269,7 +269,7 @@ shardload_series(shardload_t *load)
     fputc('\n', f);
 
     if (fclose(f) != 0) {
-        perror(load->conf.series);
+        fprintf(stderr, "shardload: %s: %s\n", load->conf.series, strerror(errno));
         return -1;
     }
 

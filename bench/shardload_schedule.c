@@ -8,6 +8,7 @@
  */
 
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,7 +129,7 @@ shardload_schedule_load(shardload_t *load)
     f = fopen(path, "r");
 
     if (f == NULL) {
-        perror(path);
+        fprintf(stderr, "shardload: %s: %s\n", path, strerror(errno));
         return -1;
     }
 

@@ -60,7 +60,8 @@ migrator_daemon(const migrator_conf_t *conf)
     rc = shardd_store_open(&crew.store, &conf->redis, conf->keyspace);
 
     if (rc != SHARDD_OK) {
-        shardd_log(SHARDD_LOG_ERROR, "%s", crew.store.err);
+        shardd_log(SHARDD_LOG_ERROR, "%s (\"redis\" in the configuration "
+                   "says where and with which password)", crew.store.err);
         shardd_store_close(&crew.store);
         return 1;
     }

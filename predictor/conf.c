@@ -135,8 +135,8 @@ static int
 predictor_conf_check(const char *path, const predictor_conf_t *c, char *err)
 {
     if (c->interval_ms % 1000 || 86400 % (c->interval_ms / 1000)) {
-        snprintf(err, SHARDD_ERR_SIZE, "%s: interval %ld ms: whole seconds "
-                 "that divide a day are needed, 300s for example", path,
+        snprintf(err, SHARDD_ERR_SIZE, "%s: \"interval\" is %ld ms, must be "
+                 "whole seconds that divide a day, as 300s", path,
                  c->interval_ms);
         return -1;
     }

@@ -388,7 +388,9 @@ predictor_daemon(const char *conf_path)
                            predictor_conf.keyspace);
 
     if (rc != SHARDD_OK) {
-        fprintf(stderr, "shard-predictor: %s\n", world.store.err);
+        fprintf(stderr, "shard-predictor: %s (\"redis\" in the "
+                "configuration says where and with which password)\n",
+                world.store.err);
         shardd_store_close(&world.store);
         return 1;
     }

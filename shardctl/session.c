@@ -90,7 +90,9 @@ shardctl_store_fail(shardctl_t *ctl, int rc, const char *what)
     switch (rc) {
 
     case SHARDD_DOWN:
-        way = "is it running there? --redis URL or SHARD_REDIS say where";
+        way = strstr(ctl->store.err, "AUTH") ? "--redis URL or "
+              "--password-file FILE give the password"
+              : "is it running there? --redis URL or SHARD_REDIS say where";
         break;
 
     case SHARDD_FENCED:

@@ -144,9 +144,9 @@ main(int argc, char **argv)
 
     fd = shardkv_listen(o.listen, bound, sizeof(bound));
 
-    if (fd == -1) {
+    if (fd < 0) {
         shardkv_store_close(&srv.store);
-        return 1;
+        return fd == -2 ? 2 : 1;
     }
 
     if (shardkv_start(&srv, &o, fd) != SHARD_OK) {
@@ -333,8 +333,9 @@ shardkv_listen(const char *addr, char *bound, size_t size)
     colon = strrchr(host, ':');
 
     if (colon == NULL || strlen(addr) >= sizeof(host)) {
-        fprintf(stderr, "shardkv: --listen %s is not HOST:PORT\n", addr);
-        return -1;
+        fprintf(stderr, "shardkv: --listen %s is not HOST:PORT, as "
+                "127.0.0.1:8001\n", addr);
+        return -2;
     }
 
     *colon = '\0';
@@ -354,7 +355,7 @@ shardkv_listen(const char *addr, char *bound, size_t size)
     if (rc != 0) {
         fprintf(stderr, "shardkv: --listen %s: %s; HOST is a numeric "
                 "address\n", addr, gai_strerror(rc));
-        return -1;
+        return -2;
     }
 
     on = 1;

@@ -72,8 +72,9 @@ shardkv_store_open(shardkv_store_t *store, const char *dir, uint64_t map_size,
     }
 
     if (mkdir(dir, 0700) == -1 && errno != EEXIST) {
-        snprintf(err, SHARD_ERR_SIZE, "--dir %.180s cannot be made: %s", dir,
-                 strerror(errno));
+        snprintf(err, SHARD_ERR_SIZE, "--dir %.180s cannot be made: %s%s", dir,
+                 strerror(errno),
+                 errno == ENOENT ? "; make the folder above it first" : "");
         return SHARD_ERROR;
     }
 
