@@ -44,6 +44,7 @@ typedef struct {
     migrator_worker_t       *workers[MIGRATOR_CREW_MAX];
     uint64_t                 scanned_all_ms;
     uint64_t                 reclaimed_ms;
+    unsigned                 down;          /* the store, said already */
     char                     damaged[48];   /* complained about already */
 } migrator_crew_t;
 

@@ -37,16 +37,28 @@ static uint64_t migrator_entry_ms(const char *stream_id);
 void
 migrator_crew_decisions(migrator_crew_t *crew)
 {
+    int               rc;
     size_t            i;
     shardd_entries_t  list;
 
     migrator_reclaim(crew);
 
-    if (shardd_decisions_read(&crew->store, crew->conf->name, READ_LIMIT, 0,
-                              &list)
-        != SHARDD_OK)
-    {
+    rc = shardd_decisions_read(&crew->store, crew->conf->name, READ_LIMIT, 0,
+                               &list);
+
+    if (rc != SHARDD_OK) {
+
+        if (!crew->down) {
+            shardd_log(SHARDD_LOG_WARN, "%s: trying again", crew->store.err);
+            crew->down = 1;
+        }
+
         return;
+    }
+
+    if (crew->down) {
+        shardd_log(SHARDD_LOG_INFO, "the store answers again");
+        crew->down = 0;
     }
 
     for (i = 0; i < list.n; i++) {

@@ -337,10 +337,11 @@ static const char *
 lists_override_reason(shardd_table_t *table, const char *shard,
     const char *verb, char *err)
 {
-    unsigned          i;
-    shard_id_t        id;
-    shard_str_t       text;
-    shard_override_t  o;
+    unsigned               i;
+    shard_id_t             id;
+    shard_str_t            text;
+    shard_override_t       o;
+    const shard_record_t  *rec;
 
     text.data = shard;
     text.len = strlen(shard);
@@ -349,7 +350,9 @@ lists_override_reason(shardd_table_t *table, const char *shard,
         return "the field is no shard id";
     }
 
-    if (shardd_table_shard(table, id) == NULL) {
+    rec = shardd_table_shard(table, id);
+
+    if (rec == NULL) {
         return "there is no such shard";
     }
 
@@ -371,6 +374,10 @@ lists_override_reason(shardd_table_t *table, const char *shard,
 
     if (o.until_ms && o.until_ms <= shardd_now_ms()) {
         return "its time is over";
+    }
+
+    if (o.verb == SHARD_OVERRIDE_DRAIN && rec->nstandbys == 0) {
+        return "the shard has no standby";
     }
 
     return "";
