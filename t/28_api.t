@@ -107,6 +107,9 @@ refused('POST', '/rw/orders/migrations', '[]', 400, 'bad_body');
 
 is((call('DELETE', "/rw/orders/migrations/$id"))[0], 200, 'a roll-back is asked for');
 is($r->command('HGET', $t->key("migration:$id"), 'wish'), 'rollback', 'as a wish');
+$r->command('HSET', $t->key("migration:$id"), 'phase', 'done', 'wish', '');
+refused('DELETE', "/rw/orders/migrations/$id", undef, 409, 'too_late');
+is($r->command('HGET', $t->key("migration:$id"), 'wish'), '', 'and no wish');
 refused('DELETE', '/rw/orders/migrations/00000000000000ac', undef, 404, 'not_there');
 is($r->command('EXISTS', $t->key('migration:00000000000000ac')), 0, 'nothing made');
 

@@ -30,7 +30,10 @@ static void ngx_http_shard_ask_cleanup(void *data);
 
 
 static const char  ngx_http_shard_wish_script[] =
-    "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end "
+    "local phase = redis.call('HGET', KEYS[1], 'phase') "
+    "if not phase then return 0 end "
+    "if phase == 'release' or phase == 'standby' or phase == 'done' "
+    "or phase == 'rolled-back' then return 2 end "
     "redis.call('HSET', KEYS[1], 'wish', 'rollback') return 1";
 
 

@@ -78,6 +78,12 @@ ngx_http_shard_ask_render(ngx_http_shard_ask_t *ask, redisReply *reply)
             return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND,
                                             "not_there", "there is none");
         }
+
+        if (reply->integer == 2) {
+            return ngx_http_shard_api_error(api, NGX_HTTP_CONFLICT, "too_late",
+                                            "it has ended or committed: a move "
+                                            "back is a migration of its own");
+        }
     }
 
     if (ngx_http_shard_api_buf(api, 128) != NGX_OK) {
