@@ -253,6 +253,13 @@ predictor_report_zones(const predictor_io_t *io,
         hot = predictor_report_hottest(fleet, i);
         n = &fleet->plan.nodes[hot];
 
+        if (n->peak <= 0) {
+
+            /* nothing is known of the zone's shards: no score, not a good one */
+
+            continue;
+        }
+
         zone = json_pack("{sI sf ss sf sf sI}",
                          "at", (json_int_t) at,
                          "score", n->peak / n->capacity,
