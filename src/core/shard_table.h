@@ -32,7 +32,19 @@
 #define SHARD_ROUTE_EVENTUAL  0x01      /* consistency of the shard */
 #define SHARD_ROUTE_OVERRIDE  0x02      /* an operator's verb is in force */
 #define SHARD_ROUTE_DRAIN     0x04      /* the first standby serves */
-#define SHARD_ROUTE_SPLIT     0x08      /* shift_bp is an operator's split */
+#define SHARD_ROUTE_SPLIT     0x08      /* shares are an operator's split */
+#define SHARD_ROUTE_MOVED     0x10      /* primary is an operator's choice */
+
+
+/* why a node is not, or not fully, asked; one byte a node */
+
+#define SHARD_FLAG_DOWN        0x01     /* the table says so */
+#define SHARD_FLAG_DRAINING    0x02     /* the table says so */
+#define SHARD_FLAG_DEAD        0x04     /* its checks failed */
+#define SHARD_FLAG_SLOW        0x08     /* came back, gets less at first */
+#define SHARD_FLAG_UNRESOLVED  0x10     /* its host name has no address */
+#define SHARD_FLAG_UNUSABLE    (SHARD_FLAG_DOWN|SHARD_FLAG_DEAD               \
+                                |SHARD_FLAG_UNRESOLVED)
 
 
 /* where requests of a shard go: node numbers are indexes of the node arena */
@@ -46,9 +58,9 @@ typedef struct {
     uint16_t  standbys[SHARD_STANDBYS_MAX];
     uint16_t  shift_bp;
     uint16_t  queue;                    /* hold queue number + 1, 0 = none */
-    uint8_t   phase;                    /* shard_phase_e */
+    uint8_t   phase : 4;                /* shard_phase_e */
     uint8_t   strategy : 4;             /* shard_strategy_e */
-    uint8_t   flags : 4;                /* SHARD_ROUTE_... */
+    uint8_t   flags;                    /* SHARD_ROUTE_... */
 } shard_route_t;
 
 typedef struct {

@@ -42,6 +42,14 @@
 #define NGX_HTTP_SHARD_LEASE        1000         /* ms */
 #define NGX_HTTP_SHARD_TICK         250          /* ms */
 
+/* bits of node_flags: set and cleared atomically, each by its own writer */
+
+#define NGX_HTTP_SHARD_NODE_DOWN        SHARD_FLAG_DOWN
+#define NGX_HTTP_SHARD_NODE_DRAINING    SHARD_FLAG_DRAINING
+#define NGX_HTTP_SHARD_NODE_DEAD        SHARD_FLAG_DEAD
+#define NGX_HTTP_SHARD_NODE_SLOW        SHARD_FLAG_SLOW
+#define NGX_HTTP_SHARD_NODE_UNRESOLVED  SHARD_FLAG_UNRESOLVED
+
 
 /* counted by every worker, taken (and zeroed) by the leader at a flush */
 
@@ -143,6 +151,7 @@ typedef struct {
     ngx_http_shard_queue_t     *queues;          /* [NGX_HTTP_SHARD_QUEUES] */
     uint32_t                   *node_inflight;   /* [nworkers][nnodes_max] */
     uint32_t                   *node_failed;     /* [nnodes_max] */
+    uint8_t                    *node_flags;      /* [nnodes_max] */
 } ngx_http_shard_sh_t;
 
 
@@ -411,6 +420,9 @@ ngx_http_shard_get_ctx(ngx_http_request_t *r)
     (((r)->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) != 0)
 
 #define ngx_http_shard_keyspace(ctx)  ((ctx)->conf->keyspace)
+
+#define ngx_http_shard_node_usable(sh, n)                                     \
+    (((sh)->node_flags[n] & SHARD_FLAG_UNUSABLE) == 0)
 
 #define ngx_http_shard_sockaddr(ctx)                                          \
     ((struct sockaddr *) ((ctx)->name + 1))

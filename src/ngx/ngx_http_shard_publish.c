@@ -20,6 +20,8 @@ static void ngx_http_shard_publish_latches(ngx_http_shard_model_t *m,
 static void ngx_http_shard_publish_structure(ngx_http_shard_model_t *m);
 static void ngx_http_shard_publish_node(ngx_http_shard_model_t *m,
     shard_node_t *from, ngx_http_shard_node_t *to);
+static void ngx_http_shard_publish_flags(ngx_http_shard_sh_t *sh,
+    ngx_uint_t n, ngx_http_shard_node_t *node);
 
 
 /* what the table says, and an operator's verb over it */
@@ -245,6 +247,37 @@ ngx_http_shard_publish_node(ngx_http_shard_model_t *m, shard_node_t *from,
 }
 
 
+/*
+ * Before the structure they belong to: a number that goes to another node
+ * begins anew, or the old one's death would be the new one's.
+ */
+
+static void
+ngx_http_shard_publish_flags(ngx_http_shard_sh_t *sh, ngx_uint_t n,
+    ngx_http_shard_node_t *node)
+{
+    uint8_t                 set;
+    ngx_http_shard_node_t  *old;
+
+    old = &sh->arenas[sh->structure & 1].nodes[n];
+
+    set = node->state == SHARD_NODE_DOWN ? SHARD_FLAG_DOWN
+          : node->state == SHARD_NODE_DRAINING ? SHARD_FLAG_DRAINING : 0;
+
+    if (node->name_len == 0 || node->name_len != old->name_len
+        || ngx_memcmp(node->name, old->name, node->name_len) != 0)
+    {
+        __atomic_store_n(&sh->node_flags[n], set, __ATOMIC_RELAXED);
+        return;
+    }
+
+    (void) __atomic_fetch_or(&sh->node_flags[n], set, __ATOMIC_RELAXED);
+    (void) __atomic_fetch_and(&sh->node_flags[n],
+                              ~(SHARD_FLAG_DOWN|SHARD_FLAG_DRAINING) | set,
+                              __ATOMIC_RELAXED);
+}
+
+
 static void
 ngx_http_shard_publish_structure(ngx_http_shard_model_t *m)
 {
@@ -262,6 +295,7 @@ ngx_http_shard_publish_structure(ngx_http_shard_model_t *m)
 
     for (i = 0; i < m->nnodes; i++) {
         ngx_http_shard_publish_node(m, &m->nodes[i], &arena->nodes[i]);
+        ngx_http_shard_publish_flags(sh, i, &arena->nodes[i]);
     }
 
     arena->nnodes = m->nnodes;

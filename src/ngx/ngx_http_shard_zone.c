@@ -100,6 +100,7 @@ ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
            + ngx_http_shard_align((size_t) nnodes * nworkers
                                   * sizeof(uint32_t))
            + ngx_http_shard_align(nnodes * sizeof(uint32_t))
+           + ngx_http_shard_align(nnodes)
            + 64;
 }
 
@@ -204,6 +205,8 @@ ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p)
     sh->node_inflight = (uint32_t *) p;
     p += ngx_http_shard_align((size_t) nnodes * nworkers * sizeof(uint32_t));
     sh->node_failed = (uint32_t *) p;
+    p += ngx_http_shard_align(nnodes * sizeof(uint32_t));
+    sh->node_flags = p;
 }
 
 
@@ -292,6 +295,7 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
 
         ngx_memcpy(dst->nodes, src->nodes,
                    src->nnodes * sizeof(ngx_http_shard_node_t));
+        ngx_memcpy(to->node_flags, from->node_flags, src->nnodes);
         ngx_memcpy(dst->index.lo, src->index.lo, n * sizeof(uint64_t));
         ngx_memcpy(dst->index.id, src->index.id, n * sizeof(uint32_t));
         dst->nnodes = src->nnodes;
