@@ -39,22 +39,30 @@ static int shard_json_keys(const shard_json_t *json, char *err);
 int
 shard_json_parse(shard_json_t *json, shard_str_t text, char *err)
 {
+    return shard_json_parse_large(json, text, SHARD_JSON_MAX, json->own,
+                                  SHARD_JSON_TOKENS, err);
+}
+
+
+int
+shard_json_parse_large(shard_json_t *json, shard_str_t text, size_t max,
+    jsmntok_t *token, unsigned ntokens, char *err)
+{
     jsmn_parser  parser;
 
-    if (text.len > SHARD_JSON_MAX) {
+    if (text.len > max) {
         return shard_refuse(err, "JSON is longer than %u bytes",
-                            (unsigned) SHARD_JSON_MAX);
+                            (unsigned) max);
     }
 
     json->text = text;
+    json->token = token;
 
     jsmn_init(&parser);
-    json->n = jsmn_parse(&parser, text.data, text.len, json->token,
-                         SHARD_JSON_TOKENS);
+    json->n = jsmn_parse(&parser, text.data, text.len, token, ntokens);
 
     if (json->n == JSMN_ERROR_NOMEM) {
-        return shard_refuse(err, "JSON has more than %u values",
-                            (unsigned) SHARD_JSON_TOKENS);
+        return shard_refuse(err, "JSON has more than %u values", ntokens);
     }
 
     if (json->n == JSMN_ERROR_PART) {

@@ -26,7 +26,8 @@
 typedef struct {
     shard_str_t  text;
     int          n;
-    jsmntok_t    token[SHARD_JSON_TOKENS];
+    jsmntok_t   *token;                 /* own[], or the caller's */
+    jsmntok_t    own[SHARD_JSON_TOKENS];
 } shard_json_t;
 
 typedef struct shard_json_field_s  shard_json_field_t;
@@ -47,6 +48,12 @@ struct shard_json_field_s {
 
 
 int shard_json_parse(shard_json_t *json, shard_str_t text, char *err);
+
+/* for text longer than a record: bounds and memory are the caller's */
+
+int shard_json_parse_large(shard_json_t *json, shard_str_t text, size_t max,
+    jsmntok_t *token, unsigned ntokens, char *err);
+
 int shard_json_bind(const shard_json_t *json,
     const shard_json_field_t *fields, void *out, char *err);
 

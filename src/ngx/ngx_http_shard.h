@@ -30,6 +30,7 @@
 #include "../core/shard_key.h"
 #include "../core/shard_metrics.h"
 #include "../core/shard_override.h"
+#include "../core/shard_policy.h"
 #include "../core/shard_table.h"
 #include "../core/shard_tickets.h"
 
@@ -74,6 +75,7 @@ typedef struct {
     uint16_t                    zone_len;
     uint16_t                    addr_len;
     uint16_t                    state;           /* shard_node_state_e */
+    uint16_t                    zone_number;     /* SHARD_ZONE_NONE: none */
     double                      capacity;
     u_char                      name[SHARD_NAME_SIZE];
     u_char                      zone[SHARD_NAME_SIZE];
@@ -111,6 +113,15 @@ typedef struct {
 } ngx_http_shard_totals_t;
 
 
+/* meta.policy, and the numbers of zones: readers take v[seq & 1] and read
+ * seq again */
+
+typedef struct {
+    uint64_t                    seq;
+    shard_policy_t              v[2];
+} ngx_http_shard_policy_t;
+
+
 typedef struct {
     uint64_t                    magic;
     uint32_t                    version;         /* of this layout */
@@ -144,6 +155,7 @@ typedef struct {
     uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
     uint32_t                    position[SHARD_METRICS_POSITION_BUCKETS];
     ngx_atomic_t                hold_latency[SHARD_METRICS_LATENCY_BUCKETS];
+    ngx_http_shard_policy_t     policy;
 
     shard_latch_t              *latches;         /* [nslots] */
     ngx_http_shard_counters_t  *counters;        /* [nslots] */
@@ -324,6 +336,17 @@ char *ngx_http_shard_merge_loc_conf(ngx_conf_t *cf, void *parent,
 /* _zone: the layout, and what a reload takes over */
 
 ngx_int_t ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data);
+
+/* _policy: what meta.policy says; zones by number, SHARD_ZONE_NONE: none */
+
+ngx_uint_t ngx_http_shard_zone_number(ngx_http_shard_sh_t *sh,
+    ngx_str_t *name);
+ngx_uint_t ngx_http_shard_zone_register(ngx_http_shard_sh_t *sh,
+    ngx_str_t *name);
+ngx_uint_t ngx_http_shard_distance(ngx_http_shard_sh_t *sh, ngx_uint_t a,
+    ngx_uint_t b);
+void ngx_http_shard_policy_inherit(ngx_http_shard_sh_t *to,
+    ngx_http_shard_sh_t *from);
 
 /* _workers: their numbers and rows, the leader's lease */
 

@@ -159,6 +159,7 @@ ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
             return NGX_ERROR;
         }
 
+        sync->policy_staged = 0;
         ngx_http_shard_model_undo(sync->model);
     }
 
@@ -204,6 +205,11 @@ ngx_http_shard_apply_change(ngx_http_shard_sync_t *sync, redisReply *name,
 
     json.data = value->str;
     json.len = value->len;
+
+    if (ngx_strcmp(name->str, "meta:policy") == 0) {
+        ngx_http_shard_policy_read(sync, value);
+        return NGX_OK;
+    }
 
     if (name->len > 5 && ngx_strncmp(name->str, "node:", 5) == 0) {
         text.data = name->str + 5;

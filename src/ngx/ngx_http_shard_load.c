@@ -34,7 +34,7 @@ ngx_http_shard_load(ngx_http_shard_sync_t *sync)
     char  key[NGX_HTTP_SHARD_KEY_SIZE];
 
     if (ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_meta,
-            "HMGET %s version kind",
+            "HMGET %s version kind policy",
             ngx_http_shard_sync_key(sync, "meta", key))
         == NGX_OK)
     {
@@ -88,7 +88,7 @@ ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis, redisReply *reply)
         return;
     }
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3
         || reply->element[0]->type != REDIS_REPLY_STRING)
     {
         if (!sync->told) {
@@ -120,6 +120,7 @@ ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis, redisReply *reply)
         return;
     }
 
+    ngx_http_shard_policy_read(sync, reply->element[2]);
     ngx_http_shard_model_begin_load(sync->model);
     sync->state = NGX_HTTP_SHARD_SYNC_NODES;
     ngx_http_shard_load_scan(sync, "nodes", "0");

@@ -203,10 +203,12 @@ ngx_http_shard_publish_node(ngx_http_shard_model_t *m, shard_node_t *from,
     ngx_http_shard_node_t *to)
 {
     u_char        text[SHARD_ADDR_SIZE];
+    ngx_str_t     zone;
     ngx_url_t     u;
     ngx_pool_t   *pool;
 
     ngx_memzero(to, sizeof(ngx_http_shard_node_t));
+    to->zone_number = SHARD_ZONE_NONE;
 
     if (from->name[0] == '\0') {
         return;
@@ -220,6 +222,10 @@ ngx_http_shard_publish_node(ngx_http_shard_model_t *m, shard_node_t *from,
     ngx_memcpy(to->name, from->name, to->name_len);
     ngx_memcpy(to->zone, from->zone, to->zone_len);
     ngx_memcpy(to->addr, from->addr, to->addr_len);
+
+    zone.data = to->zone;
+    zone.len = to->zone_len;
+    to->zone_number = ngx_http_shard_zone_register(m->keyspace->sh, &zone);
 
     pool = ngx_create_pool(1024, m->log);
     if (pool == NULL) {

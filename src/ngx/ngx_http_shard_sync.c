@@ -155,6 +155,7 @@ ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
     ngx_http_shard_redis_close(&sync->follow, NULL);
     ngx_http_shard_redis_close(&sync->command, NULL);
     ngx_http_shard_model_destroy(sync->model);
+    ngx_free(sync->policy);
     ngx_free(sync->entry);
     ngx_free(sync);
 
@@ -452,6 +453,8 @@ ngx_http_shard_sync_publish(ngx_http_shard_sync_t *sync)
 
         return;
     }
+
+    ngx_http_shard_policy_publish(sync);
 
     /* verbs that named what was not there, or is not there any more */
 

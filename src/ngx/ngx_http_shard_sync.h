@@ -72,6 +72,9 @@ struct ngx_http_shard_sync_s {
     ngx_uint_t                    ntold;         /* of those before */
     uint64_t                      ignored_told[NGX_HTTP_SHARD_IGNORED_MAX];
 
+    shard_policy_t               *policy;        /* read last */
+    ngx_uint_t                    policy_staged; /* and not published yet */
+
     ngx_atomic_uint_t             refresh_asked; /* tickets an answer covers */
     ngx_uint_t                    refreshing;
     uint64_t                      refresh_version;
@@ -124,6 +127,12 @@ ngx_int_t ngx_http_shard_apply(ngx_http_shard_sync_t *sync,
 
 void ngx_http_shard_override(ngx_http_shard_sync_t *sync, redisReply *reply);
 void ngx_http_shard_override_expire(ngx_http_shard_sync_t *sync);
+
+/* _policy */
+
+void ngx_http_shard_policy_read(ngx_http_shard_sync_t *sync,
+    redisReply *value);
+void ngx_http_shard_policy_publish(ngx_http_shard_sync_t *sync);
 
 /* _flush */
 

@@ -156,6 +156,8 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
     ngx_http_shard_place_rows(sh,
                       p + ngx_http_shard_align(sizeof(ngx_http_shard_sh_t)));
 
+    ngx_http_shard_policy_inherit(sh, NULL);
+
     sh->magic = NGX_HTTP_SHARD_MAGIC;
 
     ks->sh = sh;
@@ -273,6 +275,7 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
     }
 
     ngx_http_shard_inherit_workers(to, from);
+    ngx_http_shard_policy_inherit(to, from);
 
     do {
         structure = __atomic_load_n(&from->structure, __ATOMIC_SEQ_CST);

@@ -1,0 +1,75 @@
+
+/* a policy: refused with a reason, or sound */
+
+#include "shard_policy.h"
+
+#include "fuzz.h"
+
+
+static shard_policy_work_t  work;
+
+
+static void  sound(const shard_policy_t *p);
+
+
+static void
+sound(const shard_policy_t *p)
+{
+    unsigned     i, k;
+    shard_str_t  name;
+
+    fuzz_must(p->mirror_bp <= SHARD_BP_ALL, "mirrors more than all");
+    fuzz_must(p->nzones <= SHARD_ZONES_MAX, "too many zones");
+
+    for (i = 0; i < SHARD_ZONES_MAX; i++) {
+        fuzz_must(memchr(p->zone[i], '\0', SHARD_NAME_SIZE) != NULL,
+                  "unended name");
+        fuzz_must(p->distance[i][i] == 0, "far from itself");
+
+        for (k = 0; k < i; k++) {
+            fuzz_must(p->distance[i][k] == p->distance[k][i],
+                      "shorter the other way round");
+        }
+
+        name.data = p->zone[i];
+        name.len = strlen(p->zone[i]);
+
+        fuzz_must(name.len == 0 || shard_name_valid(name), "odd name");
+        fuzz_must(name.len == 0 || shard_policy_zone(p, name) == i,
+                  "another zone of this name");
+    }
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char             err[SHARD_ERR_SIZE];
+    shard_str_t      text;
+
+    static shard_policy_t  out, before, live;
+
+    text.data = (const char *) data;
+    text.len = size;
+    memset(&before, 0x5a, sizeof(before));
+    memset(err, 0, sizeof(err));
+    out = before;
+
+    if (shard_policy_decode(text, &work, &out, err) != SHARD_OK) {
+        fuzz_refused(err, &out, &before);
+        return 0;
+    }
+
+    sound(&out);
+
+    /* the one before lives on, as in a router */
+
+    if (live.nzones == 0) {
+        shard_policy_init(&live);
+    }
+
+    shard_policy_replace(&live, &out, size & 0xff);
+    sound(&live);
+
+    return 0;
+}
