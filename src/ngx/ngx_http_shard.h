@@ -253,6 +253,9 @@ typedef struct {
     ngx_atomic_uint_t           refresh_ticket;
     ngx_http_upstream_conf_t   *upstream_conf;   /* to be given back */
 
+    /* sees the body on its way to the client, when ctx->watched */
+    void                      (*watch)(void *ctx, ngx_chain_t *in);
+
     void                       *ask;             /* of shard_api, no route */
 } ngx_http_shard_wait_t;
 
@@ -294,10 +297,12 @@ typedef struct {
     unsigned                    offered:1;
     unsigned                    counted:1;
     unsigned                    node_entered:1;
+    unsigned                    watched:1;       /* its body, wait->watch */
 } ngx_http_shard_ctx_t;
 
 
 extern ngx_module_t  ngx_http_shard_module;
+extern ngx_module_t  ngx_http_shard_filter_module;
 
 
 /* _directives, _directives_upstream */

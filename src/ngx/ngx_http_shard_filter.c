@@ -1,0 +1,83 @@
+
+/*
+ * Bodies on their way to the client: a second module, because the order of
+ * filters is the order of modules.
+ *
+ *   content ─▶ range ─▶ copy ─▶ [this] ─▶ ssi, gzip, postpone ─▶ client
+ *
+ * A request is looked at only when it is marked: "watched" has its body
+ * shown to wait->watch, which changes nothing of it.
+ */
+
+
+#include "ngx_http_shard.h"
+
+
+static ngx_int_t ngx_http_shard_filter_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_shard_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+
+
+static ngx_http_output_body_filter_pt  ngx_http_next_body_filter;
+
+
+static ngx_http_module_t  ngx_http_shard_filter_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_shard_filter_init,            /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_shard_filter_module = {
+    NGX_MODULE_V1,
+    &ngx_http_shard_filter_module_ctx,     /* module context */
+    NULL,                                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_shard_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_shard_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_shard_module);
+
+    if (smcf->keyspaces.nelts) {
+        ngx_http_next_body_filter = ngx_http_top_body_filter;
+        ngx_http_top_body_filter = ngx_http_shard_body_filter;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_shard_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_shard_module);
+
+    if (ctx && ctx->watched && in) {
+        ctx->wait->watch(ctx, in);
+    }
+
+    return ngx_http_next_body_filter(r, in);
+}
