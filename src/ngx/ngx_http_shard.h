@@ -7,7 +7,7 @@
  *   upstream { shard orders }        index ×2 · nodes ×2   who owns what
  *                                    latches               where it goes now
  *   request ─▶ gate ─▶ peer          counters              what was counted
- *               │  held              inflight [worker]     who is on its way
+ *               │  held              ledger [worker]       who is on its way
  *               ▼                    tickets              who waits
  *             parked                 leader                which worker syncs
  *
@@ -28,6 +28,7 @@
 #include "../core/shard_types.h"
 #include "../core/shard_codec.h"
 #include "../core/shard_key.h"
+#include "../core/shard_ledger.h"
 #include "../core/shard_metrics.h"
 #include "../core/shard_override.h"
 #include "../core/shard_policy.h"
@@ -127,7 +128,7 @@ typedef struct {
     uint32_t                    version;         /* of this layout */
     uint32_t                    nslots;
     uint32_t                    nnodes_max;
-    uint32_t                    nworkers;        /* rows of inflight */
+    uint32_t                    nworkers;        /* with rows of their own */
     uint64_t                    instance;        /* random, of this zone */
 
     /* which arena is live: arenas[structure & 1]; readers check it twice */
@@ -159,7 +160,7 @@ typedef struct {
 
     shard_latch_t              *latches;         /* [nslots] */
     ngx_http_shard_counters_t  *counters;        /* [nslots] */
-    uint32_t                   *inflight;        /* [nworkers][nslots] */
+    shard_ledger_t              ledger;          /* requests in flight */
     ngx_http_shard_queue_t     *queues;          /* [NGX_HTTP_SHARD_QUEUES] */
     uint32_t                   *node_inflight;   /* [nworkers][nnodes_max] */
     uint32_t                   *node_failed;     /* [nnodes_max] */
@@ -180,7 +181,8 @@ typedef struct {
     ngx_http_shard_sh_t        *sh;
     ngx_cycle_t                *cycle;
     ngx_uint_t                  worker;          /* this worker's number */
-    ngx_uint_t                  row;             /* and its row */
+    ngx_uint_t                  row;             /* of node_inflight */
+    shard_ledger_row_t          inflight;        /* this worker's */
     ngx_uint_t                  used;            /* by some upstream */
     ngx_uint_t                  leaving;         /* led, and ends */
     ngx_atomic_uint_t           token;           /* of its last lead */
@@ -276,6 +278,7 @@ typedef struct {
     shard_route_t               route;           /* as last read */
     uint16_t                    node;            /* number of it */
     uint16_t                    room;            /* bytes at name */
+    uint32_t                    entry;           /* in flight, if entered */
 
     ngx_str_t                  *name;            /* node's address, for logs;
                                                     behind it its sockaddr */
@@ -287,7 +290,7 @@ typedef struct {
     unsigned                    socklen:8;
     unsigned                    attempt:8;       /* which standby */
     unsigned                    resolved:1;      /* slot is known */
-    unsigned                    entered:1;       /* counted in flight */
+    unsigned                    entered:1;       /* is in flight */
     unsigned                    gated:1;         /* may pass to content */
     unsigned                    body_read:1;
     unsigned                    parked:1;
@@ -362,11 +365,19 @@ void ngx_http_shard_bury(ngx_http_shard_keyspace_t *ks);
 ngx_int_t ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_abdicate(ngx_http_shard_keyspace_t *ks);
 ngx_uint_t ngx_http_shard_leading(ngx_http_shard_keyspace_t *ks);
-uint32_t ngx_http_shard_inflight(ngx_http_shard_keyspace_t *ks, uint32_t slot);
 ngx_uint_t ngx_http_shard_waiting(ngx_http_shard_keyspace_t *ks);
 uint32_t ngx_http_shard_node_inflight(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t node);
 ngx_uint_t ngx_http_shard_old_workers(ngx_http_shard_keyspace_t *ks);
+
+/* _inflight: the ledger of requests on their way */
+
+uint32_t ngx_http_shard_ledger_entries(ngx_http_shard_keyspace_t *ks,
+    ngx_uint_t nworkers);
+void ngx_http_shard_ledger_check(ngx_http_shard_keyspace_t *ks);
+uint32_t ngx_http_shard_inflight(ngx_http_shard_keyspace_t *ks, uint32_t slot);
+ngx_int_t ngx_http_shard_tally(ngx_http_shard_keyspace_t *ks,
+    shard_tally_t *tally);
 
 /* _route: position, slot, in-flight gate */
 

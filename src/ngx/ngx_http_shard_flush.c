@@ -22,7 +22,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_shard_take(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_entry_t *e, shard_metrics_shard_t *shard);
+    ngx_http_shard_entry_t *e, shard_tally_t *tally,
+    shard_metrics_shard_t *shard);
 static void ngx_http_shard_take_histogram(uint32_t *from, uint32_t *to,
     ngx_uint_t n);
 static void ngx_http_shard_send_entry(ngx_http_shard_sync_t *sync);
@@ -59,7 +60,8 @@ ngx_http_shard_flush(ngx_http_shard_sync_t *sync)
 
 static void
 ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_entry_t *e, shard_metrics_shard_t *shard)
+    ngx_http_shard_entry_t *e, shard_tally_t *tally,
+    shard_metrics_shard_t *shard)
 {
     ngx_http_shard_counters_t  *c;
 
@@ -77,7 +79,7 @@ ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
     shard->held = ngx_http_shard_take_one(held);
     shard->bytes = ngx_http_shard_take_one(bytes);
     shard->latency_us = ngx_http_shard_take_one(latency_us);
-    shard->inflight = ngx_http_shard_inflight(sync->keyspace, e->slot);
+    shard->inflight = shard_tally_get(tally, e->slot);
 
 #undef ngx_http_shard_take_one
 }
@@ -105,6 +107,7 @@ ngx_http_shard_take(ngx_http_shard_sync_t *sync)
     uint32_t                 i, n, latency[SHARD_METRICS_LATENCY_BUCKETS],
                              position[SHARD_METRICS_POSITION_BUCKETS];
     ngx_time_t              *tp;
+    shard_tally_t            tally;
     ngx_http_shard_sh_t     *sh;
     shard_metrics_head_t     head;
     shard_metrics_shard_t    shard;
@@ -133,6 +136,10 @@ ngx_http_shard_take(ngx_http_shard_sync_t *sync)
         }
     }
 
+    if (ngx_http_shard_tally(sync->keyspace, &tally) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     tp = ngx_timeofday();
 
     head.router.data = (const char *) sync->conf->router.data;
@@ -150,11 +157,13 @@ ngx_http_shard_take(ngx_http_shard_sync_t *sync)
         e = &sync->model->entries[i];
 
         if (e->live && sh->counters[e->slot].offered) {
-            ngx_http_shard_take_shard(sync, e, &shard);
+            ngx_http_shard_take_shard(sync, e, &tally, &shard);
             (void) shard_metrics_add_shard(&w, &shard);
             n--;
         }
     }
+
+    ngx_free(tally.counts);
 
     ngx_http_shard_take_histogram(sh->latency, latency,
                                   SHARD_METRICS_LATENCY_BUCKETS);
@@ -426,6 +435,7 @@ ngx_http_shard_barrier(ngx_http_shard_sync_t *sync)
         }
 
         if (ngx_http_shard_inflight(sync->keyspace, e->slot) == 0
+            && shard_ledger_overflow(&sh->ledger) == 0
             && ngx_http_shard_old_workers(sync->keyspace) == 0)
         {
             sync->drained[i / 64] |= bit;

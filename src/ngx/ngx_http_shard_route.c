@@ -8,11 +8,11 @@
  *      ▲    held: leave,  │ go        │
  *      └─── park ─────────┴───────────┘        leave: response received
  *
- * A worker counts itself in, in its own row of "inflight", before it reads
- * the route, and out again when that says "held".  The leader publishes
- * "held" and then sums the rows: zero means that nothing of the shard is on
- * its way and nothing can be.  Everything from the gate to the peer happens
- * in one go, because a body is read before it.
+ * A request enters the ledger (shard_ledger.h) before the route is read, and
+ * leaves it when that says "held".  The leader publishes "held" and then looks
+ * for entries of the shard: none means that nothing of it is on its way and
+ * nothing can be.  Everything from the gate to the peer happens in one go,
+ * because a body is read before it.
  */
 
 
@@ -315,8 +315,8 @@ ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
 
 
 /*
- * Counts in, then reads the route: this order makes a drain provable.  The
- * slot may have gone to another shard since it was looked up, while a request
+ * Enters, then reads the route: this order makes a drain provable.  The slot
+ * may have gone to another shard since it was looked up, while a request
  * was parked above all; the sequence tells.
  */
 
@@ -332,9 +332,7 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
     for ( ;; ) {
 
         if (!ctx->entered) {
-            (void) __atomic_fetch_add(
-                       &sh->inflight[ks->row * sh->nslots + ctx->slot], 1,
-                       __ATOMIC_SEQ_CST);
+            ctx->entry = shard_ledger_enter(&ks->inflight, ctx->slot);
             ctx->entered = 1;
         }
 
@@ -355,20 +353,11 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
 void
 ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx)
 {
-    ngx_http_shard_sh_t        *sh;
-    ngx_http_shard_keyspace_t  *ks;
-
-    if (!ctx->entered) {
-        return;
+    if (ctx->entered) {
+        shard_ledger_leave(&ngx_http_shard_keyspace(ctx)->inflight,
+                           ctx->entry);
+        ctx->entered = 0;
     }
-
-    ks = ngx_http_shard_keyspace(ctx);
-    sh = ks->sh;
-
-    (void) __atomic_fetch_sub(
-               &sh->inflight[ks->row * sh->nslots + ctx->slot], 1,
-               __ATOMIC_SEQ_CST);
-    ctx->entered = 0;
 }
 
 

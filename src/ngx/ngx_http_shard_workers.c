@@ -1,7 +1,6 @@
 
 /*
- * The workers on a zone: their numbers and rows in it, what they have in
- * flight, and the leader's lease.
+ * The workers on a zone: their numbers and rows in it, and the leader's lease.
  */
 
 
@@ -20,7 +19,7 @@ ngx_http_shard_alive(ngx_atomic_uint_t pid)
 
 /*
  * This worker takes a free number, or one of a worker that died.  The last
- * row of counters is shared by all whose number is beyond it.
+ * row of a node's counters is shared by all whose number is beyond it.
  */
 
 ngx_int_t
@@ -54,6 +53,7 @@ ngx_http_shard_join(ngx_http_shard_keyspace_t *ks)
 
     ks->worker = i;
     ks->row = ngx_min(i, sh->nworkers - 1);
+    shard_ledger_open(&ks->inflight, &sh->ledger, (uint32_t) i);
     ngx_queue_init(&ks->parked);
 
     ks->poll.handler = ngx_http_shard_poll_handler;
@@ -108,9 +108,9 @@ ngx_http_shard_clear(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
         shared |= i != n && sh->workers[i];
     }
 
+    shard_ledger_reset(&sh->ledger, (uint32_t) n);
+
     if (!shared) {
-        ngx_memzero(&sh->inflight[row * sh->nslots],
-                    sh->nslots * sizeof(uint32_t));
         ngx_memzero(&sh->node_inflight[row * sh->nnodes_max],
                     sh->nnodes_max * sizeof(uint32_t));
     }
@@ -232,25 +232,6 @@ ngx_http_shard_leading(ngx_http_shard_keyspace_t *ks)
 
     return ks->sh->leader == (ngx_atomic_uint_t) ngx_pid
            && ks->sh->leader_token == ks->token;
-}
-
-
-uint32_t
-ngx_http_shard_inflight(ngx_http_shard_keyspace_t *ks, uint32_t slot)
-{
-    uint32_t              n;
-    ngx_uint_t            i;
-    ngx_http_shard_sh_t  *sh;
-
-    sh = ks->sh;
-    n = 0;
-
-    for (i = 0; i < sh->nworkers; i++) {
-        n += __atomic_load_n(&sh->inflight[i * sh->nslots + slot],
-                             __ATOMIC_SEQ_CST);
-    }
-
-    return n;
 }
 
 

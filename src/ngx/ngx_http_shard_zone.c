@@ -15,7 +15,7 @@
 static ngx_int_t ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t nworkers);
 static size_t ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
-    ngx_uint_t nworkers);
+    ngx_uint_t nworkers, uint32_t nentries);
 static ngx_http_shard_keyspace_t *ngx_http_shard_old_keyspace(
     ngx_http_shard_keyspace_t *ks);
 static ngx_int_t ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
@@ -24,7 +24,8 @@ static void ngx_http_shard_inherit_routes(ngx_http_shard_sh_t *to,
     ngx_http_shard_sh_t *from, ngx_http_shard_arena_t *src);
 static void ngx_http_shard_inherit_workers(ngx_http_shard_sh_t *to,
     ngx_http_shard_sh_t *from);
-static void ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p);
+static void ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
+    uint32_t nentries);
 
 
 #define ngx_http_shard_align(n)  (((n) + 63) & ~(size_t) 63)
@@ -50,6 +51,7 @@ ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data)
         {
             /* by a reload that was refused in the end */
             ks->sh->replaced = 0;
+            ngx_http_shard_ledger_check(ks);
 
             return NGX_OK;
         }
@@ -58,8 +60,7 @@ ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data)
     ccf = (ngx_core_conf_t *) ngx_get_conf(ks->cycle->conf_ctx,
                                            ngx_core_module);
 
-    /* a generation that leaves, one that comes, some to spare, and the row
-     * that any more of them share */
+    /* a generation that leaves, one that comes, and some to spare */
 
     nworkers = ccf->worker_processes > 0 ? (ngx_uint_t) ccf->worker_processes
                                          : 1;
@@ -85,7 +86,7 @@ ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data)
 
 static size_t
 ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
-    ngx_uint_t nworkers)
+    ngx_uint_t nworkers, uint32_t nentries)
 {
     return ngx_http_shard_align(sizeof(ngx_http_shard_sh_t))
            + 2 * ngx_http_shard_align(nnodes * sizeof(ngx_http_shard_node_t))
@@ -93,8 +94,8 @@ ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
            + ngx_http_shard_align((size_t) nslots * sizeof(shard_latch_t))
            + ngx_http_shard_align((size_t) nslots
                                   * sizeof(ngx_http_shard_counters_t))
-           + ngx_http_shard_align((size_t) nslots * nworkers
-                                  * sizeof(uint32_t))
+           + shard_ledger_size(NGX_HTTP_SHARD_WORKERS_MAX,
+                               (uint32_t) nworkers, nentries)
            + ngx_http_shard_align(NGX_HTTP_SHARD_QUEUES
                                   * sizeof(ngx_http_shard_queue_t))
            + ngx_http_shard_align((size_t) nnodes * nworkers
@@ -110,7 +111,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 {
     size_t                size, room;
     u_char               *p;
-    uint32_t              nslots, nnodes, step;
+    uint32_t              nslots, nnodes, nentries, step;
     ngx_http_shard_sh_t  *sh;
 
     /* what the slab pool takes for itself: its header and its page table */
@@ -120,17 +121,19 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
            - 4 * ngx_pagesize;
 
     nnodes = (uint32_t) ngx_min(4096, ks->zone->shm.size / 16384);
+    nentries = ngx_http_shard_ledger_entries(ks, nworkers);
     nslots = 0;
 
     for (step = 1 << 24; step; step >>= 1) {
-        if (ngx_http_shard_layout_size(nslots + step, nnodes, nworkers)
+        if (ngx_http_shard_layout_size(nslots + step, nnodes, nworkers,
+                                       nentries)
             <= room)
         {
             nslots += step;
         }
     }
 
-    size = ngx_http_shard_layout_size(nslots, nnodes, nworkers);
+    size = ngx_http_shard_layout_size(nslots, nnodes, nworkers, nentries);
     p = nslots ? ngx_slab_alloc(ks->shpool, size) : NULL;
 
     if (p == NULL) {
@@ -154,7 +157,8 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
                    ^ (uint64_t) ngx_pid << 48 ^ ngx_time();
 
     ngx_http_shard_place_rows(sh,
-                      p + ngx_http_shard_align(sizeof(ngx_http_shard_sh_t)));
+                      p + ngx_http_shard_align(sizeof(ngx_http_shard_sh_t)),
+                      nentries);
 
     ngx_http_shard_policy_inherit(sh, NULL);
 
@@ -170,7 +174,8 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 /* everything behind the head, as layout_size() has it */
 
 static void
-ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p)
+ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
+    uint32_t nentries)
 {
     uint32_t    nslots, nnodes, nworkers;
     ngx_uint_t  i;
@@ -193,8 +198,9 @@ ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p)
     p += ngx_http_shard_align((size_t) nslots
                               * sizeof(ngx_http_shard_counters_t));
 
-    sh->inflight = (uint32_t *) p;
-    p += ngx_http_shard_align((size_t) nslots * nworkers * sizeof(uint32_t));
+    shard_ledger_place(&sh->ledger, p, NGX_HTTP_SHARD_WORKERS_MAX, nworkers,
+                       nentries);
+    p += shard_ledger_size(NGX_HTTP_SHARD_WORKERS_MAX, nworkers, nentries);
 
     sh->queues = (ngx_http_shard_queue_t *) p;
     p += ngx_http_shard_align(NGX_HTTP_SHARD_QUEUES
