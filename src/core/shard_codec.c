@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "shard_codec.h"
+#include "shard_codec_kind.h"
 #include "shard_json.h"
 #include "shard_text.h"
 
@@ -9,13 +10,9 @@
 #define shard_nelts(a)        (sizeof(a) / sizeof((a)[0]))
 
 
-static int shard_codec_set_hi(const shard_json_t *json, int value,
-    const shard_json_field_t *field, void *dst, char *err);
 static int shard_codec_set_standbys(const shard_json_t *json, int value,
     const shard_json_field_t *field, void *dst, char *err);
 static int shard_codec_consistent(const shard_record_t *rec, char *err);
-static void shard_codec_add_hex(shard_text_t *text, const char *name,
-    uint64_t value);
 
 
 static const char *const  shard_phases[] = {
@@ -31,12 +28,6 @@ static const char *const  shard_consistencies[] = {
 };
 
 static const shard_json_field_t  shard_record_fields[] = {
-
-    { "lo", 1, shard_json_set_hex,
-      offsetof(shard_record_t, lo), 0, NULL },
-
-    { "hi", 1, shard_codec_set_hi,
-      offsetof(shard_record_t, hi), 0, NULL },
 
     { "primary", 1, shard_json_set_name,
       offsetof(shard_record_t, primary), 0, NULL },
@@ -94,14 +85,15 @@ shard_consistency_name(shard_consistency_e consistency)
 
 
 int
-shard_record_decode(shard_id_t id, shard_str_t json, shard_record_t *out,
-    char *err)
+shard_record_decode(shard_kind_e kind, shard_id_t id, shard_str_t json,
+    shard_record_t *out, char *err)
 {
     shard_json_t    parsed;
     shard_record_t  rec;
 
     memset(&rec, 0, sizeof(rec));
     rec.id = id;
+    rec.kind = kind;
     rec.strategy = SHARD_LOG_SHIPPING;
 
     if (id == SHARD_ID_NONE) {
@@ -109,6 +101,7 @@ shard_record_decode(shard_id_t id, shard_str_t json, shard_record_t *out,
     }
 
     if (shard_json_parse(&parsed, json, err) != SHARD_OK
+        || shard_codec_kind_bind(&parsed, &rec, err) != SHARD_OK
         || shard_json_bind(&parsed, shard_record_fields, &rec, err)
            != SHARD_OK
         || shard_codec_consistent(&rec, err) != SHARD_OK)
@@ -126,10 +119,6 @@ static int
 shard_codec_consistent(const shard_record_t *rec, char *err)
 {
     unsigned  i, k;
-
-    if (rec->hi != 0 && rec->hi <= rec->lo) {
-        return shard_refuse(err, "\"hi\" is not above \"lo\"");
-    }
 
     for (i = 0; i < rec->nstandbys; i++) {
         if (strcmp(rec->standbys[i], rec->primary) == 0) {
@@ -155,34 +144,6 @@ shard_codec_consistent(const shard_record_t *rec, char *err)
     {
         return shard_refuse(err, "phase \"shifting\" without \"target\" and "
                             "\"migration\"");
-    }
-
-    return SHARD_OK;
-}
-
-
-static int
-shard_codec_set_hi(const shard_json_t *json, int value,
-    const shard_json_field_t *field, void *dst, char *err)
-{
-    uint64_t  *hi;
-
-    hi = dst;
-
-    if (json->token[value].type == JSMN_PRIMITIVE
-        && shard_text_equal(shard_json_text(json, value), "null"))
-    {
-        *hi = 0;
-        return SHARD_OK;
-    }
-
-    if (shard_json_set_hex(json, value, field, dst, err) != SHARD_OK) {
-        return SHARD_ERROR;
-    }
-
-    if (*hi == 0) {
-        return shard_refuse(err, "field \"hi\" is 0; the end of the keyspace "
-                            "is null");
     }
 
     return SHARD_OK;
@@ -233,6 +194,7 @@ shard_record_encode(const shard_record_t *rec, char *buf, size_t size)
 {
     unsigned        i;
     char            err[SHARD_ERR_SIZE];
+    char            migration[17];
     shard_str_t     json;
     shard_text_t    text;
     shard_record_t  check;
@@ -244,16 +206,7 @@ shard_record_encode(const shard_record_t *rec, char *buf, size_t size)
     shard_text_open(&text, buf, size);
 
     shard_text_add(&text, "{");
-    shard_codec_add_hex(&text, "lo", rec->lo);
-
-    if (rec->hi) {
-        shard_text_add(&text, ",");
-        shard_codec_add_hex(&text, "hi", rec->hi);
-
-    } else {
-        shard_text_add(&text, ",\"hi\":null");
-    }
-
+    shard_codec_kind_add(&text, rec);
     shard_text_add(&text, ",");
     shard_text_add_field(&text, "primary", rec->primary, SHARD_NAME_SIZE);
     shard_text_add(&text, ",\"standbys\":[");
@@ -287,7 +240,9 @@ shard_record_encode(const shard_record_t *rec, char *buf, size_t size)
 
     if (rec->migration) {
         shard_text_add(&text, ",");
-        shard_codec_add_hex(&text, "migration", rec->migration);
+        shard_hex_encode(rec->migration, migration);
+        shard_text_add_field(&text, "migration", migration,
+                             sizeof(migration));
     }
 
     shard_text_add(&text, "}");
@@ -299,16 +254,11 @@ shard_record_encode(const shard_record_t *rec, char *buf, size_t size)
     json.data = buf;
     json.len = (size_t) (text.pos - buf);
 
-    return shard_record_decode(rec->id, json, &check, err) == SHARD_OK
-           ? (int) json.len : SHARD_ERROR;
-}
+    if (shard_record_decode(rec->kind, rec->id, json, &check, err) != SHARD_OK
+        || check.nunits != rec->nunits)
+    {
+        return SHARD_ERROR;
+    }
 
-
-static void
-shard_codec_add_hex(shard_text_t *text, const char *name, uint64_t value)
-{
-    char  hex[17];
-
-    shard_hex_encode(value, hex);
-    shard_text_add_field(text, name, hex, sizeof(hex));
+    return (int) json.len;
 }

@@ -20,12 +20,19 @@
 #include "shard_types.h"
 
 
-#define SHARD_JSON_MAX     4096
-#define SHARD_JSON_TOKENS  64
+/* 32 units of 64 bytes, each of three characters, and the other fields */
+
+#define SHARD_JSON_MAX     8192
+#define SHARD_JSON_TOKENS  96
 
 
-int shard_record_decode(shard_id_t id, shard_str_t json, shard_record_t *out,
-    char *err);
+/*
+ * A field that another kind of keyspace has is refused.  The units of a list
+ * stay where they are in "json", which must live as long as they are used.
+ */
+
+int shard_record_decode(shard_kind_e kind, shard_id_t id, shard_str_t json,
+    shard_record_t *out, char *err);
 int shard_record_encode(const shard_record_t *rec, char *buf, size_t size);
 
 int shard_node_decode(shard_str_t name, shard_str_t json, shard_node_t *out,
@@ -54,6 +61,11 @@ int shard_name_valid(shard_str_t name);
 
 int shard_addr_valid(shard_str_t addr);
 
+
+/* "hash", "range uint64", "range bytes", "list", as meta.kind has them */
+
+int shard_kind_parse(shard_str_t text, shard_kind_e *kind);
+const char *shard_kind_name(shard_kind_e kind);
 
 const char *shard_phase_name(shard_phase_e phase);
 const char *shard_strategy_name(shard_strategy_e strategy);

@@ -76,7 +76,8 @@ int shard_json_uint(const shard_json_t *json, int value,
     const shard_json_field_t *field, uint64_t *number, char *err);
 
 
-/* setters: char[SHARD_NAME_SIZE], uint64_t, uint32_t, uint16_t, an enum */
+/* setters: char[SHARD_NAME_SIZE], uint64_t, uint32_t, uint16_t, uint8_t of
+ * true and false, an enum */
 
 int shard_json_set_name(const shard_json_t *json, int value,
     const shard_json_field_t *field, void *dst, char *err);
@@ -85,6 +86,8 @@ int shard_json_set_hex(const shard_json_t *json, int value,
 int shard_json_set_uint32(const shard_json_t *json, int value,
     const shard_json_field_t *field, void *dst, char *err);
 int shard_json_set_uint16(const shard_json_t *json, int value,
+    const shard_json_field_t *field, void *dst, char *err);
+int shard_json_set_bool(const shard_json_t *json, int value,
     const shard_json_field_t *field, void *dst, char *err);
 int shard_json_set_word(const shard_json_t *json, int value,
     const shard_json_field_t *field, void *dst, char *err);

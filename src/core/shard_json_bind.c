@@ -154,6 +154,28 @@ shard_json_set_hex(const shard_json_t *json, int value,
 
 
 int
+shard_json_set_bool(const shard_json_t *json, int value,
+    const shard_json_field_t *field, void *dst, char *err)
+{
+    shard_str_t  text;
+
+    text = shard_json_text(json, value);
+
+    if (json->token[value].type != JSMN_PRIMITIVE
+        || !(shard_text_equal(text, "true")
+             || shard_text_equal(text, "false")))
+    {
+        return shard_refuse(err, "field \"%s\" is neither true nor false: %q",
+                            field->name, &text);
+    }
+
+    *(uint8_t *) dst = text.len == sizeof("true") - 1;
+
+    return SHARD_OK;
+}
+
+
+int
 shard_json_set_word(const shard_json_t *json, int value,
     const shard_json_field_t *field, void *dst, char *err)
 {

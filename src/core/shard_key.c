@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "shard_bytes.h"
 #include "shard_key.h"
 #include "shard_text.h"
 
@@ -13,10 +14,112 @@
 #define SHARD_DECISION_TEXT  (22 + 2 * SHARD_NAME_SIZE)
 
 
+static int shard_key_number(const uint8_t *key, size_t len, shard_key_t *out);
+
+
+int
+shard_key_locate(shard_kind_e kind, const void *key, size_t len,
+    shard_key_t *out)
+{
+    size_t          i;
+    const uint8_t  *p;
+
+    if (kind == SHARD_KIND_RANGE_UINT64) {
+        return shard_key_number(key, len, out);
+    }
+
+    out->sticky = XXH3_64bits(key, len);
+    out->position = out->sticky;
+
+    if (kind == SHARD_KIND_RANGE_BYTES) {
+        out->position = 0;
+        p = key;
+
+        for (i = 0; i < 8; i++) {
+            out->position = out->position << 8 | (i < len ? p[i] : 0);
+        }
+    }
+
+    return SHARD_OK;
+}
+
+
+/* 007 is the key 7: it is sticky with it */
+
+static int
+shard_key_number(const uint8_t *key, size_t len, shard_key_t *out)
+{
+    size_t    i;
+    uint64_t  n, digit;
+
+    if (len == 0) {
+        return SHARD_ERROR;
+    }
+
+    while (len > 1 && *key == '0') {
+        key++;
+        len--;
+    }
+
+    n = 0;
+
+    for (i = 0; i < len; i++) {
+        digit = (uint64_t) key[i] - '0';
+
+        if (digit > 9 || n > (UINT64_MAX - digit) / 10) {
+            return SHARD_ERROR;
+        }
+
+        n = n * 10 + digit;
+    }
+
+    out->position = n;
+    out->sticky = XXH3_64bits(key, len);
+
+    return SHARD_OK;
+}
+
+
 uint64_t
 shard_key_position(const void *key, size_t len)
 {
     return XXH3_64bits(key, len);
+}
+
+
+int
+shard_record_holds(const shard_record_t *rec, const shard_key_t *located,
+    const void *key, size_t len)
+{
+    shard_str_t    left;
+    shard_bytes_t  unit;
+
+    switch (rec->kind) {
+
+    case SHARD_KIND_RANGE_BYTES:
+        return shard_bytes_compare(key, len, rec->lo_text.data,
+                                   rec->lo_text.len)
+               >= 0
+               && (rec->hi_text.len == 0
+                   || shard_bytes_compare(key, len, rec->hi_text.data,
+                                          rec->hi_text.len)
+                      < 0);
+
+    case SHARD_KIND_LIST:
+        left = rec->units;
+
+        while (shard_units_next(&left, &unit) == SHARD_OK) {
+            if (shard_bytes_compare(key, len, unit.data, unit.len) == 0) {
+                return 1;
+            }
+        }
+
+        return 0;
+
+    default:
+        return located->position >= rec->lo
+               && (rec->hi == 0 || located->position < rec->hi);
+    }
 }
 
 
@@ -27,11 +130,11 @@ shard_key_position(const void *key, size_t len)
  */
 
 uint32_t
-shard_shift_point(uint64_t position, uint64_t migration)
+shard_shift_point(uint64_t sticky, uint64_t migration)
 {
     uint64_t  h;
 
-    h = position ^ (migration * 0x9e3779b97f4a7c15ULL);
+    h = sticky ^ (migration * 0x9e3779b97f4a7c15ULL);
     h = (h ^ (h >> 32)) * 0xbf58476d1ce4e5b9ULL;
     h = (h ^ (h >> 29)) * 0x94d049bb133111ebULL;
     h ^= h >> 32;

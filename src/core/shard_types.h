@@ -1,9 +1,10 @@
 
 /*
  * Words and shapes of the whole project: shard and node records as Redis
- * holds them.  Plain data, no pointers into foreign memory: a record may be
- * copied with "=".  Nothing below src/core allocates, does I/O, reads a
- * clock, logs, or keeps state.
+ * holds them.  Plain data: a record may be copied with "=".  Only the units
+ * of a list's shard lie in the memory of the JSON it was decoded from.
+ * Nothing below src/core allocates, does I/O, reads a clock, logs, or keeps
+ * state.
  */
 
 
@@ -23,6 +24,8 @@
 #define SHARD_ADDR_SIZE      128
 #define SHARD_ERR_SIZE       256     /* for every "err" argument */
 #define SHARD_STANDBYS_MAX   3
+#define SHARD_BOUND_MAX      64      /* bytes of a bound, or of a unit's name */
+#define SHARD_UNITS_MAX      32      /* units of one shard */
 #define SHARD_ID_NONE        0xffffffff
 #define SHARD_BP_ALL         10000   /* basis points: all keys */
 
@@ -72,7 +75,20 @@ typedef enum {
 } shard_node_state_e;
 
 
-/* positions [lo, hi); hi == 0 stands for 2^64, the end of the keyspace */
+/* a bound of a "range bytes" keyspace, or a unit's name of a "list" */
+
+typedef struct {
+    uint8_t              len;
+    char                 data[SHARD_BOUND_MAX];
+} shard_bytes_t;
+
+
+/*
+ * hash, range uint64: positions [lo, hi); hi == 0 is 2^64, the end of the
+ * keyspace.  range bytes: [lo_text, hi_text), an empty hi_text is the end.
+ * list: the named units, and all names that no shard has when is_default.
+ * What is not of the kind is 0.
+ */
 
 typedef struct {
     shard_id_t           id;
@@ -82,12 +98,18 @@ typedef struct {
     uint64_t             migration;     /* id of it, 0 = none */
     uint16_t             shift_bp;      /* 0 .. SHARD_BP_ALL */
     uint8_t              nstandbys;
+    uint8_t              nunits;
+    uint8_t              is_default;
+    shard_kind_e         kind;
     shard_phase_e        phase;
     shard_consistency_e  consistency;
     shard_strategy_e     strategy;
     char                 primary[SHARD_NAME_SIZE];
     char                 target[SHARD_NAME_SIZE];      /* "" = none */
     char                 standbys[SHARD_STANDBYS_MAX][SHARD_NAME_SIZE];
+    shard_bytes_t        lo_text;
+    shard_bytes_t        hi_text;
+    shard_str_t          units;         /* of the JSON: shard_units_next() */
 } shard_record_t;
 
 

@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../core/shard_types.h"
+#include "../core/shard_codec.h"
 #include "shardd_redis.h"
 
 
@@ -42,18 +42,22 @@ typedef struct {
     shardd_redis_t   redis;
     char             keyspace[SHARD_NAME_SIZE];
     char             err[SHARDD_ERR_SIZE];
+    char             units[SHARD_JSON_MAX];   /* of shardd_shard_load() */
 } shardd_store_t;
 
 
-/* the table, a consistent copy; shards sorted by lo, nodes by name */
+/* the table, a consistent copy; shards sorted by their lower bound (of a
+ * list: by id), nodes by name */
 
 typedef struct {
     uint64_t         version;
+    shard_kind_e     kind;
     size_t           nshards;
     size_t           nnodes;
     shard_record_t  *shards;
     shard_node_t    *nodes;
     char            *policy;          /* JSON text or NULL */
+    char            *units;           /* what records of a list point to */
 } shardd_table_t;
 
 
@@ -103,7 +107,13 @@ void shardd_table_free(shardd_table_t *table);
 shard_record_t *shardd_table_shard(shardd_table_t *table, shard_id_t id);
 shard_node_t *shardd_table_node(shardd_table_t *table, const char *name);
 
-/* one record as it is now, with the table's version */
+/* the shard that holds a key: NULL when it is no key of that kind */
+
+shard_record_t *shardd_table_locate(shardd_table_t *table, const void *key,
+    size_t len);
+
+/* one record as it is now, with the table's version; the units of a list's
+ * shard are good until the next call */
 
 int shardd_shard_load(shardd_store_t *s, shard_id_t id, shard_record_t *rec,
     uint64_t *version);

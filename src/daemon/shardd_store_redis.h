@@ -4,6 +4,7 @@
  *
  *   shardd_store.c        open, library, claims, commit
  *   _store_table.c        the table, one shard
+ *   _store_cover.c        do its shards hold every key once, which holds one
  *   _store_stream.c       decisions, metrics
  *   _store_hash.c         hashes, migrations
  *   _store_rows.c         history
@@ -60,6 +61,10 @@ int shardd_store_entry(shardd_store_t *s, const char *id,
     const redisReply *fields, shardd_entry_t *entry);
 int shardd_store_entries(shardd_store_t *s, const redisReply *list,
     shardd_entries_t *out);
+
+/* sorts the shards; SHARDD_BAD for a gap, an overlap, a name twice */
+
+int shardd_table_covers(shardd_store_t *s, shardd_table_t *table);
 
 char *shardd_store_strdup(const char *data, size_t len);
 shard_str_t shardd_store_str(const redisReply *reply);

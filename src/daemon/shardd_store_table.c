@@ -26,7 +26,11 @@ static int shardd_table_nodes(shardd_store_t *s, const redisReply *all,
     shardd_table_t *table);
 static int shardd_table_shards(shardd_store_t *s, const redisReply *all,
     shardd_table_t *table);
-static int shardd_table_covers(shardd_store_t *s, shardd_table_t *table);
+static int shardd_table_units(shardd_store_t *s, shardd_table_t *table);
+static int shardd_store_kind(shardd_store_t *s, const redisReply *reply,
+    shard_kind_e *kind);
+static int shardd_shard_read(shardd_store_t *s, char *field,
+    const redisReply *exec, shard_record_t *rec, uint64_t *version);
 static int shardd_table_nodes_known(shardd_store_t *s, shardd_table_t *table);
 
 
@@ -79,6 +83,7 @@ shardd_table_free(shardd_table_t *table)
     free(table->shards);
     free(table->nodes);
     free(table->policy);
+    free(table->units);
 
     memset(table, 0, sizeof(shardd_table_t));
 }
@@ -132,7 +137,7 @@ static int
 shardd_table_meta(shardd_store_t *s, const redisReply *meta,
     shardd_table_t *table)
 {
-    shard_str_t  kind, policy;
+    shard_str_t  policy;
 
     if (meta->elements != 3 || !shardd_store_is_string(meta->element[0])) {
         return shardd_store_fail(s, SHARDD_NONE, "keyspace %s has no table "
@@ -148,12 +153,8 @@ shardd_table_meta(shardd_store_t *s, const redisReply *meta,
                                  meta->element[0]->str);
     }
 
-    kind = shardd_store_str(meta->element[1]);
-
-    if (kind.len != 0 && (kind.len != 4 || memcmp(kind.data, "hash", 4))) {
-        return shardd_store_fail(s, SHARDD_BAD, "keyspace %s: meta.kind is "
-                                 "\"%.40s\", this program knows hash",
-                                 s->keyspace, kind.data);
+    if (shardd_store_kind(s, meta->element[1], &table->kind) != SHARDD_OK) {
+        return SHARDD_BAD;
     }
 
     policy = shardd_store_str(meta->element[2]);
@@ -166,6 +167,27 @@ shardd_table_meta(shardd_store_t *s, const redisReply *meta,
 
     return table->policy ? SHARDD_OK
                          : shardd_store_fail(s, SHARDD_BAD, "no memory");
+}
+
+
+/* a table without a kind is one of hash */
+
+static int
+shardd_store_kind(shardd_store_t *s, const redisReply *reply,
+    shard_kind_e *kind)
+{
+    shard_str_t  text;
+
+    text = shardd_store_str(reply);
+    *kind = SHARD_KIND_HASH;
+
+    if (text.len != 0 && shard_kind_parse(text, kind) != SHARD_OK) {
+        return shardd_store_fail(s, SHARDD_BAD, "keyspace %s: meta.kind is "
+                                 "\"%.40s\", known are hash, range uint64, "
+                                 "range bytes, list", s->keyspace, text.data);
+    }
+
+    return SHARDD_OK;
 }
 
 
@@ -218,21 +240,8 @@ shardd_table_nodes(shardd_store_t *s, const redisReply *all,
 
 
 static int
-shardd_shard_compare(const void *one, const void *two)
-{
-    const shard_record_t  *a = one, *b = two;
-
-    if (a->lo != b->lo) {
-        return a->lo < b->lo ? -1 : 1;
-    }
-
-    return a->id < b->id ? -1 : a->id > b->id;
-}
-
-
-static int
-shardd_table_shard_decode(shardd_store_t *s, const redisReply *field,
-    const redisReply *value, shard_record_t *rec)
+shardd_table_shard_decode(shardd_store_t *s, shard_kind_e kind,
+    const redisReply *field, const redisReply *value, shard_record_t *rec)
 {
     char         err[SHARD_ERR_SIZE];
     shard_id_t   id;
@@ -245,7 +254,7 @@ shardd_table_shard_decode(shardd_store_t *s, const redisReply *field,
                                  "shard id", name.data);
     }
 
-    if (shard_record_decode(id, shardd_store_str(value), rec, err)
+    if (shard_record_decode(kind, id, shardd_store_str(value), rec, err)
         != SHARD_OK)
     {
         return shardd_store_fail(s, SHARDD_BAD, "shard %u: %s",
@@ -283,7 +292,7 @@ shardd_table_shards(shardd_store_t *s, const redisReply *all,
     }
 
     for (i = 0; i < n; i++) {
-        rc = shardd_table_shard_decode(s, all->element[i * 2],
+        rc = shardd_table_shard_decode(s, table->kind, all->element[i * 2],
                                        all->element[i * 2 + 1],
                                        &table->shards[i]);
         if (rc != SHARDD_OK) {
@@ -292,58 +301,47 @@ shardd_table_shards(shardd_store_t *s, const redisReply *all,
     }
 
     table->nshards = n;
-    qsort(table->shards, n, sizeof(shard_record_t), shardd_shard_compare);
 
-    return SHARDD_OK;
+    return shardd_table_units(s, table);
 }
 
 
-/* hi == 0 is the end of all positions: only the last shard may have it */
+/* the reply that the records' units lie in will be freed */
 
 static int
-shardd_table_covers(shardd_store_t *s, shardd_table_t *table)
+shardd_table_units(shardd_store_t *s, shardd_table_t *table)
 {
-    size_t           i;
-    shard_record_t  *rec, *next;
+    char         *p;
+    size_t        i, size;
+    shard_str_t  *units;
 
-    rec = &table->shards[0];
+    size = 0;
 
-    if (rec->lo != 0) {
-        return shardd_store_fail(s, SHARDD_BAD, "nothing covers positions "
-                                 "before %016llx, the start of shard %u",
-                                 (unsigned long long) rec->lo,
-                                 (unsigned) rec->id);
+    for (i = 0; i < table->nshards; i++) {
+        size += table->shards[i].units.len;
     }
 
-    for (i = 0; i + 1 < table->nshards; i++) {
-        rec = &table->shards[i];
-        next = &table->shards[i + 1];
-
-        if (rec->hi == 0 || rec->hi > next->lo) {
-            return shardd_store_fail(s, SHARDD_BAD, "shards %u and %u "
-                                     "overlap at %016llx",
-                                     (unsigned) rec->id,
-                                     (unsigned) next->id,
-                                     (unsigned long long) next->lo);
-        }
-
-        if (rec->hi < next->lo) {
-            return shardd_store_fail(s, SHARDD_BAD, "nothing covers "
-                                     "positions from %016llx, between "
-                                     "shards %u and %u",
-                                     (unsigned long long) rec->hi,
-                                     (unsigned) rec->id,
-                                     (unsigned) next->id);
-        }
+    if (size == 0) {
+        return SHARDD_OK;
     }
 
-    rec = &table->shards[table->nshards - 1];
+    table->units = malloc(size);
+    if (table->units == NULL) {
+        return shardd_store_fail(s, SHARDD_BAD, "no memory for %zu units",
+                                 size);
+    }
 
-    if (rec->hi != 0) {
-        return shardd_store_fail(s, SHARDD_BAD, "nothing covers positions "
-                                 "from %016llx, the end of shard %u",
-                                 (unsigned long long) rec->hi,
-                                 (unsigned) rec->id);
+    p = table->units;
+
+    for (i = 0; i < table->nshards; i++) {
+        units = &table->shards[i].units;
+
+        if (units->len) {
+            memcpy(p, units->data, units->len);
+        }
+
+        units->data = p;
+        p += units->len;
     }
 
     return SHARDD_OK;
@@ -379,48 +377,6 @@ shardd_table_nodes_known(shardd_store_t *s, shardd_table_t *table)
 }
 
 
-/* by id: the table is sorted by position, so this looks through all of it */
-
-shard_record_t *
-shardd_table_shard(shardd_table_t *table, shard_id_t id)
-{
-    size_t  i;
-
-    for (i = 0; i < table->nshards; i++) {
-        if (table->shards[i].id == id) {
-            return &table->shards[i];
-        }
-    }
-
-    return NULL;
-}
-
-
-shard_node_t *
-shardd_table_node(shardd_table_t *table, const char *name)
-{
-    int     order;
-    size_t  lo, hi, mid;
-
-    for (lo = 0, hi = table->nnodes; lo < hi; /* void */ ) {
-        mid = lo + (hi - lo) / 2;
-        order = strcmp(name, table->nodes[mid].name);
-
-        if (order == 0) {
-            return &table->nodes[mid];
-        }
-
-        if (order < 0) {
-            hi = mid;
-        } else {
-            lo = mid + 1;
-        }
-    }
-
-    return NULL;
-}
-
-
 int
 shardd_shard_load(shardd_store_t *s, shard_id_t id, shard_record_t *rec,
     uint64_t *version)
@@ -428,15 +384,18 @@ shardd_shard_load(shardd_store_t *s, shard_id_t id, shard_record_t *rec,
     int                  rc;
     char                 meta[SHARDD_KEY_SIZE], table[SHARDD_KEY_SIZE];
     char                 field[16];
-    redisReply          *exec, **e, name;
-    const char          *newest[3], *record[3];
-    shardd_redis_cmd_t   cmds[] = { { 3, newest }, { 3, record } };
+    redisReply          *exec;
+    const char          *newest[4], *record[3];
+    shardd_redis_cmd_t   cmds[] = { { 4, newest }, { 3, record } };
 
     snprintf(field, sizeof(field), "%u", (unsigned) id);
 
-    newest[0] = record[0] = "HGET";
+    newest[0] = "HMGET";
     newest[1] = shardd_store_key(s, meta, "meta");
     newest[2] = "version";
+    newest[3] = "kind";
+
+    record[0] = "HGET";
     record[1] = shardd_store_key(s, table, "table");
     record[2] = field;
 
@@ -446,31 +405,56 @@ shardd_shard_load(shardd_store_t *s, shard_id_t id, shard_record_t *rec,
         return rc;
     }
 
+    rc = shardd_shard_read(s, field, exec, rec, version);
+
+    freeReplyObject(exec);
+
+    return rc;
+}
+
+
+static int
+shardd_shard_read(shardd_store_t *s, char *field, const redisReply *exec,
+    shard_record_t *rec, uint64_t *version)
+{
+    int            rc;
+    redisReply    *meta, *json, name;
+    shard_kind_e   kind;
+
+    meta = exec->elements == 2 ? exec->element[0] : NULL;
+    json = exec->elements == 2 ? exec->element[1] : NULL;
+
+    if (meta == NULL || meta->type != REDIS_REPLY_ARRAY || meta->elements != 2
+        || !shardd_store_is_string(meta->element[0])
+        || !shardd_store_is_string(json))
+    {
+        return shardd_store_fail(s, SHARDD_NONE, "keyspace %s has no shard %s",
+                                 s->keyspace, field);
+    }
+
+    if (version
+        && shard_uint64_decode(shardd_store_str(meta->element[0]), version)
+           != SHARD_OK)
+    {
+        return shardd_store_fail(s, SHARDD_BAD, "keyspace %s: meta.version is "
+                                 "no number", s->keyspace);
+    }
+
+    if (shardd_store_kind(s, meta->element[1], &kind) != SHARDD_OK) {
+        return SHARDD_BAD;
+    }
+
     memset(&name, 0, sizeof(redisReply));
     name.type = REDIS_REPLY_STRING;
     name.str = field;
     name.len = strlen(field);
 
-    e = exec->element;
+    rc = shardd_table_shard_decode(s, kind, &name, json, rec);
 
-    if (exec->type != REDIS_REPLY_ARRAY || exec->elements != 2
-        || !shardd_store_is_string(e[0]) || !shardd_store_is_string(e[1]))
-    {
-        rc = shardd_store_fail(s, SHARDD_NONE, "keyspace %s has no shard %u",
-                               s->keyspace, (unsigned) id);
-
-    } else if (version
-               && shard_uint64_decode(shardd_store_str(e[0]), version)
-                  != SHARD_OK)
-    {
-        rc = shardd_store_fail(s, SHARDD_BAD, "keyspace %s: meta.version is "
-                               "no number", s->keyspace);
-
-    } else {
-        rc = shardd_table_shard_decode(s, &name, e[1], rec);
+    if (rc == SHARDD_OK && rec->units.len) {
+        memcpy(s->units, rec->units.data, rec->units.len);
+        rec->units.data = s->units;
     }
-
-    freeReplyObject(exec);
 
     return rc;
 }

@@ -348,7 +348,7 @@ ngx_http_shard_model_shard(ngx_http_shard_model_t *m, shard_id_t id,
         return NGX_OK;
     }
 
-    if (shard_record_decode(id, json, &rec, err) != SHARD_OK
+    if (shard_record_decode(SHARD_KIND_HASH, id, json, &rec, err) != SHARD_OK
         || ngx_http_shard_model_route(m, &rec, &route, err) != NGX_OK)
     {
         return NGX_ERROR;

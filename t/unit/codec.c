@@ -1,12 +1,15 @@
 
 /* shard and node records: what is refused, and that nothing else is */
 
+#include "shard_bytes.h"
 #include "shard_codec.h"
 
 #include "../lib/tap.h"
 
 
 #define FLIPS  200000
+
+#define nelts(a)  (sizeof(a) / sizeof((a)[0]))
 
 
 typedef struct {
@@ -123,6 +126,78 @@ static const case_t  records[] = {
     { "{" LO HI PE ",\"strategy\":\"log-shiping\"}", "log-shipping" },
     { "{" LO HI PE ",\"consistency\":\"Strong\"}", "nearest is \"strong\"" },
     { "{" LO HI PE ",\"migration\":\"5f0c\"}", "\"migration\" is not 16" },
+    { "{" LO HI PE ",\"units\":[\"a\"]}",
+      "\"units\" has no place in a \"hash\" keyspace" },
+    { "{" LO HI PE ",\"default\":true}", "\"default\" has no place" },
+};
+
+#define N64 N63 "4"
+#define N62 "12345678901234567890123456789012345678901234567890123456789012"
+#define B16 "%00%01%02%03%04%05%06%07%08%09%0a%0b%0c%0d%0e%0f"
+
+static const case_t  numbers[] = {
+    { "{" LO HI PE "}", NULL },
+    { "{\"lo\":\"a\"," HI PE "}", "\"lo\" is not 16 lower-case hex" },
+    { "{" LO HI PE ",\"units\":[]}",
+      "\"units\" has no place in a \"range uint64\" keyspace" },
+    { "{" LO HI PE ",\"default\":false}", "\"default\" has no place" },
+};
+
+static const case_t  bounds[] = {
+    { "{\"lo\":\"\"," HI PE "}", NULL },
+    { "{\"lo\":\"\",\"hi\":\"%00\"," PE "}", NULL },
+    { "{\"lo\":\"a\",\"hi\":\"a%00\"," PE "}", NULL },
+    { "{\"lo\":\"z\",\"hi\":\"%80\"," PE "}", NULL },
+    { "{\"lo\":\"2026-01\",\"hi\":\"2026-02\"," PE "}", NULL },
+    { "{\"lo\":\"a b,{}[]:'\",\"hi\":\"%c3%a4%22%5c%25\"," PE "}", NULL },
+    { "{\"lo\":\"" N64 "\"," HI PE "}", NULL },
+    { "{\"lo\":\"" B16 B16 B16 B16 "\"," HI PE "}", NULL },
+
+    { "{" HI PE "}", "\"lo\" is missing" },
+    { "{\"lo\":\"\"," PE "}", "\"hi\" is missing" },
+    { "{\"lo\":null," HI PE "}", "\"lo\" is not a string" },
+    { "{\"lo\":\"\",\"hi\":\"\"," PE "}", "the end of the keyspace is null" },
+    { "{\"lo\":\"\",\"hi\":true," PE "}", "\"hi\" is not a string" },
+    { "{\"lo\":\"b\",\"hi\":\"a\"," PE "}", "\"hi\" is not above" },
+    { "{\"lo\":\"a\",\"hi\":\"a\"," PE "}", "\"hi\" is not above" },
+    { "{\"lo\":\"%ff\",\"hi\":\"a\"," PE "}", "\"hi\" is not above" },
+    { "{\"lo\":\"" N64 "5\"," HI PE "}", "longer than 64 bytes" },
+    { "{\"lo\":\"" B16 B16 B16 B16 "%ff\"," HI PE "}", "than 64 bytes" },
+    { "{\"lo\":\"%\"," HI PE "}", "percent-encoded" },
+    { "{\"lo\":\"%0\"," HI PE "}", "percent-encoded" },
+    { "{\"lo\":\"%0g\"," HI PE "}", "percent-encoded" },
+    { "{\"lo\":\"%FF\"," HI PE "}", "percent-encoded" },
+    { "{\"lo\":\"%41\"," HI PE "}", "percent-encoded" },
+    { "{\"lo\":\"a\\u0041\"," HI PE "}", "escape in field \"lo\"" },
+    { "{\"lo\":\"\xc3\xa4\"," HI PE "}", "at byte 0" },
+    { "{\"lo\":\"\"," HI PE ",\"units\":[\"a\"]}", "\"units\" has no place" },
+};
+
+static const case_t  lists[] = {
+    { "{\"units\":[\"checkout\"]," PE "}", NULL },
+    { "{\"units\":[\"a\", \"b,]\" ,\"%c3%a4\"]," PE "}", NULL },
+    { "{\"units\":[],\"default\":true," PE "}", NULL },
+    { "{\"default\":true," PE "}", NULL },
+    { "{\"default\":true,\"units\":[\"misc\"]," PE "}", NULL },
+    { "{\"default\":false,\"units\":[\"" N64 "\"]," PE "}", NULL },
+
+    { "{" PE "}", "neither \"units\" nor \"default\"" },
+    { "{\"units\":[]," PE "}", "neither \"units\" nor \"default\"" },
+    { "{\"default\":false," PE "}", "neither \"units\" nor \"default\"" },
+    { "{\"units\":\"a\"," PE "}", "not an array" },
+    { "{\"units\":{\"a\":1}," PE "}", "not an array" },
+    { "{\"units\":null," PE "}", "not an array" },
+    { "{\"units\":[1]," PE "}", "\"units\" is not a string" },
+    { "{\"units\":[[\"a\"]]," PE "}", "\"units\" is not a string" },
+    { "{\"units\":[\"\"]," PE "}", "an empty name" },
+    { "{\"units\":[\"a\",\"b\",\"a\"]," PE "}", "\"a\" twice" },
+    { "{\"units\":[\"a%\"]," PE "}", "percent-encoded" },
+    { "{\"units\":[\"" N64 "5\"]," PE "}", "longer than 64 bytes" },
+    { "{\"units\":[\"a\"],\"default\":1," PE "}", "neither true nor false" },
+    { "{\"units\":[\"a\"],\"default\":\"true\"," PE "}",
+      "neither true nor false" },
+    { "{\"units\":[\"a\"]," LO PE "}", "\"lo\" has no place in a \"list\"" },
+    { "{\"units\":[\"a\"]," HI PE "}", "\"hi\" has no place" },
 };
 
 #define A   "{\"addr\":\""
@@ -200,11 +275,22 @@ static const case_t  nodes[] = {
 };
 
 
-/* decodes a copy of exactly that size: a byte too far is seen by ASan */
+#define NODE  -1                /* in place of a kind: a node record */
+
+
+/*
+ * Decodes a copy of exactly that size: a byte too far is seen by ASan.  The
+ * units of a record are then copied, as they live in what was decoded.
+ */
 
 static int
-decode(int node, const char *json, size_t len, void *out, char *err)
+decode(int kind, const char *json, size_t len, void *out, char *err)
 {
+    static char     units[2][SHARD_JSON_MAX];
+    static unsigned turn;
+
+    shard_record_t  *rec;
+
     int          rc;
     char        *copy;
     shard_str_t  str, name = shard_string("n1");
@@ -214,8 +300,16 @@ decode(int node, const char *json, size_t len, void *out, char *err)
     str.data = copy;
     str.len = len;
 
-    rc = node ? shard_node_decode(name, str, out, err)
-              : shard_record_decode(42, str, out, err);
+    rc = kind == NODE
+         ? shard_node_decode(name, str, out, err)
+         : shard_record_decode((shard_kind_e) kind, 42, str, out, err);
+
+    if (rc == SHARD_OK && kind == SHARD_KIND_LIST) {
+        rec = out;
+        memcpy(units[++turn % 2], rec->units.data, rec->units.len);
+        rec->units.data = units[turn % 2];
+    }
+
     free(copy);
 
     return rc;
@@ -223,7 +317,7 @@ decode(int node, const char *json, size_t len, void *out, char *err)
 
 
 static void
-test_cases(int node, const case_t *c, size_t n)
+test_cases(int kind, const case_t *c, size_t n)
 {
     int             rc, untouched;
     char            err[SHARD_ERR_SIZE];
@@ -233,7 +327,7 @@ test_cases(int node, const case_t *c, size_t n)
     for (i = 0; i < n; i++) {
         memset(&out, 0x5a, sizeof(out));
         err[0] = '\0';
-        rc = decode(node, c[i].json, strlen(c[i].json), &out, err);
+        rc = decode(kind, c[i].json, strlen(c[i].json), &out, err);
 
         if (c[i].reason == NULL) {
             tap_ok(rc == SHARD_OK, "taken: %.60s %s", c[i].json, err);
@@ -303,7 +397,7 @@ test_values(void)
            && rec.phase == SHARD_STEADY && rec.consistency == SHARD_STRONG
            && rec.strategy == SHARD_LOG_SHIPPING, "its defaults");
 
-    tap_is_int(decode(1, nodes[0].json, strlen(nodes[0].json), &node, err),
+    tap_is_int(decode(NODE, nodes[0].json, strlen(nodes[0].json), &node, err),
                SHARD_OK, "a node");
     tap_is_str(node.name, "n1", "name");
     tap_is_str(node.addr, "127.0.0.1:8001", "address");
@@ -320,7 +414,149 @@ test_values(void)
 
 
 static void
-test_truncated(int node, const char *json)
+encoded_again(shard_kind_e kind, const char *json, const char *again)
+{
+    char            err[SHARD_ERR_SIZE], buf[SHARD_JSON_MAX];
+    shard_record_t  rec;
+
+    if (!tap_is_int(decode((int) kind, json, strlen(json), &rec, err),
+                    SHARD_OK, "%s", json))
+    {
+        tap_diag("%s", err);
+        return;
+    }
+
+    tap_is_int(rec.kind, kind, "its kind");
+    tap_ok(shard_record_encode(&rec, buf, sizeof(buf)) > 0
+           && strncmp(buf, again, strlen(again)) == 0, "begins with %s",
+           again);
+}
+
+
+static void
+test_kinds(void)
+{
+    int              i;
+    char             err[SHARD_ERR_SIZE], buf[SHARD_BYTES_TEXT];
+    shard_str_t      left, word = shard_string("range byte");
+    shard_kind_e     kind;
+    shard_bytes_t    bytes, unit;
+    shard_record_t   rec;
+
+    for (i = 0; i < 4; i++) {
+        word = (shard_str_t) { strlen(shard_kind_name((shard_kind_e) i)),
+                               shard_kind_name((shard_kind_e) i) };
+        tap_ok(shard_kind_parse(word, &kind) == SHARD_OK && (int) kind == i,
+               "kind %s", word.data);
+    }
+
+    word.len--;
+    tap_is_int(shard_kind_parse(word, &kind), SHARD_ERROR, "no kind");
+    tap_is_str(shard_kind_name((shard_kind_e) 4), "unknown", "no kind's name");
+    tap_is_int(decode(4, full, sizeof(full) - 1, &rec, err), SHARD_ERROR,
+               "a record of no kind: %s", err);
+
+    encoded_again(SHARD_KIND_RANGE_UINT64, "{" LO HI PE "}",
+                  "{\"lo\":\"00000000000000ff\",\"hi\":null,\"primary\":");
+    encoded_again(SHARD_KIND_RANGE_BYTES, bounds[5].json,
+                  "{\"lo\":\"a b,{}[]:'\",\"hi\":\"%c3%a4%22%5c%25\","
+                  "\"primary\":");
+    encoded_again(SHARD_KIND_RANGE_BYTES, bounds[0].json,
+                  "{\"lo\":\"\",\"hi\":null,\"primary\":");
+    encoded_again(SHARD_KIND_LIST, lists[1].json,
+                  "{\"units\":[\"a\",\"b,]\",\"%c3%a4\"],\"primary\":");
+    encoded_again(SHARD_KIND_LIST, lists[3].json,
+                  "{\"units\":[],\"default\":true,\"primary\":");
+
+    (void) decode(SHARD_KIND_RANGE_BYTES, bounds[5].json,
+                  strlen(bounds[5].json), &rec, err);
+    tap_ok(rec.hi_text.len == 5 && memcmp(rec.hi_text.data, "\xc3\xa4\"\\%", 5)
+           == 0, "bytes of a bound");
+    tap_ok(rec.lo == 0 && rec.hi == 0, "it has no positions");
+    tap_is_int((int) shard_bytes_encode(&rec.hi_text, buf), 15, "encoded");
+    tap_is_str(buf, "%c3%a4%22%5c%25", "its text");
+
+    (void) decode(SHARD_KIND_LIST, lists[1].json, strlen(lists[1].json), &rec,
+                  err);
+    tap_is_int(rec.nunits, 3, "units");
+    tap_is_int(rec.is_default, 0, "not the default");
+    left = rec.units;
+    tap_ok(shard_units_next(&left, &unit) == SHARD_OK && unit.len == 1
+           && unit.data[0] == 'a', "the first one");
+    tap_ok(shard_units_next(&left, &unit) == SHARD_OK && unit.len == 3
+           && memcmp(unit.data, "b,]", 3) == 0, "the second one");
+    tap_ok(shard_units_next(&left, &unit) == SHARD_OK && unit.len == 2
+           && memcmp(unit.data, "\xc3\xa4", 2) == 0, "the third one");
+    tap_is_int(shard_units_next(&left, &unit), SHARD_AGAIN, "no fourth one");
+
+    word = (shard_str_t) shard_string("\"a");
+    tap_is_int(shard_units_next(&word, &unit), SHARD_ERROR,
+               "a text that does not end");
+
+    memset(&bytes, 0x5a, sizeof(bytes));
+    word = (shard_str_t) shard_string("%e");
+    tap_ok(shard_bytes_decode(word, "--cuts", &bytes, err) == SHARD_ERROR
+           && strstr(err, "--cuts") && bytes.len == 0x5a, "%s", err);
+
+    tap_ok(shard_bytes_compare("a", 1, "b", 1) < 0, "a before b");
+    tap_ok(shard_bytes_compare("a", 1, "a\0", 2) < 0, "a prefix is first");
+    tap_ok(shard_bytes_compare("", 0, "\0", 1) < 0, "nothing is first");
+    tap_ok(shard_bytes_compare("\x80", 1, "z", 1) > 0, "unsigned bytes");
+    tap_ok(shard_bytes_compare("ab", 2, "ab", 2) == 0, "the same");
+}
+
+
+/* the longest record there can be is taken, one unit more is not */
+
+static void
+test_most_units(void)
+{
+    int              i, k, n, len;
+    char             err[SHARD_ERR_SIZE], text[SHARD_JSON_MAX];
+    char             buf[SHARD_JSON_MAX];
+    shard_record_t   rec;
+
+    for (n = SHARD_UNITS_MAX; n <= SHARD_UNITS_MAX + 1; n++) {
+        len = sprintf(text, "{\"units\":[");
+
+        for (i = 0; i < n; i++) {
+            len += sprintf(text + len, i ? ",\"" : "\"");
+
+            for (k = 0; k < SHARD_BOUND_MAX; k++) {
+                len += sprintf(text + len, "%%%02x", 0x80 + i);
+            }
+
+            len += sprintf(text + len, "\"");
+        }
+
+        len += sprintf(text + len, "],\"default\":true,\"primary\":\"" N63
+                       "\",\"standbys\":[\"a" N62 "\",\"b" N62 "\",\"c" N62
+                       "\"],\"epoch\":4294967295,\"consistency\":\"eventual\","
+                       "\"strategy\":\"copy-on-write\",\"phase\":\"shifting\","
+                       "\"target\":\"d" N62 "\",\"shift\":10000,"
+                       "\"migration\":\"ffffffffffffffff\"}");
+
+        if (n > SHARD_UNITS_MAX) {
+            tap_is_int(decode(SHARD_KIND_LIST, text, (size_t) len, &rec, err),
+                       SHARD_ERROR, "%d units: %s", n, err);
+            break;
+        }
+
+        if (!tap_is_int(decode(SHARD_KIND_LIST, text, (size_t) len, &rec, err),
+                        SHARD_OK, "%d units in %d bytes", n, len))
+        {
+            tap_diag("%s", err);
+        }
+
+        tap_is_int(shard_record_encode(&rec, buf, sizeof(buf)), len,
+                   "encoded");
+        tap_ok(memcmp(buf, text, (size_t) len) == 0, "as it came");
+    }
+}
+
+
+static void
+test_truncated(int kind, const char *json)
 {
     int             taken;
     char            err[SHARD_ERR_SIZE];
@@ -330,17 +566,48 @@ test_truncated(int node, const char *json)
     taken = 0;
 
     for (len = 0; len < strlen(json); len++) {
-        taken += decode(node, json, len, &out, err) == SHARD_OK;
+        taken += decode(kind, json, len, &out, err) == SHARD_OK;
     }
 
     tap_is_int(taken, 0, "none of %d truncations is taken", (int) len);
 }
 
 
+/* blanks between units are not kept, so their texts may differ */
+
+static int
+differ(shard_record_t *a, shard_record_t *b)
+{
+    int            rc;
+    shard_str_t    left[2];
+    shard_bytes_t  unit[2];
+
+    left[0] = a->units;
+    left[1] = b->units;
+
+    do {
+        memset(unit, 0, sizeof(unit));
+        rc = shard_units_next(&left[0], &unit[0]);
+
+        if (rc != shard_units_next(&left[1], &unit[1])
+            || memcmp(&unit[0], &unit[1], sizeof(unit[0])) != 0)
+        {
+            return 1;
+        }
+
+    } while (rc == SHARD_OK);
+
+    memset(&a->units, 0, sizeof(a->units));
+    memset(&b->units, 0, sizeof(b->units));
+
+    return memcmp(a, b, sizeof(shard_record_t)) != 0;
+}
+
+
 /* what is taken of damaged text must read the same after encoding it */
 
 static void
-test_flips(int node, const char *json, uint64_t *seed)
+test_flips(int kind, const char *json, uint64_t *seed)
 {
     int             i, k, len, wrong, taken;
     char            err[SHARD_ERR_SIZE], text[1024], buf[SHARD_JSON_MAX];
@@ -352,8 +619,8 @@ test_flips(int node, const char *json, uint64_t *seed)
     n = strlen(json);
     wrong = 0;
     taken = 0;
-    a = node ? (void *) &nodes2[0] : (void *) &recs[0];
-    b = node ? (void *) &nodes2[1] : (void *) &recs[1];
+    a = kind == NODE ? (void *) &nodes2[0] : (void *) &recs[0];
+    b = kind == NODE ? (void *) &nodes2[1] : (void *) &recs[1];
 
     for (i = 0; i < FLIPS; i++) {
         memcpy(text, json, n);
@@ -362,27 +629,27 @@ test_flips(int node, const char *json, uint64_t *seed)
             text[tap_random(seed) % n] ^= (char) (1 << tap_random(seed) % 8);
         }
 
-        if (decode(node, text, n, a, err) != SHARD_OK) {
+        if (decode(kind, text, n, a, err) != SHARD_OK) {
             wrong += err[0] == '\0' || strlen(err) >= SHARD_ERR_SIZE;
             continue;
         }
 
         taken++;
-        len = node ? shard_node_encode(a, buf, sizeof(buf))
-                   : shard_record_encode(a, buf, sizeof(buf));
+        len = kind == NODE ? shard_node_encode(a, buf, sizeof(buf))
+                           : shard_record_encode(a, buf, sizeof(buf));
 
-        if (len < 0 || decode(node, buf, (size_t) len, b, err) != SHARD_OK) {
+        if (len < 0 || decode(kind, buf, (size_t) len, b, err) != SHARD_OK) {
             wrong++;
             continue;
         }
 
-        wrong += node ? memcmp(a, b, sizeof(shard_node_t)) != 0
-                      : memcmp(a, b, sizeof(shard_record_t)) != 0;
+        wrong += kind == NODE ? memcmp(a, b, sizeof(shard_node_t)) != 0
+                              : differ(a, b);
     }
 
     tap_diag("%d of %d damaged texts were still good", taken, FLIPS);
     tap_is_int(wrong, 0, "damaged %ss are refused or read the same again",
-               node ? "node" : "record");
+               kind == NODE ? "node" : shard_kind_name((shard_kind_e) kind));
 }
 
 
@@ -453,15 +720,24 @@ main(void)
     uint64_t  seed;
 
     test_values();
-    test_cases(0, records, sizeof(records) / sizeof(records[0]));
-    test_cases(1, nodes, sizeof(nodes) / sizeof(nodes[0]));
+    test_kinds();
+    test_most_units();
+    test_cases(SHARD_KIND_HASH, records, nelts(records));
+    test_cases(SHARD_KIND_RANGE_UINT64, numbers, nelts(numbers));
+    test_cases(SHARD_KIND_RANGE_BYTES, bounds, nelts(bounds));
+    test_cases(SHARD_KIND_LIST, lists, nelts(lists));
+    test_cases(NODE, nodes, nelts(nodes));
     test_limits();
-    test_truncated(0, full);
-    test_truncated(1, nodes[8].json);
+    test_truncated(SHARD_KIND_HASH, full);
+    test_truncated(SHARD_KIND_RANGE_BYTES, bounds[5].json);
+    test_truncated(SHARD_KIND_LIST, lists[1].json);
+    test_truncated(NODE, nodes[8].json);
 
     seed = tap_seed(20261121);
-    test_flips(0, full, &seed);
-    test_flips(1, nodes[8].json, &seed);
+    test_flips(SHARD_KIND_HASH, full, &seed);
+    test_flips(SHARD_KIND_RANGE_BYTES, bounds[5].json, &seed);
+    test_flips(SHARD_KIND_LIST, lists[1].json, &seed);
+    test_flips(NODE, nodes[8].json, &seed);
 
     return tap_done();
 }

@@ -1,6 +1,7 @@
 
 /* positions, and which keys have crossed: uniform, sticky, reversible */
 
+#include "shard_codec.h"
 #include "shard_key.h"
 
 #include "../lib/tap.h"
@@ -53,6 +54,127 @@ test_position(void)
     }
 
     tap_is_int(same, 299, "alignment does not matter");
+}
+
+
+static void
+located(shard_kind_e kind, const char *key, size_t len, int rc,
+    uint64_t position)
+{
+    char         *copy;
+    shard_key_t   at;
+
+    /* of exactly that size: a byte too far is seen by ASan */
+
+    copy = malloc(len ? len : 1);
+    memcpy(copy, key, len);
+    at.position = 0;
+
+    tap_ok(shard_key_locate(kind, copy, len, &at) == rc
+           && (rc != SHARD_OK || at.position == position),
+           "%s \"%.*s\" is at %016llx", shard_kind_name(kind), (int) len, key,
+           (unsigned long long) at.position);
+
+    free(copy);
+}
+
+
+static void
+test_locate(void)
+{
+    size_t            i;
+    shard_key_t       at, other;
+    const char       *none[] = { "", " ", "-1", "+1", "1 ", " 1", "0x10",
+                                 "1e3", "1.0", "18446744073709551616",
+                                 "99999999999999999999", "12a",
+                                 "184467440737095516150" };
+
+    located(SHARD_KIND_HASH, "abc", 3, SHARD_OK, 0x78af5f94892f3950ULL);
+    located(SHARD_KIND_LIST, "abc", 3, SHARD_OK, 0x78af5f94892f3950ULL);
+
+    located(SHARD_KIND_RANGE_UINT64, "0", 1, SHARD_OK, 0);
+    located(SHARD_KIND_RANGE_UINT64, "1000", 4, SHARD_OK, 1000);
+    located(SHARD_KIND_RANGE_UINT64, "000000000000000000000000000042", 30,
+            SHARD_OK, 42);
+    located(SHARD_KIND_RANGE_UINT64, "18446744073709551615", 20, SHARD_OK,
+            UINT64_MAX);
+    located(SHARD_KIND_RANGE_UINT64, "1\0002", 3, SHARD_ERROR, 0);
+
+    for (i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        located(SHARD_KIND_RANGE_UINT64, none[i], strlen(none[i]),
+                SHARD_ERROR, 0);
+    }
+
+    located(SHARD_KIND_RANGE_BYTES, "", 0, SHARD_OK, 0);
+    located(SHARD_KIND_RANGE_BYTES, "a", 1, SHARD_OK, 0x6100000000000000ULL);
+    located(SHARD_KIND_RANGE_BYTES, "\xff\0b", 3, SHARD_OK,
+            0xff00620000000000ULL);
+    located(SHARD_KIND_RANGE_BYTES, "12345678abc", 11, SHARD_OK,
+            0x3132333435363738ULL);
+
+    shard_key_locate(SHARD_KIND_HASH, "abc", 3, &at);
+    tap_ok(at.sticky == at.position, "a hash is sticky by its position");
+    shard_key_locate(SHARD_KIND_RANGE_BYTES, "abc", 3, &other);
+    tap_ok(other.sticky == at.sticky, "bytes by their hash");
+    shard_key_locate(SHARD_KIND_RANGE_UINT64, "7", 1, &at);
+    shard_key_locate(SHARD_KIND_RANGE_UINT64, "007", 3, &other);
+    tap_ok(other.sticky == at.sticky && at.sticky != 7,
+           "a number by its hash, however it is written");
+}
+
+
+/* a record's text is what its units point to */
+
+static int
+holds(shard_kind_e kind, const char *json, const char *key)
+{
+    char            err[SHARD_ERR_SIZE];
+    shard_str_t     text;
+    shard_key_t     at;
+    shard_record_t  rec;
+
+    text.data = json;
+    text.len = strlen(json);
+
+    if (shard_record_decode(kind, 1, text, &rec, err) != SHARD_OK
+        || shard_key_locate(kind, key, strlen(key), &at) != SHARD_OK)
+    {
+        return -1;
+    }
+
+    return shard_record_holds(&rec, &at, key, strlen(key));
+}
+
+
+static void
+test_holds(void)
+{
+    static const char  numbers[] = "{\"lo\":\"000000000000000a\","
+        "\"hi\":\"0000000000000014\",\"primary\":\"n1\",\"epoch\":1}";
+    static const char  bytes[] = "{\"lo\":\"2026-01\",\"hi\":\"2026-02\","
+        "\"primary\":\"n1\",\"epoch\":1}";
+    static const char  end[] = "{\"lo\":\"2026-02\",\"hi\":null,"
+        "\"primary\":\"n1\",\"epoch\":1}";
+    static const char  list[] = "{\"units\":[\"search\",\"a%25\"],"
+        "\"default\":true,\"primary\":\"n1\",\"epoch\":1}";
+
+    tap_is_int(holds(SHARD_KIND_RANGE_UINT64, numbers, "9"), 0, "9");
+    tap_is_int(holds(SHARD_KIND_RANGE_UINT64, numbers, "10"), 1, "10");
+    tap_is_int(holds(SHARD_KIND_RANGE_UINT64, numbers, "0019"), 1, "0019");
+    tap_is_int(holds(SHARD_KIND_RANGE_UINT64, numbers, "20"), 0, "20");
+
+    tap_is_int(holds(SHARD_KIND_RANGE_BYTES, bytes, "2026-0"), 0, "2026-0");
+    tap_is_int(holds(SHARD_KIND_RANGE_BYTES, bytes, "2026-01"), 1, "2026-01");
+    tap_is_int(holds(SHARD_KIND_RANGE_BYTES, bytes, "2026-01-31T23:59"), 1,
+               "longer");
+    tap_is_int(holds(SHARD_KIND_RANGE_BYTES, bytes, "2026-02"), 0, "2026-02");
+    tap_is_int(holds(SHARD_KIND_RANGE_BYTES, end, "2026-02"), 1, "the last");
+    tap_is_int(holds(SHARD_KIND_RANGE_BYTES, end, "\xff\xff"), 1, "the end");
+
+    tap_is_int(holds(SHARD_KIND_LIST, list, "search"), 1, "search");
+    tap_is_int(holds(SHARD_KIND_LIST, list, "a%"), 1, "a%%");
+    tap_is_int(holds(SHARD_KIND_LIST, list, "a%25"), 0, "a%%25");
+    tap_is_int(holds(SHARD_KIND_LIST, list, "other"), 0, "not by default");
 }
 
 
@@ -280,6 +402,8 @@ main(void)
     positions = malloc(KEYS * sizeof(uint64_t));
 
     test_position();
+    test_locate();
+    test_holds();
     test_decision();
 
     seed = tap_seed(20261122);
