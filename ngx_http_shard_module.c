@@ -7,6 +7,7 @@
 
 
 #include "src/ngx/ngx_http_shard.h"
+#include "src/ngx/ngx_http_shard_exchange.h"
 
 
 static ngx_int_t ngx_http_shard_preconfiguration(ngx_conf_t *cf);
@@ -230,5 +231,6 @@ ngx_http_shard_exit_process(ngx_cycle_t *cycle)
         ngx_http_shard_leave_worker(ks[i]);
     }
 
+    ngx_http_shard_exchange_exit();
     ngx_http_shard_wake_close(cycle);
 }

@@ -36,7 +36,7 @@
 #include "../core/shard_tickets.h"
 
 
-#define NGX_HTTP_SHARD_VERSION      2            /* of the zone's layout */
+#define NGX_HTTP_SHARD_VERSION      3            /* of the zone's layout */
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
 #define NGX_HTTP_SHARD_WORKERS_MAX  256
 #define NGX_HTTP_SHARD_QUEUES       64
@@ -468,6 +468,16 @@ ngx_http_shard_get_ctx(ngx_http_request_t *r)
 
 #define ngx_http_shard_add(counter, n)                                        \
     (void) __atomic_fetch_add(&(counter), (n), __ATOMIC_RELAXED)
+
+
+/* several write flags of one node, each its own bits */
+
+#define ngx_http_shard_node_set(sh, n, flags)                                 \
+    (void) __atomic_fetch_or(&(sh)->node_flags[n], (flags), __ATOMIC_RELAXED)
+
+#define ngx_http_shard_node_clear(sh, n, flags)                               \
+    (void) __atomic_fetch_and(&(sh)->node_flags[n], (uint8_t) ~(flags),       \
+                              __ATOMIC_RELAXED)
 
 
 #endif /* _NGX_HTTP_SHARD_H_INCLUDED_ */
