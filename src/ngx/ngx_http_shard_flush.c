@@ -216,10 +216,14 @@ ngx_http_shard_on_entry(ngx_http_shard_redis_t *redis, redisReply *reply)
 
     if (reply && reply->type == REDIS_REPLY_STRING) {
         sync->entry_len = 0;
+        sync->entry_refused = 0;
         return;
     }
 
-    if (reply && reply->type == REDIS_REPLY_ERROR) {
+    /* a Redis that is full refuses each of them: told of once */
+
+    if (reply && reply->type == REDIS_REPLY_ERROR && !sync->entry_refused) {
+        sync->entry_refused = 1;
         ngx_log_error(NGX_LOG_WARN, sync->log, 0,
                       "keyspace \"%V\": metrics not taken: %s",
                       &sync->keyspace->name, reply->str);

@@ -1,19 +1,78 @@
 
 /*
  * The log: one stream entry a version, each with all its changes.
+ *
+ * After a failover, or a FLUSHALL and a new table, the same numbers may stand
+ * for another history.  So the entry that made the version we have is known
+ * by a sum, and Redis must still have it: on every new connection before
+ * anything is read, and behind each XREAD before what it brought is published.
+ *
+ *     XREAD BLOCK after V ─▶ V+1 ...: apply to the model
+ *     XRANGE V V          ─▶ the sum of V?  yes: publish, no: load again
  */
 
 
 #include "ngx_http_shard_sync.h"
 
 
+static ngx_int_t ngx_http_shard_follow_check(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_reply_pt handler, ngx_msec_t wait);
+static ngx_int_t ngx_http_shard_follow_same(ngx_http_shard_sync_t *sync,
+    redisReply *reply);
+static void ngx_http_shard_follow_on_anew(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
 static void ngx_http_shard_follow_on_read(ngx_http_shard_redis_t *redis,
     redisReply *reply);
+static void ngx_http_shard_follow_on_check(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_follow_failed(ngx_http_shard_sync_t *sync,
+    const char *why);
 static ngx_int_t ngx_http_shard_apply_version(ngx_http_shard_sync_t *sync,
     redisReply *fields, char *err);
 static ngx_int_t ngx_http_shard_apply_change(ngx_http_shard_sync_t *sync,
     redisReply *name, redisReply *value, char *err);
 static ngx_int_t ngx_http_shard_apply_id(redisReply *id, uint64_t *version);
+
+
+void
+ngx_http_shard_follow_anew(ngx_http_shard_sync_t *sync)
+{
+    if (sync->reading || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
+        return;
+    }
+
+    if (ngx_http_shard_follow_check(sync, ngx_http_shard_follow_on_anew, 0)
+        == NGX_OK)
+    {
+        sync->reading = 1;
+    }
+}
+
+
+static void
+ngx_http_shard_follow_on_anew(ngx_http_shard_redis_t *redis,
+    redisReply *reply)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+    sync->reading = 0;
+
+    if (reply == NULL || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
+        return;
+    }
+
+    /* nothing to compare with: what went by meanwhile cannot be known */
+
+    if (sync->checked == 0) {
+        ngx_http_shard_load_again(sync, "the log has no entry of this version");
+        return;
+    }
+
+    if (ngx_http_shard_follow_same(sync, reply) == NGX_OK) {
+        ngx_http_shard_follow(sync);
+    }
+}
 
 
 void
@@ -27,13 +86,35 @@ ngx_http_shard_follow(ngx_http_shard_sync_t *sync)
 
     ngx_sprintf((u_char *) from, "%uL-0%Z", (uint64_t) sync->model->version);
 
+    /* the check is sent along: Redis answers it right behind the entries */
+
     if (ngx_http_shard_redis_send(&sync->follow, ngx_http_shard_follow_on_read,
             1000, "XREAD COUNT 256 BLOCK 1000 STREAMS %s %s",
             ngx_http_shard_sync_key(sync, "log", key), from)
-        == NGX_OK)
+        == NGX_OK
+        && ngx_http_shard_follow_check(sync, ngx_http_shard_follow_on_check,
+                                       1000)
+           == NGX_OK)
     {
         sync->reading = 1;
     }
+}
+
+
+static ngx_int_t
+ngx_http_shard_follow_check(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_reply_pt handler, ngx_msec_t wait)
+{
+    char  key[NGX_HTTP_SHARD_KEY_SIZE], id[32];
+
+    sync->checked = sync->applied;
+    sync->checked_version = sync->model->version;
+
+    ngx_sprintf((u_char *) id, "%uL-0%Z", sync->checked_version);
+
+    return ngx_http_shard_redis_send(&sync->follow, handler, wait,
+               "XRANGE %s %s %s", ngx_http_shard_sync_key(sync, "log", key),
+               id, id);
 }
 
 
@@ -45,16 +126,13 @@ ngx_http_shard_follow_on_read(ngx_http_shard_redis_t *redis,
     ngx_http_shard_sync_t  *sync;
 
     sync = redis->data;
-    sync->reading = 0;
 
     if (reply == NULL || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
         return;
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
-        ngx_http_shard_sync_reject(sync, "log", reply->str);
-        ngx_http_shard_load_again(sync, "the log cannot be read");
-        sync->load_at = ngx_current_msec + 1000;
+        ngx_http_shard_follow_failed(sync, reply->str);
         return;
     }
 
@@ -71,10 +149,109 @@ ngx_http_shard_follow_on_read(ngx_http_shard_redis_t *redis,
             return;
         }
 
+        sync->unpublished = 1;
+    }
+}
+
+
+static void
+ngx_http_shard_follow_on_check(ngx_http_shard_redis_t *redis,
+    redisReply *reply)
+{
+    ngx_uint_t              unpublished;
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (reply == NULL) {
+        return;
+    }
+
+    unpublished = sync->unpublished;
+
+    sync->reading = 0;
+    sync->unpublished = 0;
+
+    if (sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW
+        || ngx_http_shard_follow_same(sync, reply) != NGX_OK)
+    {
+        return;
+    }
+
+    if (unpublished) {
         ngx_http_shard_sync_publish(sync);
     }
 
     ngx_http_shard_follow(sync);
+}
+
+
+static ngx_int_t
+ngx_http_shard_follow_same(ngx_http_shard_sync_t *sync, redisReply *reply)
+{
+    uint64_t  sum;
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        ngx_http_shard_follow_failed(sync, reply->type == REDIS_REPLY_ERROR
+                                           ? reply->str
+                                           : "odd answer to XRANGE");
+        return NGX_ERROR;
+    }
+
+    sum = reply->elements ? ngx_http_shard_entry_sum(reply->element[0]) : 0;
+
+    if (sum == sync->checked) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, sync->log, 0,
+                  "keyspace \"%V\": the log's version %uL is another than "
+                  "was followed", &sync->keyspace->name,
+                  sync->checked_version);
+
+    ngx_http_shard_load_again(sync, "changes were lost in Redis");
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_shard_follow_failed(ngx_http_shard_sync_t *sync, const char *why)
+{
+    ngx_http_shard_sync_reject(sync, "log", why);
+    ngx_http_shard_load_again(sync, "the log cannot be read");
+    sync->load_at = ngx_current_msec + 1000;
+}
+
+
+/* ids differ by version, so the fields do: "op" is one operation's own */
+
+uint64_t
+ngx_http_shard_entry_sum(redisReply *entry)
+{
+    size_t       i;
+    uint64_t     sum;
+    redisReply  *fields, *field;
+
+    if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2
+        || entry->element[1]->type != REDIS_REPLY_ARRAY)
+    {
+        return 0;
+    }
+
+    fields = entry->element[1];
+    sum = fields->elements;
+
+    for (i = 0; i < fields->elements; i++) {
+        field = fields->element[i];
+
+        if (field->type == REDIS_REPLY_STRING) {
+            sum = sum * 0x9e3779b97f4a7c15ULL
+                  + shard_key_position(field->str, field->len);
+        }
+    }
+
+    return sum ? sum : 1;
 }
 
 
@@ -111,7 +288,7 @@ ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
 {
     char         what[64], err[SHARD_ERR_SIZE];
     size_t       i;
-    uint64_t     version;
+    uint64_t     sum, version;
     ngx_uint_t   following;
     redisReply  *entry;
 
@@ -126,6 +303,16 @@ ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
             return NGX_DECLINED;
         }
 
+        sum = ngx_http_shard_entry_sum(entry);
+
+        if (version == sync->model->version) {
+            if (sync->applied && sync->applied != sum) {
+                return NGX_DECLINED;
+            }
+
+            sync->applied = sum;
+        }
+
         if (version <= sync->model->version) {
 
             /* asked for before a whole load that brought it */
@@ -138,6 +325,7 @@ ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
         }
 
         sync->model->version = version;
+        sync->applied = sum;
         err[0] = '\0';
 
         if (following) {

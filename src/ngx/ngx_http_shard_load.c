@@ -14,6 +14,8 @@ static void ngx_http_shard_load_scan(ngx_http_shard_sync_t *sync,
     const char *suffix, const char *cursor);
 static void ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis,
     redisReply *reply);
+static void ngx_http_shard_load_on_entry(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
 static void ngx_http_shard_load_on_scan(ngx_http_shard_redis_t *redis,
     redisReply *reply);
 static ngx_int_t ngx_http_shard_load_pair(ngx_http_shard_sync_t *sync,
@@ -73,6 +75,7 @@ ngx_http_shard_load_failed(ngx_http_shard_sync_t *sync, const char *why)
 static void
 ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis, redisReply *reply)
 {
+    char                    key[NGX_HTTP_SHARD_KEY_SIZE], id[32];
     redisReply             *kind;
     shard_str_t             version;
     ngx_http_shard_sync_t  *sync;
@@ -123,7 +126,33 @@ ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis, redisReply *reply)
     ngx_http_shard_policy_read(sync, reply->element[2]);
     ngx_http_shard_model_begin_load(sync->model);
     sync->state = NGX_HTTP_SHARD_SYNC_NODES;
+    sync->applied = 0;
+    sync->unpublished = 0;
+
+    ngx_sprintf((u_char *) id, "%uL-0%Z", sync->load_version);
+
+    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_entry,
+               "XRANGE %s %s %s", ngx_http_shard_sync_key(sync, "log", key),
+               id, id);
+
     ngx_http_shard_load_scan(sync, "nodes", "0");
+}
+
+
+/* the entry of the version that the load begins with must stay what it is */
+
+static void
+ngx_http_shard_load_on_entry(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements
+        && sync->state == NGX_HTTP_SHARD_SYNC_NODES)
+    {
+        sync->applied = ngx_http_shard_entry_sum(reply->element[0]);
+    }
 }
 
 
@@ -236,7 +265,7 @@ ngx_http_shard_load_log(ngx_http_shard_sync_t *sync)
 {
     char  key[NGX_HTTP_SHARD_KEY_SIZE], from[32];
 
-    ngx_sprintf((u_char *) from, "(%uL-0%Z", (uint64_t) sync->model->version);
+    ngx_sprintf((u_char *) from, "%uL-0%Z", (uint64_t) sync->model->version);
 
     (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_log,
                "XRANGE %s %s + COUNT 500",
@@ -247,6 +276,7 @@ ngx_http_shard_load_log(ngx_http_shard_sync_t *sync)
 static void
 ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis, redisReply *reply)
 {
+    uint64_t                before;
     ngx_int_t               rc;
     ngx_http_shard_sync_t  *sync;
 
@@ -262,14 +292,22 @@ ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis, redisReply *reply)
         return;
     }
 
-    if (reply->elements == 0) {
-        ngx_http_shard_load_done(sync);
-        return;
+    before = sync->model->version;
+
+    if (sync->applied
+        && (reply->elements == 0
+            || ngx_http_shard_entry_sum(reply->element[0]) != sync->applied))
+    {
+        rc = NGX_DECLINED;
+
+    } else {
+        rc = ngx_http_shard_apply(sync, reply);
     }
 
-    rc = ngx_http_shard_apply(sync, reply);
+    if (rc == NGX_OK && sync->model->version == before) {
+        ngx_http_shard_load_done(sync);
 
-    if (rc == NGX_OK) {
+    } else if (rc == NGX_OK) {
         ngx_http_shard_load_log(sync);
 
     } else if (rc == NGX_DECLINED) {

@@ -444,6 +444,13 @@ ngx_http_shard_sync_publish(ngx_http_shard_sync_t *sync)
     ngx_uint_t                  structure;
     ngx_http_shard_keyspace_t  *ks;
 
+    if (sync->unpublished) {
+
+        /* what the log brought is being checked, that publishes it all */
+
+        return;
+    }
+
     ks = sync->keyspace;
     structure = sync->model->structure;
 
@@ -570,7 +577,7 @@ ngx_http_shard_sync_backoff(ngx_http_shard_sync_t *sync)
 static void
 ngx_http_shard_sync_followed(ngx_http_shard_redis_t *redis)
 {
-    ngx_http_shard_follow(redis->data);
+    ngx_http_shard_follow_anew(redis->data);
 }
 
 
@@ -581,5 +588,14 @@ ngx_http_shard_sync_unfollowed(ngx_http_shard_redis_t *redis)
 
     sync = redis->data;
     sync->reading = 0;
+
+    if (sync->unpublished) {
+
+        /* applied, and nobody knows on top of what: forces a whole load */
+
+        sync->unpublished = 0;
+        sync->applied = 0;
+    }
+
     sync->follow_retry_at = ngx_current_msec + 100 + ngx_random() % 100;
 }

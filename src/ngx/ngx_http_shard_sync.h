@@ -8,8 +8,9 @@
  *                          │                         │
  *                          │               follow connection: XREAD BLOCK ─┐
  *                          │                         ▲  next version: apply │
+ *                          │                         │  same log? publish   │
  *                          │                         └──────────────────────┤
- *                          │                            a gap: load again ◀─┘
+ *                          │         a gap, another log: load again ◀───────┘
  *                          └─▶ each tick: meta.version, override
  *                          └─▶ each interval: metrics, routers (_flush)
  */
@@ -61,7 +62,14 @@ struct ngx_http_shard_sync_s {
     ngx_http_shard_sync_state_e   state;
     uint64_t                      load_version;
     ngx_msec_t                    load_at;       /* not before */
-    ngx_uint_t                    reading;       /* an XREAD is out */
+    uint64_t                      applied;       /* the log's entry of the
+                                                    model's version, its sum;
+                                                    0: it has none */
+    uint64_t                      checked;       /* what is being checked: */
+    uint64_t                      checked_version;
+    ngx_uint_t                    reading;       /* an XREAD and its check are
+                                                    out */
+    ngx_uint_t                    unpublished;   /* applied, not yet checked */
     ngx_msec_t                    behind_since;  /* 0 = not behind */
 
     ngx_uint_t                    polling;       /* meta and override asked */
@@ -90,6 +98,7 @@ struct ngx_http_shard_sync_s {
     size_t                        entry_len;
     size_t                        entry_size;
     ngx_uint_t                    entry_out;
+    ngx_uint_t                    entry_refused; /* and logged */
     ngx_uint_t                    router_out;
     ngx_uint_t                    router_again;
 };
@@ -119,9 +128,16 @@ void ngx_http_shard_load_again(ngx_http_shard_sync_t *sync, const char *why);
 
 /* _follow */
 
+/* on a new connection: is its log the one that was followed? */
+
+void ngx_http_shard_follow_anew(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_follow(ngx_http_shard_sync_t *sync);
 ngx_int_t ngx_http_shard_apply(ngx_http_shard_sync_t *sync,
     redisReply *entries);
+
+/* tells an entry from another of the same number; 0: it is no entry */
+
+uint64_t ngx_http_shard_entry_sum(redisReply *entry);
 
 /* _override */
 
