@@ -43,6 +43,7 @@
 #define NGX_HTTP_SHARD_POLL         1            /* ms, while something waits */
 #define NGX_HTTP_SHARD_LEASE        1000         /* ms */
 #define NGX_HTTP_SHARD_TICK         250          /* ms */
+#define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
 
 /* bits of node_flags: set and cleared atomically, each by its own writer */
 
@@ -99,10 +100,29 @@ typedef struct {
 } ngx_http_shard_queue_t;
 
 
+/* what became of a request; one that was several of these is the last one */
+
+typedef enum {
+    NGX_HTTP_SHARD_DIRECT = 0,
+    NGX_HTTP_SHARD_HELD,                         /* parked, then sent */
+    NGX_HTTP_SHARD_FAILOVER,                     /* by another than the first */
+    NGX_HTTP_SHARD_RETRIED,                      /* sent again after a 421 */
+    NGX_HTTP_SHARD_FAILED,                       /* the last node tried */
+    NGX_HTTP_SHARD_REFUSED,                      /* sent to no node */
+    NGX_HTTP_SHARD_OUTCOMES
+} ngx_http_shard_fate_e;
+
+
+/* requests of one node, cumulative */
+
+typedef struct {
+    ngx_atomic_t  n[NGX_HTTP_SHARD_CLASSES][NGX_HTTP_SHARD_OUTCOMES];
+} ngx_http_shard_requests_t;
+
+
 /* counters of the whole keyspace, cumulative, for shard_metrics */
 
 typedef struct {
-    ngx_atomic_t                requests[6];     /* by class 0 (none), 1..5 */
     ngx_atomic_t                held;
     ngx_atomic_t                hold_ms;
     ngx_atomic_t                misdirected;     /* 421 seen */
@@ -153,7 +173,9 @@ typedef struct {
     ngx_atomic_t                waiting[NGX_HTTP_SHARD_WORKERS_MAX];
                                                  /* parked by each */
     ngx_http_shard_totals_t     totals;
-    uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
+    ngx_atomic_t                latency[SHARD_METRICS_LATENCY_BUCKETS];
+    uint64_t                    latency_taken[SHARD_METRICS_LATENCY_BUCKETS];
+                                                 /* by the last flush */
     uint32_t                    position[SHARD_METRICS_POSITION_BUCKETS];
     ngx_atomic_t                hold_latency[SHARD_METRICS_LATENCY_BUCKETS];
     ngx_http_shard_policy_t     policy;
@@ -165,6 +187,8 @@ typedef struct {
     uint32_t                   *node_inflight;   /* [nworkers][nnodes_max] */
     uint32_t                   *node_failed;     /* [nnodes_max] */
     uint8_t                    *node_flags;      /* [nnodes_max] */
+    ngx_http_shard_requests_t  *requests;        /* [nnodes_max + 1], the last
+                                                    of no node */
 } ngx_http_shard_sh_t;
 
 

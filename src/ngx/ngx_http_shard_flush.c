@@ -24,8 +24,10 @@ static ngx_int_t ngx_http_shard_take(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
     ngx_http_shard_entry_t *e, shard_tally_t *tally,
     shard_metrics_shard_t *shard);
-static void ngx_http_shard_take_histogram(uint32_t *from, uint32_t *to,
-    ngx_uint_t n);
+static void ngx_http_shard_take_latency(ngx_http_shard_sh_t *sh,
+    uint32_t *to);
+static void ngx_http_shard_take_position(ngx_http_shard_sh_t *sh,
+    uint32_t *to);
 static void ngx_http_shard_send_entry(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_on_entry(ngx_http_shard_redis_t *redis,
     redisReply *reply);
@@ -85,13 +87,29 @@ ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
 }
 
 
+/* cumulative for shard_metrics, so what is new is a difference */
+
 static void
-ngx_http_shard_take_histogram(uint32_t *from, uint32_t *to, ngx_uint_t n)
+ngx_http_shard_take_latency(ngx_http_shard_sh_t *sh, uint32_t *to)
+{
+    uint64_t    n;
+    ngx_uint_t  i;
+
+    for (i = 0; i < SHARD_METRICS_LATENCY_BUCKETS; i++) {
+        n = __atomic_load_n(&sh->latency[i], __ATOMIC_RELAXED);
+        to[i] = (uint32_t) (n - sh->latency_taken[i]);
+        sh->latency_taken[i] = n;
+    }
+}
+
+
+static void
+ngx_http_shard_take_position(ngx_http_shard_sh_t *sh, uint32_t *to)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < n; i++) {
-        to[i] = __atomic_exchange_n(&from[i], 0, __ATOMIC_RELAXED);
+    for (i = 0; i < SHARD_METRICS_POSITION_BUCKETS; i++) {
+        to[i] = __atomic_exchange_n(&sh->position[i], 0, __ATOMIC_RELAXED);
     }
 }
 
@@ -165,10 +183,8 @@ ngx_http_shard_take(ngx_http_shard_sync_t *sync)
 
     ngx_free(tally.counts);
 
-    ngx_http_shard_take_histogram(sh->latency, latency,
-                                  SHARD_METRICS_LATENCY_BUCKETS);
-    ngx_http_shard_take_histogram(sh->position, position,
-                                  SHARD_METRICS_POSITION_BUCKETS);
+    ngx_http_shard_take_latency(sh, latency);
+    ngx_http_shard_take_position(sh, position);
 
     (void) shard_metrics_add_histogram(&w, 2, latency,
                                        SHARD_METRICS_LATENCY_BUCKETS);

@@ -26,6 +26,8 @@ static void ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_needs_body(ngx_http_request_t *r,
     ngx_http_upstream_conf_t *ucf);
 static uint16_t ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx,
+    ngx_uint_t status);
 static void ngx_http_shard_cleanup(void *data);
 
 
@@ -499,6 +501,39 @@ ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx)
 }
 
 
+/* by the node that answered, or was the last that did not */
+
+static void
+ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx, ngx_uint_t status)
+{
+    ngx_uint_t                 class;
+    ngx_http_shard_sh_t       *sh;
+    ngx_http_shard_fate_e      outcome;
+
+    sh = ngx_http_shard_keyspace(ctx)->sh;
+    class = status < 600 ? status / 100 : 0;
+
+    if (ctx->node == SHARD_NODE_NONE) {
+        outcome = NGX_HTTP_SHARD_REFUSED;
+
+    } else if (ctx->attempt && class == 5) {
+        outcome = NGX_HTTP_SHARD_FAILED;
+
+    } else if (ctx->misdirected) {
+        outcome = NGX_HTTP_SHARD_RETRIED;
+
+    } else if (ctx->attempt) {
+        outcome = NGX_HTTP_SHARD_FAILOVER;
+
+    } else {
+        outcome = ctx->was_held ? NGX_HTTP_SHARD_HELD : NGX_HTTP_SHARD_DIRECT;
+    }
+
+    ngx_http_shard_add(sh->requests[ngx_min(ctx->node, sh->nnodes_max)]
+                           .n[class][outcome], 1);
+}
+
+
 ngx_int_t
 ngx_http_shard_log_handler(ngx_http_request_t *r)
 {
@@ -512,17 +547,23 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_shard_get_ctx(r);
 
-    if (ctx == NULL || !ctx->resolved || ctx->counted) {
+    if (ctx == NULL || ctx->counted || ctx->conf == NULL) {
+        return NGX_OK;
+    }
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    ctx->counted = 1;
+    ngx_http_shard_count_outcome(ctx, status);
+
+    if (!ctx->resolved) {
         return NGX_OK;
     }
 
     ngx_http_shard_leave(ctx);
 
-    ctx->counted = 1;
     sh = ngx_http_shard_keyspace(ctx)->sh;
     counters = &sh->counters[ctx->slot];
-
-    status = r->err_status ? r->err_status : r->headers_out.status;
 
     tp = ngx_timeofday();
     ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
@@ -554,8 +595,6 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
         ngx_http_shard_add(counters->errors, 1);
     }
 
-    ngx_http_shard_add(sh->totals.requests[status < 600 ? status / 100 : 0],
-                       1);
     ngx_http_shard_add(sh->totals.latency_us, us);
     ngx_http_shard_add(sh->latency[shard_metrics_latency_bucket(us)], 1);
     ngx_http_shard_add(sh->position[ctx->position >> 58], 1);

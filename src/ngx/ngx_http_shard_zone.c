@@ -102,6 +102,8 @@ ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
                                   * sizeof(uint32_t))
            + ngx_http_shard_align(nnodes * sizeof(uint32_t))
            + ngx_http_shard_align(nnodes)
+           + ngx_http_shard_align((nnodes + 1)
+                                  * sizeof(ngx_http_shard_requests_t))
            + 64;
 }
 
@@ -215,6 +217,8 @@ ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
     sh->node_failed = (uint32_t *) p;
     p += ngx_http_shard_align(nnodes * sizeof(uint32_t));
     sh->node_flags = p;
+    p += ngx_http_shard_align(nnodes);
+    sh->requests = (ngx_http_shard_requests_t *) p;
 }
 
 

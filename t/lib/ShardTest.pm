@@ -33,6 +33,7 @@ use Time::HiRes qw/ sleep time /;
 use ShardTest::Process;
 use ShardTest::Redis;
 use ShardTest::Load;
+use ShardTest::Metrics;
 use ShardTest::Nginx;
 use ShardTest::Table;
 

@@ -12,7 +12,8 @@ use File::Path qw/ make_path /;
 sub wait_for (&$$);        # of ShardTest.pm, which comes after this file
 
 
-# "main", "http", "server" and "upstream" are texts put there, "interval" is the routers' metrics interval
+# "main", "http", "server" and "upstream" are texts put there, "interval" is
+# the routers' metrics interval, "zone" the size of shared memory
 
 sub start_nginx {
     my ($self, %args) = @_;
@@ -60,6 +61,7 @@ sub nginx_conf {
     my $upstream = defined $args{upstream} ? $args{upstream}
                  : "shard_hold max=4096 timeout=5s;\n        keepalive 64;";
     my $redis = $args{redis} || $self->redis_addr();
+    my $zone = $args{zone} || '4m';
     my $connections = $args{connections} || 2048;
 
     return <<"CONF";
@@ -88,7 +90,7 @@ http {
 
     shard_redis  $redis;
     shard_router edge-1 zone=z1 interval=$interval;
-    shard_table  $name 4m state=$dir/$name.shards;
+    shard_table  $name $zone state=$dir/$name.shards;
     $http
 
     upstream $name {

@@ -1,0 +1,82 @@
+
+#include "ngx_http_shard_view.h"
+
+
+void
+ngx_http_shard_view_open(ngx_http_shard_view_t *view,
+    ngx_http_shard_keyspace_t *ks)
+{
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ks->sh;
+
+    view->sh = sh;
+    view->structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+    view->arena = &sh->arenas[view->structure & 1];
+
+    /* an arena that is written anew may say anything */
+
+    view->nshards = ngx_min(view->arena->index.n, sh->nslots);
+    view->nnodes = (uint32_t) ngx_min(view->arena->nnodes, sh->nnodes_max);
+}
+
+
+ngx_uint_t
+ngx_http_shard_view_holds(ngx_http_shard_view_t *view)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    return view->structure == __atomic_load_n(&view->sh->structure,
+                                              __ATOMIC_RELAXED);
+}
+
+
+void
+ngx_http_shard_view_name(ngx_http_shard_view_t *view, ngx_uint_t node,
+    ngx_str_t *name)
+{
+    ngx_http_shard_node_t  *n;
+
+    if (node >= view->nnodes) {
+        ngx_str_null(name);
+        return;
+    }
+
+    n = &view->arena->nodes[node];
+    name->len = ngx_min(n->name_len, SHARD_NAME_SIZE);
+    name->data = n->name;
+}
+
+
+ngx_int_t
+ngx_http_shard_view_shard(ngx_http_shard_view_t *view, uint32_t i,
+    shard_id_t *id, uint32_t *slot)
+{
+    shard_index_t  *index;
+
+    index = &view->arena->index;
+
+    if (i >= view->nshards) {
+        return NGX_DECLINED;
+    }
+
+    *id = index->id[i];
+    *slot = ngx_min(index->slot[i], view->sh->nslots - 1);
+
+    return NGX_OK;
+}
+
+
+uint64_t
+ngx_http_shard_view_lo(ngx_http_shard_view_t *view, uint32_t i)
+{
+    return view->arena->index.lo[i];
+}
+
+
+uint32_t
+ngx_http_shard_view_after(ngx_http_shard_view_t *view, uint64_t position)
+{
+    return view->nshards ? shard_index_find(&view->arena->index, position) + 1
+                         : 0;
+}

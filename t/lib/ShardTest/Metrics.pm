@@ -1,0 +1,170 @@
+package ShardTest;
+
+# Prometheus' text, read strictly; the time of nginx's workers; tables larger
+# than the commit function takes.
+
+use warnings;
+use strict;
+
+use JSON::PP;
+
+
+# { series => value }, in which a series is 'name{label="value",...}' with its
+# labels sorted; and what is wrong with the text, as a list
+
+sub parse_metrics {
+    my ($text) = @_;
+
+    my (%value, %type, %help, @bad, $family);
+    my %done;
+    my $name = qr/[a-zA-Z_:][a-zA-Z0-9_:]*/;
+    my $label = qr/[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"/;
+
+    push @bad, 'no newline at the end' if $text !~ /\n\z/;
+
+    for my $line (split /\n/, $text) {
+        if ($line =~ /^# HELP ($name) (.+)$/) {
+            push @bad, "HELP twice: $line" if $help{$1}++;
+            next;
+        }
+
+        if ($line =~ /^# TYPE ($name) (counter|gauge|histogram)$/) {
+            push @bad, "TYPE twice: $line" if $type{$1};
+            push @bad, "TYPE without HELP: $line" if !$help{$1};
+            $done{$family} = 1 if defined $family;
+            $type{$family = $1} = $2;
+            next;
+        }
+
+        if ($line !~ /^($name)(?:\{($label(?:,$label)*)\})? (-?[0-9.]+(?:e[+-]?\d+)?|\+Inf|NaN)$/) {
+            push @bad, "no sample: $line";
+            next;
+        }
+
+        my ($series, $labels, $value) = ($1, $2, $3);
+        my $of = $series;
+
+        $of =~ s/_(bucket|sum|count)$// if !$type{$of};
+        push @bad, "of no family: $line" if !$type{$of};
+        push @bad, "out of its family's group: $line" if $of ne ($family || '');
+        push @bad, "a counter without _total: $line"
+            if ($type{$of} || '') eq 'counter' && $of !~ /_total$/;
+
+        my @labels = defined $labels ? sort $labels =~ /$label/g : ();
+        my $key = $series . '{' . join(',', @labels) . '}';
+
+        push @bad, "series twice: $line" if exists $value{$key};
+        $value{$key} = $value;
+    }
+
+    push @bad, histogram_problems(\%value);
+
+    return (\%value, @bad);
+}
+
+
+# buckets ascend and end in +Inf, which is the count
+
+sub histogram_problems {
+    my ($value) = @_;
+
+    my (%bucket, @bad);
+
+    for my $key (keys %$value) {
+        my ($name, $labels) = $key =~ /^(.*)_bucket\{(.*)\}$/ or next;
+        $labels =~ s/,?le="([^"]*)"//;
+        $bucket{"$name\{$labels}"}{$1} = $value->{$key};
+    }
+
+    for my $histogram (keys %bucket) {
+        my $of = $bucket{$histogram};
+        my ($name, $labels) = $histogram =~ /^(.*?)(\{.*)/;
+        my $last = 0;
+
+        for my $le (sort { ($a eq '+Inf') <=> ($b eq '+Inf') || $a <=> $b } keys %$of) {
+            push @bad, "$histogram: bucket $le is smaller than the one before"
+                if $of->{$le} < $last;
+            $last = $of->{$le};
+        }
+
+        push @bad, "$histogram has no +Inf" if !exists $of->{'+Inf'};
+        push @bad, "$histogram: no sum" if !exists $value->{"${name}_sum$labels"};
+        push @bad, "$histogram: count is not +Inf's"
+            if ($value->{"${name}_count$labels"} // -1) != $last;
+    }
+
+    return @bad;
+}
+
+
+sub metrics {
+    my ($self, $args) = @_;
+
+    my $text = $self->get('/metrics' . ($args || ''))->{content};
+    my ($value, @bad) = parse_metrics($text);
+
+    die "metrics: $bad[0]\n" if @bad;
+    return $value;
+}
+
+
+# seconds of CPU that nginx's workers have had
+
+sub worker_seconds {
+    my ($self) = @_;
+
+    my $ns = 0;
+
+    for my $pid ($self->process('nginx')->children()) {
+        $ns += (split ' ', slurp("/proc/$pid/schedstat"))[0];
+    }
+
+    return $ns / 1e9;
+}
+
+
+# KB of the fullest worker's own memory, without what is shared
+
+sub worker_memory {
+    my ($self) = @_;
+
+    my ($max) = sort { $b <=> $a } map {
+        slurp("/proc/$_/status") =~ /^RssAnon:\s+(\d+)/m ? $1 : 0
+    } $self->process('nginx')->children();
+
+    return $max;
+}
+
+
+# straight into Redis' hashes: equal shards, over "nodes" in turn; "name" of
+# a node comes from its number
+
+sub seed_large {
+    my ($self, $nshards, $nnodes) = @_;
+
+    my $r = $self->redis();
+    my @names = map { sprintf 'node-%04d', $_ } 1 .. $nnodes;
+    my $width = int(2 ** 48 / $nshards);
+    my $lo = sub { sprintf '%012x0000', $_[0] * $width };
+
+    $r->command('HSET', $self->key('nodes'), map {
+        my $n = $_;
+        ($names[$n], encode_json({ addr => sprintf('127.1.%d.%d:1', $n / 250, $n % 250 + 1),
+                                   zone => 'z' . $n % 3, capacity => 100, state => 'up' }))
+    } 0 .. $#names);
+
+    for (my $id = 0; $id < $nshards; $id += 5000) {
+        my $last = $id + 4999 < $nshards ? $id + 4999 : $nshards - 1;
+
+        $r->command('HSET', $self->key('table'), map {
+            my $hi = $_ < $nshards - 1 ? '"' . $lo->($_ + 1) . '"' : 'null';
+            ($_, '{"lo":"' . $lo->($_) . "\",\"hi\":$hi,\"primary\":\""
+                 . $names[$_ % $nnodes] . '","epoch":1}')
+        } $id .. $last);
+    }
+
+    $r->command('HSET', $self->key('meta'), kind => 'hash', version => 1);
+}
+
+
+1;
