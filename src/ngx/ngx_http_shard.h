@@ -13,7 +13,7 @@
  *
  * All workers read and count without locks.  One worker a keyspace, the
  * leader, writes: _sync reads Redis into its _model, which publishes into
- * the zone; _flush sends counters and barriers back.
+ * the zone; _flush and _router send counters and barriers back.
  */
 
 

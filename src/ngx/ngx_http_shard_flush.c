@@ -1,7 +1,7 @@
 
 /*
- * Back to Redis: counters each interval, this router's entry each interval and
- * at once when a barrier is reached.
+ * Back to Redis: counters each interval; barriers, each a reason to send this
+ * router's entry (_router) at once.
  *
  * A metrics entry that was not acknowledged is sent again as it is, with its
  * sequence; meanwhile the counters go on in shared memory.
@@ -9,15 +9,6 @@
 
 
 #include "ngx_http_shard_sync.h"
-
-
-#define NGX_HTTP_SHARD_ROUTER_SIZE  65536
-
-
-typedef struct {
-    u_char  *pos;
-    u_char  *end;
-} ngx_http_shard_text_t;
 
 
 static ngx_int_t ngx_http_shard_take(ngx_http_shard_sync_t *sync);
@@ -31,16 +22,6 @@ static void ngx_http_shard_take_position(ngx_http_shard_sh_t *sh,
 static void ngx_http_shard_send_entry(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_on_entry(ngx_http_shard_redis_t *redis,
     redisReply *reply);
-static void ngx_http_shard_on_router(ngx_http_shard_redis_t *redis,
-    redisReply *reply);
-static void ngx_http_shard_print(ngx_http_shard_text_t *t, const char *fmt,
-    ...);
-static void ngx_http_shard_print_escaped(ngx_http_shard_text_t *t,
-    const char *s);
-static void ngx_http_shard_print_barriers(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_text_t *t);
-static void ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_text_t *t);
 
 
 void
@@ -243,170 +224,6 @@ ngx_http_shard_on_entry(ngx_http_shard_redis_t *redis, redisReply *reply)
         ngx_log_error(NGX_LOG_WARN, sync->log, 0,
                       "keyspace \"%V\": metrics not taken: %s",
                       &sync->keyspace->name, reply->str);
-    }
-}
-
-
-static void
-ngx_http_shard_print(ngx_http_shard_text_t *t, const char *fmt, ...)
-{
-    va_list  args;
-
-    va_start(args, fmt);
-    t->pos = ngx_vslprintf(t->pos, t->end, fmt, args);
-    va_end(args);
-}
-
-
-static void
-ngx_http_shard_print_escaped(ngx_http_shard_text_t *t, const char *s)
-{
-    for ( /* void */ ; *s; s++) {
-        if (*s == '"' || *s == '\\') {
-            ngx_http_shard_print(t, "\\%c", *s);
-
-        } else if ((u_char) *s >= 0x20 && (u_char) *s < 0x7f) {
-            ngx_http_shard_print(t, "%c", *s);
-        }
-    }
-}
-
-
-static void
-ngx_http_shard_print_barriers(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_text_t *t)
-{
-    ngx_uint_t               i;
-    const char              *comma;
-    ngx_http_shard_queue_t  *q;
-    ngx_http_shard_entry_t  *e;
-
-    comma = "";
-
-    for (i = 0; sync->model->active_queues && i < NGX_HTTP_SHARD_QUEUES; i++) {
-        q = &sync->keyspace->sh->queues[i];
-
-        if (q->slot == SHARD_SLOT_NONE || sync->model->queue_entry[i] == 0) {
-            continue;
-        }
-
-        e = &sync->model->entries[sync->model->queue_entry[i] - 1];
-
-        if (!e->live || e->slot != q->slot || e->route.phase != SHARD_HELD) {
-            continue;
-        }
-
-        ngx_http_shard_print(t, "%s\"%uD\":{\"version\":%uL,\"drained\":%s,"
-                             "\"waiting\":%uD}", comma, e->id,
-                             (uint64_t) sync->model->version,
-                             (sync->drained[i / 64] >> (i % 64) & 1)
-                             ? "true" : "false",
-                             shard_tickets_waiting(&q->tickets));
-        comma = ",";
-    }
-}
-
-
-static void
-ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_text_t *t)
-{
-    uint32_t              i;
-    const char           *comma;
-    ngx_http_shard_sh_t  *sh;
-
-    sh = sync->keyspace->sh;
-    comma = "";
-
-    for (i = 0; i < sync->model->nnodes && t->end - t->pos > 1024; i++) {
-        if (sync->model->nodes[i].name[0] == '\0') {
-            continue;
-        }
-
-        ngx_http_shard_print(t, "%s\"%s\":{\"inflight\":%uD,\"failed\":%uD}",
-                             comma, sync->model->nodes[i].name,
-                             ngx_http_shard_node_inflight(sync->keyspace, i),
-                             sh->node_failed[i]);
-        comma = ",";
-    }
-}
-
-
-void
-ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
-{
-    char                    key[NGX_HTTP_SHARD_KEY_SIZE];
-    u_char                  buf[NGX_HTTP_SHARD_ROUTER_SIZE];
-    ngx_uint_t              i, workers;
-    ngx_time_t             *tp;
-    ngx_http_shard_sh_t    *sh;
-    ngx_http_shard_text_t   t;
-
-    if (sync->router_out) {
-        sync->router_again = 1;
-        return;
-    }
-
-    /* the entry is the leader's, and of the workers that stay */
-
-    if (ngx_exiting || !ngx_http_shard_leading(sync->keyspace)) {
-        return;
-    }
-
-    sh = sync->keyspace->sh;
-    tp = ngx_timeofday();
-
-    for (i = 0, workers = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
-        workers += sh->workers[i] != 0;
-    }
-
-    t.pos = buf;
-    t.end = buf + sizeof(buf) - 16;
-
-    ngx_http_shard_print(&t, "{\"zone\":\"%V\",\"instance\":\"%016xL\","
-                         "\"time_ms\":%uL,\"workers\":%ui,\"version\":%uL,"
-                         "\"interval_ms\":%M,\"rejected\":%uA,\"barriers\":{",
-                         &sync->conf->router_zone, sh->instance,
-                         (uint64_t) tp->sec * 1000 + tp->msec, workers,
-                         (uint64_t) sh->table_version, sync->conf->interval,
-                         sh->totals.rejected_updates);
-    ngx_http_shard_print_barriers(sync, &t);
-    ngx_http_shard_print(&t, "},\"ignored\":{");
-
-    for (i = 0; i < sync->nignored; i++) {
-        ngx_http_shard_print(&t, "%s\"%uD\":\"", i ? "," : "",
-                             sync->ignored[i].id);
-        ngx_http_shard_print_escaped(&t, sync->ignored[i].reason);
-        ngx_http_shard_print(&t, "\"");
-    }
-
-    ngx_http_shard_print(&t, "},\"nodes\":{");
-    ngx_http_shard_print_nodes(sync, &t);
-    t.end = buf + sizeof(buf);
-    ngx_http_shard_print(&t, "}}");
-
-    if (ngx_http_shard_sync_command(sync, ngx_http_shard_on_router,
-            "HSET %s %b %b", ngx_http_shard_sync_key(sync, "routers", key),
-            sync->conf->router.data, sync->conf->router.len,
-            buf, (size_t) (t.pos - buf))
-        == NGX_OK)
-    {
-        sync->router_out = 1;
-    }
-}
-
-
-static void
-ngx_http_shard_on_router(ngx_http_shard_redis_t *redis, redisReply *reply)
-{
-    ngx_http_shard_sync_t  *sync;
-
-    sync = redis->data;
-    sync->router_out = 0;
-
-    if (reply && sync->router_again) {
-        sync->router_again = 0;
-        ngx_http_shard_flush_router(sync);
     }
 }
 

@@ -156,6 +156,7 @@ ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
     ngx_http_shard_redis_close(&sync->command, NULL);
     ngx_http_shard_model_destroy(sync->model);
     ngx_free(sync->policy);
+    ngx_free(sync->router.start);
     ngx_free(sync->entry);
     ngx_free(sync);
 

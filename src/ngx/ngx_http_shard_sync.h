@@ -12,7 +12,7 @@
  *                          │                         └──────────────────────┤
  *                          │         a gap, another log: load again ◀───────┘
  *                          └─▶ each tick: meta.version, override
- *                          └─▶ each interval: metrics, routers (_flush)
+ *                          └─▶ each interval: metrics (_flush) and _router
  */
 
 
@@ -43,6 +43,17 @@ typedef struct {
     shard_id_t                    id;
     char                          reason[160];
 } ngx_http_shard_ignored_t;
+
+
+/* JSON on its way to Redis, on the heap; it grows */
+
+typedef struct {
+    u_char                       *start;
+    u_char                       *pos;
+    u_char                       *end;
+    ngx_log_t                    *log;
+    ngx_uint_t                    failed;        /* no memory */
+} ngx_http_shard_text_t;
 
 
 struct ngx_http_shard_sync_s {
@@ -99,6 +110,7 @@ struct ngx_http_shard_sync_s {
     size_t                        entry_size;
     ngx_uint_t                    entry_out;
     ngx_uint_t                    entry_refused; /* and logged */
+    ngx_http_shard_text_t         router;        /* the entry, as last sent */
     ngx_uint_t                    router_out;
     ngx_uint_t                    router_again;
 };
@@ -153,9 +165,13 @@ void ngx_http_shard_policy_publish(ngx_http_shard_sync_t *sync);
 /* _flush */
 
 void ngx_http_shard_flush(ngx_http_shard_sync_t *sync);
-void ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_barrier(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_barrier_handler(ngx_event_t *ev);
+
+/* _router */
+
+void ngx_http_shard_print(ngx_http_shard_text_t *t, const char *fmt, ...);
+void ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync);
 
 
 #endif /* _NGX_HTTP_SHARD_SYNC_H_INCLUDED_ */

@@ -1,0 +1,255 @@
+
+/*
+ * This router's entry in the hash "routers", as JSON: each interval, and at
+ * once when a barrier is reached or an override is ignored.
+ *
+ *   {"zone","instance","time_ms","workers","version","interval_ms","rejected",
+ *    "barriers":{SHARD:...}, "ignored":{SHARD:...}, "nodes":{NAME:...}}
+ *
+ * Thousands of nodes or barriers do not fit a buffer of one size: the text
+ * grows, and is kept for the next entry.
+ */
+
+
+#include "ngx_http_shard_sync.h"
+
+
+static ngx_int_t ngx_http_shard_print_room(ngx_http_shard_text_t *t);
+static void ngx_http_shard_print_escaped(ngx_http_shard_text_t *t,
+    const char *s);
+static void ngx_http_shard_print_head(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t);
+static void ngx_http_shard_print_barriers(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t);
+static void ngx_http_shard_print_ignored(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t);
+static void ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t);
+static void ngx_http_shard_on_router(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+
+
+static ngx_int_t
+ngx_http_shard_print_room(ngx_http_shard_text_t *t)
+{
+    size_t   size, len;
+    u_char  *p;
+
+    len = t->pos - t->start;
+    size = ngx_max(2 * (size_t) (t->end - t->start), 4096);
+
+    p = ngx_alloc(size, t->log);
+    if (p == NULL) {
+        t->failed = 1;
+        return NGX_ERROR;
+    }
+
+    if (len) {
+        ngx_memcpy(p, t->start, len);
+    }
+
+    ngx_free(t->start);
+
+    t->start = p;
+    t->pos = p + len;
+    t->end = p + size;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_shard_print(ngx_http_shard_text_t *t, const char *fmt, ...)
+{
+    u_char   *p;
+    va_list   args;
+
+    while (!t->failed) {
+        va_start(args, fmt);
+        p = ngx_vslprintf(t->pos, t->end, fmt, args);
+        va_end(args);
+
+        /* what fills it to the end may have been cut there */
+
+        if (p < t->end) {
+            t->pos = p;
+            return;
+        }
+
+        (void) ngx_http_shard_print_room(t);
+    }
+}
+
+
+static void
+ngx_http_shard_print_escaped(ngx_http_shard_text_t *t, const char *s)
+{
+    for ( /* void */ ; *s; s++) {
+        if (*s == '"' || *s == '\\') {
+            ngx_http_shard_print(t, "\\%c", *s);
+
+        } else if ((u_char) *s >= 0x20 && (u_char) *s < 0x7f) {
+            ngx_http_shard_print(t, "%c", *s);
+        }
+    }
+}
+
+
+static void
+ngx_http_shard_print_barriers(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t)
+{
+    ngx_uint_t               i;
+    const char              *comma;
+    ngx_http_shard_queue_t  *q;
+    ngx_http_shard_entry_t  *e;
+
+    comma = "";
+
+    for (i = 0; sync->model->active_queues && i < NGX_HTTP_SHARD_QUEUES; i++) {
+        q = &sync->keyspace->sh->queues[i];
+
+        if (q->slot == SHARD_SLOT_NONE || sync->model->queue_entry[i] == 0) {
+            continue;
+        }
+
+        e = &sync->model->entries[sync->model->queue_entry[i] - 1];
+
+        if (!e->live || e->slot != q->slot || e->route.phase != SHARD_HELD) {
+            continue;
+        }
+
+        ngx_http_shard_print(t, "%s\"%uD\":{\"version\":%uL,\"drained\":%s,"
+                             "\"waiting\":%uD}", comma, e->id,
+                             (uint64_t) sync->model->version,
+                             (sync->drained[i / 64] >> (i % 64) & 1)
+                             ? "true" : "false",
+                             shard_tickets_waiting(&q->tickets));
+        comma = ",";
+    }
+}
+
+
+static void
+ngx_http_shard_print_ignored(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < sync->nignored; i++) {
+        ngx_http_shard_print(t, "%s\"%uD\":\"", i ? "," : "",
+                             sync->ignored[i].id);
+        ngx_http_shard_print_escaped(t, sync->ignored[i].reason);
+        ngx_http_shard_print(t, "\"");
+    }
+}
+
+
+static void
+ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t)
+{
+    uint32_t              i, inflight;
+    const char           *comma;
+    ngx_http_shard_sh_t  *sh;
+
+    sh = sync->keyspace->sh;
+    comma = "";
+
+    for (i = 0; i < sync->model->nnodes; i++) {
+        if (sync->model->nodes[i].name[0] == '\0') {
+            continue;
+        }
+
+        inflight = ngx_http_shard_node_inflight(sync->keyspace, i);
+
+        ngx_http_shard_print(t, "%s\"%s\":{\"inflight\":%uD,\"failed\":%uD}",
+                             comma, sync->model->nodes[i].name, inflight,
+                             sh->node_failed[i]);
+        comma = ",";
+    }
+}
+
+
+static void
+ngx_http_shard_print_head(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t)
+{
+    ngx_uint_t            i, workers;
+    ngx_time_t           *tp;
+    ngx_http_shard_sh_t  *sh;
+
+    sh = sync->keyspace->sh;
+    tp = ngx_timeofday();
+
+    for (i = 0, workers = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
+        workers += sh->workers[i] != 0;
+    }
+
+    ngx_http_shard_print(t, "\"zone\":\"%V\",\"instance\":\"%016xL\","
+                         "\"time_ms\":%uL,\"workers\":%ui,\"version\":%uL,"
+                         "\"interval_ms\":%M,\"rejected\":%uA",
+                         &sync->conf->router_zone, sh->instance,
+                         (uint64_t) tp->sec * 1000 + tp->msec, workers,
+                         (uint64_t) sh->table_version, sync->conf->interval,
+                         sh->totals.rejected_updates);
+}
+
+
+void
+ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
+{
+    char                    key[NGX_HTTP_SHARD_KEY_SIZE];
+    ngx_http_shard_text_t  *t;
+
+    if (sync->router_out) {
+        sync->router_again = 1;
+        return;
+    }
+
+    /* the entry is the leader's, and of the workers that stay */
+
+    if (ngx_exiting || !ngx_http_shard_leading(sync->keyspace)) {
+        return;
+    }
+
+    t = &sync->router;
+    t->pos = t->start;
+    t->failed = 0;
+    t->log = sync->log;
+
+    ngx_http_shard_print(t, "{");
+    ngx_http_shard_print_head(sync, t);
+    ngx_http_shard_print(t, ",\"barriers\":{");
+    ngx_http_shard_print_barriers(sync, t);
+    ngx_http_shard_print(t, "},\"ignored\":{");
+    ngx_http_shard_print_ignored(sync, t);
+    ngx_http_shard_print(t, "},\"nodes\":{");
+    ngx_http_shard_print_nodes(sync, t);
+    ngx_http_shard_print(t, "}}");
+
+    if (!t->failed
+        && ngx_http_shard_sync_command(sync, ngx_http_shard_on_router,
+            "HSET %s %b %b", ngx_http_shard_sync_key(sync, "routers", key),
+            sync->conf->router.data, sync->conf->router.len,
+            t->start, (size_t) (t->pos - t->start))
+           == NGX_OK)
+    {
+        sync->router_out = 1;
+    }
+}
+
+
+static void
+ngx_http_shard_on_router(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+    sync->router_out = 0;
+
+    if (reply && sync->router_again) {
+        sync->router_again = 0;
+        ngx_http_shard_flush_router(sync);
+    }
+}
