@@ -124,7 +124,7 @@ override_set(shardctl_t *ctl, shardd_table_t *table, shard_id_t id,
         return shardctl_usage(ctl, "override \"%s\": %s", verb, err);
     }
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < SHARD_OVERRIDE_NODES; i++) {
 
         if (o.node[i][0] && !shardd_table_node(table, o.node[i])) {
             return shardctl_no_node(ctl, table, o.node[i]);

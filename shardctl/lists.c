@@ -363,7 +363,7 @@ lists_override_reason(shardd_table_t *table, const char *shard,
         return err;
     }
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < SHARD_OVERRIDE_NODES; i++) {
 
         if (o.node[i][0] && !shardd_table_node(table, o.node[i])) {
             snprintf(err, SHARD_ERR_SIZE, "there is no node \"%s\"",

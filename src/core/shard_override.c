@@ -6,7 +6,7 @@
 #include "shard_text.h"
 
 
-#define SHARD_OVERRIDE_WORDS  5     /* split N=BP N=BP until TIME */
+#define SHARD_OVERRIDE_WORDS  7     /* split N=BP ... until TIME */
 
 
 static int shard_override_words(shard_str_t text, shard_str_t *word,
@@ -14,7 +14,8 @@ static int shard_override_words(shard_str_t text, shard_str_t *word,
 static int shard_override_arguments(shard_override_t *o,
     const shard_str_t *word, unsigned n, char *err);
 static int shard_override_split(shard_override_t *o, const shard_str_t *word,
-    char *err);
+    unsigned n, char *err);
+static int shard_override_twice(const shard_override_t *o, unsigned n);
 static int shard_override_share(shard_str_t word, char *node, uint16_t *bp);
 static int shard_override_until(shard_str_t text, uint64_t *until_ms);
 static uint64_t shard_override_days(unsigned year, unsigned month,
@@ -132,7 +133,8 @@ shard_override_arguments(shard_override_t *o, const shard_str_t *word,
     unsigned  expected;
 
     expected = o->verb == SHARD_OVERRIDE_PIN ? 2
-               : o->verb == SHARD_OVERRIDE_SPLIT ? 3 : 1;
+               : o->verb == SHARD_OVERRIDE_SPLIT ? 1 + SHARD_OVERRIDE_NODES
+               : 1;
 
     if (n > expected) {
         return shard_refuse(err, "unexpected %q after \"%s\"", &word[expected],
@@ -140,11 +142,12 @@ shard_override_arguments(shard_override_t *o, const shard_str_t *word,
     }
 
     if (o->verb == SHARD_OVERRIDE_SPLIT) {
-        if (n < expected) {
-            return shard_refuse(err, "\"split\" takes NODE=BP NODE=BP");
+        if (n < 3) {
+            return shard_refuse(err, "\"split\" takes NODE=BP NODE=BP and up "
+                                "to two more");
         }
 
-        return shard_override_split(o, word, err);
+        return shard_override_split(o, word + 1, n - 1, err);
     }
 
     if (o->verb == SHARD_OVERRIDE_PIN) {
@@ -164,33 +167,48 @@ shard_override_arguments(shard_override_t *o, const shard_str_t *word,
 
 
 static int
-shard_override_split(shard_override_t *o, const shard_str_t *word, char *err)
+shard_override_split(shard_override_t *o, const shard_str_t *word, unsigned n,
+    char *err)
+{
+    unsigned  i, sum;
+
+    sum = 0;
+
+    for (i = 0; i < n; i++) {
+        if (shard_override_share(word[i], o->node[i], &o->bp[i]) != SHARD_OK) {
+            return shard_refuse(err, "%q is not NODE=BP with 0 to 10000 basis "
+                                "points", &word[i]);
+        }
+
+        if (shard_override_twice(o, i)) {
+            return shard_refuse(err, "\"split\" names the node \"%s\" twice",
+                                o->node[i]);
+        }
+
+        sum += o->bp[i];
+    }
+
+    if (sum != SHARD_BP_ALL) {
+        return shard_refuse(err, "basis points of \"split\" add up to %u, "
+                            "not 10000", sum);
+    }
+
+    return SHARD_OK;
+}
+
+
+static int
+shard_override_twice(const shard_override_t *o, unsigned n)
 {
     unsigned  i;
-    uint16_t  bp[2];
 
-    for (i = 0; i < 2; i++) {
-        if (shard_override_share(word[i + 1], o->node[i], &bp[i])
-            != SHARD_OK)
-        {
-            return shard_refuse(err, "%q is not NODE=BP with 0 to 10000 basis "
-                                "points", &word[i + 1]);
+    for (i = 0; i < n; i++) {
+        if (strcmp(o->node[i], o->node[n]) == 0) {
+            return 1;
         }
     }
 
-    if (strcmp(o->node[0], o->node[1]) == 0) {
-        return shard_refuse(err, "\"split\" names the node \"%s\" twice",
-                            o->node[0]);
-    }
-
-    if (bp[0] + bp[1] != SHARD_BP_ALL) {
-        return shard_refuse(err, "basis points of \"split\" add up to %u, "
-                            "not 10000", (unsigned) (bp[0] + bp[1]));
-    }
-
-    o->second_bp = bp[1];
-
-    return SHARD_OK;
+    return 0;
 }
 
 

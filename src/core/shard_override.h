@@ -4,7 +4,8 @@
  *
  *     VERB [ARGUMENTS] [until YYYY-MM-DDTHH:MM[:SS]Z]
  *
- * "pin NODE", "split NODE=BP NODE=BP", "hold", "drain", "freeze".
+ * "pin NODE", "split NODE=BP NODE=BP [NODE=BP [NODE=BP]]", "hold", "drain",
+ * "freeze".
  * Decoding is strict; "err" says what is wrong and the nearest verb.
  */
 
@@ -16,7 +17,8 @@
 #include "shard_types.h"
 
 
-#define SHARD_OVERRIDE_MAX  512       /* bytes of text */
+#define SHARD_OVERRIDE_MAX    512     /* bytes of text */
+#define SHARD_OVERRIDE_NODES  4       /* of a split */
 
 
 typedef enum {
@@ -31,8 +33,8 @@ typedef enum {
 typedef struct {
     shard_override_e  verb;
     uint64_t          until_ms;       /* ms since 1970, 0 = for ever */
-    uint16_t          second_bp;      /* split: share of node[1] */
-    char              node[2][SHARD_NAME_SIZE];
+    uint16_t          bp[SHARD_OVERRIDE_NODES];       /* split: shares */
+    char              node[SHARD_OVERRIDE_NODES][SHARD_NAME_SIZE];
 } shard_override_t;
 
 

@@ -34,6 +34,7 @@
 #define SHARD_ROUTE_DRAIN     0x04      /* the first standby serves */
 #define SHARD_ROUTE_SPLIT     0x08      /* shares are an operator's split */
 #define SHARD_ROUTE_MOVED     0x10      /* primary is an operator's choice */
+#define SHARD_ROUTE_REAL_SHIFT   6      /* split: which node is the table's */
 
 
 /* why a node is not, or not fully, asked; one byte a node */

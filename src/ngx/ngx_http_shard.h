@@ -31,6 +31,7 @@
 #include "../core/shard_ledger.h"
 #include "../core/shard_metrics.h"
 #include "../core/shard_override.h"
+#include "../core/shard_pick.h"
 #include "../core/shard_policy.h"
 #include "../core/shard_table.h"
 #include "../core/shard_tickets.h"

@@ -148,7 +148,7 @@ ngx_http_shard_ask_override(ngx_http_shard_ask_t *ask)
         return ngx_http_shard_ask_unknown(ask);
     }
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < SHARD_OVERRIDE_NODES; i++) {
         if (override.node[i][0]
             && !ngx_http_shard_ask_knows(ask, override.node[i]))
         {

@@ -190,7 +190,7 @@ ngx_http_shard_override_one(ngx_http_shard_sync_t *sync, redisReply *field,
         return NGX_DECLINED;
     }
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < SHARD_OVERRIDE_NODES; i++) {
         if (verb->verb.node[i][0]
             && ngx_http_shard_model_node_number(sync->model,
                                                 verb->verb.node[i])

@@ -52,20 +52,16 @@ static void
 ngx_http_shard_apply_verb(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
     ngx_http_shard_verb_t *verb, shard_route_t *route)
 {
-    uint16_t    node[2];
-    ngx_uint_t  i;
+    uint16_t    node[SHARD_OVERRIDE_NODES];
+    ngx_uint_t  n;
 
-    for (i = 0; i < 2; i++) {
-        node[i] = SHARD_NODE_NONE;
+    for (n = 0; n < SHARD_OVERRIDE_NODES && verb->verb.node[n][0]; n++) {
+        node[n] = ngx_http_shard_model_node_number(m, verb->verb.node[n]);
 
-        if (verb->verb.node[i][0]) {
-            node[i] = ngx_http_shard_model_node_number(m, verb->verb.node[i]);
+        /* removed since: as if the verb were not there */
 
-            /* removed since: as if the verb were not there */
-
-            if (node[i] == SHARD_NODE_NONE) {
-                return;
-            }
+        if (node[n] == SHARD_NODE_NONE) {
+            return;
         }
     }
 
@@ -74,17 +70,16 @@ ngx_http_shard_apply_verb(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
     case SHARD_OVERRIDE_PIN:
         route->phase = SHARD_STEADY;
         route->target = SHARD_NODE_NONE;
-        route->primary = node[0];
+
+        if (route->primary != node[0]) {
+            route->primary = node[0];
+            route->flags |= SHARD_ROUTE_MOVED;
+        }
+
         break;
 
     case SHARD_OVERRIDE_SPLIT:
-        route->phase = SHARD_SHIFTING;
-        route->primary = node[0];
-        route->target = node[1];
-        route->shift_bp = verb->verb.second_bp;
-        route->migration_lo = e->id;
-        route->migration_hi = 0x53504c54;
-        route->flags |= SHARD_ROUTE_SPLIT;
+        shard_route_split(route, node, verb->verb.bp, (unsigned) n);
         break;
 
     case SHARD_OVERRIDE_HOLD:

@@ -17,8 +17,8 @@
 typedef struct {
     const char        *text;
     shard_override_e   verb;
-    const char        *node[2];
-    unsigned           second_bp;
+    const char        *node[SHARD_OVERRIDE_NODES];
+    unsigned           bp[SHARD_OVERRIDE_NODES];
     uint64_t           until_ms;
 } good_t;
 
@@ -29,27 +29,35 @@ typedef struct {
 
 
 static const good_t  good[] = {
-    { "pin n3", SHARD_OVERRIDE_PIN, { "n3", "" }, 0, 0 },
-    { "  pin   n3  ", SHARD_OVERRIDE_PIN, { "n3", "" }, 0, 0 },
-    { "pin until", SHARD_OVERRIDE_PIN, { "until", "" }, 0, 0 },
-    { "pin " N63, SHARD_OVERRIDE_PIN, { N63, "" }, 0, 0 },
-    { "split n1=7000 n3=3000", SHARD_OVERRIDE_SPLIT, { "n1", "n3" }, 3000, 0 },
-    { "split n1=0 n3=10000", SHARD_OVERRIDE_SPLIT, { "n1", "n3" }, 10000, 0 },
-    { "split n1=10000 n3=0", SHARD_OVERRIDE_SPLIT, { "n1", "n3" }, 0, 0 },
-    { "hold", SHARD_OVERRIDE_HOLD, { "", "" }, 0, 0 },
-    { "drain", SHARD_OVERRIDE_DRAIN, { "", "" }, 0, 0 },
-    { "freeze", SHARD_OVERRIDE_FREEZE, { "", "" }, 0, 0 },
-    { "hold until 1970-01-01T00:00Z", SHARD_OVERRIDE_HOLD, { "", "" }, 0, 0 },
-    { "hold until 2026-12-01T08:00Z", SHARD_OVERRIDE_HOLD, { "", "" }, 0,
+    { "pin n3", SHARD_OVERRIDE_PIN, { "n3" }, { 0 }, 0 },
+    { "  pin   n3  ", SHARD_OVERRIDE_PIN, { "n3" }, { 0 }, 0 },
+    { "pin until", SHARD_OVERRIDE_PIN, { "until" }, { 0 }, 0 },
+    { "pin " N63, SHARD_OVERRIDE_PIN, { N63 }, { 0 }, 0 },
+    { "split n1=7000 n3=3000", SHARD_OVERRIDE_SPLIT,
+      { "n1", "n3" }, { 7000, 3000 }, 0 },
+    { "split n1=0 n3=10000", SHARD_OVERRIDE_SPLIT,
+      { "n1", "n3" }, { 0, 10000 }, 0 },
+    { "split n1=10000 n3=0", SHARD_OVERRIDE_SPLIT,
+      { "n1", "n3" }, { 10000 }, 0 },
+    { "split n1=1 n2=2 n3=9997", SHARD_OVERRIDE_SPLIT,
+      { "n1", "n2", "n3" }, { 1, 2, 9997 }, 0 },
+    { "split a=2500 b=2500 c=2500 d=2500 until 2026-12-01T08:00Z",
+      SHARD_OVERRIDE_SPLIT, { "a", "b", "c", "d" },
+      { 2500, 2500, 2500, 2500 }, 1796112000000ULL },
+    { "hold", SHARD_OVERRIDE_HOLD, { NULL }, { 0 }, 0 },
+    { "drain", SHARD_OVERRIDE_DRAIN, { NULL }, { 0 }, 0 },
+    { "freeze", SHARD_OVERRIDE_FREEZE, { NULL }, { 0 }, 0 },
+    { "hold until 1970-01-01T00:00Z", SHARD_OVERRIDE_HOLD, { NULL }, { 0 }, 0 },
+    { "hold until 2026-12-01T08:00Z", SHARD_OVERRIDE_HOLD, { NULL }, { 0 },
       1796112000000ULL },
-    { "pin n3 until 2026-12-01T08:00:59Z", SHARD_OVERRIDE_PIN, { "n3", "" }, 0,
+    { "pin n3 until 2026-12-01T08:00:59Z", SHARD_OVERRIDE_PIN, { "n3" }, { 0 },
       1796112059000ULL },
     { "split a=5000 b=5000 until 2028-02-29T23:59:59Z", SHARD_OVERRIDE_SPLIT,
-      { "a", "b" }, 5000, 1835481599000ULL },
-    { "drain until 2000-02-29T00:00Z", SHARD_OVERRIDE_DRAIN, { "", "" }, 0,
+      { "a", "b" }, { 5000, 5000 }, 1835481599000ULL },
+    { "drain until 2000-02-29T00:00Z", SHARD_OVERRIDE_DRAIN, { NULL }, { 0 },
       951782400000ULL },
-    { "freeze until 9999-12-31T23:59:59Z", SHARD_OVERRIDE_FREEZE, { "", "" },
-      0, 253402300799000ULL },
+    { "freeze until 9999-12-31T23:59:59Z", SHARD_OVERRIDE_FREEZE, { NULL },
+      { 0 }, 253402300799000ULL },
 };
 
 static const bad_t  bad[] = {
@@ -71,7 +79,10 @@ static const bad_t  bad[] = {
     { "freeze freeze", "unexpected \"freeze\"" },
     { "split", "takes NODE=BP NODE=BP" },
     { "split n1=10000", "takes NODE=BP NODE=BP" },
-    { "split n1=5000 n2=5000 n3=0", "unexpected \"n3=0\"" },
+    { "split n1=2500 n2=2500 n3=2500 n4=2500 n5=0", "unexpected \"n5=0\"" },
+    { "split n1=2500 n2=2500 n3=2500 n4=2501", "add up to 10001" },
+    { "split n1=2500 n2=2500 n3=2500 n2=2500", "\"n2\" twice" },
+    { "split n1=9000 n2=1000 until", "\"until\" is not NODE=BP" },
     { "split n1=5000 n1=5000", "twice" },
     { "split n1=5000 n2=4999", "add up to 9999" },
     { "split n1=10000 n2=10000", "add up to 20000" },
@@ -101,7 +112,9 @@ static const bad_t  bad[] = {
     { "hold until 2026-12-01T08:00:60Z", "is not a time" },
     { "hold until 1969-12-31T23:59Z", "is not a time" },
     { "hold until 2026-12-01T0x:00Z", "is not a time" },
-    { "split a=1 b=9999 until 2026-12-01T08:00Z x", "more than 5 words" },
+    { "split a=1 b=2 c=3 d=9994 until 2026-12-01T08:00Z x",
+      "more than 7 words" },
+    { "split a=1 b=9999 until 2026-12-01T08:00Z x", "unexpected \"x\"" },
 };
 
 
@@ -130,7 +143,7 @@ test_good(void)
 {
     int               rc;
     char              err[SHARD_ERR_SIZE];
-    size_t            i;
+    size_t            i, k, same;
     const good_t     *g;
     shard_override_t  o;
 
@@ -139,10 +152,13 @@ test_good(void)
         err[0] = '\0';
         rc = decode(g->text, strlen(g->text), &o, err);
 
+        for (k = 0, same = 0; k < SHARD_OVERRIDE_NODES; k++) {
+            same += strcmp(o.node[k], g->node[k] ? g->node[k] : "") == 0
+                    && o.bp[k] == g->bp[k];
+        }
+
         tap_ok(rc == SHARD_OK && o.verb == g->verb
-               && strcmp(o.node[0], g->node[0]) == 0
-               && strcmp(o.node[1], g->node[1]) == 0
-               && o.second_bp == g->second_bp && o.until_ms == g->until_ms,
+               && same == SHARD_OVERRIDE_NODES && o.until_ms == g->until_ms,
                "taken: %s %s", g->text, err);
     }
 }
@@ -199,25 +215,32 @@ test_times(uint64_t *seed)
 static int
 sound(const shard_override_t *o)
 {
-    if (memchr(o->node[0], '\0', SHARD_NAME_SIZE) == NULL
-        || memchr(o->node[1], '\0', SHARD_NAME_SIZE) == NULL
-        || o->second_bp > SHARD_BP_ALL)
-    {
-        return 0;
+    int  i, n, sum;
+
+    for (i = 0, n = 0, sum = 0; i < SHARD_OVERRIDE_NODES; i++) {
+        if (memchr(o->node[i], '\0', SHARD_NAME_SIZE) == NULL
+            || (o->node[i][0] == '\0' && o->bp[i]))
+        {
+            return 0;
+        }
+
+        n += o->node[i][0] != '\0';
+        sum += o->bp[i];
     }
 
     switch (o->verb) {
 
     case SHARD_OVERRIDE_PIN:
-        return o->node[0][0] && !o->node[1][0];
+        return n == 1 && o->node[0][0] && sum == 0;
 
     case SHARD_OVERRIDE_SPLIT:
-        return o->node[0][0] && o->node[1][0];
+        return n >= 2 && o->node[0][0] && o->node[1][0]
+               && sum == SHARD_BP_ALL;
 
     case SHARD_OVERRIDE_HOLD:
     case SHARD_OVERRIDE_DRAIN:
     case SHARD_OVERRIDE_FREEZE:
-        return !o->node[0][0] && !o->node[1][0];
+        return n == 0 && sum == 0;
 
     default:
         return 0;
