@@ -198,10 +198,40 @@ my %split = map { $_ => sent($_)->{node} } @{ $shards{2}{keys} };
 is(scalar(grep { sent($_)->{node} ne $split{$_} } keys %split), 0,
    'split is key-sticky');
 
+override(2, 'split n1=2000 n3=3000 n2=5000', sub {
+    my %nodes = map { sent($_)->{node} => 1 } @{ $shards{2}{keys} };
+    join(' ', sort keys %nodes) eq 'n1 n2 n3' }, 'split over three');
+
+my %roles = map { @$_{qw/ node role /} } map { sent($_) } @{ $shards{2}{keys} };
+is_deeply(\%roles, { n1 => 'primary', n2 => 'target', n3 => 'standby' },
+          'each is asked in the role the table gives it');
+
+override(2, 'pin n3', sub { sent($shards{2}{keys}[0])->{node} eq 'n3' },
+         'pinned to the standby');
+is(sent($shards{2}{keys}[0])->{role}, 'standby', 'it is asked as such');
+$t->redis()->command('HDEL', $t->key('override'), 2);
+wait_for { sent($shards{2}{keys}[0])->{node} eq 'n1' } 2, 'no verb';
+
+sub state_of {
+    my ($name, $state) = @_;
+
+    my %node = (%{ $t->{nodes}{$name} }, state => $state);
+    delete $node{name};
+    my $got = $t->commit('nodes', 'node', $name, encode_json(\%node));
+    die "@$got" if $got->[0] ne 'ok';
+    wait_for { $t->api('')->{version} >= $got->[1] } 2, "$name is $state";
+}
+
 override(2, 'drain', sub {
     my $sent = sent($shards{2}{keys}[0]);
     $sent->{node} eq 'n3' && $sent->{role} eq 'standby' },
          'drain: the standby serves, as standby');
+
+state_of('n3', 'down');
+is_deeply([ @{ sent($shards{2}{keys}[0], 'PUT', 'x') }{qw/ node role /} ],
+          [ 'n1', 'primary' ], 'drain: a standby that is down serves nothing');
+state_of('n3', 'up');
+is(sent($shards{2}{keys}[0])->{node}, 'n3', 'and does again');
 
 override(2, 'pinn n3', sub { sent($shards{2}{keys}[0])->{node} eq 'n1' },
          'a malformed verb is ignored');
@@ -219,6 +249,19 @@ override(2, 'pin n3 until 2001-01-01T00:00Z', sub {
     !decode_json($t->redis()->command('HGET', $t->key('routers'), 'edge-1'))
         ->{ignored}{2} }, 'a past "until" is no verb any more');
 is(sent($shards{2}{keys}[0])->{node}, 'n1', 'nor in force');
+# a running migration
+
+update(2, phase => 'shifting', target => 'n2', strategy => 'stateless',
+       migration => '00000000000000cd', shift => 10000);
+override(2, 'pin n3', sub { sent($shards{2}{keys}[0])->{node} eq 'n3' },
+         'a verb beats a shift');
+is($t->api('/shards/2')->{target}, undef, 'and the API shows what is in force');
+$t->redis()->command('HDEL', $t->key('override'), 2);
+ok(eval { wait_for { sent($shards{2}{keys}[0])->{node} eq 'n2' } 1.5, 'shift'; 1 },
+   'without it the shift is there again');
+update(2, phase => 'steady', target => undef, migration => undef,
+       shift => undef, strategy => 'log-shipping');
+
 $t->redis()->command('DEL', $t->key('override'));
 
 

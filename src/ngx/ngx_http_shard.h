@@ -251,6 +251,9 @@ typedef struct {
     ngx_http_shard_keyspace_t  *keyspace;        /* NULL: no "shard" */
     ngx_http_complex_value_t    key;
     ngx_http_complex_value_t   *client;
+    ngx_http_complex_value_t   *from;            /* zone, for eventual reads */
+    ngx_uint_t                  fresh;           /* strong reads wait, too */
+    ngx_uint_t                  miss;            /* status of copy-on-write */
     ngx_uint_t                  hold_max;
     ngx_msec_t                  hold_timeout;
     ngx_uint_t                  balances;        /* none came after it */
@@ -279,6 +282,9 @@ typedef struct {
     ngx_msec_t                  refresh_until;
     ngx_atomic_uint_t           refresh_ticket;
     ngx_http_upstream_conf_t   *upstream_conf;   /* to be given back */
+    ngx_uint_t                  status;          /* answered, not passed on */
+
+    uint16_t                    tried[SHARD_CANDIDATES_MAX];   /* [attempt] */
 
     /* sees the body on its way to the client, when ctx->watched */
     void                      (*watch)(void *ctx, ngx_chain_t *in);
@@ -313,7 +319,15 @@ typedef struct {
     uint32_t                    structure;       /* that slot is of, low bits */
 
     unsigned                    socklen:8;
-    unsigned                    attempt:8;       /* which standby */
+    unsigned                    attempt:8;       /* nodes tried before */
+    unsigned                    role:2;          /* shard_role_e of node */
+    unsigned                    picked:1;        /* node is this attempt's */
+    unsigned                    chosen:1;        /* and its address is here */
+    unsigned                    again:1;         /* the next one's turn */
+    unsigned                    failover:1;      /* node stands in */
+    unsigned                    others:1;        /* might stand in for it */
+    unsigned                    misses:1;        /* its miss is no answer */
+    unsigned                    missed:1;        /* the target has it not */
     unsigned                    resolved:1;      /* slot is known */
     unsigned                    entered:1;       /* is in flight */
     unsigned                    gated:1;         /* may pass to content */
@@ -411,16 +425,25 @@ ngx_http_shard_ctx_t *ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ngx_http_shard_srv_conf_t *conf);
 ngx_http_shard_wait_t *ngx_http_shard_wait(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx);
-ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx);
-ngx_int_t ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
-    ngx_str_t *text);
 void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r);
 
+/* _pick: the node of an attempt */
+
+ngx_int_t ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx);
+ngx_uint_t ngx_http_shard_must_wait(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_forget_pick(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_next_pick(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
+    ngx_str_t *text);
+ngx_int_t ngx_http_shard_nobody(ngx_http_shard_ctx_t *ctx);
+
 /* _hold: parking */
 
+ngx_int_t ngx_http_shard_retry_after(ngx_http_request_t *r);
 ngx_int_t ngx_http_shard_park(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_poll_handler(ngx_event_t *ev);
 ngx_int_t ngx_http_shard_wake_init(ngx_cycle_t *cycle);
@@ -438,6 +461,8 @@ void ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx);
 
 void ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_forget_owner(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_allow_next(ngx_http_shard_ctx_t *ctx,
+    ngx_uint_t types);
 
 /* _vars */
 

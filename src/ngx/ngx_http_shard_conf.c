@@ -100,6 +100,7 @@ ngx_http_shard_create_srv_conf(ngx_conf_t *cf)
 
     sscf->hold_max = SHARD_TICKETS_MAX;
     sscf->hold_timeout = 5000;
+    sscf->miss = NGX_HTTP_NOT_FOUND;
 
     return sscf;
 }

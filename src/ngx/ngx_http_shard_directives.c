@@ -44,12 +44,15 @@ ngx_http_shard_param_wants(const char *name)
         const char  *name;
         const char  *wants;
     } params[] = {
-        { "db",       "a number from 0" },
-        { "interval", "a time of 50ms to 60s" },
-        { "max",      "a number from 1" },
-        { "timeout",  "a time above 0, as 500ms or 5s" },
-        { "write",    "on or off" },
-        { "zone",     "a name, 1 to 63 of A-Z a-z 0-9 _ . -" },
+        { "db",           "a number from 0" },
+        { "from",         "a variable that names a zone" },
+        { "interval",     "a time of 50ms to 60s" },
+        { "max",          "a number from 1" },
+        { "miss",         "a status of 200 to 599, but not 421" },
+        { "strong_reads", "standby or wait" },
+        { "timeout",      "a time above 0, as 500ms or 5s" },
+        { "write",        "on or off" },
+        { "zone",         "a name, 1 to 63 of A-Z a-z 0-9 _ . -" },
         { NULL, NULL }
     };
 

@@ -9,6 +9,8 @@
 
 static ngx_int_t ngx_http_shard_complex_value(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t *cv);
+static char *ngx_http_shard_reads(ngx_conf_t *cf,
+    ngx_http_shard_srv_conf_t *sscf, ngx_str_t *arg, const char *const *words);
 static ngx_int_t ngx_http_shard_dummy_server(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *uscf);
 
@@ -40,7 +42,8 @@ ngx_http_shard_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_shard_main_conf_t    *smcf;
     ngx_http_upstream_srv_conf_t  *uscf;
 
-    static const char *const  words[] = { "key", "client", NULL };
+    static const char *const  words[] = { "key", "client", "from", "miss",
+                                          "strong_reads", NULL };
 
     if (sscf->keyspace) {
         return "is duplicate";
@@ -87,7 +90,9 @@ ngx_http_shard_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
-        return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
+        if (ngx_http_shard_reads(cf, sscf, &value[i], words) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     if (sscf->key.value.data == NULL) {
@@ -105,6 +110,52 @@ ngx_http_shard_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     sscf->keyspace = ks;
 
     return NGX_CONF_OK;
+}
+
+
+/* parameters of "shard" that say where reads go */
+
+static char *
+ngx_http_shard_reads(ngx_conf_t *cf, ngx_http_shard_srv_conf_t *sscf,
+    ngx_str_t *arg, const char *const *words)
+{
+    ngx_int_t   n;
+    ngx_str_t   s, *value;
+
+    value = cf->args->elts;
+
+    if (ngx_http_shard_param(arg, "from", &s) && s.len) {
+        sscf->from = ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t));
+
+        if (sscf->from == NULL
+            || ngx_http_shard_complex_value(cf, &s, sscf->from) != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_shard_param(arg, "miss", &s)) {
+        n = ngx_atoi(s.data, s.len);
+
+        if (n >= 200 && n <= 599 && n != NGX_HTTP_MISDIRECTED_REQUEST) {
+            sscf->miss = n;
+            return NGX_CONF_OK;
+        }
+
+    } else if (ngx_http_shard_param(arg, "strong_reads", &s)) {
+
+        sscf->fresh = s.len == 4 && ngx_strncmp(s.data, "wait", 4) == 0;
+
+        if (sscf->fresh
+            || (s.len == 7 && ngx_strncmp(s.data, "standby", 7) == 0))
+        {
+            return NGX_CONF_OK;
+        }
+    }
+
+    return ngx_http_shard_bad_param(cf, &value[0], arg, words);
 }
 
 

@@ -33,7 +33,6 @@ static ngx_http_shard_ctx_t *ngx_http_shard_first(
 static ngx_http_shard_ctx_t *ngx_http_shard_overdue(
     ngx_http_shard_keyspace_t *ks);
 static void ngx_http_shard_expire(ngx_http_shard_ctx_t *ctx);
-static ngx_int_t ngx_http_shard_retry_after(ngx_http_request_t *r);
 static void ngx_http_shard_wake_handler(ngx_event_t *ev);
 static void ngx_http_shard_wake_cleanup(void *data);
 
@@ -136,7 +135,7 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 
         ngx_http_shard_enter(ctx);
 
-        if (ctx->route.phase != SHARD_HELD
+        if (!ngx_http_shard_must_wait(ctx)
             && (ctx->route.queue == 0 || rc == NGX_DECLINED))
         {
             ctx->gated = 1;
@@ -242,7 +241,7 @@ ngx_http_shard_may_go(ngx_http_shard_ctx_t *ctx)
 
     ngx_http_shard_enter(ctx);
 
-    if (ctx->route.phase == SHARD_HELD) {
+    if (ngx_http_shard_must_wait(ctx)) {
         ngx_http_shard_leave(ctx);
         return NGX_AGAIN;
     }
@@ -306,7 +305,7 @@ ngx_http_shard_expire(ngx_http_shard_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_retry_after(ngx_http_request_t *r)
 {
     ngx_table_elt_t  *h;

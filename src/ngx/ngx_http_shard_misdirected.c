@@ -28,7 +28,7 @@ static ngx_int_t ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_refresh_handler(ngx_event_t *ev);
 static void ngx_http_shard_refresh_cleanup(void *data);
 static void ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx);
-static ngx_int_t ngx_http_shard_allow_retry(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_miss(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_send_nothing(ngx_http_request_t *r,
     ngx_http_upstream_t *u);
 static ssize_t ngx_http_shard_recv_nothing(ngx_connection_t *c, u_char *buf,
@@ -97,9 +97,17 @@ ngx_http_shard_process_header(ngx_http_request_t *r)
         u->process_header = ngx_http_shard_process_header;
     }
 
-    if (rc != NGX_OK
-        || u->headers_in.status_n != NGX_HTTP_MISDIRECTED_REQUEST)
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ctx->misses && u->headers_in.status_n == ctx->conf->miss
+        && ngx_http_shard_replayable(ctx))
     {
+        return ngx_http_shard_miss(ctx);
+    }
+
+    if (u->headers_in.status_n != NGX_HTTP_MISDIRECTED_REQUEST) {
         return rc;
     }
 
@@ -276,7 +284,6 @@ ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
     ngx_http_set_log_request(c->log, r);
 
     ctx->awaiting = 0;
-    ctx->attempt = 0;
 
     /* variables must tell of the node that comes, not of the one that was */
 
@@ -285,7 +292,7 @@ ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
 
     ngx_http_shard_enter(ctx);
 
-    if (ctx->route.phase == SHARD_HELD) {
+    if (ngx_http_shard_must_wait(ctx)) {
         ngx_http_shard_leave(ctx);
     }
 
@@ -294,7 +301,14 @@ ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
     u->peer.cached = 0;
     u->peer.tries = 0;
 
-    if (ctx->entered && ngx_http_shard_allow_retry(ctx) == NGX_OK) {
+    u->request_bufs = r->request_body ? r->request_body->bufs : NULL;
+
+    if (ctx->entered && u->create_request(r) == NGX_OK
+        && ngx_http_shard_allow_next(ctx, NGX_HTTP_UPSTREAM_FT_ERROR
+                                          |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT)
+           == NGX_OK)
+    {
+        ctx->wait->status = NGX_HTTP_MISDIRECTED_REQUEST;
         u->peer.tries = 2;
         ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.retried,
                            1);
@@ -310,8 +324,8 @@ ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
 
 /* get_peer gives the configuration back: this is for one failure only */
 
-static ngx_int_t
-ngx_http_shard_allow_retry(ngx_http_shard_ctx_t *ctx)
+ngx_int_t
+ngx_http_shard_allow_next(ngx_http_shard_ctx_t *ctx, ngx_uint_t types)
 {
     ngx_http_request_t        *r;
     ngx_http_upstream_t       *u;
@@ -321,23 +335,45 @@ ngx_http_shard_allow_retry(ngx_http_shard_ctx_t *ctx)
     u = r->upstream;
 
     conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
-    if (conf == NULL) {
-        return NGX_ERROR;
-    }
-
-    u->request_bufs = r->request_body ? r->request_body->bufs : NULL;
-
-    if (u->create_request(r) != NGX_OK) {
+    if (conf == NULL || ngx_http_shard_wait(ctx) == NULL) {
         return NGX_ERROR;
     }
 
     *conf = *u->conf;
-    conf->next_upstream |= NGX_HTTP_UPSTREAM_FT_ERROR
-                           |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT;
+    conf->next_upstream |= types;
     conf->next_upstream_timeout = 0;
 
     ctx->wait->upstream_conf = u->conf;
     u->conf = conf;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Copy-on-write: the target has not got it, or not yet.  nginx goes on to
+ * another peer after a 404, whatever status is the sign here.
+ */
+
+static ngx_int_t
+ngx_http_shard_miss(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_upstream_t  *u;
+
+    u = ctx->request->upstream;
+
+    if (ngx_http_shard_allow_next(ctx, NGX_HTTP_UPSTREAM_FT_HTTP_404)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->missed = 1;
+    ctx->wait->status = u->headers_in.status_n;
+
+    u->headers_in.status_n = NGX_HTTP_NOT_FOUND;
+    u->peer.tries = 2;
+    u->keepalive = 0;
 
     return NGX_OK;
 }

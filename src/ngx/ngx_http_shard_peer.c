@@ -1,9 +1,8 @@
 
 /*
- * The balancer: connects to the node the route names.
- *
- * A shard with consistency "strong" has one candidate, its owner; reads of an
- * "eventual" one go on to its standbys when the owner cannot be reached.
+ * The balancer: connects to the node that _pick names, and to the next one
+ * when nginx may try again: for a write there is none, for a read of a strong
+ * shard only while nothing was sent.
  */
 
 
@@ -16,6 +15,8 @@ static ngx_int_t ngx_http_shard_get_peer(ngx_peer_connection_t *pc,
     void *data);
 static void ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state);
+static ngx_int_t ngx_http_shard_begin_again(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_note_status(ngx_http_shard_ctx_t *ctx);
 static uint32_t *ngx_http_shard_node_counter(ngx_http_shard_ctx_t *ctx);
 static ngx_uint_t ngx_http_shard_stale(ngx_peer_connection_t *pc,
     ngx_http_upstream_t *u);
@@ -79,7 +80,9 @@ ngx_http_shard_init_peer(ngx_http_request_t *r,
         }
     }
 
-    ctx->attempt = 0;
+    if (ctx->attempt) {
+        ngx_http_shard_forget_pick(ctx);
+    }
 
     u->peer.data = ctx;
     u->peer.get = ngx_http_shard_get_peer;
@@ -101,14 +104,12 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
 {
     ngx_http_shard_ctx_t *ctx = data;
 
-    ngx_uint_t                  i;
-    ngx_http_upstream_state_t  *state;
+    ngx_uint_t  again;
 
     pc->name = &ctx->conf->keyspace->name;
 
-    if (ctx->misdirected && ctx->wait->upstream_conf) {
-        ctx->request->upstream->conf = ctx->wait->upstream_conf;
-        ctx->wait->upstream_conf = NULL;
+    if (ctx->wait && ctx->wait->upstream_conf) {
+        ngx_http_shard_note_status(ctx);
     }
 
     if (!ctx->entered) {
@@ -119,25 +120,22 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
 
         ngx_http_shard_enter(ctx);
 
-        if (ctx->route.phase == SHARD_HELD) {
+        if (ngx_http_shard_must_wait(ctx)) {
             ngx_http_shard_leave(ctx);
             ngx_log_error(NGX_LOG_ERR, pc->log, 0,
-                          "shard %uD is held, and a request to an upstream "
-                          "named by variables cannot wait", ctx->id);
+                          "shard %uD is held or has no owner, and a request "
+                          "to an upstream named by variables cannot wait",
+                          ctx->id);
             return NGX_BUSY;
         }
     }
 
-    if (ctx->misdirected && ctx->request->upstream_states->nelts > 1) {
+    again = ctx->again;
 
-        /* nginx notes 502 for the answer that was not passed on */
-
-        state = ctx->request->upstream_states->elts;
-        i = ctx->request->upstream_states->nelts - 2;
-
-        if (state[i].status == NGX_HTTP_BAD_GATEWAY) {
-            state[i].status = NGX_HTTP_MISDIRECTED_REQUEST;
-        }
+    if (again) {
+        ctx->again = 0;
+        ctx->picked = 0;
+        ctx->chosen = 0;
     }
 
     if (ngx_http_shard_choose(ctx) != NGX_OK) {
@@ -146,15 +144,12 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
         return NGX_BUSY;
     }
 
-    if (ctx->attempt == 0 && !ctx->misdirected
-        && (ctx->route.flags & SHARD_ROUTE_EVENTUAL)
-        && ngx_http_shard_read_only(ctx->request))
-    {
-        for (i = 0; i < SHARD_STANDBYS_MAX; i++) {
-            if (ctx->route.standbys[i] != SHARD_NODE_NONE) {
-                pc->tries = i + 2;
-            }
-        }
+    if (again && ngx_http_shard_begin_again(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->others && ctx->attempt == 0 && !ctx->misdirected) {
+        pc->tries = 2;
     }
 
     ngx_http_shard_add(*ngx_http_shard_node_counter(ctx), 1);
@@ -167,6 +162,48 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
     pc->connection = NULL;
 
     return NGX_OK;
+}
+
+
+/* another node is asked, in another role: the request's headers say so */
+
+static ngx_int_t
+ngx_http_shard_begin_again(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_request_t   *r;
+    ngx_http_upstream_t  *u;
+
+    r = ctx->request;
+    u = r->upstream;
+
+    u->request_bufs = r->request_body ? r->request_body->bufs : NULL;
+
+    return u->create_request(r);
+}
+
+
+/* nginx noted another status for the answer that was not passed on */
+
+static void
+ngx_http_shard_note_status(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_array_t                *states;
+    ngx_http_shard_wait_t      *wait;
+    ngx_http_upstream_state_t  *state;
+
+    wait = ctx->wait;
+
+    ctx->request->upstream->conf = wait->upstream_conf;
+    wait->upstream_conf = NULL;
+
+    states = ctx->request->upstream_states;
+
+    if (wait->status && states->nelts > 1) {
+        state = states->elts;
+        state[states->nelts - 2].status = wait->status;
+    }
+
+    wait->status = 0;
 }
 
 
@@ -203,15 +240,15 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
         pc->tries--;
     }
 
+    if ((state & (NGX_PEER_FAILED|NGX_PEER_NEXT)) && failed) {
+        pc->tries = ngx_http_shard_next_pick(ctx) == NGX_OK;
+    }
+
     /* answered, or failed for good; nginx may try once more after a failure
      * of a cached connection */
 
     if (state == 0 || (pc->tries == 0 && !pc->cached)) {
         ngx_http_shard_leave(ctx);
-    }
-
-    if ((state & (NGX_PEER_FAILED|NGX_PEER_NEXT)) && failed) {
-        ctx->attempt++;
     }
 }
 

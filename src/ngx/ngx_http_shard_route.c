@@ -3,9 +3,10 @@
  * A request's way to its shard's node.
  *
  *   gate (PRECONTENT)          peer (upstream)             log
- *   key ─▶ position ─▶ slot    choose node ─▶ connect      count
+ *   key ─▶ position ─▶ slot    chosen node ─▶ connect      count
  *   enter ─▶ read route ──┐           ▲
- *      ▲    held: leave,  │ go        │
+ *      ▲     pick a node  │ go        │
+ *      │    held: leave,  │           │
  *      └─── park ─────────┴───────────┘        leave: response received
  *
  * A request enters the ledger (shard_ledger.h) before the route is read, and
@@ -25,7 +26,6 @@ static ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_needs_body(ngx_http_request_t *r,
     ngx_http_upstream_conf_t *ucf);
-static uint16_t ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx,
     ngx_uint_t status);
 static void ngx_http_shard_cleanup(void *data);
@@ -170,152 +170,6 @@ ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
 }
 
 
-/* which node the route names for this request */
-
-static uint16_t
-ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
-{
-    uint16_t        node;
-    shard_route_t  *route;
-
-    route = &ctx->route;
-
-    /* a standby is asked for what may be old, and for nothing else */
-
-    if (ctx->attempt && ctx->attempt <= SHARD_STANDBYS_MAX
-        && (route->flags & SHARD_ROUTE_EVENTUAL)
-        && ngx_http_shard_read_only(ctx->request))
-    {
-        return route->standbys[ctx->attempt - 1];
-    }
-
-    node = (route->flags & SHARD_ROUTE_DRAIN) ? route->standbys[0]
-                                              : route->primary;
-
-    if (route->phase != SHARD_SHIFTING || route->target == SHARD_NODE_NONE) {
-        return node;
-    }
-
-    if (route->strategy != SHARD_STATELESS
-        && !(route->flags & SHARD_ROUTE_SPLIT)
-        && !((route->flags & SHARD_ROUTE_EVENTUAL)
-             && ngx_http_shard_read_only(ctx->request)))
-    {
-        return node;
-    }
-
-    if (shard_shift_point(ctx->position, shard_route_migration(route))
-        < route->shift_bp)
-    {
-        return route->target;
-    }
-
-    return node;
-}
-
-
-/* copies the chosen node's address out of the arena; NGX_DECLINED: none */
-
-ngx_int_t
-ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
-{
-    size_t                   len, room;
-    uint64_t                 structure;
-    uint16_t                 n;
-    socklen_t                socklen;
-    ngx_uint_t               there;
-    struct sockaddr         *sockaddr;
-    ngx_http_shard_sh_t     *sh;
-    ngx_http_shard_node_t   *node;
-    ngx_http_shard_arena_t  *arena;
-
-    sh = ngx_http_shard_keyspace(ctx)->sh;
-    n = ngx_http_shard_pick(ctx);
-
-    do {
-        structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
-        arena = &sh->arenas[structure & 1];
-
-        /* no such number in this arena: an empty record says so below */
-
-        node = &arena->nodes[ngx_min(n, sh->nnodes_max - 1)];
-        there = n < arena->nnodes;
-        socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
-        len = ngx_min(node->addr_len, SHARD_ADDR_SIZE);
-        room = sizeof(ngx_str_t) + socklen + len;
-
-        if (room > ctx->room) {
-
-            /* zeroed: keepalive compares addresses byte by byte */
-
-            ctx->name = ngx_pcalloc(ctx->request->pool, room);
-            if (ctx->name == NULL) {
-                return NGX_ERROR;
-            }
-
-            ctx->room = (uint16_t) room;
-        }
-
-        sockaddr = ngx_http_shard_sockaddr(ctx);
-
-        ctx->name->len = len;
-        ctx->name->data = (u_char *) sockaddr + socklen;
-        ctx->socklen = socklen;
-
-        ngx_memcpy(sockaddr, &node->sockaddr, socklen);
-        ngx_memcpy(ctx->name->data, node->addr, len);
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-    } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
-
-    if (!there || socklen == 0) {
-        return NGX_DECLINED;
-    }
-
-    ctx->node = n;
-
-    return NGX_OK;
-}
-
-
-/* its name, or its zone, into the request's pool; numbers of nodes stay */
-
-ngx_int_t
-ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
-    ngx_str_t *text)
-{
-    uint64_t                 structure;
-    ngx_uint_t               there;
-    ngx_http_shard_sh_t     *sh;
-    ngx_http_shard_node_t   *node;
-    ngx_http_shard_arena_t  *arena;
-
-    sh = ngx_http_shard_keyspace(ctx)->sh;
-
-    text->data = ngx_pnalloc(ctx->request->pool, SHARD_NAME_SIZE);
-    if (text->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    do {
-        structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
-        arena = &sh->arenas[structure & 1];
-
-        node = &arena->nodes[ngx_min(ctx->node, sh->nnodes_max - 1)];
-        there = ctx->node < arena->nnodes;
-        text->len = ngx_min(zone ? node->zone_len : node->name_len,
-                            SHARD_NAME_SIZE);
-        ngx_memcpy(text->data, zone ? node->zone : node->name, text->len);
-
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-    } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
-
-    return there ? NGX_OK : NGX_DECLINED;
-}
-
-
 /*
  * Enters, then reads the route: this order makes a drain provable.  The slot
  * may have gone to another shard since it was looked up, while a request
@@ -348,6 +202,10 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
 
         ngx_http_shard_leave(ctx);
         (void) ngx_http_shard_locate(ctx);
+    }
+
+    if (ctx->picked || ctx->attempt) {
+        ngx_http_shard_forget_pick(ctx);
     }
 }
 
@@ -475,8 +333,17 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_enter(ctx);
 
     if (ctx->route.phase != SHARD_HELD && ctx->route.queue == 0) {
-        ctx->gated = 1;
-        return NGX_DECLINED;
+        rc = ngx_http_shard_pick(ctx);
+
+        if (rc == NGX_OK) {
+            ctx->gated = 1;
+            return NGX_DECLINED;
+        }
+
+        if (rc == NGX_DECLINED) {
+            ngx_http_shard_leave(ctx);
+            return ngx_http_shard_nobody(ctx);
+        }
     }
 
     ngx_http_shard_leave(ctx);

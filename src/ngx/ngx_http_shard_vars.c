@@ -98,6 +98,11 @@ ngx_http_shard_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return NGX_OK;
     }
 
+    if (data == NGX_HTTP_SHARD_VAR_ROLE && ctx->node == SHARD_NODE_NONE) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
     switch (data) {
 
     case NGX_HTTP_SHARD_VAR_ID:
@@ -163,25 +168,13 @@ ngx_http_shard_variable_number(ngx_http_request_t *r,
 static ngx_str_t
 ngx_http_shard_role(ngx_http_shard_ctx_t *ctx)
 {
-    ngx_uint_t  i;
+    static ngx_str_t  roles[] = {
+        ngx_string("primary"),
+        ngx_string("standby"),
+        ngx_string("target")
+    };
 
-    static ngx_str_t  primary = ngx_string("primary");
-    static ngx_str_t  standby = ngx_string("standby");
-    static ngx_str_t  target = ngx_string("target");
-
-    if (ctx->node == ctx->route.primary) {
-        return primary;
-    }
-
-    for (i = 0; i < SHARD_STANDBYS_MAX; i++) {
-        if (ctx->node == ctx->route.standbys[i]
-            && ctx->node != ctx->route.target)
-        {
-            return standby;
-        }
-    }
-
-    return target;
+    return roles[ctx->role];
 }
 
 
@@ -202,7 +195,7 @@ ngx_http_shard_state(ngx_http_shard_ctx_t *ctx)
         return held;
     }
 
-    if (ctx->attempt) {
+    if (ctx->failover) {
         return failover;
     }
 
