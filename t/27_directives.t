@@ -127,7 +127,7 @@ bad('no such value', qr/"write=yes" of "shard_api": give on or off/, $table,
     $shard, 'location /s/ { shard_api write=yes; }');
 bad('hold before shard', qr/must stand after "shard"/, $table,
     "shard_hold max=1; $shard");
-bad('hold max', qr/max must be 1 to 4096/, $table, "$shard shard_hold max=5000;");
+bad('hold max', qr/max must be 1 to 65536/, $table, "$shard shard_hold max=65537;");
 bad('hold timeout', qr/invalid value of parameter "timeout=x"/, $table,
     "$shard shard_hold timeout=x;");
 bad('parameter of shard_hold', qr/did you mean "timeout="/, $table,

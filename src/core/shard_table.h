@@ -58,7 +58,7 @@ typedef struct {
     uint16_t  target;                   /* SHARD_NODE_NONE: none */
     uint16_t  standbys[SHARD_STANDBYS_MAX];
     uint16_t  shift_bp;
-    uint16_t  queue;                    /* hold queue number + 1, 0 = none */
+    uint16_t  spare;                    /* 0 */
     uint8_t   phase : 4;                /* shard_phase_e */
     uint8_t   strategy : 4;             /* shard_strategy_e */
     uint8_t   flags;                    /* SHARD_ROUTE_... */

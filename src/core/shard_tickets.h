@@ -1,15 +1,22 @@
 
 /*
- * One arrival order of a held shard's requests over all workers: a ring of
- * tickets, each with the worker that parks the request.
+ * One arrival order of a waiting shard's requests over all workers.
  *
- *      head (next to go)                   tail (next to come)
- *        ▼                                   ▼
- *      [ w1 ][ w2 ][ gone ][ w1 ][ w2 ] ...
+ *   buckets, by slot      queues                 tickets (one pool)
+ *   [ - ]            ┌─▶ slot 17 ─ head ─▶ w1 ◀─▶ w2 ◀─▶ w1 ◀─ tail
+ *   [ q ]────────────┤
+ *   [ - ]            └─▶ slot 42 ─ head ─▶ w2 ◀─ tail
  *
+ * Whoever waits first makes the shard's queue, the last one to go frees it.
  * A worker may dispatch its request when its ticket is the head.  A request
- * whose client left, or whose worker died, leaves a gap that the head steps
- * over.  Memory is shared; the caller holds a lock around every call.
+ * whose client left, or whose worker died, takes its ticket out.
+ *
+ * Memory is shared, and the caller holds a lock around every call but
+ * shard_tickets_maybe() and shard_tickets_seems_first().  A caller may be
+ * killed half-way and the lock be taken from it: a ticket's own record says
+ * all (its worker is written last, and cleared first), everything else is
+ * derived from it.  "dirty" is set meanwhile, and whoever finds it set
+ * derives all that anew.
  */
 
 
@@ -20,40 +27,93 @@
 #include "shard_types.h"
 
 
-#define SHARD_TICKETS_MAX     4096      /* power of two */
+#define SHARD_TICKETS_MAX     65536
+#define SHARD_TICKET_BUCKETS  4096      /* power of two */
+#define SHARD_TICKET_NONE     0xffffffff
 #define SHARD_TICKET_NOBODY   0xffff
 
 
 typedef struct {
-    uint32_t  head;
-    uint32_t  tail;                     /* tail - head <= SHARD_TICKETS_MAX */
-    uint16_t  worker[SHARD_TICKETS_MAX];
+    uint64_t               serial;      /* order of arrival */
+    uint32_t               slot;
+    uint32_t               bytes;       /* that wait with it */
+    uint32_t               next;        /* of its queue, or of the free */
+    uint32_t               prev;
+    uint32_t               queue;
+    uint16_t               worker;      /* SHARD_TICKET_NOBODY: free */
+    uint16_t               spare;
+} shard_ticket_t;
+
+typedef struct {
+    uint64_t               bytes;
+    uint32_t               slot;
+    uint32_t               n;           /* tickets, 0: free */
+    uint32_t               head;
+    uint32_t               tail;
+    uint32_t               next;        /* number + 1 in its bucket, 0 none */
+    uint32_t               spare;
+} shard_ticket_queue_t;
+
+typedef struct {
+    uint32_t               n;           /* of the pool */
+    uint32_t               dirty;
+    uint64_t               serial;      /* last given */
+    uint32_t               free_ticket;
+    uint32_t               free_queue;
+    shard_ticket_t        *tickets;     /* [n] */
+    shard_ticket_queue_t  *queues;      /* [n] */
+    uint32_t               buckets[SHARD_TICKET_BUCKETS];
 } shard_tickets_t;
 
 
-void shard_tickets_init(shard_tickets_t *q);
+/* bytes for n tickets; memory must be aligned to 8 */
 
-/* SHARD_AGAIN when "limit" tickets wait already */
+size_t shard_tickets_size(uint32_t n);
+void shard_tickets_place(shard_tickets_t *t, void *memory, uint32_t n);
 
-int shard_tickets_take(shard_tickets_t *q, uint16_t worker, uint32_t limit,
-    uint32_t *ticket);
+/* SHARD_AGAIN when the shard has "limit" tickets already, more than "room"
+ * bytes would wait for it, or the pool is empty */
 
-/* dispatched, or given up, in any order */
+int shard_tickets_take(shard_tickets_t *t, uint32_t slot, uint16_t worker,
+    uint32_t bytes, uint32_t limit, uint64_t room, uint32_t *ticket);
 
-void shard_tickets_drop(shard_tickets_t *q, uint32_t ticket);
+/* dispatched, or given up, in any order; nothing if it is not the worker's */
+
+void shard_tickets_drop(shard_tickets_t *t, uint16_t worker, uint32_t ticket);
 
 /* all of a dead worker; returns how many */
 
-uint32_t shard_tickets_purge(shard_tickets_t *q, uint16_t worker);
+uint32_t shard_tickets_purge(shard_tickets_t *t, uint16_t worker);
+
+/* tickets of a shard, and bytes if asked for */
+
+uint32_t shard_tickets_waiting(shard_tickets_t *t, uint32_t slot,
+    uint64_t *bytes);
+
+int shard_tickets_is_first(shard_tickets_t *t, uint32_t ticket);
 
 /* worker whose ticket is the head, SHARD_TICKET_NOBODY when none waits */
 
-uint16_t shard_tickets_next(const shard_tickets_t *q);
+uint16_t shard_tickets_next(shard_tickets_t *t, uint32_t slot);
 
-static inline uint32_t
-shard_tickets_waiting(const shard_tickets_t *q)
+
+/* without the lock: 0 when nobody waits for the shard, or 1 to look with it */
+
+static inline int
+shard_tickets_maybe(const shard_tickets_t *t, uint32_t slot)
 {
-    return q->tail - q->head;
+    return __atomic_load_n(&t->buckets[slot & (SHARD_TICKET_BUCKETS - 1)],
+                           __ATOMIC_RELAXED) != 0;
+}
+
+
+/* without the lock, by the ticket's own worker */
+
+static inline int
+shard_tickets_seems_first(const shard_tickets_t *t, uint32_t ticket)
+{
+    return __atomic_load_n(&t->tickets[ticket].prev, __ATOMIC_RELAXED)
+           == SHARD_TICKET_NONE;
 }
 
 

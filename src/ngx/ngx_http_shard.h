@@ -40,8 +40,9 @@
 #define NGX_HTTP_SHARD_VERSION      3            /* of the zone's layout */
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
 #define NGX_HTTP_SHARD_WORKERS_MAX  256
-#define NGX_HTTP_SHARD_QUEUES       64
+#define NGX_HTTP_SHARD_HOLD_MAX     4096         /* of a shard, by default */
 #define NGX_HTTP_SHARD_POLL         1            /* ms, while something waits */
+#define NGX_HTTP_SHARD_POLL_PARKED  4096         /* one ms more for each */
 #define NGX_HTTP_SHARD_LEASE        1000         /* ms */
 #define NGX_HTTP_SHARD_TICK         250          /* ms */
 #define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
@@ -91,14 +92,6 @@ typedef struct {
     ngx_http_shard_node_t      *nodes;
     shard_index_t               index;
 } ngx_http_shard_arena_t;
-
-
-/* a hold queue; users take sh->shpool->mutex around "tickets" */
-
-typedef struct {
-    uint32_t                    slot;            /* SHARD_SLOT_NONE: free */
-    shard_tickets_t             tickets;
-} ngx_http_shard_queue_t;
 
 
 /* what became of a request; one that was several of these is the last one */
@@ -184,13 +177,22 @@ typedef struct {
     shard_latch_t              *latches;         /* [nslots] */
     ngx_http_shard_counters_t  *counters;        /* [nslots] */
     shard_ledger_t              ledger;          /* requests in flight */
-    ngx_http_shard_queue_t     *queues;          /* [NGX_HTTP_SHARD_QUEUES] */
+    shard_tickets_t             tickets;         /* under shpool's mutex */
     uint32_t                   *node_inflight;   /* [nworkers][nnodes_max] */
     uint32_t                   *node_failed;     /* [nnodes_max] */
     uint8_t                    *node_flags;      /* [nnodes_max] */
     ngx_http_shard_requests_t  *requests;        /* [nnodes_max + 1], the last
                                                     of no node */
 } ngx_http_shard_sh_t;
+
+
+/* a shard published as held by the table: a cutover waits for its drain */
+
+typedef struct {
+    uint32_t                    slot;
+    shard_id_t                  id;
+    ngx_uint_t                  drained;
+} ngx_http_shard_held_t;
 
 
 typedef struct ngx_http_shard_sync_s  ngx_http_shard_sync_t;
@@ -220,6 +222,9 @@ typedef struct {
     ngx_event_t                 tick;            /* leader's lease */
 
     ngx_http_shard_sync_t      *sync;            /* while this worker leads */
+    ngx_http_shard_held_t      *held;            /* by slot, the leader's */
+    uint32_t                    nheld;
+    uint32_t                    held_size;
 } ngx_http_shard_keyspace_t;
 
 
@@ -273,9 +278,7 @@ typedef struct {
 typedef struct {
     void                       *ctx;             /* whose it is */
     ngx_queue_t                 queue;           /* in keyspace->parked */
-    uint32_t                    ticket;
-    uint32_t                    ticket_slot;     /* whose queue it is */
-    uint16_t                    ticket_queue;    /* number + 1 */
+    uint32_t                    ticket;          /* SHARD_TICKET_NONE */
     ngx_msec_t                  parked_at;
 
     ngx_event_t                 refresh;         /* waiting after a 421 */
@@ -445,7 +448,11 @@ ngx_int_t ngx_http_shard_nobody(ngx_http_shard_ctx_t *ctx);
 
 ngx_int_t ngx_http_shard_retry_after(ngx_http_request_t *r);
 ngx_int_t ngx_http_shard_park(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_poll_handler(ngx_event_t *ev);
+
+/* _wake: of workers by each other */
+
 ngx_int_t ngx_http_shard_wake_init(ngx_cycle_t *cycle);
 ngx_int_t ngx_http_shard_wake_listen(ngx_cycle_t *cycle);
 void ngx_http_shard_wake_close(ngx_cycle_t *cycle);

@@ -98,7 +98,7 @@ ngx_http_shard_create_srv_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    sscf->hold_max = SHARD_TICKETS_MAX;
+    sscf->hold_max = NGX_HTTP_SHARD_HOLD_MAX;
     sscf->hold_timeout = 5000;
     sscf->miss = NGX_HTTP_NOT_FOUND;
 

@@ -1,7 +1,6 @@
 
 /*
- * Back to Redis: counters each interval; barriers, each a reason to send this
- * router's entry (_router) at once.
+ * Back to Redis: counters, each interval.
  *
  * A metrics entry that was not acknowledged is sent again as it is, with its
  * sequence; meanwhile the counters go on in shared memory.
@@ -224,85 +223,5 @@ ngx_http_shard_on_entry(ngx_http_shard_redis_t *redis, redisReply *reply)
         ngx_log_error(NGX_LOG_WARN, sync->log, 0,
                       "keyspace \"%V\": metrics not taken: %s",
                       &sync->keyspace->name, reply->str);
-    }
-}
-
-
-/*
- * A held shard is drained when no worker has a request of it on its way.
- * Once published as held nothing new can start, so once drained stays
- * drained.
- */
-
-void
-ngx_http_shard_barrier(ngx_http_shard_sync_t *sync)
-{
-    uint64_t                 bit;
-    ngx_uint_t               i, news, waiting;
-    ngx_http_shard_sh_t     *sh;
-    ngx_http_shard_model_t  *m;
-    ngx_http_shard_entry_t  *e;
-
-    m = sync->model;
-    sh = sync->keyspace->sh;
-    news = 0;
-    waiting = 0;
-
-    if (!m->active_queues) {
-        return;
-    }
-
-    ngx_http_shard_close_queues(m);
-
-    for (i = 0; i < NGX_HTTP_SHARD_QUEUES; i++) {
-        bit = (uint64_t) 1 << (i % 64);
-
-        e = m->queue_entry[i] ? &m->entries[m->queue_entry[i] - 1] : NULL;
-
-        if (sh->queues[i].slot == SHARD_SLOT_NONE || e == NULL || !e->live
-            || e->slot != sh->queues[i].slot || e->route.phase != SHARD_HELD)
-        {
-            sync->drained[i / 64] &= ~bit;
-            waiting |= sh->queues[i].slot != SHARD_SLOT_NONE;
-            continue;
-        }
-
-        if (sync->drained[i / 64] & bit) {
-            continue;
-        }
-
-        if (ngx_http_shard_inflight(sync->keyspace, e->slot) == 0
-            && shard_ledger_overflow(&sh->ledger) == 0
-            && ngx_http_shard_old_workers(sync->keyspace) == 0)
-        {
-            sync->drained[i / 64] |= bit;
-            news = 1;
-
-        } else {
-            waiting = 1;
-        }
-    }
-
-    if (news) {
-        ngx_http_shard_flush_router(sync);
-    }
-
-    if (waiting && !sync->barrier.timer_set) {
-        ngx_add_timer(&sync->barrier, NGX_HTTP_SHARD_POLL);
-    }
-}
-
-
-void
-ngx_http_shard_barrier_handler(ngx_event_t *ev)
-{
-    ngx_shm_zone_t             *zone;
-    ngx_http_shard_keyspace_t  *ks;
-
-    zone = ev->data;
-    ks = zone->data;
-
-    if (ks->sync) {
-        ngx_http_shard_barrier(ks->sync);
     }
 }

@@ -18,57 +18,41 @@
 
 #include "ngx_http_shard.h"
 
-#include <sys/eventfd.h>
 
-
-static ngx_int_t ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx,
+    ngx_uint_t must_wait);
 static void ngx_http_shard_drop_ticket(ngx_http_shard_keyspace_t *ks,
-    uint32_t slot, uint16_t queue, uint32_t ticket);
-static void ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx);
+    uint32_t ticket);
 static void ngx_http_shard_parked_cleanup(void *data);
 static ngx_int_t ngx_http_shard_may_go(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_go(ngx_http_shard_ctx_t *ctx);
-static ngx_http_shard_ctx_t *ngx_http_shard_first(
-    ngx_http_shard_keyspace_t *ks);
-static ngx_http_shard_ctx_t *ngx_http_shard_overdue(
-    ngx_http_shard_keyspace_t *ks);
+static ngx_uint_t ngx_http_shard_is_late(ngx_http_shard_ctx_t *ctx);
+static ngx_uint_t ngx_http_shard_release(ngx_http_shard_keyspace_t *ks);
 static void ngx_http_shard_expire(ngx_http_shard_ctx_t *ctx);
-static void ngx_http_shard_wake_handler(ngx_event_t *ev);
-static void ngx_http_shard_wake_cleanup(void *data);
 
+
+/* NGX_DECLINED: it need not wait, and nobody is before it */
 
 static ngx_int_t
-ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx)
+ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx, ngx_uint_t must_wait)
 {
     ngx_int_t                   rc;
-    ngx_http_shard_queue_t     *q;
+    shard_tickets_t            *tickets;
     ngx_http_shard_keyspace_t  *ks;
 
     ks = ngx_http_shard_keyspace(ctx);
-
-    if (ctx->route.queue == 0 || ctx->route.queue > NGX_HTTP_SHARD_QUEUES) {
-        return NGX_BUSY;
-    }
-
-    q = &ks->sh->queues[ctx->route.queue - 1];
+    tickets = &ks->sh->tickets;
 
     ngx_shmtx_lock(&ks->shpool->mutex);
 
-    if (q->slot != ctx->slot) {
-        rc = NGX_AGAIN;
-
-    } else if (ctx->route.phase != SHARD_HELD
-               && shard_tickets_waiting(&q->tickets) == 0)
-    {
+    if (!must_wait && shard_tickets_waiting(tickets, ctx->slot, NULL) == 0) {
         rc = NGX_DECLINED;
 
-    } else if (shard_tickets_take(&q->tickets, (uint16_t) ks->worker,
-                                  (uint32_t) ctx->conf->hold_max,
+    } else if (shard_tickets_take(tickets, ctx->slot, (uint16_t) ks->worker, 0,
+                                  (uint32_t) ctx->conf->hold_max, UINT64_MAX,
                                   &ctx->wait->ticket)
                == SHARD_OK)
     {
-        ctx->wait->ticket_queue = ctx->route.queue;
-        ctx->wait->ticket_slot = ctx->slot;
         rc = NGX_OK;
 
     } else {
@@ -82,23 +66,14 @@ ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx)
 
 
 static void
-ngx_http_shard_drop_ticket(ngx_http_shard_keyspace_t *ks, uint32_t slot,
-    uint16_t queue, uint32_t ticket)
+ngx_http_shard_drop_ticket(ngx_http_shard_keyspace_t *ks, uint32_t ticket)
 {
-    ngx_http_shard_queue_t  *q;
-
-    if (queue == 0) {
+    if (ticket == SHARD_TICKET_NONE) {
         return;
     }
 
-    q = &ks->sh->queues[queue - 1];
-
     ngx_shmtx_lock(&ks->shpool->mutex);
-
-    if (q->slot == slot) {
-        shard_tickets_drop(&q->tickets, ticket);
-    }
-
+    shard_tickets_drop(&ks->sh->tickets, (uint16_t) ks->worker, ticket);
     ngx_shmtx_unlock(&ks->shpool->mutex);
 }
 
@@ -111,8 +86,8 @@ ngx_http_shard_drop_ticket(ngx_http_shard_keyspace_t *ks, uint32_t slot,
 ngx_int_t
 ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 {
+    uint32_t                    slot;
     ngx_int_t                   rc;
-    ngx_uint_t                  tries;
     ngx_http_cleanup_t         *cln;
     ngx_http_request_t         *r;
     ngx_http_shard_keyspace_t  *ks;
@@ -124,20 +99,19 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    for (tries = 0; tries < 8; tries++) {
-        rc = ngx_http_shard_take_ticket(ctx);
+    for ( ;; ) {
+        rc = ngx_http_shard_take_ticket(ctx, ngx_http_shard_must_wait(ctx));
 
-        if (rc != NGX_AGAIN && rc != NGX_DECLINED) {
+        if (rc != NGX_DECLINED) {
             break;
         }
 
-        /* released, or the queue changed hands: look again */
+        /* nobody waits, or not any more: look again */
 
+        slot = ctx->slot;
         ngx_http_shard_enter(ctx);
 
-        if (!ngx_http_shard_must_wait(ctx)
-            && (ctx->route.queue == 0 || rc == NGX_DECLINED))
-        {
+        if (!ngx_http_shard_must_wait(ctx) && ctx->slot == slot) {
             ctx->gated = 1;
             return NGX_DECLINED;
         }
@@ -155,9 +129,7 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
-        ngx_http_shard_drop_ticket(ks, ctx->wait->ticket_slot,
-                                   ctx->wait->ticket_queue,
-                                   ctx->wait->ticket);
+        ngx_http_shard_drop_ticket(ks, ctx->wait->ticket);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -193,7 +165,7 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 }
 
 
-static void
+void
 ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx)
 {
     ngx_http_shard_keyspace_t  *ks;
@@ -211,9 +183,8 @@ ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx)
     ks->nparked--;
     ks->sh->waiting[ks->worker] = ks->nparked;
 
-    ngx_http_shard_drop_ticket(ks, ctx->wait->ticket_slot,
-                               ctx->wait->ticket_queue, ctx->wait->ticket);
-    ctx->wait->ticket_queue = 0;
+    ngx_http_shard_drop_ticket(ks, ctx->wait->ticket);
+    ctx->wait->ticket = SHARD_TICKET_NONE;
 }
 
 
@@ -229,13 +200,14 @@ ngx_http_shard_parked_cleanup(void *data)
 static ngx_int_t
 ngx_http_shard_may_go(ngx_http_shard_ctx_t *ctx)
 {
-    ngx_http_shard_queue_t  *q;
+    ngx_uint_t                  first;
+    shard_tickets_t            *tickets;
+    ngx_http_shard_keyspace_t  *ks;
 
-    q = &ngx_http_shard_keyspace(ctx)->sh->queues[ctx->wait->ticket_queue - 1];
+    ks = ngx_http_shard_keyspace(ctx);
+    tickets = &ks->sh->tickets;
 
-    if (__atomic_load_n(&q->tickets.head, __ATOMIC_ACQUIRE)
-        != ctx->wait->ticket)
-    {
+    if (!shard_tickets_seems_first(tickets, ctx->wait->ticket)) {
         return NGX_AGAIN;
     }
 
@@ -246,7 +218,23 @@ ngx_http_shard_may_go(ngx_http_shard_ctx_t *ctx)
         return NGX_AGAIN;
     }
 
+    ngx_shmtx_lock(&ks->shpool->mutex);
+    first = shard_tickets_is_first(tickets, ctx->wait->ticket);
+    ngx_shmtx_unlock(&ks->shpool->mutex);
+
+    if (!first) {
+        ngx_http_shard_leave(ctx);
+        return NGX_AGAIN;
+    }
+
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_shard_is_late(ngx_http_shard_ctx_t *ctx)
+{
+    return ngx_current_msec - ctx->wait->parked_at >= ctx->conf->hold_timeout;
 }
 
 
@@ -324,95 +312,76 @@ ngx_http_shard_retry_after(ngx_http_request_t *r)
 }
 
 
-/* the first that may go, entered; NULL when none may */
+/*
+ * One look at each that is parked, oldest first; returns how many went.  Those
+ * that run may end others, or park new ones: what was not looked at yet is
+ * kept apart, and the next one is always the first of it.  A ticket is dropped
+ * when its request is on its way, so that the next one cannot overtake it in
+ * another worker.
+ */
 
-static ngx_http_shard_ctx_t *
-ngx_http_shard_first(ngx_http_shard_keyspace_t *ks)
+static ngx_uint_t
+ngx_http_shard_release(ngx_http_shard_keyspace_t *ks)
 {
-    ngx_queue_t            *q;
+    uint32_t                ticket;
+    ngx_uint_t              went;
+    ngx_queue_t            *q, todo;
     ngx_http_shard_ctx_t   *ctx;
     ngx_http_shard_wait_t  *wait;
 
-    for (q = ngx_queue_head(&ks->parked);
-         q != ngx_queue_sentinel(&ks->parked);
-         q = ngx_queue_next(q))
-    {
+    went = 0;
+
+    ngx_queue_init(&todo);
+
+    if (!ngx_queue_empty(&ks->parked)) {
+        ngx_queue_add(&todo, &ks->parked);
+        ngx_queue_init(&ks->parked);
+    }
+
+    while (!ngx_queue_empty(&todo)) {
+        q = ngx_queue_head(&todo);
         wait = ngx_queue_data(q, ngx_http_shard_wait_t, queue);
         ctx = wait->ctx;
 
         if (ngx_http_shard_may_go(ctx) == NGX_OK) {
-            return ctx;
+            ticket = wait->ticket;
+            wait->ticket = SHARD_TICKET_NONE;
+
+            ngx_http_shard_unpark(ctx);
+            ngx_http_shard_go(ctx);
+
+            ngx_http_shard_drop_ticket(ks, ticket);
+            went++;
+
+        } else if (ngx_http_shard_is_late(ctx)) {
+            ngx_http_shard_unpark(ctx);
+            ngx_http_shard_expire(ctx);
+
+        } else {
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&ks->parked, q);
         }
     }
 
-    return NULL;
+    return went;
 }
 
 
-static ngx_http_shard_ctx_t *
-ngx_http_shard_overdue(ngx_http_shard_keyspace_t *ks)
-{
-    ngx_queue_t            *q;
-    ngx_http_shard_ctx_t   *ctx;
-    ngx_http_shard_wait_t  *wait;
-
-    for (q = ngx_queue_head(&ks->parked);
-         q != ngx_queue_sentinel(&ks->parked);
-         q = ngx_queue_next(q))
-    {
-        wait = ngx_queue_data(q, ngx_http_shard_wait_t, queue);
-        ctx = wait->ctx;
-
-        if (ngx_current_msec - ctx->wait->parked_at
-            >= ctx->conf->hold_timeout)
-        {
-            return ctx;
-        }
-    }
-
-    return NULL;
-}
-
-
-/*
- * One after the other: a ticket is dropped when its request is on its way, so
- * that the next one cannot overtake it in another worker.  A request that
- * runs may end others, so the list is looked at anew each time.
- */
+/* with very many parked, looking at them takes no more than some of the time */
 
 void
 ngx_http_shard_poll_handler(ngx_event_t *ev)
 {
-    uint32_t                    slot, ticket;
-    uint16_t                    queue;
     ngx_uint_t                  went;
     ngx_shm_zone_t             *zone;
-    ngx_http_shard_ctx_t       *ctx;
     ngx_http_shard_keyspace_t  *ks;
 
     zone = ev->data;
     ks = zone->data;
     went = 0;
 
-    while ((ctx = ngx_http_shard_first(ks)) != NULL) {
-
-        slot = ctx->wait->ticket_slot;
-        ticket = ctx->wait->ticket;
-        queue = ctx->wait->ticket_queue;
-
-        /* unparked without its ticket */
-
-        ctx->wait->ticket_queue = 0;
-        ngx_http_shard_unpark(ctx);
-        ngx_http_shard_go(ctx);
-
-        ngx_http_shard_drop_ticket(ks, slot, queue, ticket);
+    while (ngx_http_shard_release(ks)) {
         went = 1;
-    }
-
-    while ((ctx = ngx_http_shard_overdue(ks)) != NULL) {
-        ngx_http_shard_unpark(ctx);
-        ngx_http_shard_expire(ctx);
     }
 
     if (went && ngx_http_shard_waiting(ks)) {
@@ -420,173 +389,7 @@ ngx_http_shard_poll_handler(ngx_event_t *ev)
     }
 
     if (ks->nparked && !ks->poll.timer_set) {
-        ngx_add_timer(&ks->poll, NGX_HTTP_SHARD_POLL);
-    }
-}
-
-
-/* one eventfd per worker of this cycle, made by the master before it forks */
-
-ngx_int_t
-ngx_http_shard_wake_init(ngx_cycle_t *cycle)
-{
-    ngx_uint_t                   i, n;
-    ngx_core_conf_t             *ccf;
-    ngx_pool_cleanup_t          *cln;
-    ngx_http_shard_main_conf_t  *smcf;
-
-    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_shard_module);
-
-    if (smcf == NULL || smcf->keyspaces.nelts == 0) {
-        return NGX_OK;
-    }
-
-    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
-    n = ngx_max(ccf->worker_processes, 1);
-
-    smcf->wake = ngx_palloc(cycle->pool, (n + 1) * sizeof(int));
-    cln = ngx_pool_cleanup_add(cycle->pool, 0);
-
-    if (smcf->wake == NULL || cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < n; i++) {
-        smcf->wake[i] = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
-
-        if (smcf->wake[i] == -1) {
-            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                          "eventfd() failed");
-            return NGX_ERROR;
-        }
-    }
-
-    smcf->wake[n] = -1;
-    cln->handler = ngx_http_shard_wake_cleanup;
-    cln->data = smcf->wake;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_shard_wake_cleanup(void *data)
-{
-    int  *fd = data;
-
-    for ( /* void */ ; *fd != -1; fd++) {
-        (void) close(*fd);
-    }
-}
-
-
-ngx_int_t
-ngx_http_shard_wake_listen(ngx_cycle_t *cycle)
-{
-    ngx_uint_t                    i;
-    ngx_connection_t             *c;
-    ngx_http_shard_keyspace_t   **ks;
-    ngx_http_shard_main_conf_t   *smcf;
-
-    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_shard_module);
-
-    c = ngx_get_connection(smcf->wake[ngx_worker], cycle->log);
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->data = smcf;
-    c->read->handler = ngx_http_shard_wake_handler;
-    c->read->log = cycle->log;
-    smcf->wake_connection = c;
-
-    /* an idle connection does not keep an old worker alive */
-    c->idle = 0;
-    c->recv = ngx_recv;
-
-    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ks = smcf->keyspaces.elts;
-
-    for (i = 0; i < smcf->keyspaces.nelts; i++) {
-        ks[i]->tick.data = ks[i]->zone;
-        ngx_add_timer(&ks[i]->tick, 1);
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_shard_wake_close(ngx_cycle_t *cycle)
-{
-    ngx_connection_t            *c;
-    ngx_http_shard_main_conf_t  *smcf;
-
-    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_shard_module);
-    c = smcf->wake_connection;
-
-    if (c) {
-        ngx_del_event(c->read, NGX_READ_EVENT, 0);
-        ngx_free_connection(c);
-        c->fd = (ngx_socket_t) -1;
-        smcf->wake_connection = NULL;
-    }
-}
-
-
-static void
-ngx_http_shard_wake_handler(ngx_event_t *ev)
-{
-    uint64_t                      n;
-    ngx_uint_t                    i;
-    ngx_connection_t             *c;
-    ngx_http_shard_keyspace_t   **ks;
-    ngx_http_shard_main_conf_t   *smcf;
-
-    c = ev->data;
-    smcf = c->data;
-
-    if (read(c->fd, &n, sizeof(n)) == -1) {
-        return;
-    }
-
-    ks = smcf->keyspaces.elts;
-
-    for (i = 0; i < smcf->keyspaces.nelts; i++) {
-        if (ks[i]->nparked) {
-            ngx_http_shard_poll_handler(&ks[i]->poll);
-        }
-
-        if (ks[i]->sync) {
-            ngx_http_shard_sync_poke(ks[i]);
-        }
-    }
-}
-
-
-void
-ngx_http_shard_wake_all(ngx_http_shard_keyspace_t *ks)
-{
-    int                         *fd;
-    uint64_t                     one;
-    ngx_http_shard_main_conf_t  *smcf;
-
-    smcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
-                                               ngx_http_shard_module);
-    one = 1;
-
-    if (smcf == NULL || smcf->wake == NULL) {
-        return;
-    }
-
-    for (fd = smcf->wake; *fd != -1; fd++) {
-        if (write(*fd, &one, sizeof(one)) == -1 && ngx_errno != NGX_EAGAIN) {
-            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
-                          "keyspace \"%V\": waking a worker failed",
-                          &ks->name);
-        }
+        ngx_add_timer(&ks->poll, NGX_HTTP_SHARD_POLL
+                                 + ks->nparked / NGX_HTTP_SHARD_POLL_PARKED);
     }
 }

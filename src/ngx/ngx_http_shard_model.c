@@ -26,7 +26,6 @@ ngx_http_shard_model_create(ngx_http_shard_keyspace_t *ks, ngx_log_t *log)
 
     m->keyspace = ks;
     m->log = log;
-    m->active_queues = 1;
 
     m->nodes = ngx_calloc(ks->sh->nnodes_max * sizeof(shard_node_t), log);
     m->node_seen = ngx_calloc(ks->sh->nnodes_max, log);
@@ -185,7 +184,6 @@ ngx_http_shard_model_take_over(ngx_http_shard_model_t *m)
         e->fresh = 0;
         e->dirty = 0;
         shard_latch_read(&sh->latches[e->slot], &e->route);
-        e->route.queue = 0;
         used[e->slot] = 1;
     }
 

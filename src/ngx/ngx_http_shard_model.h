@@ -76,9 +76,6 @@ typedef struct {
     ngx_uint_t                  in_change;
     ngx_uint_t                  structure;       /* to be published */
     ngx_uint_t                  published;       /* at least once */
-    ngx_uint_t                  active_queues;   /* hold queues in use */
-    uint32_t                    queue_entry[NGX_HTTP_SHARD_QUEUES];
-                                                 /* entry + 1 in each */
 } ngx_http_shard_model_t;
 
 
@@ -134,9 +131,10 @@ ngx_int_t ngx_http_shard_publish(ngx_http_shard_model_t *m,
 ngx_int_t ngx_http_shard_state_write(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_model_t *m, ngx_log_t *log);
 
-/* hold queues whose shard is released and that nobody waits in any more */
+/* _barrier: a shard's latch was written, held by the table or not */
 
-void ngx_http_shard_close_queues(ngx_http_shard_model_t *m);
+void ngx_http_shard_barrier_note(ngx_http_shard_keyspace_t *ks, uint32_t slot,
+    shard_id_t id, ngx_uint_t held);
 
 
 #endif /* _NGX_HTTP_SHARD_MODEL_H_INCLUDED_ */

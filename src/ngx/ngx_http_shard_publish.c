@@ -13,8 +13,6 @@ static void ngx_http_shard_effective(ngx_http_shard_model_t *m,
 static void ngx_http_shard_apply_verb(ngx_http_shard_model_t *m,
     ngx_http_shard_entry_t *e, ngx_http_shard_verb_t *verb,
     shard_route_t *route);
-static void ngx_http_shard_set_queue(ngx_http_shard_model_t *m,
-    ngx_http_shard_entry_t *e, shard_route_t *route);
 static void ngx_http_shard_publish_latches(ngx_http_shard_model_t *m,
     ngx_uint_t fresh);
 static void ngx_http_shard_publish_structure(ngx_http_shard_model_t *m);
@@ -43,8 +41,6 @@ ngx_http_shard_effective(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
             ngx_http_shard_apply_verb(m, e, verb, route);
         }
     }
-
-    ngx_http_shard_set_queue(m, e, route);
 }
 
 
@@ -104,60 +100,6 @@ ngx_http_shard_apply_verb(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
 }
 
 
-/* a held shard gets a queue; a released one keeps it while somebody waits */
-
-static void
-ngx_http_shard_set_queue(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
-    shard_route_t *route)
-{
-    ngx_uint_t               i, empty;
-    ngx_http_shard_queue_t  *q;
-
-    q = m->keyspace->sh->queues;
-    empty = NGX_HTTP_SHARD_QUEUES;
-    route->queue = 0;
-
-    if (route->phase != SHARD_HELD && m->active_queues == 0) {
-        return;
-    }
-
-    /* queues that an earlier leader opened are found by their slot */
-
-    for (i = 0; i < NGX_HTTP_SHARD_QUEUES; i++) {
-        if (q[i].slot == e->slot) {
-            break;
-        }
-
-        if (q[i].slot == SHARD_SLOT_NONE) {
-            empty = i;
-        }
-    }
-
-    if (i == NGX_HTTP_SHARD_QUEUES) {
-
-        if (route->phase != SHARD_HELD) {
-            return;
-        }
-
-        if (empty == NGX_HTTP_SHARD_QUEUES) {
-            ngx_log_error(NGX_LOG_ERR, m->log, 0,
-                          "keyspace \"%V\" shard %uD: more than %d shards "
-                          "held at once, its requests get 503",
-                          &m->keyspace->name, e->id, NGX_HTTP_SHARD_QUEUES);
-            return;
-        }
-
-        i = empty;
-        shard_tickets_init(&q[i].tickets);
-        q[i].slot = e->slot;
-    }
-
-    route->queue = i + 1;
-    m->queue_entry[i] = e - m->entries + 1;
-    m->active_queues = 1;
-}
-
-
 static void
 ngx_http_shard_publish_latches(ngx_http_shard_model_t *m, ngx_uint_t fresh)
 {
@@ -186,6 +128,9 @@ ngx_http_shard_publish_latches(ngx_http_shard_model_t *m, ngx_uint_t fresh)
         if (fresh || ngx_memcmp(&route, &old, sizeof(shard_route_t)) != 0) {
             shard_latch_write(latch, &route);
         }
+
+        ngx_http_shard_barrier_note(m->keyspace, e->slot, e->id,
+                                    e->route.phase == SHARD_HELD);
 
         e->dirty = 0;
         e->fresh = 0;
@@ -355,75 +300,4 @@ ngx_http_shard_publish(ngx_http_shard_model_t *m, ngx_uint_t as_leader)
     }
 
     return NGX_OK;
-}
-
-
-/* a removed shard's latch may say "held" for ever */
-
-static ngx_uint_t
-ngx_http_shard_queue_used(ngx_http_shard_model_t *m, ngx_uint_t i)
-{
-    ngx_http_shard_entry_t  *e;
-
-    if (!m->published) {
-        return 1;
-    }
-
-    if (m->queue_entry[i] == 0) {
-        return 0;
-    }
-
-    e = &m->entries[m->queue_entry[i] - 1];
-
-    return e->live && e->slot == m->keyspace->sh->queues[i].slot;
-}
-
-
-void
-ngx_http_shard_close_queues(ngx_http_shard_model_t *m)
-{
-    ngx_uint_t                  i, active;
-    shard_route_t               route;
-    ngx_http_shard_sh_t        *sh;
-    ngx_http_shard_queue_t     *q;
-    ngx_http_shard_keyspace_t  *ks;
-
-    ks = m->keyspace;
-    sh = ks->sh;
-    active = 0;
-
-    ngx_shmtx_lock(&ks->shpool->mutex);
-
-    for (i = 0; ngx_http_shard_leading(ks) && i < NGX_HTTP_SHARD_QUEUES; i++) {
-        q = &sh->queues[i];
-
-        if (q->slot == SHARD_SLOT_NONE) {
-            continue;
-        }
-
-        shard_latch_read(&sh->latches[q->slot], &route);
-
-        if (route.queue == i + 1 && route.phase == SHARD_HELD
-            && ngx_http_shard_queue_used(m, i))
-        {
-            active = 1;
-            continue;
-        }
-
-        if (shard_tickets_waiting(&q->tickets)) {
-            active = 1;
-            continue;
-        }
-
-        if (route.queue == i + 1) {
-            route.queue = 0;
-            shard_latch_write(&sh->latches[q->slot], &route);
-        }
-
-        q->slot = SHARD_SLOT_NONE;
-    }
-
-    ngx_shmtx_unlock(&ks->shpool->mutex);
-
-    m->active_queues = active;
 }

@@ -332,10 +332,13 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_offer(ctx);
     ngx_http_shard_enter(ctx);
 
-    if (ctx->route.phase != SHARD_HELD && ctx->route.queue == 0) {
+    if (ctx->route.phase != SHARD_HELD) {
         rc = ngx_http_shard_pick(ctx);
 
-        if (rc == NGX_OK) {
+        if (rc == NGX_OK
+            && !shard_tickets_maybe(&ngx_http_shard_keyspace(ctx)->sh->tickets,
+                                    ctx->slot))
+        {
             ctx->gated = 1;
             return NGX_DECLINED;
         }

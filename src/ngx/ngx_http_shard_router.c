@@ -19,8 +19,6 @@ static void ngx_http_shard_print_escaped(ngx_http_shard_text_t *t,
     const char *s);
 static void ngx_http_shard_print_head(ngx_http_shard_sync_t *sync,
     ngx_http_shard_text_t *t);
-static void ngx_http_shard_print_barriers(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_text_t *t);
 static void ngx_http_shard_print_ignored(ngx_http_shard_sync_t *sync,
     ngx_http_shard_text_t *t);
 static void ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
@@ -91,41 +89,6 @@ ngx_http_shard_print_escaped(ngx_http_shard_text_t *t, const char *s)
         } else if ((u_char) *s >= 0x20 && (u_char) *s < 0x7f) {
             ngx_http_shard_print(t, "%c", *s);
         }
-    }
-}
-
-
-static void
-ngx_http_shard_print_barriers(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_text_t *t)
-{
-    ngx_uint_t               i;
-    const char              *comma;
-    ngx_http_shard_queue_t  *q;
-    ngx_http_shard_entry_t  *e;
-
-    comma = "";
-
-    for (i = 0; sync->model->active_queues && i < NGX_HTTP_SHARD_QUEUES; i++) {
-        q = &sync->keyspace->sh->queues[i];
-
-        if (q->slot == SHARD_SLOT_NONE || sync->model->queue_entry[i] == 0) {
-            continue;
-        }
-
-        e = &sync->model->entries[sync->model->queue_entry[i] - 1];
-
-        if (!e->live || e->slot != q->slot || e->route.phase != SHARD_HELD) {
-            continue;
-        }
-
-        ngx_http_shard_print(t, "%s\"%uD\":{\"version\":%uL,\"drained\":%s,"
-                             "\"waiting\":%uD}", comma, e->id,
-                             (uint64_t) sync->model->version,
-                             (sync->drained[i / 64] >> (i % 64) & 1)
-                             ? "true" : "false",
-                             shard_tickets_waiting(&q->tickets));
-        comma = ",";
     }
 }
 
@@ -221,7 +184,7 @@ ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
     ngx_http_shard_print(t, "{");
     ngx_http_shard_print_head(sync, t);
     ngx_http_shard_print(t, ",\"barriers\":{");
-    ngx_http_shard_print_barriers(sync, t);
+    ngx_http_shard_barrier_print(sync, t);
     ngx_http_shard_print(t, "},\"ignored\":{");
     ngx_http_shard_print_ignored(sync, t);
     ngx_http_shard_print(t, "},\"nodes\":{");

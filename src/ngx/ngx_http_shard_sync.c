@@ -121,6 +121,7 @@ ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
     sync->state_at = ngx_current_msec;
 
     ks->sync = sync;
+    ngx_http_shard_barrier_begin(ks);
 
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "keyspace \"%V\": this worker keeps the table", &ks->name);

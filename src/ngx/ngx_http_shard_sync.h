@@ -99,7 +99,6 @@ struct ngx_http_shard_sync_s {
     uint64_t                      refresh_version;
 
     ngx_event_t                   barrier;       /* while shards are held */
-    uint64_t                      drained[(NGX_HTTP_SHARD_QUEUES + 63) / 64];
     ngx_msec_t                    flush_at;
     ngx_msec_t                    flushed_at;
     ngx_msec_t                    state_at;
@@ -165,8 +164,14 @@ void ngx_http_shard_policy_publish(ngx_http_shard_sync_t *sync);
 /* _flush */
 
 void ngx_http_shard_flush(ngx_http_shard_sync_t *sync);
+
+/* _barrier */
+
+void ngx_http_shard_barrier_begin(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_barrier(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_barrier_handler(ngx_event_t *ev);
+void ngx_http_shard_barrier_print(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t);
 
 /* _router */
 

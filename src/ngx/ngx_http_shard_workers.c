@@ -92,9 +92,8 @@ ngx_http_shard_leave_worker(ngx_http_shard_keyspace_t *ks)
 static void
 ngx_http_shard_clear(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
 {
-    ngx_uint_t               i, row, shared;
-    ngx_http_shard_sh_t     *sh;
-    ngx_http_shard_queue_t  *q;
+    ngx_uint_t            i, row, shared;
+    ngx_http_shard_sh_t  *sh;
 
     sh = ks->sh;
     row = ngx_min(n, sh->nworkers - 1);
@@ -115,13 +114,7 @@ ngx_http_shard_clear(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
                     sh->nnodes_max * sizeof(uint32_t));
     }
 
-    for (i = 0; i < NGX_HTTP_SHARD_QUEUES; i++) {
-        q = &sh->queues[i];
-
-        if (q->slot != SHARD_SLOT_NONE) {
-            (void) shard_tickets_purge(&q->tickets, (uint16_t) n);
-        }
-    }
+    (void) shard_tickets_purge(&sh->tickets, (uint16_t) n);
 
     sh->waiting[n] = 0;
     ngx_memory_barrier();

@@ -15,7 +15,7 @@
 static ngx_int_t ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t nworkers);
 static size_t ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
-    ngx_uint_t nworkers, uint32_t nentries);
+    ngx_uint_t nworkers, uint32_t nentries, uint32_t ntickets);
 static ngx_http_shard_keyspace_t *ngx_http_shard_old_keyspace(
     ngx_http_shard_keyspace_t *ks);
 static ngx_int_t ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
@@ -25,8 +25,10 @@ static void ngx_http_shard_inherit_routes(ngx_http_shard_sh_t *to,
 static void ngx_http_shard_inherit_workers(ngx_http_shard_sh_t *to,
     ngx_http_shard_sh_t *from);
 static void ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
-    uint32_t nentries);
+    uint32_t nentries, uint32_t ntickets);
 
+
+#define NGX_HTTP_SHARD_TICKETS_SHARE  8          /* of the zone, at most */
 
 #define ngx_http_shard_align(n)  (((n) + 63) & ~(size_t) 63)
 
@@ -86,7 +88,7 @@ ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data)
 
 static size_t
 ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
-    ngx_uint_t nworkers, uint32_t nentries)
+    ngx_uint_t nworkers, uint32_t nentries, uint32_t ntickets)
 {
     return ngx_http_shard_align(sizeof(ngx_http_shard_sh_t))
            + 2 * ngx_http_shard_align(nnodes * sizeof(ngx_http_shard_node_t))
@@ -96,8 +98,7 @@ ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
                                   * sizeof(ngx_http_shard_counters_t))
            + shard_ledger_size(NGX_HTTP_SHARD_WORKERS_MAX,
                                (uint32_t) nworkers, nentries)
-           + ngx_http_shard_align(NGX_HTTP_SHARD_QUEUES
-                                  * sizeof(ngx_http_shard_queue_t))
+           + ngx_http_shard_align(shard_tickets_size(ntickets))
            + ngx_http_shard_align((size_t) nnodes * nworkers
                                   * sizeof(uint32_t))
            + ngx_http_shard_align(nnodes * sizeof(uint32_t))
@@ -113,7 +114,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 {
     size_t                size, room;
     u_char               *p;
-    uint32_t              nslots, nnodes, nentries, step;
+    uint32_t              nslots, nnodes, nentries, ntickets, step;
     ngx_http_shard_sh_t  *sh;
 
     /* what the slab pool takes for itself: its header and its page table */
@@ -124,18 +125,23 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 
     nnodes = (uint32_t) ngx_min(4096, ks->zone->shm.size / 16384);
     nentries = ngx_http_shard_ledger_entries(ks, nworkers);
+    ntickets = (uint32_t) ngx_min(SHARD_TICKETS_MAX,
+                                  ks->zone->shm.size
+                                  / NGX_HTTP_SHARD_TICKETS_SHARE
+                                  / shard_tickets_size(1));
     nslots = 0;
 
     for (step = 1 << 24; step; step >>= 1) {
         if (ngx_http_shard_layout_size(nslots + step, nnodes, nworkers,
-                                       nentries)
+                                       nentries, ntickets)
             <= room)
         {
             nslots += step;
         }
     }
 
-    size = ngx_http_shard_layout_size(nslots, nnodes, nworkers, nentries);
+    size = ngx_http_shard_layout_size(nslots, nnodes, nworkers, nentries,
+                                      ntickets);
     p = nslots ? ngx_slab_alloc(ks->shpool, size) : NULL;
 
     if (p == NULL) {
@@ -160,7 +166,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 
     ngx_http_shard_place_rows(sh,
                       p + ngx_http_shard_align(sizeof(ngx_http_shard_sh_t)),
-                      nentries);
+                      nentries, ntickets);
 
     ngx_http_shard_policy_inherit(sh, NULL);
 
@@ -177,7 +183,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 
 static void
 ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
-    uint32_t nentries)
+    uint32_t nentries, uint32_t ntickets)
 {
     uint32_t    nslots, nnodes, nworkers;
     ngx_uint_t  i;
@@ -204,13 +210,8 @@ ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
                        nentries);
     p += shard_ledger_size(NGX_HTTP_SHARD_WORKERS_MAX, nworkers, nentries);
 
-    sh->queues = (ngx_http_shard_queue_t *) p;
-    p += ngx_http_shard_align(NGX_HTTP_SHARD_QUEUES
-                              * sizeof(ngx_http_shard_queue_t));
-
-    for (i = 0; i < NGX_HTTP_SHARD_QUEUES; i++) {
-        sh->queues[i].slot = SHARD_SLOT_NONE;
-    }
+    shard_tickets_place(&sh->tickets, p, ntickets);
+    p += ngx_http_shard_align(shard_tickets_size(ntickets));
 
     sh->node_inflight = (uint32_t *) p;
     p += ngx_http_shard_align((size_t) nnodes * nworkers * sizeof(uint32_t));
@@ -329,35 +330,20 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
 }
 
 
-/* held shards stay so, each with a queue to wait in */
+/* held shards stay so */
 
 static void
 ngx_http_shard_inherit_routes(ngx_http_shard_sh_t *to,
     ngx_http_shard_sh_t *from, ngx_http_shard_arena_t *src)
 {
     uint32_t                 i;
-    ngx_uint_t               nqueues;
     shard_route_t            route;
     ngx_http_shard_arena_t  *dst;
 
     dst = &to->arenas[0];
 
-    for (nqueues = 0; nqueues < NGX_HTTP_SHARD_QUEUES; nqueues++) {
-        to->queues[nqueues].slot = SHARD_SLOT_NONE;
-    }
-
-    nqueues = 0;
-
     for (i = 0; i < dst->index.n; i++) {
         shard_latch_read(&from->latches[src->index.slot[i]], &route);
-        route.queue = 0;
-
-        if (route.phase == SHARD_HELD && nqueues < NGX_HTTP_SHARD_QUEUES) {
-            shard_tickets_init(&to->queues[nqueues].tickets);
-            to->queues[nqueues].slot = i;
-            route.queue = ++nqueues;
-        }
-
         dst->index.slot[i] = i;
         to->latches[i].v[0] = route;
     }

@@ -226,7 +226,7 @@ route_of(uint32_t g, shard_route_t *route)
     route->target = (uint16_t) (g + 1);
     route->standbys[2] = (uint16_t) (g >> 3);
     route->shift_bp = (uint16_t) (g % 10000);
-    route->queue = (uint16_t) (g >> 7);
+    route->spare = (uint16_t) (g >> 7);
     route->phase = (uint8_t) (g % 3);
     route->strategy = g % 4;
     route->flags = g % 16;
