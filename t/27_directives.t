@@ -80,6 +80,8 @@ good('everything',
      . " shard_router edge-1 zone=z1 interval=250ms; shard_table orders 4m state=$dir/state;",
      "$shard shard_hold max=10 timeout=1s; keepalive 8;",
      'location /s/ { shard_api; } location = /m { shard_metrics; }');
+good('reads', $table, 'shard orders key=$http_x_key from=$http_x_zone miss=204 '
+                      . 'strong_reads=wait;');
 good('client=', $table, 'shard orders key=$http_x_key client=$http_x_app;');
 
 bad('parameter of shard_redis', qr/did you mean "timeout="/,
@@ -113,6 +115,14 @@ bad('unknown keyspace', qr/unknown keyspace "order".*shard_table order SIZE/,
 bad('no key', qr/no "key=" parameter/, $table, 'shard orders client=$http_x_app;');
 bad('parameter of shard', qr/did you mean "client="/, $table,
     'shard orders key=$http_x_key clint=$http_x_app;');
+bad('miss', qr/"miss=421" of "shard": give a status/, $table,
+    'shard orders key=$http_x_key miss=421;');
+bad('no status', qr/"miss=no" of "shard": give a status/, $table,
+    'shard orders key=$http_x_key miss=no;');
+bad('strong_reads', qr/"strong_reads=no" of "shard": give standby or wait/,
+    $table, 'shard orders key=$http_x_key strong_reads=no;');
+bad('from', qr/"from=" of "shard": give a variable/, $table,
+    'shard orders key=$http_x_key from=;');
 bad('unknown variable', qr/unknown "no_such" variable/, $table,
     'shard orders key=$no_such;');
 bad('server before', qr/"server" is not allowed beside "shard"/, $table,

@@ -3,11 +3,7 @@
 
 #include "shard_key.h"
 #include "shard_pick.h"
-
-
-/* salt of a split: its shares move as few keys as they can when they change */
-
-#define SHARD_SPLIT_SALT  0x53504c54
+#include "shard_split.h"
 
 
 /* in order of preference, usable or not */
@@ -36,8 +32,6 @@ static void shard_pick_nobody(const shard_route_t *route,
     const shard_wish_t *wish, shard_pick_t *pick);
 static uint64_t shard_pick_rank(const shard_route_t *route,
     const shard_wish_t *wish, unsigned replica);
-static unsigned shard_split_nodes(const shard_route_t *route, uint16_t *node,
-    uint16_t *bound);
 static shard_role_e shard_pick_role(const shard_route_t *route,
     uint16_t node);
 static void shard_pick_push(shard_preference_t *prefer, uint16_t node,
@@ -133,23 +127,12 @@ static void
 shard_pick_split(const shard_route_t *route, const shard_wish_t *wish,
     int open, shard_preference_t *prefer)
 {
-    uint16_t      node[SHARD_SPLIT_MAX], bound[SHARD_SPLIT_MAX];
+    uint16_t      node[SHARD_SPLIT_MAX];
     unsigned      i, n, owner, real;
-    uint32_t      point;
     shard_role_e  role;
 
-    n = shard_split_nodes(route, node, bound);
-    point = shard_shift_point(wish->sticky, SHARD_SPLIT_SALT);
+    n = shard_split_owner(route, wish->sticky, node, &owner);
     real = route->flags >> SHARD_ROUTE_REAL_SHIFT;
-    owner = 0;
-
-    /* bound[0] is all: the first node has what the others leave */
-
-    for (i = n - 1; i > 0; i--) {
-        if (point < bound[i]) {
-            owner = i;
-        }
-    }
 
     for (i = 0; i < n; i++) {
         role = (!(route->flags & SHARD_ROUTE_MOVED)
@@ -383,73 +366,6 @@ shard_pick_nobody(const shard_route_t *route, const shard_wish_t *wish,
     if (some) {
         pick->verdict = SHARD_PICK_WAIT;
     }
-}
-
-
-/* nodes of a split and where their points end; the first has the rest */
-
-static unsigned
-shard_split_nodes(const shard_route_t *route, uint16_t *node, uint16_t *bound)
-{
-    unsigned  n;
-
-    node[0] = route->primary;
-    bound[0] = SHARD_BP_ALL;
-    node[1] = route->target;
-    bound[1] = route->shift_bp;
-    node[2] = (uint16_t) route->migration_lo;
-    bound[2] = (uint16_t) (route->migration_lo >> 16);
-    node[3] = (uint16_t) route->migration_hi;
-    bound[3] = (uint16_t) (route->migration_hi >> 16);
-
-    for (n = 2; n < SHARD_SPLIT_MAX && node[n] != SHARD_NODE_NONE; n++) {
-        /* void */
-    }
-
-    return n;
-}
-
-
-void
-shard_route_split(shard_route_t *route, const uint16_t *node,
-    const uint16_t *bp, unsigned n)
-{
-    unsigned  i, real;
-    uint32_t  more[2], bound;
-
-    real = SHARD_SPLIT_MAX;
-
-    for (i = 0; i < n; i++) {
-        if (node[i] == route->primary) {
-            real = i;
-        }
-    }
-
-    route->flags &= (1 << SHARD_ROUTE_REAL_SHIFT) - 1;
-    route->flags |= SHARD_ROUTE_SPLIT;
-
-    if (real == SHARD_SPLIT_MAX) {
-        route->flags |= SHARD_ROUTE_MOVED;
-
-    } else {
-        route->flags |= (uint8_t) (real << SHARD_ROUTE_REAL_SHIFT);
-    }
-
-    bound = bp[1];
-    more[0] = SHARD_NODE_NONE;
-    more[1] = SHARD_NODE_NONE;
-
-    for (i = 2; i < n; i++) {
-        bound += bp[i];
-        more[i - 2] = bound << 16 | node[i];
-    }
-
-    route->phase = SHARD_SHIFTING;
-    route->primary = node[0];
-    route->target = node[1];
-    route->shift_bp = bp[1];
-    route->migration_lo = more[0];
-    route->migration_hi = more[1];
 }
 
 

@@ -25,7 +25,6 @@
 
 
 #define SHARD_REPLICAS_MAX    (1 + SHARD_STANDBYS_MAX)
-#define SHARD_SPLIT_MAX       4         /* nodes of an operator's split */
 #define SHARD_CANDIDATES_MAX  8
 
 /* what is wished for */
@@ -95,12 +94,6 @@ shard_pick_plain(const shard_route_t *route, const uint8_t *node_flags)
 
 void shard_pick(const shard_route_t *route, const shard_wish_t *wish,
     shard_pick_t *pick);
-
-/* n nodes (2 .. SHARD_SPLIT_MAX) with basis points that add up to all; the
- * route's primary is the table's until then */
-
-void shard_route_split(shard_route_t *route, const uint16_t *node,
-    const uint16_t *bp, unsigned n);
 
 
 #endif /* _SHARD_PICK_H_INCLUDED_ */

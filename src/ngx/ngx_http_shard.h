@@ -33,6 +33,7 @@
 #include "../core/shard_override.h"
 #include "../core/shard_pick.h"
 #include "../core/shard_policy.h"
+#include "../core/shard_split.h"
 #include "../core/shard_table.h"
 #include "../core/shard_tickets.h"
 

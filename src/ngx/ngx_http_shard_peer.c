@@ -104,7 +104,7 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
 {
     ngx_http_shard_ctx_t *ctx = data;
 
-    ngx_uint_t  again;
+    ngx_uint_t  again, tries;
 
     pc->name = &ctx->conf->keyspace->name;
 
@@ -148,7 +148,11 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
         return NGX_ERROR;
     }
 
-    if (ctx->others && ctx->attempt == 0 && !ctx->misdirected) {
+    tries = ctx->request->upstream->conf->next_upstream_tries;
+
+    if (ctx->others && !ctx->misdirected
+        && (tries == 0 || ctx->attempt + 1u < tries))
+    {
         pc->tries = 2;
     }
 

@@ -378,6 +378,7 @@ ngx_int_t
 ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
     ngx_str_t *text)
 {
+    size_t                   len;
     uint64_t                 structure;
     ngx_uint_t               there;
     ngx_http_shard_sh_t     *sh;
@@ -397,8 +398,8 @@ ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
 
         node = &arena->nodes[ngx_min(ctx->node, sh->nnodes_max - 1)];
         there = ctx->node < arena->nnodes;
-        text->len = ngx_min(zone ? node->zone_len : node->name_len,
-                            SHARD_NAME_SIZE);
+        len = zone ? node->zone_len : node->name_len;
+        text->len = ngx_min(len, SHARD_NAME_SIZE);
         ngx_memcpy(text->data, zone ? node->zone : node->name, text->len);
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);

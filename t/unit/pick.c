@@ -7,6 +7,7 @@
 
 #include "shard_key.h"
 #include "shard_pick.h"
+#include "shard_split.h"
 
 #include "../lib/tap.h"
 
