@@ -54,6 +54,13 @@ static ngx_command_t  ngx_http_shard_commands[] = {
       0,
       NULL },
 
+    { ngx_string("shard_mirror"),
+      NGX_HTTP_UPS_CONF|NGX_CONF_1MORE,
+      ngx_http_shard_mirror_directive,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("shard_api"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_shard_api_directive,
@@ -231,6 +238,7 @@ ngx_http_shard_exit_process(ngx_cycle_t *cycle)
         ngx_http_shard_leave_worker(ks[i]);
     }
 
+    ngx_http_shard_mirror_exit();
     ngx_http_shard_exchange_exit();
     ngx_http_shard_wake_close(cycle);
 }

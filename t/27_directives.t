@@ -78,7 +78,7 @@ good('the least', $table, $shard);
 good('everything',
      "shard_redis unix:/tmp/r.sock password_file=$dir/pw user=router db=2 timeout=500ms;"
      . " shard_router edge-1 zone=z1 interval=250ms; shard_table orders 4m state=$dir/state;",
-     "$shard shard_hold max=10 timeout=1s; keepalive 8;",
+     "$shard shard_hold max=10 timeout=1s; shard_mirror max=0 timeout=500ms; keepalive 8;",
      'location /s/ { shard_api; } location = /m { shard_metrics; }');
 good('reads', $table, 'shard orders key=$http_x_key from=$http_x_zone miss=204 '
                       . 'strong_reads=wait;');
@@ -142,6 +142,14 @@ bad('hold timeout', qr/invalid value of parameter "timeout=x"/, $table,
     "$shard shard_hold timeout=x;");
 bad('parameter of shard_hold', qr/did you mean "timeout="/, $table,
     "$shard shard_hold timeot=1s;");
+bad('mirror before shard', qr/must stand after "shard"/, $table,
+    "shard_mirror max=1; $shard");
+bad('mirror max', qr/max must be 0 to 4096/, $table,
+    "$shard shard_mirror max=4097;");
+bad('mirror timeout', qr/invalid value of parameter "timeout=0"/, $table,
+    "$shard shard_mirror timeout=0;");
+bad('parameter of shard_mirror', qr/did you mean "max="/, $table,
+    "$shard shard_mirror mac=1;");
 bad('parameter of shard_api', qr/did you mean "write="/, $table, $shard,
     'location /s/ { shard_api wite=on; }');
 

@@ -47,6 +47,7 @@
 #define NGX_HTTP_SHARD_LEASE        1000         /* ms */
 #define NGX_HTTP_SHARD_TICK         250          /* ms */
 #define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
+#define NGX_HTTP_SHARD_MIRRORED_MAX 256          /* migrations at once */
 
 /* bits of node_flags: set and cleared atomically, each by its own writer */
 
@@ -95,6 +96,31 @@ typedef struct {
 } ngx_http_shard_arena_t;
 
 
+/* what a mirrored read came to */
+
+typedef enum {
+    NGX_HTTP_SHARD_MIRROR_SENT = 0,              /* all but skipped ones */
+    NGX_HTTP_SHARD_MIRROR_SAME,
+    NGX_HTTP_SHARD_MIRROR_STATUS,                /* differs */
+    NGX_HTTP_SHARD_MIRROR_BODY,                  /* differs */
+    NGX_HTTP_SHARD_MIRROR_FAILED,                /* no answer of the target */
+    NGX_HTTP_SHARD_MIRROR_SKIPPED                /* not sent or not compared */
+} ngx_http_shard_mirror_result_e;
+
+#define NGX_HTTP_SHARD_MIRROR_RESULTS  (NGX_HTTP_SHARD_MIRROR_SKIPPED + 1)
+
+
+/* of one migration, since the first of its reads was mirrored */
+
+typedef struct {
+    uint32_t                    slot;
+    shard_id_t                  id;
+    uint32_t                    count[NGX_HTTP_SHARD_MIRROR_RESULTS];
+    uint32_t                    source_ms;       /* sums over compared ones */
+    uint32_t                    target_ms;
+} ngx_http_shard_mirrored_t;
+
+
 /* what became of a request; one that was several of these is the last one */
 
 typedef enum {
@@ -126,6 +152,7 @@ typedef struct {
     ngx_atomic_t                hold_timeouts;
     ngx_atomic_t                hold_overflows;
     ngx_atomic_t                latency_us;
+    ngx_atomic_t                mirror[NGX_HTTP_SHARD_MIRROR_RESULTS];
 } ngx_http_shard_totals_t;
 
 
@@ -174,6 +201,9 @@ typedef struct {
     uint32_t                    position[SHARD_METRICS_POSITION_BUCKETS];
     ngx_atomic_t                hold_latency[SHARD_METRICS_LATENCY_BUCKETS];
     ngx_http_shard_policy_t     policy;
+    uint64_t                    mirrored_id[NGX_HTTP_SHARD_MIRRORED_MAX];
+                                                 /* migrations, 0: free */
+    ngx_http_shard_mirrored_t   mirrored[NGX_HTTP_SHARD_MIRRORED_MAX];
 
     shard_latch_t              *latches;         /* [nslots] */
     ngx_http_shard_counters_t  *counters;        /* [nslots] */
@@ -215,6 +245,7 @@ typedef struct {
     ngx_uint_t                  leaving;         /* led, and ends */
     ngx_atomic_uint_t           token;           /* of its last lead */
     ngx_msec_t                  hold_timeout;    /* the longest of them */
+    ngx_uint_t                  mirror_due;      /* basis points of a read */
 
     /* this worker's parked requests, oldest first */
     ngx_queue_t                 parked;
@@ -262,6 +293,8 @@ typedef struct {
     ngx_uint_t                  miss;            /* status of copy-on-write */
     ngx_uint_t                  hold_max;
     ngx_msec_t                  hold_timeout;
+    ngx_uint_t                  mirror_max;      /* at once, of a worker */
+    ngx_msec_t                  mirror_timeout;
     ngx_uint_t                  balances;        /* none came after it */
 } ngx_http_shard_srv_conf_t;
 
@@ -292,6 +325,7 @@ typedef struct {
 
     /* sees the body on its way to the client, when ctx->watched */
     void                      (*watch)(void *ctx, ngx_chain_t *in);
+    void                       *mirror;          /* what watches */
 
     void                       *ask;             /* of shard_api, no route */
 } ngx_http_shard_wait_t;
@@ -369,6 +403,8 @@ char *ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_shard_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_shard_hold_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_shard_mirror_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_shard_api_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -471,6 +507,13 @@ void ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_forget_owner(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_allow_next(ngx_http_shard_ctx_t *ctx,
     ngx_uint_t types);
+
+/* _mirror: reads of a moving shard to its target as well */
+
+extern const char *const  ngx_http_shard_mirror_results[];
+
+void ngx_http_shard_mirror(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_mirror_exit(void);
 
 /* _vars */
 

@@ -101,6 +101,8 @@ ngx_http_shard_create_srv_conf(ngx_conf_t *cf)
     sscf->hold_max = NGX_HTTP_SHARD_HOLD_MAX;
     sscf->hold_timeout = 5000;
     sscf->miss = NGX_HTTP_NOT_FOUND;
+    sscf->mirror_max = 32;
+    sscf->mirror_timeout = 1000;
 
     return sscf;
 }

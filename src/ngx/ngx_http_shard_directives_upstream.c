@@ -1,6 +1,6 @@
 
 /*
- * Directives inside upstream {}: "shard" and "shard_hold".
+ * Directives inside upstream {}: "shard", "shard_hold", "shard_mirror".
  */
 
 
@@ -252,6 +252,59 @@ ngx_http_shard_hold_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     sscf->keyspace->hold_timeout = ngx_max(sscf->keyspace->hold_timeout,
                                            sscf->hold_timeout);
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_shard_mirror_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_shard_srv_conf_t  *sscf = conf;
+
+    ngx_int_t    n;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    static const char *const  words[] = { "max", "timeout", NULL };
+
+    value = cf->args->elts;
+
+    if (sscf->keyspace == NULL) {
+        return "must stand after \"shard\"";
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_shard_param(&value[i], "max", &s)) {
+            n = ngx_atoi(s.data, s.len);
+
+            if (n < 0 || n > 4096) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"%V\": max must be 0 to 4096 mirrored "
+                                   "reads at once", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
+            sscf->mirror_max = n;
+            continue;
+        }
+
+        if (ngx_http_shard_param(&value[i], "timeout", &s)) {
+            sscf->mirror_timeout = ngx_parse_time(&s, 0);
+
+            if (sscf->mirror_timeout == (ngx_msec_t) NGX_ERROR
+                || sscf->mirror_timeout == 0)
+            {
+                return ngx_http_shard_bad_param(cf, &value[0], &value[i],
+                                                words);
+            }
+
+            continue;
+        }
+
+        return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
+    }
 
     return NGX_CONF_OK;
 }

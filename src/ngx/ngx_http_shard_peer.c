@@ -159,6 +159,10 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
     ngx_http_shard_add(*ngx_http_shard_node_counter(ctx), 1);
     ctx->node_entered = 1;
 
+    if (ctx->route.target != SHARD_NODE_NONE) {
+        ngx_http_shard_mirror(ctx);
+    }
+
     pc->sockaddr = ngx_http_shard_sockaddr(ctx);
     pc->socklen = ctx->socklen;
     pc->name = ctx->name;

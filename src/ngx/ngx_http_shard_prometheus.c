@@ -22,6 +22,8 @@ static void ngx_http_shard_metrics_seconds(ngx_buf_t *b,
     ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
 static void ngx_http_shard_metrics_hold(ngx_buf_t *b,
     ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
+static void ngx_http_shard_metrics_mirror(ngx_buf_t *b,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
 static void ngx_http_shard_metrics_requests(ngx_buf_t *b,
     ngx_http_shard_row_t *row, const ngx_http_shard_family_t *family);
 static void ngx_http_shard_metrics_node(ngx_buf_t *b,
@@ -76,6 +78,8 @@ const ngx_http_shard_family_t  ngx_http_shard_families[] = {
                          "Changes and overrides refused."),
     { "hold_seconds", "histogram", ngx_http_shard_metrics_hold, 0,
       "How long parked requests waited." },
+    { "mirror_total", "counter", ngx_http_shard_metrics_mirror, 0,
+      "Mirrored reads, and what comparing them came to." },
     ngx_http_shard_nodes("inflight", "gauge", ngx_http_shard_inflight_of,
                          "Requests on their way, by node."),
     ngx_http_shard_nodes("node_failures_total", "counter",
@@ -231,6 +235,21 @@ ngx_http_shard_metrics_hold(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
 {
     ngx_http_shard_metrics_histogram(b, ks, family, ks->sh->hold_latency,
                                      (double) ks->sh->totals.hold_ms);
+}
+
+
+static void
+ngx_http_shard_metrics_mirror(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_SHARD_MIRROR_RESULTS; i++) {
+        ngx_http_shard_scrape_print(b,
+            "nginx_shard_%s{keyspace=\"%V\",result=\"%s\"} %uA\n",
+            family->name, &ks->name, ngx_http_shard_mirror_results[i],
+            ks->sh->totals.mirror[i]);
+    }
 }
 
 

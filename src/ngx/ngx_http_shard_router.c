@@ -4,7 +4,8 @@
  * once when a barrier is reached or an override is ignored.
  *
  *   {"zone","instance","time_ms","workers","version","interval_ms","rejected",
- *    "barriers":{SHARD:...}, "ignored":{SHARD:...}, "nodes":{NAME:...}}
+ *    "barriers":{SHARD:...}, "ignored":{SHARD:...},
+ *    "mirrors":{MIGRATION:...}, "nodes":{NAME:...}}
  *
  * Thousands of nodes or barriers do not fit a buffer of one size: the text
  * grows, and is kept for the next entry.
@@ -187,6 +188,8 @@ ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
     ngx_http_shard_barrier_print(sync, t);
     ngx_http_shard_print(t, "},\"ignored\":{");
     ngx_http_shard_print_ignored(sync, t);
+    ngx_http_shard_print(t, "},\"mirrors\":{");
+    ngx_http_shard_print_mirrors(sync, t);
     ngx_http_shard_print(t, "},\"nodes\":{");
     ngx_http_shard_print_nodes(sync, t);
     ngx_http_shard_print(t, "}}");

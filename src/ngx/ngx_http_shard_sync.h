@@ -178,5 +178,10 @@ void ngx_http_shard_barrier_print(ngx_http_shard_sync_t *sync,
 void ngx_http_shard_print(ngx_http_shard_text_t *t, const char *fmt, ...);
 void ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync);
 
+/* _mirrored: results of migrations that go on, the rest is forgotten */
+
+void ngx_http_shard_print_mirrors(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t);
+
 
 #endif /* _NGX_HTTP_SHARD_SYNC_H_INCLUDED_ */
