@@ -474,12 +474,14 @@ ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r);
 
 ngx_int_t ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx);
 ngx_uint_t ngx_http_shard_must_wait(ngx_http_shard_ctx_t *ctx);
+ngx_uint_t ngx_http_shard_overtakes(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_forget_pick(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_next_pick(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
     ngx_str_t *text);
 ngx_int_t ngx_http_shard_nobody(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_log_owner(ngx_http_shard_ctx_t *ctx, const char *what);
 
 /* _hold: parking */
 

@@ -284,9 +284,15 @@ ngx_http_shard_expire(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.hold_timeouts,
                        1);
 
-    ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                  "keyspace \"%V\" shard %uD: held for %uD ms and not released",
-                  &ngx_http_shard_keyspace(ctx)->name, ctx->id, ctx->held_ms);
+    if (ctx->route.phase == SHARD_HELD) {
+        ngx_log_error(NGX_LOG_ERR, c->log, 0,
+                      "keyspace \"%V\" shard %uD: held for %uD ms and not "
+                      "released", &ngx_http_shard_keyspace(ctx)->name, ctx->id,
+                      ctx->held_ms);
+
+    } else {
+        ngx_http_shard_log_owner(ctx, "waited for an owner in vain");
+    }
 
     ngx_http_finalize_request(r, ngx_http_shard_retry_after(r));
     ngx_http_run_posted_requests(c);

@@ -227,6 +227,19 @@ ngx_http_shard_must_wait(ngx_http_shard_ctx_t *ctx)
 }
 
 
+/*
+ * Others of the shard wait, perhaps for an owner: what a stand-in answers, and
+ * reads that need not be of the newest, have no place in that order.
+ */
+
+ngx_uint_t
+ngx_http_shard_overtakes(ngx_http_shard_ctx_t *ctx)
+{
+    return ngx_http_shard_read_only(ctx->request)
+           && (ctx->failover || (ctx->route.flags & SHARD_ROUTE_EVENTUAL));
+}
+
+
 /* the route was read anew, or the whole request begins anew */
 
 void
@@ -410,10 +423,21 @@ ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
 }
 
 
-/* the log says what is wrong with whom; the client may try again */
+/* 503, and the client may try again */
 
 ngx_int_t
 ngx_http_shard_nobody(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_shard_log_owner(ctx, "nobody can answer");
+
+    return ngx_http_shard_retry_after(ctx->request);
+}
+
+
+/* what is wrong with whom */
+
+void
+ngx_http_shard_log_owner(ngx_http_shard_ctx_t *ctx, const char *what)
 {
     uint8_t               flags;
     const char           *why;
@@ -421,22 +445,29 @@ ngx_http_shard_nobody(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_sh_t  *sh;
 
     sh = ngx_http_shard_keyspace(ctx)->sh;
+
     ctx->node = ctx->route.primary;
+
+    if (ctx->route.strategy == SHARD_COPY_ON_WRITE
+        && ctx->route.phase == SHARD_SHIFTING)
+    {
+        ctx->node = ctx->route.target;
+    }
+
     flags = sh->node_flags[ngx_min(ctx->node, sh->nnodes_max - 1)];
 
     why = (flags & SHARD_FLAG_DOWN) ? "down (table)"
           : (flags & SHARD_FLAG_DEAD) ? "dead (health checks)"
           : (flags & SHARD_FLAG_UNRESOLVED) ? "a host name without an address"
-          : "not to be asked now";
+          : "usable again";
 
     if (ngx_http_shard_node_text(ctx, 0, &name) != NGX_OK) {
         ngx_str_set(&name, "?");
     }
 
     ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
-                  "keyspace \"%V\" shard %uD: nobody can answer: its node "
-                  "\"%V\" is %s, and there is no other for this request",
-                  &ngx_http_shard_keyspace(ctx)->name, ctx->id, &name, why);
-
-    return ngx_http_shard_retry_after(ctx->request);
+                  "keyspace \"%V\" shard %uD: %s: its node \"%V\" is %s, and "
+                  "there is no other for this request",
+                  &ngx_http_shard_keyspace(ctx)->name, ctx->id, what, &name,
+                  why);
 }

@@ -336,8 +336,9 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
         rc = ngx_http_shard_pick(ctx);
 
         if (rc == NGX_OK
-            && !shard_tickets_maybe(&ngx_http_shard_keyspace(ctx)->sh->tickets,
-                                    ctx->slot))
+            && (!shard_tickets_maybe(&ngx_http_shard_keyspace(ctx)->sh->tickets,
+                                     ctx->slot)
+                || ngx_http_shard_overtakes(ctx)))
         {
             ctx->gated = 1;
             return NGX_DECLINED;
