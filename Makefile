@@ -4,6 +4,7 @@
 # make bench       the data plane's figures
 # make fuzz        every parser under libFuzzer  [FUZZ_SECONDS=20 each]
 # make sanitize    the same programs and module under ASan and UBSan, into build/san/
+# make compat      the module built and tested on Debian 13 (root only)
 # make clean
 
 BUILD   = build
@@ -105,5 +106,5 @@ clean:
 
 .PHONY: all programs module units sanitize test demo bench clean
 
--include fuzz/fuzz.mk bench/bench.mk
+-include fuzz/fuzz.mk bench/bench.mk compat/compat.mk
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

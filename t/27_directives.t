@@ -82,6 +82,8 @@ good('everything',
      'location /s/ { shard_api; } location = /m { shard_metrics; }');
 good('reads', $table, 'shard orders key=$http_x_key from=$http_x_zone miss=204 '
                       . 'strong_reads=wait;');
+good('sentinels', "shard_redis 127.0.0.1 127.0.0.2:26380 sentinel=orders-master"
+     . " password_file=$dir/pw sentinel_password_file=$dir/pw db=1; shard_table orders 4m;", $shard);
 good('client=', $table, 'shard orders key=$http_x_key client=$http_x_app;');
 
 bad('parameter of shard_redis', qr/did you mean "timeout="/,
@@ -96,6 +98,22 @@ bad('empty password file', qr/first line.*1 to 512 bytes/,
     "shard_redis 127.0.0.1:6379 password_file=$dir/empty;", 'server 127.0.0.1:1;');
 bad('user without password', qr/user= without password_file=/,
     'shard_redis 127.0.0.1:6379 user=x;', 'server 127.0.0.1:1;');
+bad('several Redis', qr/several addresses: only sentinels may be several/,
+    'shard_redis 127.0.0.1:6379 127.0.0.1:6380;', 'server 127.0.0.1:1;');
+bad('sentinel name', qr/invalid value of parameter "sentinel=a b".*give the master's name/,
+    'shard_redis 127.0.0.1:26379 "sentinel=a b";', 'server 127.0.0.1:1;');
+bad('second sentinel', qr/Redis address "127.0.0.1:port"/,
+    'shard_redis 127.0.0.1 127.0.0.1:port sentinel=orders;', 'server 127.0.0.1:1;');
+bad('sentinel password without sentinel', qr/sentinel_password_file= without sentinel=/,
+    "shard_redis 127.0.0.1 sentinel_password_file=$dir/pw;", 'server 127.0.0.1:1;');
+bad('certificates without TLS', qr/without tls=on/,
+    "shard_redis 127.0.0.1 ca=$dir/pw;", 'server 127.0.0.1:1;');
+bad('certificate without key', qr/both of cert= and key=/,
+    "shard_redis 127.0.0.1 tls=on cert=$dir/pw;", 'server 127.0.0.1:1;');
+bad('TLS switch', qr/"tls=yes" of "shard_redis": give on or off/,
+    'shard_redis 127.0.0.1 tls=yes;', 'server 127.0.0.1:1;');
+bad('no certificates', qr/hiredis 1\.0 or later|no certificates in \S*pw/,
+    "shard_redis 127.0.0.1 tls=on ca=$dir/pw;", 'server 127.0.0.1:1;');
 bad('no Redis', qr/without "shard_redis ADDRESS;"/,
     'shard_table orders 4m;', $shard);
 bad('two Redis', qr/duplicate/, "$redis $redis", 'server 127.0.0.1:1;');

@@ -262,11 +262,24 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                   text;            /* as configured */
-    ngx_addr_t                 *addr;
     ngx_str_t                   user;
     ngx_str_t                   password;
     ngx_int_t                   db;
     ngx_msec_t                  timeout;
+
+    ngx_addr_t                 *addrs;           /* Redis, or sentinels */
+    ngx_uint_t                  naddrs;
+    ngx_str_t                   sentinel;        /* the master's name */
+    ngx_str_t                   sentinel_password;
+    ngx_uint_t                  answered;        /* which sentinel last did */
+
+    ngx_uint_t                  tls;
+    ngx_uint_t                  tls_unverified;
+    ngx_str_t                   tls_ca;
+    ngx_str_t                   tls_cert;
+    ngx_str_t                   tls_key;
+    ngx_str_t                   tls_name;        /* SNI, and checked */
+    void                       *tls_context;     /* SSL_CTX */
 } ngx_http_shard_redis_conf_t;
 
 

@@ -54,7 +54,7 @@ ngx_http_shard_init_main_conf(ngx_conf_t *cf, void *conf)
     size_t   i;
     u_char  *p;
 
-    if (smcf->keyspaces.nelts && smcf->redis.addr == NULL) {
+    if (smcf->keyspaces.nelts && smcf->redis.addrs == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"shard_table\" without \"shard_redis ADDRESS;\": "
                       "say where the table is");

@@ -8,11 +8,6 @@
 #include "ngx_http_shard.h"
 
 
-static char *ngx_http_shard_password(ngx_conf_t *cf, ngx_str_t *file,
-    ngx_str_t *password);
-static ngx_addr_t *ngx_http_shard_redis_addr(ngx_conf_t *cf, ngx_str_t *text);
-
-
 ngx_uint_t
 ngx_http_shard_param(ngx_str_t *arg, const char *name, ngx_str_t *value)
 {
@@ -48,9 +43,13 @@ ngx_http_shard_param_wants(const char *name)
         { "from",         "a variable that names a zone" },
         { "interval",     "a time of 50ms to 60s" },
         { "max",          "a number from 1" },
+        { "name",         "a host name" },
         { "miss",         "a status of 200 to 599, but not 421" },
+        { "sentinel",     "the master's name, 1 to 63 of A-Z a-z 0-9 _ . -" },
         { "strong_reads", "standby or wait" },
         { "timeout",      "a time above 0, as 500ms or 5s" },
+        { "tls",          "on or off" },
+        { "verify",       "on or off" },
         { "write",        "on or off" },
         { "zone",         "a name, 1 to 63 of A-Z a-z 0-9 _ . -" },
         { NULL, NULL }
@@ -101,148 +100,6 @@ ngx_http_shard_bad_param(ngx_conf_t *cf, ngx_str_t *directive, ngx_str_t *arg,
     }
 
     return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_shard_password(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *password)
-{
-    u_char     *p, *last, buf[513];
-    ssize_t     n;
-    ngx_fd_t    fd;
-
-    if (ngx_conf_full_name(cf->cycle, name, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" of \"password_file=\" failed",
-                           name);
-        return NGX_CONF_ERROR;
-    }
-
-    n = ngx_read_fd(fd, buf, sizeof(buf));
-    (void) ngx_close_file(fd);
-
-    last = n > 0 ? ngx_strlchr(buf, buf + n, '\n') : NULL;
-
-    if (last == NULL && n > 0) {
-        last = buf + n;
-    }
-
-    if (n <= 0 || last == buf || last - buf > 512) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the first line of \"%V\" must be a password of "
-                           "1 to 512 bytes", name);
-        return NGX_CONF_ERROR;
-    }
-
-    p = ngx_pnalloc(cf->pool, last - buf);
-    if (p == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memcpy(p, buf, last - buf);
-    ngx_explicit_memzero(buf, sizeof(buf));
-
-    password->data = p;
-    password->len = last - buf;
-
-    return NGX_CONF_OK;
-}
-
-
-static ngx_addr_t *
-ngx_http_shard_redis_addr(ngx_conf_t *cf, ngx_str_t *text)
-{
-    ngx_url_t  u;
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url = *text;
-    u.default_port = 6379;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s in Redis address \"%V\", expected host:port "
-                           "or unix:/path", u.err ? u.err : "error", text);
-        return NULL;
-    }
-
-    return &u.addrs[0];
-}
-
-
-char *
-ngx_http_shard_redis_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_shard_main_conf_t  *smcf = conf;
-
-    char                         *rc;
-    ngx_str_t                    *value, s;
-    ngx_uint_t                    i;
-    ngx_http_shard_redis_conf_t   redis;
-
-    static const char *const  words[] = {
-        "password_file", "db", "user", "timeout", NULL
-    };
-
-    if (smcf->redis.addr) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    ngx_memzero(&redis, sizeof(redis));
-    redis.text = value[1];
-    redis.timeout = 1000;
-    redis.addr = ngx_http_shard_redis_addr(cf, &value[1]);
-
-    if (redis.addr == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_http_shard_param(&value[i], "password_file", &s)) {
-            rc = ngx_http_shard_password(cf, &s, &redis.password);
-            if (rc != NGX_CONF_OK) {
-                return rc;
-            }
-
-            continue;
-        }
-
-        if (ngx_http_shard_param(&value[i], "user", &redis.user)) {
-            continue;
-        }
-
-        if (ngx_http_shard_param(&value[i], "db", &s)) {
-            redis.db = ngx_atoi(s.data, s.len);
-            if (redis.db != NGX_ERROR) {
-                continue;
-            }
-        }
-
-        if (ngx_http_shard_param(&value[i], "timeout", &s)) {
-            redis.timeout = ngx_parse_time(&s, 0);
-            if (redis.timeout != (ngx_msec_t) NGX_ERROR && redis.timeout) {
-                continue;
-            }
-        }
-
-        return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
-    }
-
-    if (redis.user.len && redis.password.len == 0) {
-        return "has user= without password_file=";
-    }
-
-    smcf->redis = redis;
-
-    return NGX_CONF_OK;
 }
 
 

@@ -16,6 +16,8 @@ static void ngx_http_shard_sync_on_refresh(ngx_http_shard_redis_t *redis,
     redisReply *reply);
 static void ngx_http_shard_sync_ready(ngx_http_shard_redis_t *redis);
 static void ngx_http_shard_sync_closed(ngx_http_shard_redis_t *redis);
+static void ngx_http_shard_sync_tell(ngx_http_shard_sync_t *sync,
+    const char *reason);
 static void ngx_http_shard_sync_followed(ngx_http_shard_redis_t *redis);
 static void ngx_http_shard_sync_unfollowed(ngx_http_shard_redis_t *redis);
 static void ngx_http_shard_sync_connect(ngx_http_shard_sync_t *sync);
@@ -519,6 +521,15 @@ ngx_http_shard_sync_ready(ngx_http_shard_redis_t *redis)
     sync->told = 0;
     sync->keyspace->sh->connected = 1;
 
+    /* a failover that the other connection has not seen */
+
+    if (sync->follow.ac && sync->follow.found
+        && (ngx_strcmp(sync->follow.master, redis->master) != 0
+            || sync->follow.master_port != redis->master_port))
+    {
+        ngx_http_shard_redis_close(&sync->follow, "the master moved");
+    }
+
     if (sync->state == NGX_HTTP_SHARD_SYNC_IDLE) {
         ngx_http_shard_load(sync);
     }
@@ -550,15 +561,31 @@ ngx_http_shard_sync_closed(ngx_http_shard_redis_t *redis)
     sync->command_retry_at = ngx_current_msec
                              + ngx_http_shard_sync_backoff(sync);
 
-    if (!sync->told) {
-        sync->told = 1;
-        ngx_log_error(NGX_LOG_ERR, sync->log, 0,
-                      "keyspace \"%V\": Redis %V: %s; serving the table of "
-                      "version %uA, trying again",
-                      &sync->keyspace->name, &redis->conf->text,
-                      redis->reason ? redis->reason : "closed",
-                      sync->keyspace->sh->table_version);
+    ngx_http_shard_sync_tell(sync, redis->reason ? redis->reason : "closed");
+}
+
+
+/* of one outage, another reason than the last and not for ever */
+
+static void
+ngx_http_shard_sync_tell(ngx_http_shard_sync_t *sync, const char *reason)
+{
+    uint64_t  sum;
+
+    sum = shard_key_position(reason, ngx_strlen(reason));
+
+    if (sync->told && (sum == sync->told_reason || sync->told >= 4)) {
+        return;
     }
+
+    sync->told++;
+    sync->told_reason = sum;
+
+    ngx_log_error(NGX_LOG_ERR, sync->log, 0,
+                  "keyspace \"%V\": Redis %V: %s; serving the table of "
+                  "version %uA, trying again",
+                  &sync->keyspace->name, &sync->command.conf->text, reason,
+                  sync->keyspace->sh->table_version);
 }
 
 

@@ -67,7 +67,8 @@ struct ngx_http_shard_sync_s {
     ngx_msec_t                    command_retry_at;
     ngx_msec_t                    follow_retry_at;
     ngx_uint_t                    failures;      /* in a row */
-    ngx_uint_t                    told;          /* failure logged */
+    ngx_uint_t                    told;          /* failure logged, lines */
+    uint64_t                      told_reason;
     uint64_t                      refused;       /* last reason logged, hash */
 
     ngx_http_shard_sync_state_e   state;

@@ -10,12 +10,12 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 
 
-# addr: host:port or unix:/path
+# addr: host:port or unix:/path; password
 
 sub new {
-    my ($class, $addr) = @_;
+    my ($class, $addr, %args) = @_;
 
-    return bless { addr => $addr, timeout => 10, buf => '' }, $class;
+    return bless { addr => $addr, timeout => 10, buf => '', %args }, $class;
 }
 
 
@@ -31,6 +31,8 @@ sub connect {
                                 Timeout => 5);
 
     die "redis $addr: $!\n" if !$self->{sock};
+
+    $self->command('AUTH', $self->{password}) if defined $self->{password};
 }
 
 
