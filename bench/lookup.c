@@ -82,17 +82,24 @@ now_ns(void)
 static int
 build(table_t *table, uint32_t n, int uneven)
 {
-    void           *memory;
-    uint32_t        i, k, swap;
-    uint64_t        seed;
-    shard_route_t   route;
+    int                     rc;
+    void                   *memory;
+    uint32_t                i, k, swap, *slot;
+    uint64_t                seed, *lo;
+    shard_str_t             none = { 0, "" };
+    shard_route_t           route;
+    shard_index_builder_t   b;
 
     seed = n;
     memory = malloc(shard_index_size(n));
     table->latch = aligned_alloc(64, (size_t) n * sizeof(shard_latch_t));
     table->position = malloc(LOOKUPS * sizeof(uint64_t));
+    lo = malloc(n * sizeof(uint64_t));
+    slot = malloc(n * sizeof(uint32_t));
 
-    if (memory == NULL || table->latch == NULL || table->position == NULL) {
+    if (memory == NULL || table->latch == NULL || table->position == NULL
+        || lo == NULL || slot == NULL)
+    {
         fprintf(stderr, "lookup: no memory for %u shards\n", n);
         return -1;
     }
@@ -102,29 +109,35 @@ build(table_t *table, uint32_t n, int uneven)
     memset(&route, 0, sizeof(route));
 
     for (i = 0; i < n; i++) {
-        table->index.lo[i] = uneven ? random_next(&seed)
-                             : (uint64_t) i * (UINT64_MAX / n);
-        table->index.slot[i] = i;
-        table->index.id[i] = i;
+        lo[i] = uneven ? random_next(&seed) : (uint64_t) i * (UINT64_MAX / n);
+        slot[i] = i;
         route.epoch = i & 0xffff;
         shard_latch_write(&table->latch[i], &route);
     }
 
     for (i = n - 1; i > 0; i--) {
         k = (uint32_t) (random_next(&seed) % (i + 1));
-        swap = table->index.slot[i];
-        table->index.slot[i] = table->index.slot[k];
-        table->index.slot[k] = swap;
+        swap = slot[i];
+        slot[i] = slot[k];
+        slot[k] = swap;
     }
 
-    table->index.lo[0] = 0;
-    qsort(table->index.lo, n, sizeof(uint64_t), compare);
+    lo[0] = 0;
+    qsort(lo, n, sizeof(uint64_t), compare);
+    rc = shard_index_begin(&b, &table->index, SHARD_KIND_HASH, n);
+
+    for (i = 0; i < n && rc == SHARD_OK; i++) {
+        rc = shard_index_add(&b, lo[i], none, slot[i], i);
+    }
+
+    free(lo);
+    free(slot);
 
     for (i = 0; i < LOOKUPS; i++) {
         table->position[i] = random_next(&seed);
     }
 
-    if (shard_index_build(&table->index, n) != SHARD_OK) {
+    if (rc != SHARD_OK || shard_index_finish(&b) != SHARD_OK) {
         fprintf(stderr, "lookup: table of %u shards is not good\n", n);
         return -1;
     }
@@ -152,7 +165,7 @@ measure(const table_t *table)
 
         for (i = 0; i < LOOKUPS; i++) {
             k = shard_index_find(&table->index, table->position[i] ^ last);
-            shard_latch_read(&table->latch[table->index.slot[k]], &route);
+            shard_latch_read(&table->latch[shard_index_slot(&table->index, k)], &route);
 
             /* always 0, but the processor cannot know */
 
@@ -229,7 +242,7 @@ main(int argc, char **argv)
             printf("%s\"%ld\":%.1f", i > 1 ? "," : "", n, measure(&table));
             key = measure_key(&table);
 
-            free(table.index.lo);
+            free(table.index.entries);
             free(table.latch);
             free(table.position);
         }

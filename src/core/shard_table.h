@@ -28,6 +28,7 @@
 #define SHARD_NODE_NONE       0xffff
 #define SHARD_SLOT_NONE       0xffffffff
 #define SHARD_INDEX_BITS_MAX  20
+#define SHARD_INDEX_PER_FIRST 4         /* entries, in a full index */
 
 #define SHARD_ROUTE_EVENTUAL  0x01      /* consistency of the shard */
 #define SHARD_ROUTE_OVERRIDE  0x02      /* an operator's verb is in force */
@@ -115,33 +116,87 @@ shard_latch_write(shard_latch_t *latch, const shard_route_t *route)
 
 
 /*
- * Boundaries of n shards in ascending order, lo[0] == 0; the shard at i owns
- * [lo[i], lo[i + 1]).  first[] finds the neighbourhood by the position's top
- * "bits" bits, so that equal shards take one or two comparisons.
+ * Boundaries in ascending order, lo of the first is 0; the shard of entry i
+ * owns [lo[i], lo[i + 1]).  first[] finds the neighbourhood by the position's
+ * top "bits" bits, so that equal shards take one to three comparisons, in one
+ * cache line.
+ *
+ *   hash, range uint64   one entry a shard, "lo" is its position
+ *   range bytes          "lo" is the first 8 bytes of the bound, big-endian;
+ *                        the whole bound decides where they are equal
+ *   list                 one entry a unit, "lo" is its name's hash; entry 0,
+ *                        with lo 0, is the default shard's.  A key is in the
+ *                        entry with its very position, or in entry 0
+ *
+ *      entries[capacity]                    first[]
+ *      range bytes: entries[capacity / 2], text_at[capacity / 2 + 1], text
+ *
+ * What a reader finds while the writer fills the same memory for another
+ * table is wrong, but never outside of it; the structure's sequence tells.
  */
 
+#define SHARD_ENTRY_AGAIN  0x80000000   /* not the first entry of its shard */
+
 typedef struct {
-    uint32_t   n;
-    uint32_t   bits;
-    uint32_t   capacity;                /* room for so many shards */
-    uint64_t  *lo;
-    uint32_t  *slot;
-    uint32_t  *id;
-    uint32_t  *first;                   /* (1 << bits) + 1 */
+    uint64_t    lo;
+    uint32_t    slot;                   /* with SHARD_ENTRY_AGAIN */
+    shard_id_t  id;
+} shard_index_entry_t;
+
+typedef struct {
+    uint32_t              kind;         /* shard_kind_e */
+    uint32_t              n;            /* entries */
+    uint32_t              bits;
+    uint32_t              capacity;     /* room for so many entries */
+    shard_index_entry_t  *entries;
+    uint32_t             *first;        /* (1 << bits) + 1 */
 } shard_index_t;
 
+#define shard_index_slot(index, i)                                            \
+    ((index)->entries[i].slot & ~(uint32_t) SHARD_ENTRY_AGAIN)
 
-/* bytes for "capacity" shards; memory must be aligned to 8 */
+
+/* bytes for "capacity" entries; memory must be aligned to 8 */
 
 size_t shard_index_size(uint32_t capacity);
 void shard_index_place(shard_index_t *index, void *memory, uint32_t capacity);
 
-/* after lo, slot and id of n shards were filled in: SHARD_OK, or SHARD_ERROR
- * when the boundaries do not ascend from 0 (the index is then empty) */
+/* entries of this kind that fit when their bounds take "text" bytes in all */
 
-int shard_index_build(shard_index_t *index, uint32_t n);
+int shard_index_fits(const shard_index_t *index, shard_kind_e kind,
+    uint32_t n, size_t text);
 
-/* number of the shard that holds a position; the index is not empty */
+
+/*
+ * Building, in as many calls as its caller likes: begin, add n times in
+ * ascending order, finish.  The index is empty until it is finished.
+ */
+
+typedef struct {
+    shard_index_t  *index;
+    shard_kind_e    kind;
+    uint32_t        n;
+    uint32_t        added;
+    uint32_t        bits;
+    uint32_t        bucket;
+    size_t          text;               /* bytes of bounds so far */
+} shard_index_builder_t;
+
+/* SHARD_AGAIN: more entries than fit */
+
+int shard_index_begin(shard_index_builder_t *b, shard_index_t *index,
+    shard_kind_e kind, uint32_t n);
+
+/* "bound" of range bytes only; SHARD_ERROR: not ascending, or too many;
+ * SHARD_AGAIN: its text does not fit */
+
+int shard_index_add(shard_index_builder_t *b, uint64_t lo, shard_str_t bound,
+    uint32_t slot, shard_id_t id);
+int shard_index_finish(shard_index_builder_t *b);
+
+
+/* number of the entry that holds a position: hash and range uint64; the
+ * index is not empty */
 
 static inline uint32_t
 shard_index_find(const shard_index_t *index, uint64_t position)
@@ -155,7 +210,7 @@ shard_index_find(const shard_index_t *index, uint64_t position)
     while (low < high) {
         middle = low + (high - low + 1) / 2;
 
-        if (index->lo[middle] <= position) {
+        if (index->entries[middle].lo <= position) {
             low = middle;
 
         } else {
@@ -166,7 +221,17 @@ shard_index_find(const shard_index_t *index, uint64_t position)
     return low;
 }
 
-/* number of the shard with this id, or SHARD_SLOT_NONE; linear */
+/* the same for every kind; "key" is what the position was made of */
+
+uint32_t shard_index_find_key(const shard_index_t *index, uint64_t position,
+    shard_str_t key);
+
+/* the bound of entry i, range bytes only; empty else */
+
+shard_str_t shard_index_bound(const shard_index_t *index, uint32_t i);
+
+/* first entry of the shard with this id, or SHARD_SLOT_NONE: at once where
+ * ids go with positions, as init makes them, else linear from there on */
 
 uint32_t shard_index_by_id(const shard_index_t *index, shard_id_t id);
 

@@ -93,13 +93,31 @@ naive(const uint64_t *lo, uint32_t n, uint64_t position)
 }
 
 
+static int
+build(shard_index_t *index, const uint64_t *lo, uint32_t n)
+{
+    int                    rc;
+    uint32_t               i;
+    shard_str_t            none = { 0, "" };
+    shard_index_builder_t  b;
+
+    rc = shard_index_begin(&b, index, SHARD_KIND_HASH, n);
+
+    for (i = 0; i < n && rc == SHARD_OK; i++) {
+        rc = shard_index_add(&b, lo[i], none, i * 7, n - i);
+    }
+
+    return rc == SHARD_OK ? shard_index_finish(&b) : rc;
+}
+
+
 static void
 test_find(uint64_t *seed)
 {
     int             round, probe;
     void           *memory;
     uint32_t        n, i, capacity, wrong, refused, probes, ids;
-    uint64_t        position;
+    uint64_t        position, *lo;
     shard_index_t   index;
 
     wrong = 0;
@@ -112,34 +130,31 @@ test_find(uint64_t *seed)
         capacity = round < 20 ? (uint32_t) round + 1
                               : 1 + (uint32_t) (tap_random(seed) % 3000);
         memory = malloc(shard_index_size(capacity));
+        lo = malloc(capacity * sizeof(uint64_t));
         shard_index_place(&index, memory, capacity);
 
-        n = fill(index.lo, capacity, round % 4, seed);
-
-        for (i = 0; i < n; i++) {
-            index.slot[i] = i * 7;
-            index.id[i] = n - i;
-        }
-
-        refused += shard_index_build(&index, n) != SHARD_OK || index.n != n;
+        n = fill(lo, capacity, round % 4, seed);
+        refused += build(&index, lo, n) != SHARD_OK || index.n != n;
 
         for (probe = 0; probe < 200; probe++) {
             i = (uint32_t) (tap_random(seed) % n);
             position = probe % 4 == 0 ? tap_random(seed)
-                       : index.lo[i] + (uint64_t) (probe % 4) - 2;
+                       : lo[i] + (uint64_t) (probe % 4) - 2;
             wrong += shard_index_find(&index, position)
-                     != naive(index.lo, n, position);
+                     != naive(lo, n, position);
             probes++;
         }
 
         wrong += shard_index_find(&index, 0) != 0;
         wrong += shard_index_find(&index, UINT64_MAX) != n - 1;
+        wrong += shard_index_slot(&index, n - 1) != (n - 1) * 7;
 
         i = (uint32_t) (tap_random(seed) % n);
-        ids += shard_index_by_id(&index, index.id[i]) != i;
+        ids += shard_index_by_id(&index, index.entries[i].id) != i;
         ids += shard_index_by_id(&index, n + 1) != SHARD_SLOT_NONE;
 
         free(memory);
+        free(lo);
     }
 
     tap_is_int(refused, 0, "%d tables were built", ROUNDS);
@@ -155,60 +170,193 @@ test_large(uint64_t *seed)
 {
     void           *memory;
     uint32_t        n, i, k, wrong;
-    uint64_t        position;
+    uint64_t        position, *lo;
     shard_index_t   index;
 
-    n = (1 << SHARD_INDEX_BITS_MAX) + 12345;
+    n = (1 << SHARD_INDEX_BITS_MAX) * SHARD_INDEX_PER_FIRST / 2 + 12345;
     memory = malloc(shard_index_size(n));
+    lo = malloc(n * sizeof(uint64_t));
     shard_index_place(&index, memory, n);
-    n = fill(index.lo, n, 1, seed);
+    n = fill(lo, n, 1, seed);
 
-    tap_is_int(shard_index_build(&index, n), SHARD_OK, "%u shards", n);
+    tap_is_int(build(&index, lo, n), SHARD_OK, "%u shards", n);
 
     wrong = 0;
 
     for (i = 0; i < n; i++) {
-        position = index.lo[i];
+        position = lo[i];
         wrong += shard_index_find(&index, position) != i;
         wrong += i > 0 && shard_index_find(&index, position - 1) != i - 1;
 
         position = tap_random(seed);
         k = shard_index_find(&index, position);
-        wrong += index.lo[k] > position
-                 || (k + 1 < n && index.lo[k + 1] <= position);
+        wrong += lo[k] > position || (k + 1 < n && lo[k + 1] <= position);
     }
 
     tap_is_int(wrong, 0, "every boundary, and as many positions between");
     free(memory);
+    free(lo);
 }
 
 
 static void
 test_refused(void)
 {
-    uint64_t       memory[256];
+    uint64_t       memory[256], lo[9] = { 0, 10, 20 };
     shard_index_t  index;
 
     tap_ok(shard_index_size(8) <= sizeof(memory), "room for 8 shards");
     shard_index_place(&index, memory, 8);
 
-    index.lo[0] = 0;
-    index.lo[1] = 10;
-    index.lo[2] = 20;
-    tap_is_int(shard_index_build(&index, 3), SHARD_OK, "ascending");
+    tap_is_int(build(&index, lo, 3), SHARD_OK, "ascending");
 
-    tap_is_int(shard_index_build(&index, 0), SHARD_ERROR, "no shard");
+    tap_is_int(build(&index, lo, 0), SHARD_ERROR, "no shard");
     tap_is_int(index.n, 0, "the index is empty then");
-    tap_is_int(shard_index_build(&index, 9), SHARD_ERROR, "beyond the room");
+    tap_is_int(build(&index, lo, 9), SHARD_AGAIN, "beyond the room");
 
-    index.lo[0] = 1;
-    tap_is_int(shard_index_build(&index, 3), SHARD_ERROR, "a gap at 0");
-    index.lo[0] = 0;
-    index.lo[2] = 10;
-    tap_is_int(shard_index_build(&index, 3), SHARD_ERROR, "an empty shard");
-    index.lo[2] = 9;
-    tap_is_int(shard_index_build(&index, 3), SHARD_ERROR, "descending");
+    lo[0] = 1;
+    tap_is_int(build(&index, lo, 3), SHARD_ERROR, "a gap at 0");
+    lo[0] = 0;
+    lo[2] = 10;
+    tap_is_int(build(&index, lo, 3), SHARD_ERROR, "an empty shard");
+    lo[2] = 9;
+    tap_is_int(build(&index, lo, 3), SHARD_ERROR, "descending");
     tap_is_int(index.n, 0, "the index is empty then");
+}
+
+
+/* a bound's first 8 bytes, big-endian */
+
+static uint64_t
+prefix(const char *text, size_t len)
+{
+    size_t    i;
+    uint64_t  position;
+
+    for (i = 0, position = 0; i < 8; i++) {
+        position = position << 8 | (i < len ? (uint8_t) text[i] : 0);
+    }
+
+    return position;
+}
+
+
+static int
+by_text(const void *one, const void *two)
+{
+    const shard_str_t  *a = one, *b = two;
+    int                 rc;
+
+    rc = memcmp(a->data, b->data, a->len < b->len ? a->len : b->len);
+
+    return rc ? rc : (a->len > b->len) - (a->len < b->len);
+}
+
+
+/* texts of few letters, so that prefixes are equal and bounds end in each
+ * other; every probe against a linear search */
+
+static void
+test_bytes(uint64_t *seed)
+{
+    char                    text[400][24], key[24];
+    void                   *memory;
+    uint32_t                i, k, n, wrong, round;
+    shard_str_t             bound[400], probe;
+    shard_index_t           index;
+    shard_index_builder_t   b;
+
+    wrong = 0;
+    memory = malloc(shard_index_size(1200));
+
+    for (round = 0; round < 60; round++) {
+        bound[0].len = 0;
+        bound[0].data = text[0];
+
+        for (i = 1; i < 400; i++) {
+            bound[i].data = text[i];
+            bound[i].len = 1 + tap_random(seed) % 23;
+
+            for (k = 0; k < bound[i].len; k++) {
+                text[i][k] = (char) (tap_random(seed) % 3 == 0
+                                     ? tap_random(seed) : 'a');
+            }
+        }
+
+        qsort(bound, 400, sizeof(shard_str_t), by_text);
+
+        for (i = 1, n = 1; i < 400; i++) {
+            if (by_text(&bound[i], &bound[n - 1]) != 0) {
+                bound[n++] = bound[i];
+            }
+        }
+
+        shard_index_place(&index, memory, 1200);
+        wrong += shard_index_begin(&b, &index, SHARD_KIND_RANGE_BYTES, n)
+                 != SHARD_OK;
+
+        for (i = 0; i < n; i++) {
+            wrong += shard_index_add(&b, prefix(bound[i].data, bound[i].len),
+                                     bound[i], i, i) != SHARD_OK;
+        }
+
+        wrong += shard_index_finish(&b) != SHARD_OK;
+
+        for (i = 0; i < 500; i++) {
+            probe.data = key;
+            probe.len = tap_random(seed) % 24;
+
+            for (k = 0; k < probe.len; k++) {
+                key[k] = (char) (tap_random(seed) % 4 == 0
+                                 ? tap_random(seed) : 'a');
+            }
+
+            for (k = n - 1; by_text(&bound[k], &probe) > 0; k--) { /* void */ }
+
+            wrong += shard_index_find_key(&index, prefix(key, probe.len),
+                                          probe) != k;
+        }
+
+        for (i = 0; i < n; i++) {
+            probe = shard_index_bound(&index, i);
+            wrong += by_text(&probe, &bound[i]) != 0;
+        }
+    }
+
+    tap_is_int(wrong, 0, "bounds of bytes, as a linear search has them");
+    tap_ok(!shard_index_fits(&index, SHARD_KIND_RANGE_BYTES, 601, 0),
+           "half as many fit");
+    tap_ok(!shard_index_fits(&index, SHARD_KIND_RANGE_BYTES, 10, 9600),
+           "and so much text");
+
+    free(memory);
+}
+
+
+static void
+test_list(void)
+{
+    uint64_t               memory[256];
+    shard_str_t            none = { 0, "" };
+    shard_index_t          index;
+    shard_index_builder_t  b;
+
+    shard_index_place(&index, memory, 8);
+
+    tap_is_int(shard_index_begin(&b, &index, SHARD_KIND_LIST, 4), SHARD_OK,
+               "a list");
+    tap_is_int(shard_index_add(&b, 0, none, 5, 50), SHARD_OK, "the default");
+    tap_is_int(shard_index_add(&b, 0, none, 6, 60), SHARD_OK, "hash 0");
+    tap_is_int(shard_index_add(&b, 1ULL << 40, none, 7, 70), SHARD_OK, "one");
+    tap_is_int(shard_index_add(&b, 3ULL << 62, none, 7 | SHARD_ENTRY_AGAIN, 70),
+               SHARD_OK, "its second unit");
+    tap_is_int(shard_index_finish(&b), SHARD_OK, "built");
+
+    tap_is_int(shard_index_find_key(&index, 1ULL << 40, none), 2, "a unit");
+    tap_is_int(shard_index_find_key(&index, (1ULL << 40) + 1, none), 0,
+               "no unit: the default shard");
+    tap_is_int(shard_index_slot(&index, 3), 7, "two units, one slot");
+    tap_is_int(shard_index_by_id(&index, 70), 2, "by id: its first entry");
 }
 
 
@@ -326,6 +474,8 @@ main(void)
     seed = tap_seed(20261125);
 
     test_refused();
+    test_bytes(&seed);
+    test_list();
     test_find(&seed);
     test_large(&seed);
     test_latch();
