@@ -180,7 +180,7 @@ is($t->api("/shards/3")->{phase}, 'steady', 'the last release arrived');
 
 my @workers = $t->process('nginx')->children();
 {
-    my @lo = ShardTest::boundaries(9000);
+    my @lo = ShardTest::boundaries(20_000);
     my @old = ShardTest::boundaries(8);
     my @changes;
 
@@ -193,7 +193,7 @@ my @workers = $t->process('nginx')->children();
     reload_with('9m');
     my $got = $t->commit('keyspace', @changes);
     is($got->[0], 'ok', 'a large table') or diag "@$got";
-    wait_for { $t->api('')->{shards} == 9000 } 10, '9000 shards';
+    wait_for { $t->api('')->{shards} == 20_000 } 10, "20,000 shards";
     @workers = $t->process('nginx')->children();
 
     my $text = $t->nginx_conf(%conf);

@@ -58,17 +58,21 @@
 #define NGX_HTTP_SHARD_NODE_UNRESOLVED  SHARD_FLAG_UNRESOLVED
 
 
-/* counted by every worker, taken (and zeroed) by the leader at a flush */
+/*
+ * Counted by every worker, taken (and zeroed) by the leader at a flush, which
+ * looks at slots of the "touched" bitmap only: whoever counts first since
+ * then sets the bit.  Small: there is one for every shard.
+ */
+
+#define NGX_HTTP_SHARD_BYTES_UNIT  64
 
 typedef struct {
     uint32_t                    offered;
-    uint32_t                    completed;
-    uint32_t                    errors;
-    uint32_t                    reads;
-    uint32_t                    writes;
-    uint32_t                    held;
-    uint64_t                    bytes;
-    uint64_t                    latency_us;
+    uint32_t                    done;            /* answered, or given up */
+    uint32_t                    errors;          /* of these */
+    uint32_t                    writes;          /* of these */
+    uint32_t                    bytes_64;        /* in units of 64 bytes */
+    uint32_t                    latency_ms;      /* sum of those answered */
 } ngx_http_shard_counters_t;
 
 
@@ -207,6 +211,7 @@ typedef struct {
 
     shard_latch_t              *latches;         /* [nslots] */
     ngx_http_shard_counters_t  *counters;        /* [nslots] */
+    uint64_t                   *touched;         /* [(nslots + 63) / 64] */
     shard_ledger_t              ledger;          /* requests in flight */
     shard_tickets_t             tickets;         /* under shpool's mutex */
     uint32_t                   *node_inflight;   /* [nworkers][nnodes_max] */
@@ -354,7 +359,9 @@ typedef struct {
     ngx_http_shard_srv_conf_t  *conf;
     ngx_http_shard_wait_t      *wait;            /* NULL mostly */
 
+    ngx_str_t                   key;
     uint64_t                    position;
+    uint64_t                    sticky;          /* spread over all bits */
     uint32_t                    slot;
     shard_id_t                  id;
     shard_route_t               route;           /* as last read */
@@ -584,6 +591,12 @@ ngx_http_shard_get_ctx(ngx_http_request_t *r)
 
 #define ngx_http_shard_add(counter, n)                                        \
     (void) __atomic_fetch_add(&(counter), (n), __ATOMIC_RELAXED)
+
+/* a slot's first count since the last flush */
+
+#define ngx_http_shard_touch(sh, slot)                                        \
+    (void) __atomic_fetch_or(&(sh)->touched[(slot) / 64],                     \
+                             (uint64_t) 1 << ((slot) % 64), __ATOMIC_RELAXED)
 
 
 /* several write flags of one node, each its own bits */

@@ -265,16 +265,16 @@ ngx_http_shard_api_print_shard(ngx_http_shard_api_t *api, uint32_t i)
     ngx_http_shard_counters_t  *c;
 
     index = &api->arena->index;
-    slot = index->slot[i];
+    slot = shard_index_slot(index, i);
     c = &api->keyspace->sh->counters[slot];
 
     shard_latch_read(&api->keyspace->sh->latches[slot], &route);
 
     ngx_http_shard_api_print(api, "{\"id\":%uD,\"lo\":\"%016xL\",",
-                             index->id[i], index->lo[i]);
+                             index->entries[i].id, index->entries[i].lo);
 
     if (i + 1 < index->n) {
-        ngx_http_shard_api_print(api, "\"hi\":\"%016xL\",", index->lo[i + 1]);
+        ngx_http_shard_api_print(api, "\"hi\":\"%016xL\",", index->entries[i + 1].lo);
 
     } else {
         ngx_http_shard_api_print(api, "\"hi\":null,");

@@ -200,7 +200,7 @@ ngx_http_shard_ask_find(ngx_http_shard_ask_t *ask,
         return NGX_DECLINED;
     }
 
-    shard_latch_read(&ask->api.keyspace->sh->latches[arena->index.slot[i]],
+    shard_latch_read(&ask->api.keyspace->sh->latches[shard_index_slot(&arena->index, i)],
                      route);
 
     if (!ngx_http_shard_ask_knows(ask, wish->to)

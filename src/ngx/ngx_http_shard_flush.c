@@ -10,10 +10,10 @@
 #include "ngx_http_shard_sync.h"
 
 
-static ngx_int_t ngx_http_shard_take(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_entry_t *e, shard_tally_t *tally,
-    shard_metrics_shard_t *shard);
+    uint32_t slot);
+static ngx_int_t ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync);
+static void ngx_http_shard_take_end(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_take_latency(ngx_http_shard_sh_t *sh,
     uint32_t *to);
 static void ngx_http_shard_take_position(ngx_http_shard_sh_t *sh,
@@ -28,42 +28,68 @@ ngx_http_shard_flush(ngx_http_shard_sync_t *sync)
 {
     ngx_http_shard_flush_router(sync);
 
-    if (sync->entry_out) {
+    if (sync->entry_out || sync->taking) {
         return;
     }
 
-    if (sync->entry_len == 0 && ngx_http_shard_take(sync) != NGX_OK) {
+    if (sync->entry_len) {
+        ngx_http_shard_send_entry(sync);
         return;
     }
 
-    ngx_http_shard_send_entry(sync);
+    if (ngx_http_shard_take_begin(sync) == NGX_OK) {
+        ngx_http_shard_take_handler(&sync->take);
+    }
 }
 
 
 static void
-ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
-    ngx_http_shard_entry_t *e, shard_tally_t *tally,
-    shard_metrics_shard_t *shard)
+ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync, uint32_t slot)
 {
+    uint32_t                    done, latency_ms;
+    shard_metrics_shard_t       shard;
+    ngx_http_shard_entry_t     *e;
     ngx_http_shard_counters_t  *c;
 
-    c = &sync->keyspace->sh->counters[e->slot];
+    e = ngx_http_shard_model_by_slot(sync->model, slot);
+
+    /* one that is about to be published: its counts wait for the next time */
+
+    if (e == NULL) {
+        return;
+    }
+
+    /* first, so that a count that comes after it sets the bit again */
+
+    (void) __atomic_fetch_and(&sync->keyspace->sh->touched[slot / 64],
+                              ~((uint64_t) 1 << (slot % 64)),
+                              __ATOMIC_SEQ_CST);
+
+    c = &sync->keyspace->sh->counters[slot];
 
 #define ngx_http_shard_take_one(member)                                       \
     __atomic_exchange_n(&c->member, 0, __ATOMIC_RELAXED)
 
-    shard->id = e->id;
-    shard->offered = ngx_http_shard_take_one(offered);
-    shard->completed = ngx_http_shard_take_one(completed);
-    shard->errors = ngx_http_shard_take_one(errors);
-    shard->reads = ngx_http_shard_take_one(reads);
-    shard->writes = ngx_http_shard_take_one(writes);
-    shard->held = ngx_http_shard_take_one(held);
-    shard->bytes = ngx_http_shard_take_one(bytes);
-    shard->latency_us = ngx_http_shard_take_one(latency_us);
-    shard->inflight = shard_tally_get(tally, e->slot);
+    done = ngx_http_shard_take_one(done);
+    latency_ms = ngx_http_shard_take_one(latency_ms);
+
+    ngx_memzero(&shard, sizeof(shard_metrics_shard_t));
+
+    shard.id = e->id;
+    shard.offered = ngx_http_shard_take_one(offered);
+    shard.errors = ngx_http_shard_take_one(errors);
+    shard.writes = ngx_http_shard_take_one(writes);
+    shard.bytes = (uint64_t) ngx_http_shard_take_one(bytes_64)
+                  * NGX_HTTP_SHARD_BYTES_UNIT;
 
 #undef ngx_http_shard_take_one
+
+    shard.completed = done - ngx_min(done, shard.errors);
+    shard.reads = done - ngx_min(done, shard.writes);
+    shard.latency_us = (uint64_t) latency_ms * 1000;
+    shard.inflight = shard_tally_get(&sync->tally, slot);
+
+    (void) shard_metrics_add_shard(&sync->writer, &shard);
 }
 
 
@@ -94,35 +120,31 @@ ngx_http_shard_take_position(ngx_http_shard_sh_t *sh, uint32_t *to)
 }
 
 
-/* an entry of what was counted since the last one; empty ones are sent too,
- * silence must not look like idleness */
+/*
+ * An entry of what was counted since the last one; empty ones are sent too,
+ * silence must not look like idleness.  Touched shards are gone through in
+ * slices.
+ */
 
 static ngx_int_t
-ngx_http_shard_take(ngx_http_shard_sync_t *sync)
+ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync)
 {
-    long                     len;
-    size_t                   size;
-    uint32_t                 i, n, latency[SHARD_METRICS_LATENCY_BUCKETS],
-                             position[SHARD_METRICS_POSITION_BUCKETS];
-    ngx_time_t              *tp;
-    shard_tally_t            tally;
-    ngx_http_shard_sh_t     *sh;
-    shard_metrics_head_t     head;
-    shard_metrics_shard_t    shard;
-    shard_metrics_writer_t   w;
-    ngx_http_shard_entry_t  *e;
+    size_t                 size;
+    uint32_t               i, n;
+    ngx_time_t            *tp;
+    ngx_http_shard_sh_t   *sh;
+    shard_metrics_head_t   head;
 
     sh = sync->keyspace->sh;
-    n = 0;
 
-    for (i = 0; i < sync->model->nentries; i++) {
-        e = &sync->model->entries[i];
-        n += e->live && sh->counters[e->slot].offered;
+    for (i = 0, n = 0; i < (sh->nslots + 63) / 64; i++) {
+        n += __builtin_popcountll(sh->touched[i]);
     }
 
     /* some more may be counted between here and there */
 
-    size = shard_metrics_entry_size(n);
+    sync->take_most = n + n / 8 + 64;
+    size = shard_metrics_entry_size(sync->take_most);
 
     if (size > sync->entry_size) {
         ngx_free(sync->entry);
@@ -134,7 +156,7 @@ ngx_http_shard_take(ngx_http_shard_sync_t *sync)
         }
     }
 
-    if (ngx_http_shard_tally(sync->keyspace, &tally) != NGX_OK) {
+    if (ngx_http_shard_tally(sync->keyspace, &sync->tally) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -149,40 +171,83 @@ ngx_http_shard_take(ngx_http_shard_sync_t *sync)
                                           1);
     sync->flushed_at = ngx_current_msec;
 
-    (void) shard_metrics_begin(&w, sync->entry, sync->entry_size, &head);
+    (void) shard_metrics_begin(&sync->writer, sync->entry, sync->entry_size,
+                               &head);
 
-    for (i = 0; i < sync->model->nentries && n; i++) {
-        e = &sync->model->entries[i];
+    sync->taking = 1;
+    sync->take_at = 0;
 
-        if (e->live && sh->counters[e->slot].offered) {
-            ngx_http_shard_take_shard(sync, e, &tally, &shard);
-            (void) shard_metrics_add_shard(&w, &shard);
-            n--;
+    return NGX_OK;
+}
+
+
+void
+ngx_http_shard_take_handler(ngx_event_t *ev)
+{
+    uint32_t                i;
+    uint64_t                bits;
+    ngx_http_shard_sh_t    *sh;
+    ngx_http_shard_sync_t  *sync;
+    ngx_http_shard_slice_t  slice;
+
+    sync = ev->data;
+    sh = sync->keyspace->sh;
+
+    ngx_http_shard_slice_begin(&slice);
+
+    for (i = sync->take_at; i < (sh->nslots + 63) / 64; i++) {
+
+        for (bits = __atomic_load_n(&sh->touched[i], __ATOMIC_RELAXED);
+             bits && sync->writer.nshards < sync->take_most;
+             bits &= bits - 1)
+        {
+            ngx_http_shard_take_shard(sync, i * 64 + __builtin_ctzll(bits));
+        }
+
+        if (ngx_http_shard_slice_over(&slice)) {
+            sync->take_at = i + 1;
+            ngx_post_event(ev, &ngx_posted_next_events);
+            return;
         }
     }
 
-    ngx_free(tally.counts);
+    ngx_http_shard_take_end(sync);
+}
+
+
+static void
+ngx_http_shard_take_end(ngx_http_shard_sync_t *sync)
+{
+    long                  len;
+    uint32_t              latency[SHARD_METRICS_LATENCY_BUCKETS],
+                          position[SHARD_METRICS_POSITION_BUCKETS];
+    ngx_http_shard_sh_t  *sh;
+
+    sh = sync->keyspace->sh;
+
+    ngx_free(sync->tally.counts);
+    sync->tally.counts = NULL;
+    sync->taking = 0;
 
     ngx_http_shard_take_latency(sh, latency);
     ngx_http_shard_take_position(sh, position);
 
-    (void) shard_metrics_add_histogram(&w, 2, latency,
+    (void) shard_metrics_add_histogram(&sync->writer, 2, latency,
                                        SHARD_METRICS_LATENCY_BUCKETS);
-    (void) shard_metrics_add_histogram(&w, 3, position,
+    (void) shard_metrics_add_histogram(&sync->writer, 3, position,
                                        SHARD_METRICS_POSITION_BUCKETS);
 
-    len = shard_metrics_end(&w);
+    len = shard_metrics_end(&sync->writer);
 
     if (len < 0) {
         ngx_log_error(NGX_LOG_ALERT, sync->log, 0,
                       "keyspace \"%V\": metrics entry does not fit %uz bytes",
                       &sync->keyspace->name, sync->entry_size);
-        return NGX_ERROR;
+        return;
     }
 
     sync->entry_len = len;
-
-    return NGX_OK;
+    ngx_http_shard_send_entry(sync);
 }
 
 

@@ -28,9 +28,9 @@ static void ngx_http_shard_follow_on_check(ngx_http_shard_redis_t *redis,
 static void ngx_http_shard_follow_failed(ngx_http_shard_sync_t *sync,
     const char *why);
 static ngx_int_t ngx_http_shard_apply_version(ngx_http_shard_sync_t *sync,
-    redisReply *fields, char *err);
+    ngx_http_shard_model_t *m, redisReply *fields, char *err);
 static ngx_int_t ngx_http_shard_apply_change(ngx_http_shard_sync_t *sync,
-    redisReply *name, redisReply *value, char *err);
+    ngx_http_shard_model_t *m, redisReply *name, redisReply *value, char *err);
 static ngx_int_t ngx_http_shard_apply_id(redisReply *id, uint64_t *version);
 
 
@@ -89,7 +89,7 @@ ngx_http_shard_follow(ngx_http_shard_sync_t *sync)
     /* the check is sent along: Redis answers it right behind the entries */
 
     if (ngx_http_shard_redis_send(&sync->follow, ngx_http_shard_follow_on_read,
-            1000, "XREAD COUNT 256 BLOCK 1000 STREAMS %s %s",
+            1000, "XREAD COUNT 8 BLOCK 1000 STREAMS %s %s",
             ngx_http_shard_sync_key(sync, "log", key), from)
         == NGX_OK
         && ngx_http_shard_follow_check(sync, ngx_http_shard_follow_on_check,
@@ -143,7 +143,7 @@ ngx_http_shard_follow_on_read(ngx_http_shard_redis_t *redis,
         stream = reply->element[0]->element[1];
 
         if (stream->type == REDIS_REPLY_ARRAY
-            && ngx_http_shard_apply(sync, stream) == NGX_DECLINED)
+            && ngx_http_shard_apply(sync, sync->model, stream) == NGX_DECLINED)
         {
             ngx_http_shard_load_again(sync, "the log has a gap");
             return;
@@ -179,7 +179,11 @@ ngx_http_shard_follow_on_check(ngx_http_shard_redis_t *redis,
     }
 
     if (unpublished) {
+
+        /* goes on with the log when it is done */
+
         ngx_http_shard_sync_publish(sync);
+        return;
     }
 
     ngx_http_shard_follow(sync);
@@ -280,11 +284,14 @@ ngx_http_shard_apply_id(redisReply *id, uint64_t *version)
 
 /*
  * NGX_OK, NGX_DECLINED at a gap, NGX_ERROR when a change during a load is
- * bad.  While following, a bad change is refused whole and the rest goes on.
+ * bad.  While following, a bad change is refused whole and the rest goes on;
+ * behind one that moves boundaries the rest is read again, once all workers
+ * see it.
  */
 
 ngx_int_t
-ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
+ngx_http_shard_apply(ngx_http_shard_sync_t *sync, ngx_http_shard_model_t *m,
+    redisReply *entries)
 {
     char         what[64], err[SHARD_ERR_SIZE];
     size_t       i;
@@ -292,9 +299,9 @@ ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
     ngx_uint_t   following;
     redisReply  *entry;
 
-    following = sync->state == NGX_HTTP_SHARD_SYNC_FOLLOW;
+    following = m->base == NULL;
 
-    for (i = 0; i < entries->elements; i++) {
+    for (i = 0; i < entries->elements && !(following && m->structure); i++) {
         entry = entries->element[i];
 
         if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2
@@ -305,7 +312,7 @@ ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
 
         sum = ngx_http_shard_entry_sum(entry);
 
-        if (version == sync->model->version) {
+        if (version == m->version) {
             if (sync->applied && sync->applied != sum) {
                 return NGX_DECLINED;
             }
@@ -313,29 +320,29 @@ ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
             sync->applied = sum;
         }
 
-        if (version <= sync->model->version) {
+        if (version <= m->version) {
 
             /* asked for before a whole load that brought it */
 
             continue;
         }
 
-        if (version != sync->model->version + 1) {
+        if (version != m->version + 1) {
             return NGX_DECLINED;
         }
 
-        sync->model->version = version;
+        m->version = version;
         sync->applied = sum;
         err[0] = '\0';
 
         if (following) {
-            ngx_http_shard_model_begin(sync->model);
+            ngx_http_shard_model_begin(m);
         }
 
-        if (ngx_http_shard_apply_version(sync, entry->element[1], err)
+        if (ngx_http_shard_apply_version(sync, m, entry->element[1], err)
             == NGX_OK
             && (!following
-                || ngx_http_shard_model_end(sync->model, err) == NGX_OK))
+                || ngx_http_shard_model_end(m, err) == NGX_OK))
         {
             continue;
         }
@@ -348,7 +355,7 @@ ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
         }
 
         sync->policy_staged = 0;
-        ngx_http_shard_model_undo(sync->model);
+        ngx_http_shard_model_undo(m);
     }
 
     return NGX_OK;
@@ -356,8 +363,8 @@ ngx_http_shard_apply(ngx_http_shard_sync_t *sync, redisReply *entries)
 
 
 static ngx_int_t
-ngx_http_shard_apply_version(ngx_http_shard_sync_t *sync, redisReply *fields,
-    char *err)
+ngx_http_shard_apply_version(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_model_t *m, redisReply *fields, char *err)
 {
     size_t  i;
 
@@ -367,7 +374,7 @@ ngx_http_shard_apply_version(ngx_http_shard_sync_t *sync, redisReply *fields,
     }
 
     for (i = 0; i + 1 < fields->elements; i += 2) {
-        if (ngx_http_shard_apply_change(sync, fields->element[i],
+        if (ngx_http_shard_apply_change(sync, m, fields->element[i],
                                         fields->element[i + 1], err)
             != NGX_OK)
         {
@@ -380,8 +387,8 @@ ngx_http_shard_apply_version(ngx_http_shard_sync_t *sync, redisReply *fields,
 
 
 static ngx_int_t
-ngx_http_shard_apply_change(ngx_http_shard_sync_t *sync, redisReply *name,
-    redisReply *value, char *err)
+ngx_http_shard_apply_change(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_model_t *m, redisReply *name, redisReply *value, char *err)
 {
     shard_id_t   id;
     shard_str_t  text, json;
@@ -403,7 +410,7 @@ ngx_http_shard_apply_change(ngx_http_shard_sync_t *sync, redisReply *name,
         text.data = name->str + 5;
         text.len = name->len - 5;
 
-        return ngx_http_shard_model_node(sync->model, text, json, err);
+        return ngx_http_shard_model_node(m, text, json, err);
     }
 
     if (name->len > 6 && ngx_strncmp(name->str, "shard:", 6) == 0) {
@@ -416,7 +423,7 @@ ngx_http_shard_apply_change(ngx_http_shard_sync_t *sync, redisReply *name,
             return NGX_ERROR;
         }
 
-        return ngx_http_shard_model_shard(sync->model, id, json, err);
+        return ngx_http_shard_model_shard(m, id, json, err);
     }
 
     return NGX_OK;

@@ -1,15 +1,21 @@
 
 /*
- * A whole load.  HSCAN goes through hashes that others write meanwhile, so
- * the version is read first and the log from it on is applied at the end:
- * records are whole, applying one twice does no harm.  Nothing is published
- * unless all of it is good.
+ * A whole load, into a model beside the one in use.  HSCAN goes through hashes
+ * that others write meanwhile, so the version is read first and the log from
+ * it on is applied at the end: records are whole, applying one twice does no
+ * harm.  Nothing is published unless all of it is good.
+ *
+ *   META ─▶ NODES ─▶ TABLE ─▶ LOG ─▶ SETTLE ─▶ VERBS ─▶ PUBLISH ─▶ FOLLOW
+ *   version  pages   pages   since   slices    overrides  slices
  */
 
 
 #include "ngx_http_shard_sync.h"
 
 
+static void ngx_http_shard_load_on_count(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
+static void ngx_http_shard_load_drop(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_load_scan(ngx_http_shard_sync_t *sync,
     const char *suffix, const char *cursor);
 static void ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis,
@@ -25,7 +31,6 @@ static void ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis,
     redisReply *reply);
 static void ngx_http_shard_load_on_verbs(ngx_http_shard_redis_t *redis,
     redisReply *reply);
-static void ngx_http_shard_load_done(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_load_failed(ngx_http_shard_sync_t *sync,
     const char *why);
 
@@ -45,6 +50,16 @@ ngx_http_shard_load(ngx_http_shard_sync_t *sync)
 }
 
 
+static void
+ngx_http_shard_load_drop(ngx_http_shard_sync_t *sync)
+{
+    ngx_http_shard_model_destroy(sync->loading);
+
+    sync->loading = NULL;
+    sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+}
+
+
 /* after a gap or a loss; the table in shared memory stays until it is done */
 
 void
@@ -53,10 +68,11 @@ ngx_http_shard_load_again(ngx_http_shard_sync_t *sync, const char *why)
     ngx_log_error(NGX_LOG_WARN, sync->log, 0,
                   "keyspace \"%V\": %s (at version %uL), reading the whole "
                   "table", &sync->keyspace->name, why,
-                  (uint64_t) sync->model->version);
+                  (uint64_t) (sync->loading ? sync->loading
+                                            : sync->model)->version);
 
     ngx_http_shard_model_undo(sync->model);
-    sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+    ngx_http_shard_load_drop(sync);
     sync->load_at = ngx_current_msec;
 }
 
@@ -65,24 +81,44 @@ static void
 ngx_http_shard_load_failed(ngx_http_shard_sync_t *sync, const char *why)
 {
     ngx_http_shard_sync_reject(sync, "table", why);
-    ngx_http_shard_model_undo(sync->model);
-
-    sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+    ngx_http_shard_load_drop(sync);
     sync->load_at = ngx_current_msec + 1000;
+}
+
+
+/* the connection is gone: what needs it begins anew, what does not goes on */
+
+void
+ngx_http_shard_load_lost(ngx_http_shard_sync_t *sync)
+{
+    switch (sync->state) {
+
+    case NGX_HTTP_SHARD_SYNC_META:
+    case NGX_HTTP_SHARD_SYNC_NODES:
+    case NGX_HTTP_SHARD_SYNC_TABLE:
+    case NGX_HTTP_SHARD_SYNC_LOG:
+    case NGX_HTTP_SHARD_SYNC_SETTLE:
+    case NGX_HTTP_SHARD_SYNC_VERBS:
+        ngx_http_shard_load_drop(sync);
+        break;
+
+    default: /* nothing under way, or in this worker alone */
+        break;
+    }
 }
 
 
 static void
 ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis, redisReply *reply)
 {
-    char                    key[NGX_HTTP_SHARD_KEY_SIZE], id[32];
+    char                    key[NGX_HTTP_SHARD_KEY_SIZE];
     redisReply             *kind;
-    shard_str_t             version;
+    shard_str_t             version, name;
     ngx_http_shard_sync_t  *sync;
 
     sync = redis->data;
 
-    if (reply == NULL) {
+    if (reply == NULL || sync->state != NGX_HTTP_SHARD_SYNC_META) {
         return;
     }
 
@@ -116,15 +152,61 @@ ngx_http_shard_load_on_meta(ngx_http_shard_redis_t *redis, redisReply *reply)
         return;
     }
 
-    if (kind->type != REDIS_REPLY_STRING || ngx_strcmp(kind->str, "hash") != 0)
-    {
-        ngx_http_shard_load_failed(sync, "meta.kind is not \"hash\", the only "
-                                   "kind this module serves");
+    name.data = kind->type == REDIS_REPLY_STRING ? kind->str : "";
+    name.len = kind->type == REDIS_REPLY_STRING ? kind->len : 0;
+
+    if (shard_kind_parse(name, &sync->load_kind) != SHARD_OK) {
+        ngx_http_shard_load_failed(sync, "meta.kind is none of \"hash\", "
+                                   "\"range uint64\", \"range bytes\", "
+                                   "\"list\"");
         return;
     }
 
     ngx_http_shard_policy_read(sync, reply->element[2]);
-    ngx_http_shard_model_begin_load(sync->model);
+
+    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_count,
+               "HLEN %s", ngx_http_shard_sync_key(sync, "table", key));
+}
+
+
+/* room at once for all of it: growing takes longer than a slice */
+
+static void
+ngx_http_shard_load_on_count(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    char                    err[SHARD_ERR_SIZE], id[32],
+                            key[NGX_HTTP_SHARD_KEY_SIZE];
+    uint32_t                count;
+    ngx_http_shard_sync_t  *sync;
+
+    sync = redis->data;
+
+    if (reply == NULL || sync->state != NGX_HTTP_SHARD_SYNC_META) {
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) {
+        ngx_http_shard_load_failed(sync, reply->type == REDIS_REPLY_ERROR
+                                         ? reply->str : "odd answer to HLEN");
+        return;
+    }
+
+    count = (uint32_t) ngx_min(reply->integer, SHARD_ID_NONE);
+
+    if (count > sync->keyspace->sh->nslots) {
+        (void) ngx_http_shard_model_too_big(sync->model, count, 0, err);
+        ngx_http_shard_load_failed(sync, err);
+        return;
+    }
+
+    sync->loading = ngx_http_shard_model_create(sync->keyspace, sync->model,
+                                                sync->load_kind, count,
+                                                sync->log);
+    if (sync->loading == NULL) {
+        ngx_http_shard_load_failed(sync, "no memory");
+        return;
+    }
+
     sync->state = NGX_HTTP_SHARD_SYNC_NODES;
     sync->applied = 0;
     sync->unpublished = 0;
@@ -163,7 +245,7 @@ ngx_http_shard_load_scan(ngx_http_shard_sync_t *sync, const char *suffix,
     char  key[NGX_HTTP_SHARD_KEY_SIZE];
 
     (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_scan,
-               "HSCAN %s %s COUNT 500",
+               "HSCAN %s %s COUNT 200",
                ngx_http_shard_sync_key(sync, suffix, key), cursor);
 }
 
@@ -188,7 +270,7 @@ ngx_http_shard_load_pair(ngx_http_shard_sync_t *sync, redisReply *field,
     json.len = value->len;
 
     if (sync->state == NGX_HTTP_SHARD_SYNC_NODES) {
-        return ngx_http_shard_model_node(sync->model, name, json, err);
+        return ngx_http_shard_model_node(sync->loading, name, json, err);
     }
 
     if (shard_id_decode(name, &id) != SHARD_OK) {
@@ -197,7 +279,7 @@ ngx_http_shard_load_pair(ngx_http_shard_sync_t *sync, redisReply *field,
         return NGX_ERROR;
     }
 
-    return ngx_http_shard_model_shard(sync->model, id, json, err);
+    return ngx_http_shard_model_shard(sync->loading, id, json, err);
 }
 
 
@@ -253,8 +335,7 @@ ngx_http_shard_load_on_scan(ngx_http_shard_redis_t *redis, redisReply *reply)
         return;
     }
 
-    ngx_http_shard_model_sweep(sync->model);
-    sync->model->version = sync->load_version;
+    sync->loading->version = sync->load_version;
     sync->state = NGX_HTTP_SHARD_SYNC_LOG;
     ngx_http_shard_load_log(sync);
 }
@@ -265,10 +346,10 @@ ngx_http_shard_load_log(ngx_http_shard_sync_t *sync)
 {
     char  key[NGX_HTTP_SHARD_KEY_SIZE], from[32];
 
-    ngx_sprintf((u_char *) from, "%uL-0%Z", (uint64_t) sync->model->version);
+    ngx_sprintf((u_char *) from, "%uL-0%Z", (uint64_t) sync->loading->version);
 
     (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_log,
-               "XRANGE %s %s + COUNT 500",
+               "XRANGE %s %s + COUNT 16",
                ngx_http_shard_sync_key(sync, "log", key), from);
 }
 
@@ -292,7 +373,7 @@ ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis, redisReply *reply)
         return;
     }
 
-    before = sync->model->version;
+    before = sync->loading->version;
 
     if (sync->applied
         && (reply->elements == 0
@@ -301,11 +382,12 @@ ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis, redisReply *reply)
         rc = NGX_DECLINED;
 
     } else {
-        rc = ngx_http_shard_apply(sync, reply);
+        rc = ngx_http_shard_apply(sync, sync->loading, reply);
     }
 
-    if (rc == NGX_OK && sync->model->version == before) {
-        ngx_http_shard_load_done(sync);
+    if (rc == NGX_OK && sync->loading->version == before) {
+        sync->state = NGX_HTTP_SHARD_SYNC_SETTLE;
+        ngx_http_shard_sync_work(sync);
 
     } else if (rc == NGX_OK) {
         ngx_http_shard_load_log(sync);
@@ -314,29 +396,45 @@ ngx_http_shard_load_on_log(ngx_http_shard_redis_t *redis, redisReply *reply)
         ngx_http_shard_load_again(sync, "changes went by during the load");
 
     } else {
-        ngx_http_shard_model_undo(sync->model);
-        sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+        ngx_http_shard_load_drop(sync);
         sync->load_at = ngx_current_msec + 1000;
     }
 }
 
 
-static void
-ngx_http_shard_load_done(ngx_http_shard_sync_t *sync)
+void
+ngx_http_shard_load_settle(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_slice_t *slice)
 {
-    char  err[SHARD_ERR_SIZE], key[NGX_HTTP_SHARD_KEY_SIZE];
+    char       err[SHARD_ERR_SIZE], key[NGX_HTTP_SHARD_KEY_SIZE];
+    ngx_int_t  rc;
 
-    if (ngx_http_shard_model_end(sync->model, err) != NGX_OK) {
+    rc = ngx_http_shard_model_settle(sync->loading, slice, err);
+
+    if (rc == NGX_AGAIN) {
+        ngx_http_shard_sync_work(sync);
+        return;
+    }
+
+    if (rc != NGX_OK) {
         ngx_http_shard_load_failed(sync, err);
         return;
     }
+
+    ngx_http_shard_model_destroy(sync->model);
+    sync->model = sync->loading;
+    sync->loading = NULL;
 
     /* a leader that is new must not undo operators' verbs for a tick */
 
     sync->state = NGX_HTTP_SHARD_SYNC_VERBS;
 
-    (void) ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_verbs,
-               "HGETALL %s", ngx_http_shard_sync_key(sync, "override", key));
+    if (ngx_http_shard_sync_command(sync, ngx_http_shard_load_on_verbs,
+            "HGETALL %s", ngx_http_shard_sync_key(sync, "override", key))
+        != NGX_OK)
+    {
+        sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
+    }
 }
 
 
@@ -351,17 +449,26 @@ ngx_http_shard_load_on_verbs(ngx_http_shard_redis_t *redis, redisReply *reply)
         return;
     }
 
-    sync->state = NGX_HTTP_SHARD_SYNC_FOLLOW;
-    sync->behind_since = 0;
-    sync->told = 0;
-    sync->refused = 0;
     sync->override_hash = 0;
 
     if (reply->type == REDIS_REPLY_ARRAY) {
         ngx_http_shard_override(sync, reply);
     }
 
-    ngx_http_shard_sync_publish(sync);
+    sync->state = NGX_HTTP_SHARD_SYNC_PUBLISH;
+    sync->loaded = 1;
+    ngx_http_shard_sync_work(sync);
+}
+
+
+/* all of it is in the zone */
+
+void
+ngx_http_shard_load_done(ngx_http_shard_sync_t *sync)
+{
+    sync->behind_since = 0;
+    sync->told = 0;
+    sync->refused = 0;
 
     ngx_log_error(NGX_LOG_NOTICE, sync->log, 0,
                   "keyspace \"%V\": table of version %uL with %uD shards",

@@ -1,22 +1,36 @@
 
 #include "ngx_http_shard_model.h"
 
+#include "../core/shard_bytes.h"
 
+
+#define NGX_HTTP_SHARD_MODEL_MIN  256
+
+
+static ngx_int_t ngx_http_shard_model_alloc(ngx_http_shard_model_t *m);
+static void ngx_http_shard_model_copy_nodes(ngx_http_shard_model_t *m);
 static ngx_int_t ngx_http_shard_model_grow(ngx_http_shard_model_t *m);
+static ngx_int_t ngx_http_shard_model_resize(ngx_http_shard_model_t *m,
+    uint32_t capacity);
 static void ngx_http_shard_model_map_add(ngx_http_shard_model_t *m,
     uint32_t n);
-static void ngx_http_shard_model_take_over(ngx_http_shard_model_t *m);
 static ngx_int_t ngx_http_shard_model_route(ngx_http_shard_model_t *m,
     const shard_record_t *rec, shard_route_t *route, char *err);
 static ngx_int_t ngx_http_shard_model_new_slot(ngx_http_shard_model_t *m,
-    uint32_t *slot);
-static ngx_http_shard_entry_t *ngx_http_shard_model_new_entry(
-    ngx_http_shard_model_t *m, shard_id_t id, char *err);
+    ngx_http_shard_entry_t *e, char *err);
+static ngx_int_t ngx_http_shard_model_remove(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e, char *err);
+
+
+static ngx_uint_t  ngx_http_shard_models;
 
 
 ngx_http_shard_model_t *
-ngx_http_shard_model_create(ngx_http_shard_keyspace_t *ks, ngx_log_t *log)
+ngx_http_shard_model_create(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_model_t *base, shard_kind_e kind, uint32_t count,
+    ngx_log_t *log)
 {
+    uint32_t                 capacity;
     ngx_http_shard_model_t  *m;
 
     m = ngx_calloc(sizeof(ngx_http_shard_model_t), log);
@@ -26,22 +40,74 @@ ngx_http_shard_model_create(ngx_http_shard_keyspace_t *ks, ngx_log_t *log)
 
     m->keyspace = ks;
     m->log = log;
+    m->base = base;
+    m->kind = kind;
+    m->serial = ++ngx_http_shard_models;
 
-    m->nodes = ngx_calloc(ks->sh->nnodes_max * sizeof(shard_node_t), log);
-    m->node_seen = ngx_calloc(ks->sh->nnodes_max, log);
-    m->node_map = ngx_calloc(NGX_HTTP_SHARD_NODE_MAP * sizeof(uint16_t), log);
-    m->free_slots = ngx_alloc(ks->sh->nslots * sizeof(uint32_t), log);
+    /* room to grow: more entries than these are a map made anew */
 
-    if (m->nodes == NULL || m->node_seen == NULL || m->node_map == NULL
-        || m->free_slots == NULL || ngx_http_shard_model_grow(m) != NGX_OK)
+    count = ngx_min(count, ks->sh->nslots);
+
+    for (capacity = NGX_HTTP_SHARD_MODEL_MIN;
+         capacity < count + count / 4;
+         capacity *= 2)
+    {
+        /* void */
+    }
+
+    if (ngx_http_shard_model_alloc(m) != NGX_OK
+        || ngx_http_shard_model_resize(m, capacity) != NGX_OK)
     {
         ngx_http_shard_model_destroy(m);
         return NULL;
     }
 
-    ngx_http_shard_model_take_over(m);
+    if (base) {
+        ngx_http_shard_model_copy_nodes(m);
+    }
 
     return m;
+}
+
+
+static ngx_int_t
+ngx_http_shard_model_alloc(ngx_http_shard_model_t *m)
+{
+    ngx_uint_t  n;
+
+    n = m->keyspace->sh->nnodes_max;
+
+    m->by_slot = ngx_calloc(m->keyspace->sh->nslots * sizeof(uint32_t),
+                            m->log);
+    m->nodes = ngx_calloc(n * sizeof(shard_node_t), m->log);
+    m->node_refs = ngx_calloc(n * sizeof(uint32_t), m->log);
+    m->node_seen = ngx_calloc(n, m->log);
+    m->node_map = ngx_calloc(NGX_HTTP_SHARD_NODE_MAP * sizeof(uint16_t),
+                             m->log);
+    m->texts = ngx_create_pool(16384, m->log);
+
+    /* a loaded model takes over its base's */
+
+    if (m->base == NULL) {
+        m->free_slots = ngx_alloc(m->keyspace->sh->nslots * sizeof(uint32_t),
+                                  m->log);
+        if (m->free_slots == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return m->by_slot && m->nodes && m->node_refs && m->node_seen && m->node_map && m->texts
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_shard_model_copy_nodes(ngx_http_shard_model_t *m)
+{
+    m->nnodes = m->base->nnodes;
+    ngx_memcpy(m->nodes, m->base->nodes, m->nnodes * sizeof(shard_node_t));
+    ngx_memcpy(m->node_map, m->base->node_map,
+               NGX_HTTP_SHARD_NODE_MAP * sizeof(uint16_t));
 }
 
 
@@ -54,14 +120,23 @@ ngx_http_shard_model_destroy(ngx_http_shard_model_t *m)
 
     ngx_http_shard_model_forget(m);
 
+    if (m->texts) {
+        ngx_destroy_pool(m->texts);
+    }
+
     ngx_free(m->entries);
     ngx_free(m->map);
-    ngx_free(m->order);
+    ngx_free(m->places);
+    ngx_free(m->spare);
+    ngx_free(m->by_slot);
     ngx_free(m->free_slots);
     ngx_free(m->nodes);
+    ngx_free(m->node_refs);
     ngx_free(m->node_seen);
     ngx_free(m->node_map);
     ngx_free(m->verbs);
+    ngx_free(m->dirty);
+    ngx_free(m->taken);
     ngx_free(m);
 }
 
@@ -69,19 +144,22 @@ ngx_http_shard_model_destroy(ngx_http_shard_model_t *m)
 static ngx_int_t
 ngx_http_shard_model_grow(ngx_http_shard_model_t *m)
 {
-    uint32_t                 i, capacity, *map, *order;
+    return ngx_http_shard_model_resize(m, 2 * m->capacity);
+}
+
+
+static ngx_int_t
+ngx_http_shard_model_resize(ngx_http_shard_model_t *m, uint32_t capacity)
+{
+    uint32_t                 i, *map;
     ngx_http_shard_entry_t  *entries;
 
-    capacity = m->capacity ? 2 * m->capacity : 256;
-
     entries = ngx_alloc(capacity * sizeof(ngx_http_shard_entry_t), m->log);
-    map = ngx_calloc(2 * capacity * sizeof(uint32_t), m->log);
-    order = ngx_alloc(capacity * sizeof(uint32_t), m->log);
+    map = ngx_calloc(2 * (size_t) capacity * sizeof(uint32_t), m->log);
 
-    if (entries == NULL || map == NULL || order == NULL) {
+    if (entries == NULL || map == NULL) {
         ngx_free(entries);
         ngx_free(map);
-        ngx_free(order);
         return NGX_ERROR;
     }
 
@@ -92,14 +170,11 @@ ngx_http_shard_model_grow(ngx_http_shard_model_t *m)
 
     ngx_free(m->entries);
     ngx_free(m->map);
-    ngx_free(m->order);
 
     m->entries = entries;
     m->map = map;
-    m->order = order;
     m->capacity = capacity;
     m->map_mask = 2 * capacity - 1;
-    m->sorted = 0;
 
     for (i = 0; i < m->nentries; i++) {
         ngx_http_shard_model_map_add(m, i);
@@ -139,61 +214,6 @@ ngx_http_shard_model_find(ngx_http_shard_model_t *m, shard_id_t id)
     }
 
     return NULL;
-}
-
-
-/* numbers of nodes and slots that are out in the zone */
-
-static void
-ngx_http_shard_model_take_over(ngx_http_shard_model_t *m)
-{
-    char                     err[SHARD_ERR_SIZE];
-    uint8_t                 *used;
-    uint32_t                 i;
-    ngx_http_shard_sh_t     *sh;
-    ngx_http_shard_node_t   *node;
-    ngx_http_shard_entry_t  *e;
-    ngx_http_shard_arena_t  *arena;
-
-    sh = m->keyspace->sh;
-    arena = &sh->arenas[sh->structure & 1];
-
-    for (i = 0; i < arena->nnodes; i++) {
-        node = &arena->nodes[i];
-        ngx_memcpy(m->nodes[i].name, node->name, node->name_len);
-        ngx_memcpy(m->nodes[i].zone, node->zone, node->zone_len);
-        ngx_memcpy(m->nodes[i].addr, node->addr, node->addr_len);
-        m->nodes[i].state = node->state;
-        m->nodes[i].capacity = node->capacity;
-    }
-
-    m->nnodes = arena->nnodes;
-    ngx_http_shard_model_map_nodes(m);
-
-    used = ngx_calloc(sh->nslots, m->log);
-
-    for (i = 0; used && i < arena->index.n; i++) {
-        e = ngx_http_shard_model_new_entry(m, arena->index.id[i], err);
-        if (e == NULL) {
-            break;
-        }
-
-        e->slot = arena->index.slot[i];
-        e->lo = arena->index.lo[i];
-        e->hi = i + 1 < arena->index.n ? arena->index.lo[i + 1] : 0;
-        e->fresh = 0;
-        e->dirty = 0;
-        shard_latch_read(&sh->latches[e->slot], &e->route);
-        used[e->slot] = 1;
-    }
-
-    for (i = 0; used && i < sh->nslots; i++) {
-        if (!used[i]) {
-            ngx_http_shard_model_free_slot(m, i);
-        }
-    }
-
-    ngx_free(used);
 }
 
 
@@ -252,14 +272,74 @@ ngx_http_shard_model_route(ngx_http_shard_model_t *m,
 }
 
 
-static ngx_int_t
-ngx_http_shard_model_new_slot(ngx_http_shard_model_t *m, uint32_t *slot)
+/* whose slot it is in what is published; NULL: nobody's */
+
+ngx_http_shard_entry_t *
+ngx_http_shard_model_by_slot(ngx_http_shard_model_t *m, uint32_t slot)
 {
-    if (m->nfree_slots == 0) {
-        return NGX_ERROR;
+    ngx_http_shard_entry_t  *e;
+
+    if (m->by_slot[slot] == 0) {
+        return NULL;
     }
 
-    *slot = m->free_slots[m->first_free];
+    e = &m->entries[m->by_slot[slot] - 1];
+
+    return e->live && e->slot == slot ? e : NULL;
+}
+
+
+/* counts the nodes that a live entry names, or no longer does: n is 1 or -1 */
+
+void
+ngx_http_shard_model_refer(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e, uint32_t n)
+{
+    ngx_uint_t  i;
+
+    if (!e->live) {
+        return;
+    }
+
+    m->node_refs[e->route.primary] += n;
+
+    if (e->route.target != SHARD_NODE_NONE) {
+        m->node_refs[e->route.target] += n;
+    }
+
+    for (i = 0; i < SHARD_STANDBYS_MAX; i++) {
+        if (e->route.standbys[i] != SHARD_NODE_NONE) {
+            m->node_refs[e->route.standbys[i]] += n;
+        }
+    }
+}
+
+
+/* while a model is loaded nobody knows yet which slots will be free */
+
+static ngx_int_t
+ngx_http_shard_model_new_slot(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e, char *err)
+{
+    ngx_http_shard_entry_t  *old;
+
+    if (m->base) {
+        old = ngx_http_shard_model_find(m->base, e->id);
+        e->slot = SHARD_SLOT_NONE;
+
+        if (old && old->live) {
+            e->slot = old->slot;
+            e->fresh = old->fresh;
+        }
+
+        return NGX_OK;
+    }
+
+    if (m->nfree_slots == 0) {
+        return ngx_http_shard_model_too_big(m, m->nlive + 1, 0, err);
+    }
+
+    e->slot = m->free_slots[m->first_free];
 
     m->first_free = (m->first_free + 1) % m->keyspace->sh->nslots;
     m->nfree_slots--;
@@ -277,7 +357,7 @@ ngx_http_shard_model_free_slot(ngx_http_shard_model_t *m, uint32_t slot)
 }
 
 
-static ngx_http_shard_entry_t *
+ngx_http_shard_entry_t *
 ngx_http_shard_model_new_entry(ngx_http_shard_model_t *m, shard_id_t id,
     char *err)
 {
@@ -299,20 +379,34 @@ ngx_http_shard_model_new_entry(ngx_http_shard_model_t *m, shard_id_t id,
         ngx_http_shard_model_map_add(m, m->nentries++);
     }
 
-    if (!e->live) {
-        if (ngx_http_shard_model_remember(m, 0, e - m->entries) != NGX_OK) {
-            ngx_http_shard_err(err, "no memory");
-            return NULL;
-        }
+    return e;
+}
 
-        e->live = 1;
-        e->fresh = 1;
-        m->nlive++;
-        m->structure = 1;
-        m->sorted = 0;
+
+static ngx_int_t
+ngx_http_shard_model_remove(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e, char *err)
+{
+    if (e == NULL || !e->live) {
+        return NGX_OK;
     }
 
-    return e;
+    if (ngx_http_shard_model_remember(m, 0, e - m->entries) != NGX_OK) {
+        ngx_http_shard_err(err, "no memory");
+        return NGX_ERROR;
+    }
+
+    ngx_http_shard_model_refer(m, e, -1);
+
+    e->live = 0;
+    m->nlive--;
+    m->structure = 1;
+
+    if (m->base == NULL) {
+        ngx_http_shard_model_free_slot(m, e->slot);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -320,71 +414,76 @@ ngx_int_t
 ngx_http_shard_model_shard(ngx_http_shard_model_t *m, shard_id_t id,
     shard_str_t json, char *err)
 {
-    ngx_uint_t               was_live;
+    u_char                  *text;
+    uint64_t                 lo, hi;
+    shard_key_t              key;
     shard_route_t            route;
     shard_record_t           rec;
     ngx_http_shard_entry_t  *e;
 
-    e = ngx_http_shard_model_find(m, id);
-
     if (json.len == 0) {
-        if (e == NULL || !e->live) {
-            return NGX_OK;
-        }
-
-        if (ngx_http_shard_model_remember(m, 0, e - m->entries) != NGX_OK) {
-            ngx_http_shard_err(err, "no memory");
-            return NGX_ERROR;
-        }
-
-        e->live = 0;
-        m->nlive--;
-        m->structure = 1;
-        m->sorted = 0;
-        ngx_http_shard_model_free_slot(m, e->slot);
-
-        return NGX_OK;
+        return ngx_http_shard_model_remove(m, ngx_http_shard_model_find(m, id),
+                                           err);
     }
 
-    if (shard_record_decode(SHARD_KIND_HASH, id, json, &rec, err) != SHARD_OK
+    if (shard_record_decode(m->kind, id, json, &rec, err) != SHARD_OK
         || ngx_http_shard_model_route(m, &rec, &route, err) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    was_live = e && e->live;
+    lo = rec.lo;
+    hi = rec.hi;
 
-    if (was_live) {
-        if (ngx_http_shard_model_remember(m, 0, e - m->entries) != NGX_OK) {
-            ngx_http_shard_err(err, "no memory");
-            return NGX_ERROR;
-        }
-
-    } else {
-        if (m->nfree_slots == 0) {
-            ngx_http_shard_err(err, "more than %u shards do not fit the zone "
-                               "of %u KB, give \"shard_table\" more",
-                               (unsigned) m->keyspace->sh->nslots,
-                               (unsigned) (m->keyspace->zone->shm.size / 1024));
-            return NGX_ERROR;
-        }
-
-        e = ngx_http_shard_model_new_entry(m, id, err);
-        if (e == NULL || ngx_http_shard_model_new_slot(m, &e->slot) != NGX_OK) {
-            return NGX_ERROR;
-        }
+    if (m->kind == SHARD_KIND_RANGE_BYTES) {
+        (void) shard_key_locate(m->kind, rec.lo_text.data, rec.lo_text.len,
+                                &key);
+        lo = key.position;
+        hi = rec.hi_text.len;
     }
 
-    if (!was_live || e->lo != rec.lo || e->hi != rec.hi) {
+    e = ngx_http_shard_model_new_entry(m, id, err);
+
+    if (e == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_shard_model_remember(m, 0, e - m->entries) != NGX_OK) {
+        ngx_http_shard_err(err, "no memory");
+        return NGX_ERROR;
+    }
+
+    text = e->text;
+
+    if (ngx_http_shard_model_set_text(m, e, &rec) != NGX_OK) {
+        ngx_http_shard_err(err, "no memory");
+        return NGX_ERROR;
+    }
+
+    if (!e->live) {
+        e->fresh = 1;
+
+        if (ngx_http_shard_model_new_slot(m, e, err) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        m->nlive++;
         m->structure = 1;
-        m->sorted = 0;
     }
 
-    e->lo = rec.lo;
-    e->hi = rec.hi;
+    ngx_http_shard_model_refer(m, e, -1);
+
+    if (e->lo != lo || e->hi != hi || e->text != text) {
+        m->structure = 1;
+    }
+
+    e->lo = lo;
+    e->hi = hi;
     e->route = route;
-    e->dirty = 1;
-    e->seen = 1;
+    e->live = 1;
+
+    ngx_http_shard_model_refer(m, e, 1);
+    ngx_http_shard_model_dirty(m, e);
 
     return NGX_OK;
 }
@@ -413,26 +512,85 @@ ngx_http_shard_model_verb(ngx_http_shard_model_t *m, shard_id_t id)
 }
 
 
-/* the record again, for the state file */
+/* publishing looks at these only; one that finds no room makes it look at all */
+
+void
+ngx_http_shard_model_dirty(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e)
+{
+    uint32_t   size, *dirty;
+
+    if (e->dirty || m->all_dirty) {
+        return;
+    }
+
+    if (m->ndirty == m->dirty_size) {
+        size = m->dirty_size ? 2 * m->dirty_size : 256;
+        dirty = m->base ? NULL : ngx_alloc(size * sizeof(uint32_t), m->log);
+
+        if (dirty == NULL) {
+            m->all_dirty = 1;
+            return;
+        }
+
+        if (m->ndirty) {
+            ngx_memcpy(dirty, m->dirty, m->ndirty * sizeof(uint32_t));
+        }
+
+        ngx_free(m->dirty);
+        m->dirty = dirty;
+        m->dirty_size = size;
+    }
+
+    e->dirty = 1;
+    m->dirty[m->ndirty++] = e - m->entries;
+}
+
+
+/* the record again, for the state file; its units lie in the model */
 
 void
 ngx_http_shard_model_record(ngx_http_shard_model_t *m,
     ngx_http_shard_entry_t *e, shard_record_t *rec)
 {
-    ngx_uint_t  i;
+    ngx_uint_t   i;
+    shard_str_t  text;
 
     ngx_memzero(rec, sizeof(shard_record_t));
 
     rec->id = e->id;
+    rec->kind = m->kind;
     rec->epoch = e->route.epoch;
-    rec->lo = e->lo;
-    rec->hi = e->hi;
     rec->migration = shard_route_migration(&e->route);
     rec->shift_bp = e->route.shift_bp;
     rec->phase = e->route.phase;
     rec->strategy = e->route.strategy;
     rec->consistency = (e->route.flags & SHARD_ROUTE_EVENTUAL)
                        ? SHARD_EVENTUAL : SHARD_STRONG;
+
+    switch (m->kind) {
+
+    case SHARD_KIND_RANGE_BYTES:
+        text = ngx_http_shard_model_lo_text(e);
+        rec->lo_text.len = (uint8_t) text.len;
+        ngx_memcpy(rec->lo_text.data, text.data, text.len);
+
+        text = ngx_http_shard_model_hi_text(e);
+        rec->hi_text.len = (uint8_t) text.len;
+        ngx_memcpy(rec->hi_text.data, text.data, text.len);
+        break;
+
+    case SHARD_KIND_LIST:
+        rec->units.data = (const char *) e->text;
+        rec->units.len = e->text_len;
+        rec->nunits = e->nunits;
+        rec->is_default = e->is_default;
+        break;
+
+    default:
+        rec->lo = e->lo;
+        rec->hi = e->hi;
+    }
 
     ngx_memcpy(rec->primary, m->nodes[e->route.primary].name, SHARD_NAME_SIZE);
 
@@ -447,4 +605,15 @@ ngx_http_shard_model_record(ngx_http_shard_model_t *m,
                        m->nodes[e->route.standbys[i]].name, SHARD_NAME_SIZE);
         }
     }
+}
+
+
+void
+ngx_http_shard_err(char *err, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    (void) vsnprintf(err, SHARD_ERR_SIZE, fmt, args);
+    va_end(args);
 }

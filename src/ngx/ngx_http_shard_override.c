@@ -75,7 +75,8 @@ ngx_http_shard_override(ngx_http_shard_sync_t *sync, redisReply *reply)
     sum = ngx_http_shard_override_sum(reply);
 
     if (sum == sync->override_hash
-        || sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW)
+        || (sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW
+            && sync->state != NGX_HTTP_SHARD_SYNC_VERBS))
     {
         return;
     }
@@ -267,7 +268,7 @@ ngx_http_shard_override_dirty(ngx_http_shard_sync_t *sync)
         e = ngx_http_shard_model_find(sync->model, sync->model->verbs[i].id);
 
         if (e) {
-            e->dirty = 1;
+            ngx_http_shard_model_dirty(sync->model, e);
         }
     }
 }

@@ -115,7 +115,7 @@ ngx_http_shard_pick_list(ngx_http_shard_ctx_t *ctx, shard_pick_t *pick)
 
     ngx_memzero(&wish, sizeof(shard_wish_t));
 
-    wish.sticky = ctx->position;
+    wish.sticky = ctx->sticky;
     wish.node_flags = sh->node_flags;
     wish.nnodes = sh->nnodes_max;
 

@@ -1,11 +1,19 @@
 
 /*
- * From the leader's model into shared memory, under the zone's lock, by the
- * worker that leads now and nobody else.
+ * From the leader's model into shared memory, by the worker that leads now
+ * and nobody else: in batches, each under the zone's lock, which others want.
+ *
+ *   FRESH ─▶ NODES ─▶ INDEX ─▶ ROUTES ─▶ version
+ *   slots    into the arena    of shards that
+ *   nobody   that is not       were there
+ *   sees     live, then live
  */
 
 
 #include "ngx_http_shard_model.h"
+
+
+#define NGX_HTTP_SHARD_BATCH  64
 
 
 static void ngx_http_shard_effective(ngx_http_shard_model_t *m,
@@ -13,9 +21,14 @@ static void ngx_http_shard_effective(ngx_http_shard_model_t *m,
 static void ngx_http_shard_apply_verb(ngx_http_shard_model_t *m,
     ngx_http_shard_entry_t *e, ngx_http_shard_verb_t *verb,
     shard_route_t *route);
-static void ngx_http_shard_publish_latches(ngx_http_shard_model_t *m,
-    ngx_uint_t fresh);
-static void ngx_http_shard_publish_structure(ngx_http_shard_model_t *m);
+static void ngx_http_shard_publish_latch(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e);
+static ngx_int_t ngx_http_shard_publish_latches(ngx_http_shard_model_t *m);
+static ngx_int_t ngx_http_shard_publish_nodes(ngx_http_shard_model_t *m);
+static void ngx_http_shard_publish_gone(ngx_http_shard_model_t *m);
+static ngx_int_t ngx_http_shard_publish_index(ngx_http_shard_model_t *m);
+static ngx_int_t ngx_http_shard_publish_batch(ngx_http_shard_model_t *m,
+    ngx_uint_t as_leader);
 static void ngx_http_shard_publish_node(ngx_http_shard_model_t *m,
     shard_node_t *from, ngx_http_shard_node_t *to);
 static void ngx_http_shard_publish_flags(ngx_http_shard_sh_t *sh,
@@ -101,40 +114,57 @@ ngx_http_shard_apply_verb(ngx_http_shard_model_t *m, ngx_http_shard_entry_t *e,
 
 
 static void
-ngx_http_shard_publish_latches(ngx_http_shard_model_t *m, ngx_uint_t fresh)
+ngx_http_shard_publish_latch(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e)
 {
-    uint32_t                 i;
-    shard_route_t            route, old;
-    shard_latch_t           *latch;
+    shard_route_t   route, old;
+    shard_latch_t  *latch;
+
+    latch = &m->keyspace->sh->latches[e->slot];
+
+    if (e->fresh) {
+        ngx_memzero(&m->keyspace->sh->counters[e->slot],
+                    sizeof(ngx_http_shard_counters_t));
+    }
+
+    ngx_http_shard_effective(m, e, &route);
+    shard_latch_read(latch, &old);
+
+    if (e->fresh || ngx_memcmp(&route, &old, sizeof(shard_route_t)) != 0) {
+        shard_latch_write(latch, &route);
+    }
+
+    ngx_http_shard_barrier_note(m->keyspace, e->slot, e->id,
+                                e->route.phase == SHARD_HELD);
+
+    e->dirty = 0;
+    e->fresh = 0;
+    m->by_slot[e->slot] = e - m->entries + 1;
+}
+
+
+/* fresh slots before the structure that shows them, the others behind it;
+ * NGX_OK: all of them */
+
+static ngx_int_t
+ngx_http_shard_publish_latches(ngx_http_shard_model_t *m)
+{
+    uint32_t                 n, end, fresh;
     ngx_http_shard_entry_t  *e;
 
-    for (i = 0; i < m->nentries; i++) {
-        e = &m->entries[i];
+    n = m->all_dirty ? m->nentries : m->ndirty;
+    end = ngx_min(n, m->at + NGX_HTTP_SHARD_BATCH);
+    fresh = m->step == NGX_HTTP_SHARD_STEP_FRESH;
 
-        if (!e->live || !e->dirty || e->fresh != fresh) {
-            continue;
+    for ( /* void */ ; m->at < end; m->at++) {
+        e = &m->entries[m->all_dirty ? m->at : m->dirty[m->at]];
+
+        if (e->live && e->fresh == fresh && (e->dirty || m->all_dirty)) {
+            ngx_http_shard_publish_latch(m, e);
         }
-
-        latch = &m->keyspace->sh->latches[e->slot];
-
-        if (fresh) {
-            ngx_memzero(&m->keyspace->sh->counters[e->slot],
-                        sizeof(ngx_http_shard_counters_t));
-        }
-
-        ngx_http_shard_effective(m, e, &route);
-        shard_latch_read(latch, &old);
-
-        if (fresh || ngx_memcmp(&route, &old, sizeof(shard_route_t)) != 0) {
-            shard_latch_write(latch, &route);
-        }
-
-        ngx_http_shard_barrier_note(m->keyspace, e->slot, e->id,
-                                    e->route.phase == SHARD_HELD);
-
-        e->dirty = 0;
-        e->fresh = 0;
     }
+
+    return m->at < n ? NGX_AGAIN : NGX_OK;
 }
 
 
@@ -224,56 +254,122 @@ ngx_http_shard_publish_flags(ngx_http_shard_sh_t *sh, ngx_uint_t n,
 }
 
 
-static void
-ngx_http_shard_publish_structure(ngx_http_shard_model_t *m)
-{
-    uint32_t                 i, n;
-    ngx_http_shard_sh_t     *sh;
-    ngx_http_shard_entry_t  *e;
-    ngx_http_shard_arena_t  *arena;
+/* a node that is gone stays as it was until no route names it any more */
 
-    if (!m->sorted) {
-        ngx_http_shard_model_sort(m);
-    }
+static ngx_int_t
+ngx_http_shard_publish_nodes(ngx_http_shard_model_t *m)
+{
+    uint32_t                 end;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_arena_t  *arena, *live;
 
     sh = m->keyspace->sh;
     arena = &sh->arenas[(sh->structure + 1) & 1];
+    live = &sh->arenas[sh->structure & 1];
+    end = ngx_min(m->nnodes, m->at + NGX_HTTP_SHARD_BATCH);
 
-    for (i = 0; i < m->nnodes; i++) {
-        ngx_http_shard_publish_node(m, &m->nodes[i], &arena->nodes[i]);
-        ngx_http_shard_publish_flags(sh, i, &arena->nodes[i]);
+    for ( /* void */ ; m->at < end; m->at++) {
+
+        if (m->nodes[m->at].name[0] == '\0' && m->at < live->nnodes
+            && live->nodes[m->at].name_len)
+        {
+            arena->nodes[m->at] = live->nodes[m->at];
+            m->gone_nodes = 1;
+            continue;
+        }
+
+        ngx_http_shard_publish_node(m, &m->nodes[m->at], &arena->nodes[m->at]);
+        ngx_http_shard_publish_flags(sh, m->at, &arena->nodes[m->at]);
     }
 
-    arena->nnodes = m->nnodes;
-
-    n = m->nlive;
-
-    for (i = 0; i < n; i++) {
-        e = &m->entries[m->order[i]];
-        arena->index.lo[i] = e->lo;
-        arena->index.slot[i] = e->slot;
-        arena->index.id[i] = e->id;
-    }
-
-    if (shard_index_build(&arena->index, n) != SHARD_OK) {
-        ngx_log_error(NGX_LOG_ALERT, m->log, 0,
-                      "keyspace \"%V\": checked table cannot be indexed",
-                      &m->keyspace->name);
-        return;
-    }
-
-    __atomic_store_n(&sh->structure, sh->structure + 1, __ATOMIC_SEQ_CST);
+    return m->at < m->nnodes ? NGX_AGAIN : NGX_OK;
 }
 
 
-ngx_int_t
-ngx_http_shard_publish(ngx_http_shard_model_t *m, ngx_uint_t as_leader)
+static void
+ngx_http_shard_publish_gone(ngx_http_shard_model_t *m)
 {
-    ngx_http_shard_sh_t        *sh;
+    uint32_t                 i;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_arena_t  *arena;
+
+    sh = m->keyspace->sh;
+    arena = &sh->arenas[sh->structure & 1];
+
+    for (i = 0; m->gone_nodes && i < arena->nnodes; i++) {
+        if (m->nodes[i].name[0] == '\0' && arena->nodes[i].name_len) {
+            ngx_memzero(&arena->nodes[i], sizeof(ngx_http_shard_node_t));
+            ngx_http_shard_publish_flags(sh, i, &arena->nodes[i]);
+        }
+    }
+
+    m->gone_nodes = 0;
+}
+
+
+static ngx_int_t
+ngx_http_shard_publish_index(ngx_http_shard_model_t *m)
+{
+    int                      rc;
+    uint32_t                 end;
+    shard_str_t              bound;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_entry_t  *e;
+    ngx_http_shard_place_t  *place;
+    ngx_http_shard_arena_t  *arena;
+
+    sh = m->keyspace->sh;
+    arena = &sh->arenas[(sh->structure + 1) & 1];
+    end = ngx_min(m->nplaces, m->at + NGX_HTTP_SHARD_BATCH);
+
+    bound.len = 0;
+    bound.data = "";
+
+    rc = m->at ? SHARD_OK : shard_index_begin(&m->builder, &arena->index,
+                                              m->kind, m->nplaces);
+
+    for ( /* void */ ; rc == SHARD_OK && m->at < end; m->at++) {
+        place = &m->places[m->at];
+        e = &m->entries[place->entry];
+
+        if (m->kind == SHARD_KIND_RANGE_BYTES) {
+            bound = ngx_http_shard_model_lo_text(e);
+        }
+
+        rc = shard_index_add(&m->builder, place->lo, bound,
+                             e->slot | (place->again ? SHARD_ENTRY_AGAIN : 0),
+                             e->id);
+    }
+
+    if (rc == SHARD_OK && m->at < m->nplaces) {
+        return NGX_AGAIN;
+    }
+
+    if (rc != SHARD_OK || shard_index_finish(&m->builder) != SHARD_OK) {
+        ngx_log_error(NGX_LOG_ALERT, m->log, 0,
+                      "keyspace \"%V\": checked table cannot be indexed",
+                      &m->keyspace->name);
+        return NGX_ERROR;
+    }
+
+    arena->nnodes = m->nnodes;
+    m->structure = 0;
+
+    __atomic_store_n(&sh->structure, sh->structure + 1, __ATOMIC_SEQ_CST);
+
+    return NGX_OK;
+}
+
+
+/* one batch under the lock; NGX_OK when the step is done */
+
+static ngx_int_t
+ngx_http_shard_publish_batch(ngx_http_shard_model_t *m, ngx_uint_t as_leader)
+{
+    ngx_int_t                   rc;
     ngx_http_shard_keyspace_t  *ks;
 
     ks = m->keyspace;
-    sh = ks->sh;
 
     ngx_shmtx_lock(&ks->shpool->mutex);
 
@@ -282,21 +378,74 @@ ngx_http_shard_publish(ngx_http_shard_model_t *m, ngx_uint_t as_leader)
         return NGX_DECLINED;
     }
 
-    if (m->structure) {
-        ngx_http_shard_publish_latches(m, 1);
-        ngx_http_shard_publish_structure(m);
-        m->structure = 0;
+    switch (m->step) {
+
+    case NGX_HTTP_SHARD_STEP_NODES:
+        rc = ngx_http_shard_publish_nodes(m);
+        break;
+
+    case NGX_HTTP_SHARD_STEP_INDEX:
+        rc = ngx_http_shard_publish_index(m);
+        break;
+
+    default: /* FRESH, ROUTES */
+        rc = ngx_http_shard_publish_latches(m);
     }
 
-    ngx_http_shard_publish_latches(m, 0);
+    if (rc == NGX_OK && m->step == NGX_HTTP_SHARD_STEP_ROUTES) {
+        ngx_http_shard_publish_gone(m);
 
-    sh->table_version = m->version;
-    m->published = 1;
+        m->ndirty = 0;
+        m->all_dirty = 0;
+        m->published = 1;
+        ks->sh->table_version = m->version;
+    }
 
     ngx_shmtx_unlock(&ks->shpool->mutex);
 
-    if (ngx_http_shard_waiting(ks)) {
-        ngx_http_shard_wake_all(ks);
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_shard_publish(ngx_http_shard_model_t *m,
+    ngx_http_shard_slice_t *slice, ngx_uint_t as_leader)
+{
+    ngx_int_t  rc;
+
+    if (m->step == NGX_HTTP_SHARD_STEP_NONE) {
+        m->step = m->structure ? NGX_HTTP_SHARD_STEP_FRESH
+                               : NGX_HTTP_SHARD_STEP_ROUTES;
+        m->at = 0;
+    }
+
+    for ( ;; ) {
+        rc = ngx_http_shard_publish_batch(m, as_leader);
+
+        if (rc == NGX_DECLINED || rc == NGX_ERROR) {
+            m->step = NGX_HTTP_SHARD_STEP_NONE;
+            return rc;
+        }
+
+        if (rc == NGX_OK) {
+
+            if (m->step == NGX_HTTP_SHARD_STEP_ROUTES) {
+                break;
+            }
+
+            m->step++;
+            m->at = 0;
+        }
+
+        if (slice && ngx_http_shard_slice_late(slice)) {
+            return NGX_AGAIN;
+        }
+    }
+
+    m->step = NGX_HTTP_SHARD_STEP_NONE;
+
+    if (ngx_http_shard_waiting(m->keyspace)) {
+        ngx_http_shard_wake_all(m->keyspace);
     }
 
     return NGX_OK;

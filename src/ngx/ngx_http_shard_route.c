@@ -21,6 +21,8 @@
 
 
 static ngx_int_t ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_locate_key(ngx_http_shard_ctx_t *ctx,
+    shard_index_t *index);
 static void ngx_http_shard_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx);
@@ -107,30 +109,31 @@ ngx_http_shard_cleanup(void *data)
 }
 
 
-/* key, position, slot; NGX_DECLINED when there is no table */
+/* key, position, slot; NGX_DECLINED when there is no table, NGX_ABORT when
+ * that is no key of this keyspace */
 
 ngx_int_t
 ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
 {
-    ngx_str_t  key;
+    ngx_int_t  rc;
 
     if (ctx->resolved) {
         return NGX_OK;
     }
 
-    if (ngx_http_complex_value(ctx->request, &ctx->conf->key, &key) != NGX_OK) {
+    if (ngx_http_complex_value(ctx->request, &ctx->conf->key, &ctx->key)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ctx->position = shard_key_position(key.data, key.len);
+    rc = ngx_http_shard_locate(ctx);
 
-    if (ngx_http_shard_locate(ctx) != NGX_OK) {
-        return NGX_DECLINED;
+    if (rc == NGX_OK) {
+        ctx->resolved = 1;
     }
 
-    ctx->resolved = 1;
-
-    return NGX_OK;
+    return rc;
 }
 
 
@@ -144,20 +147,31 @@ ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
 {
     uint32_t              i, n;
     uint64_t              structure;
+    ngx_int_t             rc;
     shard_index_t        *index;
     ngx_http_shard_sh_t  *sh;
 
     sh = ngx_http_shard_keyspace(ctx)->sh;
 
     do {
+        rc = NGX_OK;
         structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
         index = &sh->arenas[structure & 1].index;
         n = __atomic_load_n(&index->n, __ATOMIC_RELAXED);
 
-        if (n) {
+        if (n == 0) {
+            rc = NGX_DECLINED;
+
+        } else if (index->kind == SHARD_KIND_HASH) {
+            ctx->position = shard_key_position(ctx->key.data, ctx->key.len);
+            ctx->sticky = ctx->position;
+
             i = shard_index_find(index, ctx->position);
-            ctx->slot = index->slot[i];
-            ctx->id = index->id[i];
+            ctx->slot = shard_index_slot(index, i);
+            ctx->id = index->entries[i].id;
+
+        } else {
+            rc = ngx_http_shard_locate_key(ctx, index);
         }
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -166,7 +180,36 @@ ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
 
     ctx->structure = (uint32_t) structure;
 
-    return n ? NGX_OK : NGX_DECLINED;
+    return rc;
+}
+
+
+/* ranges and lists */
+
+static ngx_int_t
+ngx_http_shard_locate_key(ngx_http_shard_ctx_t *ctx, shard_index_t *index)
+{
+    uint32_t     i;
+    shard_key_t  located;
+    shard_str_t  key;
+
+    key.data = (const char *) ctx->key.data;
+    key.len = ctx->key.len;
+
+    if (shard_key_locate(index->kind, key.data, key.len, &located)
+        != SHARD_OK)
+    {
+        return NGX_ABORT;
+    }
+
+    ctx->position = located.position;
+    ctx->sticky = located.sticky;
+
+    i = shard_index_find_key(index, located.position, key);
+    ctx->slot = shard_index_slot(index, i);
+    ctx->id = index->entries[i].id;
+
+    return NGX_OK;
 }
 
 
@@ -329,6 +372,14 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
+    if (rc == NGX_ABORT) {
+        ngx_log_error(NGX_LOG_INFO, ctx->request->connection->log, 0,
+                      "keyspace \"%V\": \"%V\" is no key of it, a number of "
+                      "decimal digits below 2^64 is",
+                      &ngx_http_shard_keyspace(ctx)->name, &ctx->key);
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
     ngx_http_shard_offer(ctx);
     ngx_http_shard_enter(ctx);
 
@@ -364,10 +415,20 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
 static void
 ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx)
 {
-    if (!ctx->offered) {
-        ctx->offered = 1;
-        ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh
-                               ->counters[ctx->slot].offered, 1);
+    ngx_http_shard_sh_t  *sh;
+
+    if (ctx->offered) {
+        return;
+    }
+
+    ctx->offered = 1;
+    sh = ngx_http_shard_keyspace(ctx)->sh;
+
+    if (__atomic_fetch_add(&sh->counters[ctx->slot].offered, 1,
+                           __ATOMIC_RELAXED)
+        == 0)
+    {
+        ngx_http_shard_touch(sh, ctx->slot);
     }
 }
 
@@ -442,25 +503,24 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
     us = (uint64_t) ngx_max(ms, 0) * 1000;
 
     ngx_http_shard_offer(ctx);
-    ngx_http_shard_add(counters->bytes,
-                       (uint64_t) (r->request_length + r->connection->sent));
 
-    if (ngx_http_shard_read_only(r)) {
-        ngx_http_shard_add(counters->reads, 1);
-
-    } else {
-        ngx_http_shard_add(counters->writes, 1);
+    if (__atomic_fetch_add(&counters->done, 1, __ATOMIC_RELAXED) == 0) {
+        ngx_http_shard_touch(sh, ctx->slot);
     }
 
-    if (ctx->was_held) {
-        ngx_http_shard_add(counters->held, 1);
+    ngx_http_shard_add(counters->bytes_64,
+                       (uint32_t) ((r->request_length + r->connection->sent
+                                    + NGX_HTTP_SHARD_BYTES_UNIT / 2)
+                                   / NGX_HTTP_SHARD_BYTES_UNIT));
+
+    if (!ngx_http_shard_read_only(r)) {
+        ngx_http_shard_add(counters->writes, 1);
     }
 
     if (status >= 200 && status < 500
         && status != NGX_HTTP_CLIENT_CLOSED_REQUEST)
     {
-        ngx_http_shard_add(counters->completed, 1);
-        ngx_http_shard_add(counters->latency_us, us);
+        ngx_http_shard_add(counters->latency_ms, (uint32_t) ngx_max(ms, 0));
 
     } else {
         ngx_http_shard_add(counters->errors, 1);

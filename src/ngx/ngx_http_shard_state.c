@@ -2,13 +2,13 @@
 /*
  * The last good table on disk, for a start without Redis:
  *
- *     nginx-shard-state 1 KEYSPACE VERSION
+ *     nginx-shard-state 2 KEYSPACE VERSION KIND
  *     node NAME JSON
  *     shard ID JSON
  *     sum HEX              XXH3-64 of all bytes above
  *
- * Written by the leader beside its place and renamed; read in init_zone, whole
- * or not at all.
+ * Written by the leader beside its place and renamed (_state_write); read in
+ * init_zone, whole or not at all.
  */
 
 
@@ -16,12 +16,17 @@
 
 
 #define NGX_HTTP_SHARD_STATE_MAX  (1024 * 1024 * 1024)
+#define NGX_HTTP_SHARD_STATE_SUM  21              /* "sum ", 16 digits, \n */
 
 
-static ngx_int_t ngx_http_shard_state_put(ngx_buf_t *b,
-    const char *line, size_t len);
-static ngx_int_t ngx_http_shard_state_lines(ngx_http_shard_model_t *m,
-    ngx_str_t *keyspace, char *text, size_t len, char *err);
+static ngx_int_t ngx_http_shard_state_parse(ngx_http_shard_keyspace_t *ks,
+    char *text, size_t len, ngx_http_shard_model_t **model, char *err);
+static ngx_int_t ngx_http_shard_state_sum(char *text, size_t len, char *err);
+static char *ngx_http_shard_state_head(ngx_str_t *keyspace, char *text,
+    char *end, uint64_t *version, shard_kind_e *kind, char *err);
+static ngx_int_t ngx_http_shard_state_model(ngx_http_shard_keyspace_t *ks,
+    shard_kind_e kind, char *text, char *end, ngx_http_shard_model_t **model,
+    char *err);
 static ngx_int_t ngx_http_shard_state_line(ngx_http_shard_model_t *m,
     char *line, size_t len, char *err);
 
@@ -31,7 +36,6 @@ ngx_http_shard_state_read(ngx_http_shard_keyspace_t *ks, ngx_log_t *log)
 {
     char                     err[SHARD_ERR_SIZE], *text;
     size_t                   size;
-    ssize_t                  n;
     ngx_int_t                rc;
     ngx_file_t               file;
     ngx_file_info_t          fi;
@@ -60,24 +64,20 @@ ngx_http_shard_state_read(ngx_http_shard_keyspace_t *ks, ngx_log_t *log)
         size = ngx_file_size(&fi);
         text = size && size < NGX_HTTP_SHARD_STATE_MAX
                ? ngx_alloc(size + 1, log) : NULL;
-        n = text ? ngx_read_file(&file, (u_char *) text, size, 0) : -1;
-        m = n == (ssize_t) size ? ngx_http_shard_model_create(ks, log) : NULL;
 
-        if (m) {
+        if (text
+            && ngx_read_file(&file, (u_char *) text, size, 0)
+               == (ssize_t) size)
+        {
             text[size] = '\0';
-            ngx_http_shard_model_begin_load(m);
-            rc = ngx_http_shard_state_lines(m, &ks->name, text, size, err);
-
-            if (rc == NGX_OK) {
-                rc = ngx_http_shard_model_end(m, err);
-            }
+            rc = ngx_http_shard_state_parse(ks, text, size, &m, err);
         }
     }
 
     (void) ngx_close_file(file.fd);
 
     if (rc == NGX_OK) {
-        (void) ngx_http_shard_publish(m, 0);
+        (void) ngx_http_shard_publish(m, NULL, 0);
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "keyspace \"%V\": table of version %uL with %uD shards "
                       "from \"%V\"", &ks->name, (uint64_t) m->version,
@@ -97,24 +97,50 @@ ngx_http_shard_state_read(ngx_http_shard_keyspace_t *ks, ngx_log_t *log)
 
 
 static ngx_int_t
-ngx_http_shard_state_lines(ngx_http_shard_model_t *m, ngx_str_t *keyspace,
-    char *text, size_t len, char *err)
+ngx_http_shard_state_parse(ngx_http_shard_keyspace_t *ks, char *text,
+    size_t len, ngx_http_shard_model_t **model, char *err)
 {
-    char         *p, *eol, *end, head[128];
-    size_t        head_len;
+    char          *lines, *end;
+    uint64_t       version;
+    shard_kind_e   kind;
+
+    if (ngx_http_shard_state_sum(text, len, err) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    end = text + len - NGX_HTTP_SHARD_STATE_SUM;
+    lines = ngx_http_shard_state_head(&ks->name, text, end, &version, &kind,
+                                      err);
+
+    if (lines == NULL
+        || ngx_http_shard_state_model(ks, kind, lines, end, model, err)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    (*model)->version = version;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_state_sum(char *text, size_t len, char *err)
+{
+    char         *end;
     uint64_t      sum;
     shard_str_t   hex;
 
-    /* "sum " + 16 digits + newline end it */
+    end = text + len - NGX_HTTP_SHARD_STATE_SUM;
 
-    if (len < 21 || text[len - 1] != '\n'
-        || ngx_strncmp(text + len - 21, "sum ", 4) != 0)
+    if (len < NGX_HTTP_SHARD_STATE_SUM || text[len - 1] != '\n'
+        || ngx_strncmp(end, "sum ", 4) != 0)
     {
         (void) snprintf(err, SHARD_ERR_SIZE, "it was not written to its end");
         return NGX_ERROR;
     }
 
-    end = text + len - 21;
     hex.data = end + 4;
     hex.len = 16;
 
@@ -125,44 +151,97 @@ ngx_http_shard_state_lines(ngx_http_shard_model_t *m, ngx_str_t *keyspace,
         return NGX_ERROR;
     }
 
-    head_len = ngx_sprintf((u_char *) head, "nginx-shard-state 1 %V ",
-                           keyspace) - (u_char *) head;
+    return NGX_OK;
+}
 
-    if ((size_t) (end - text) < head_len
-        || ngx_strncmp(text, head, head_len) != 0)
-    {
-        (void) snprintf(err, SHARD_ERR_SIZE, "it is of another keyspace or "
-                        "version");
-        return NGX_ERROR;
-    }
 
-    hex.data = text + head_len;
+/* the line behind the first one; NULL when that is not good */
+
+static char *
+ngx_http_shard_state_head(ngx_str_t *keyspace, char *text, char *end,
+    uint64_t *version, shard_kind_e *kind, char *err)
+{
+    char         *eol, *space, head[128];
+    size_t        len;
+    shard_str_t   number, name;
+
+    len = ngx_sprintf((u_char *) head, "nginx-shard-state 2 %V ", keyspace)
+          - (u_char *) head;
     eol = memchr(text, '\n', end - text);
 
-    if (eol == NULL || eol < hex.data) {
-        return NGX_ERROR;
+    if (eol == NULL || (size_t) (eol - text) < len
+        || ngx_strncmp(text, head, len) != 0)
+    {
+        (void) snprintf(err, SHARD_ERR_SIZE, "it is of another keyspace or "
+                        "format");
+        return NULL;
     }
 
-    hex.len = eol - hex.data;
+    number.data = text + len;
+    space = memchr(number.data, ' ', eol - number.data);
+    number.len = space ? (size_t) (space - number.data) : 0;
+    name.data = space + 1;
+    name.len = space ? (size_t) (eol - name.data) : 0;
 
-    if (shard_uint64_decode(hex, &m->version) != SHARD_OK) {
-        (void) snprintf(err, SHARD_ERR_SIZE, "its version is not a number");
-        return NGX_ERROR;
+    if (shard_uint64_decode(number, version) != SHARD_OK
+        || shard_kind_parse(name, kind) != SHARD_OK)
+    {
+        (void) snprintf(err, SHARD_ERR_SIZE, "its first line has no version "
+                        "and kind");
+        return NULL;
     }
 
-    for (p = eol + 1; p < end; p = eol + 1) {
+    return eol + 1;
+}
+
+
+static ngx_int_t
+ngx_http_shard_state_model(ngx_http_shard_keyspace_t *ks, shard_kind_e kind,
+    char *text, char *end, ngx_http_shard_model_t **model, char *err)
+{
+    char                    *p, *eol;
+    uint32_t                 n;
+    ngx_http_shard_model_t  *base, *m;
+
+    for (p = text, n = 0; p < end && (p = memchr(p, '\n', end - p)); p++) {
+        n++;
+    }
+
+    base = ngx_http_shard_model_create(ks, NULL, kind, 0, ks->cycle->log);
+    m = base ? ngx_http_shard_model_create(ks, base, kind, n, ks->cycle->log)
+             : NULL;
+
+    if (m == NULL
+        || ngx_http_shard_model_take_over(base, NULL) != NGX_OK)
+    {
+        goto failed;
+    }
+
+    for (p = text; p < end; p = eol + 1) {
         eol = memchr(p, '\n', end - p);
 
         if (eol == NULL
             || ngx_http_shard_state_line(m, p, eol - p, err) != NGX_OK)
         {
-            return NGX_ERROR;
+            goto failed;
         }
     }
 
-    ngx_http_shard_model_sweep(m);
+    if (ngx_http_shard_model_settle(m, NULL, err) != NGX_OK) {
+        goto failed;
+    }
+
+    ngx_http_shard_model_destroy(base);
+    *model = m;
 
     return NGX_OK;
+
+failed:
+
+    ngx_http_shard_model_destroy(m);
+    ngx_http_shard_model_destroy(base);
+
+    return NGX_ERROR;
 }
 
 
@@ -197,148 +276,4 @@ ngx_http_shard_state_line(ngx_http_shard_model_t *m, char *line, size_t len,
     }
 
     return ngx_http_shard_model_shard(m, id, text, err);
-}
-
-
-/* "b" grows as it must */
-
-static ngx_int_t
-ngx_http_shard_state_put(ngx_buf_t *b, const char *line,
-    size_t len)
-{
-    size_t   size;
-    u_char  *p;
-
-    if ((size_t) (b->end - b->last) < len) {
-        size = 2 * (b->end - b->start) + len;
-
-        p = ngx_alloc(size, ngx_cycle->log);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(p, b->start, b->last - b->start);
-        b->last = p + (b->last - b->start);
-        b->end = p + size;
-        ngx_free(b->start);
-        b->start = p;
-    }
-
-    b->last = ngx_cpymem(b->last, line, len);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_shard_state_body(ngx_http_shard_model_t *m, ngx_buf_t *b)
-{
-    int                      n;
-    char                     line[SHARD_JSON_MAX + SHARD_NAME_SIZE + 32];
-    u_char                  *p;
-    uint32_t                 i;
-    shard_record_t           rec;
-
-    p = ngx_sprintf((u_char *) line, "nginx-shard-state 1 %V %uL\n",
-                    &m->keyspace->name, (uint64_t) m->version);
-
-    if (ngx_http_shard_state_put(b, line, p - (u_char *) line) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < m->nnodes + m->nentries; i++) {
-
-        if (i < m->nnodes) {
-            if (m->nodes[i].name[0] == '\0') {
-                continue;
-            }
-
-            p = ngx_sprintf((u_char *) line, "node %s ", m->nodes[i].name);
-            n = shard_node_encode(&m->nodes[i], (char *) p, SHARD_JSON_MAX);
-
-        } else {
-            if (!m->entries[i - m->nnodes].live) {
-                continue;
-            }
-
-            ngx_http_shard_model_record(m, &m->entries[i - m->nnodes], &rec);
-            p = ngx_sprintf((u_char *) line, "shard %uD ", rec.id);
-            n = shard_record_encode(&rec, (char *) p, SHARD_JSON_MAX);
-        }
-
-        if (n < 0) {
-            return NGX_ERROR;
-        }
-
-        p += n;
-        *p++ = '\n';
-
-        if (ngx_http_shard_state_put(b, line, p - (u_char *) line)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_shard_state_write(ngx_http_shard_keyspace_t *ks,
-    ngx_http_shard_model_t *m, ngx_log_t *log)
-{
-    char        sum[17], line[32], temp[NGX_MAX_PATH];
-    ngx_fd_t    fd;
-    ngx_buf_t   b;
-    ngx_int_t   rc;
-
-    ngx_memzero(&b, sizeof(ngx_buf_t));
-    rc = ngx_http_shard_state_body(m, &b);
-
-    if (rc == NGX_OK) {
-        shard_hex_encode(shard_key_position(b.start, b.last - b.start), sum);
-        (void) ngx_sprintf((u_char *) line, "sum %s\n", sum);
-        rc = ngx_http_shard_state_put(&b, line, 21);
-    }
-
-    if (rc != NGX_OK) {
-        ngx_free(b.start);
-        return NGX_ERROR;
-    }
-
-    *ngx_snprintf((u_char *) temp, sizeof(temp) - 1, "%V.%P", &ks->state_file,
-                  ngx_pid) = '\0';
-
-    fd = ngx_open_file(temp, NGX_FILE_WRONLY, NGX_FILE_TRUNCATE, 0600);
-
-    if (fd == NGX_INVALID_FILE) {
-        if (log) {
-            ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                          ngx_open_file_n " \"%s\" failed, the table is not "
-                          "kept on disk: the folder of \"state=\" must be "
-                          "writable for the workers' user", temp);
-        }
-
-        ngx_free(b.start);
-        return NGX_ERROR;
-    }
-
-    if (ngx_write_fd(fd, b.start, b.last - b.start) != b.last - b.start
-        || fsync(fd) == -1
-        || ngx_rename_file(temp, ks->state_file.data) == NGX_FILE_ERROR)
-    {
-        if (log) {
-            ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                          "writing state file \"%s\" failed", temp);
-        }
-
-        (void) ngx_delete_file(temp);
-        rc = NGX_ERROR;
-    }
-
-    (void) ngx_close_file(fd);
-    ngx_free(b.start);
-
-    return rc;
 }

@@ -2,7 +2,6 @@
 #include "ngx_http_shard_sync.h"
 
 
-static void ngx_http_shard_sync_state(ngx_http_shard_sync_t *sync);
 static ngx_int_t ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks);
 static void ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_sync_ask_version(ngx_http_shard_sync_t *sync,
@@ -22,7 +21,6 @@ static void ngx_http_shard_sync_followed(ngx_http_shard_redis_t *redis);
 static void ngx_http_shard_sync_unfollowed(ngx_http_shard_redis_t *redis);
 static void ngx_http_shard_sync_connect(ngx_http_shard_sync_t *sync);
 static ngx_msec_t ngx_http_shard_sync_backoff(ngx_http_shard_sync_t *sync);
-static void ngx_http_shard_sync_contact(ngx_http_shard_sync_t *sync);
 
 
 /* every worker's, all the time: whoever holds the lease does the work */
@@ -58,6 +56,10 @@ ngx_http_shard_tick_handler(ngx_event_t *ev)
         ngx_http_shard_sync_stop(ks);
     }
 
+    if (ks->sync && ks->sync->out_of_memory) {
+        ngx_http_shard_sync_stop(ks);
+    }
+
     if (ngx_http_shard_lead(ks) == NGX_OK) {
 
         if (ks->sync == NULL && ngx_http_shard_sync_start(ks) != NGX_OK) {
@@ -77,8 +79,9 @@ ngx_http_shard_tick_handler(ngx_event_t *ev)
 static ngx_int_t
 ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
 {
-    ngx_log_t              *log;
-    ngx_http_shard_sync_t  *sync;
+    ngx_log_t               *log;
+    ngx_http_shard_sync_t   *sync;
+    ngx_http_shard_arena_t  *arena;
 
     log = ngx_cycle->log;
 
@@ -87,7 +90,10 @@ ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
         return NGX_ERROR;
     }
 
-    sync->model = ngx_http_shard_model_create(ks, log);
+    arena = &ks->sh->arenas[ks->sh->structure & 1];
+
+    sync->model = ngx_http_shard_model_create(ks, NULL, arena->index.kind,
+                                              arena->index.n, log);
     if (sync->model == NULL) {
         ngx_free(sync);
         return NGX_ERROR;
@@ -115,6 +121,18 @@ ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
     sync->barrier.log = log;
     sync->barrier.cancelable = 1;
 
+    sync->work.handler = ngx_http_shard_work_handler;
+    sync->work.data = sync;
+    sync->work.log = log;
+
+    sync->take.handler = ngx_http_shard_take_handler;
+    sync->take.data = sync;
+    sync->take.log = log;
+
+    sync->state_work.handler = ngx_http_shard_work_state_handler;
+    sync->state_work.data = sync;
+    sync->state_work.log = log;
+
     sync->command_retry_at = ngx_current_msec;
     sync->follow_retry_at = ngx_current_msec;
     sync->load_at = ngx_current_msec;
@@ -124,6 +142,7 @@ ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
 
     ks->sync = sync;
     ngx_http_shard_barrier_begin(ks);
+    ngx_http_shard_sync_work(sync);
 
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "keyspace \"%V\": this worker keeps the table", &ks->name);
@@ -149,17 +168,23 @@ ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
         ngx_del_timer(&sync->barrier);
     }
 
-    if (sync->state == NGX_HTTP_SHARD_SYNC_FOLLOW
-        && ngx_http_shard_leading(ks))
-    {
-        ngx_http_shard_sync_state(sync);
+    if (sync->work.posted) {
+        ngx_delete_posted_event(&sync->work);
     }
+
+    if (sync->take.posted) {
+        ngx_delete_posted_event(&sync->take);
+    }
+
+    ngx_http_shard_work_state_stop(sync);
 
     ngx_http_shard_redis_close(&sync->follow, NULL);
     ngx_http_shard_redis_close(&sync->command, NULL);
+    ngx_http_shard_model_destroy(sync->loading);
     ngx_http_shard_model_destroy(sync->model);
     ngx_free(sync->policy);
     ngx_free(sync->router.start);
+    ngx_free(sync->tally.counts);
     ngx_free(sync->entry);
     ngx_free(sync);
 
@@ -213,44 +238,10 @@ ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync)
     if (sync->state == NGX_HTTP_SHARD_SYNC_FOLLOW
         && (ngx_msec_int_t) (now - sync->state_at) >= 0)
     {
-        ngx_http_shard_sync_state(sync);
+        ngx_http_shard_work_state(sync);
     }
 
     ngx_http_shard_sync_poke(sync->keyspace);
-}
-
-
-/* at most a fiftieth of the time goes into it: this worker serves, too */
-
-static void
-ngx_http_shard_sync_state(ngx_http_shard_sync_t *sync)
-{
-    ngx_msec_t                  begin;
-    ngx_log_t                  *log;
-    ngx_http_shard_keyspace_t  *ks;
-
-    ks = sync->keyspace;
-
-    if (ks->state_file.len == 0
-        || sync->state_version == sync->model->version)
-    {
-        return;
-    }
-
-    ngx_time_update();
-    begin = ngx_current_msec;
-
-    /* a directory that is not writable is told of once */
-
-    log = sync->state_failed ? NULL : sync->log;
-
-    sync->state_failed = ngx_http_shard_state_write(ks, sync->model, log)
-                         != NGX_OK;
-    sync->state_version = sync->model->version;
-
-    ngx_time_update();
-    sync->state_at = ngx_current_msec + 1000
-                     + 50 * (ngx_current_msec - begin);
 }
 
 
@@ -443,48 +434,6 @@ ngx_http_shard_sync_on_refresh(ngx_http_shard_redis_t *redis,
 
 
 void
-ngx_http_shard_sync_publish(ngx_http_shard_sync_t *sync)
-{
-    ngx_uint_t                  structure;
-    ngx_http_shard_keyspace_t  *ks;
-
-    if (sync->unpublished) {
-
-        /* what the log brought is being checked, that publishes it all */
-
-        return;
-    }
-
-    ks = sync->keyspace;
-    structure = sync->model->structure;
-
-    if (ngx_http_shard_publish(sync->model, 1) != NGX_OK) {
-
-        /* slept through the lease: the tick notices and stops this */
-
-        return;
-    }
-
-    ngx_http_shard_policy_publish(sync);
-
-    /* verbs that named what was not there, or is not there any more */
-
-    if (structure) {
-        sync->override_hash = 0;
-    }
-
-    ngx_http_shard_sync_contact(sync);
-
-    if (sync->refreshing && sync->model->version >= sync->refresh_version) {
-        sync->refreshing = 0;
-        ks->sh->refresh_done = sync->refresh_asked;
-    }
-
-    ngx_http_shard_barrier(sync);
-}
-
-
-static void
 ngx_http_shard_sync_contact(ngx_http_shard_sync_t *sync)
 {
     ngx_time_t  *tp;
@@ -553,10 +502,7 @@ ngx_http_shard_sync_closed(ngx_http_shard_redis_t *redis)
     sync->entry_out = 0;
     sync->router_out = 0;
 
-    if (sync->state != NGX_HTTP_SHARD_SYNC_FOLLOW) {
-        ngx_http_shard_model_undo(sync->model);
-        sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
-    }
+    ngx_http_shard_load_lost(sync);
 
     sync->command_retry_at = ngx_current_msec
                              + ngx_http_shard_sync_backoff(sync);

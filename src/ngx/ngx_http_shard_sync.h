@@ -3,8 +3,10 @@
  * The leader of a keyspace: two connections to Redis, one that waits for the
  * log, one for everything else.
  *
- *   tick ─▶ lead? ─▶ command connection ─▶ load: meta, nodes, table (HSCAN),
- *                          │                     log since ─▶ publish
+ *   tick ─▶ lead? ─▶ what the zone has ─▶ command connection
+ *                          ┌────────────────────┘
+ *                          ├─▶ load: meta, nodes, table (HSCAN), log since
+ *                          │           ─▶ settle ─▶ publish, both in slices
  *                          │                         │
  *                          │               follow connection: XREAD BLOCK ─┐
  *                          │                         ▲  next version: apply │
@@ -29,12 +31,15 @@
 
 
 typedef enum {
-    NGX_HTTP_SHARD_SYNC_IDLE = 0,                /* not connected, or waits */
+    NGX_HTTP_SHARD_SYNC_TAKE = 0,                /* what is in the zone */
+    NGX_HTTP_SHARD_SYNC_IDLE,                    /* not connected, or waits */
     NGX_HTTP_SHARD_SYNC_META,
     NGX_HTTP_SHARD_SYNC_NODES,
     NGX_HTTP_SHARD_SYNC_TABLE,
     NGX_HTTP_SHARD_SYNC_LOG,                     /* changes during the load */
-    NGX_HTTP_SHARD_SYNC_VERBS,                   /* overrides, then publish */
+    NGX_HTTP_SHARD_SYNC_SETTLE,                  /* sort and check it */
+    NGX_HTTP_SHARD_SYNC_VERBS,                   /* overrides */
+    NGX_HTTP_SHARD_SYNC_PUBLISH,                 /* a load, or a change */
     NGX_HTTP_SHARD_SYNC_FOLLOW
 } ngx_http_shard_sync_state_e;
 
@@ -56,11 +61,16 @@ typedef struct {
 } ngx_http_shard_text_t;
 
 
+typedef struct ngx_http_shard_state_s  ngx_http_shard_state_t;
+
+
 struct ngx_http_shard_sync_s {
     ngx_http_shard_keyspace_t    *keyspace;
     ngx_http_shard_main_conf_t   *conf;
     ngx_log_t                    *log;
-    ngx_http_shard_model_t       *model;
+    ngx_http_shard_model_t       *model;         /* in use */
+    ngx_http_shard_model_t       *loading;       /* to take its place */
+    ngx_event_t                   work;          /* goes on in slices */
 
     ngx_http_shard_redis_t        command;
     ngx_http_shard_redis_t        follow;
@@ -73,6 +83,10 @@ struct ngx_http_shard_sync_s {
 
     ngx_http_shard_sync_state_e   state;
     uint64_t                      load_version;
+    shard_kind_e                  load_kind;
+    ngx_uint_t                    loaded;        /* what is published now */
+    ngx_uint_t                    structure;     /* is in it */
+    ngx_uint_t                    out_of_memory;
     ngx_msec_t                    load_at;       /* not before */
     uint64_t                      applied;       /* the log's entry of the
                                                     model's version, its sum;
@@ -103,12 +117,21 @@ struct ngx_http_shard_sync_s {
     ngx_msec_t                    flush_at;
     ngx_msec_t                    flushed_at;
     ngx_msec_t                    state_at;
+    ngx_http_shard_state_t       *state_file;    /* being written */
+    ngx_event_t                   state_work;
+    ngx_msec_t                    state_us;      /* spent on it */
     uint64_t                      state_version; /* on disk */
     ngx_uint_t                    state_failed;  /* and logged */
     u_char                       *entry;         /* metrics not acknowledged */
     size_t                        entry_len;
     size_t                        entry_size;
     ngx_uint_t                    entry_out;
+    ngx_event_t                   take;          /* the next one, in slices */
+    ngx_uint_t                    taking;
+    uint32_t                      take_at;       /* word of the bitmap */
+    uint32_t                      take_most;     /* shards in it */
+    shard_tally_t                 tally;
+    shard_metrics_writer_t        writer;
     ngx_uint_t                    entry_refused; /* and logged */
     ngx_http_shard_text_t         router;        /* the entry, as last sent */
     ngx_uint_t                    router_out;
@@ -124,9 +147,25 @@ char *ngx_http_shard_sync_key(ngx_http_shard_sync_t *sync,
 ngx_int_t ngx_http_shard_sync_command(ngx_http_shard_sync_t *sync,
     ngx_http_shard_reply_pt handler, const char *fmt, ...);
 
-/* publishes the model; stops the sync when somebody else leads */
+/*
+ * Publishes the model, at once when that is a matter of a slice, else
+ * beside the requests; until then nothing more of the log is applied.
+ */
 
 void ngx_http_shard_sync_publish(ngx_http_shard_sync_t *sync);
+
+/* the next slice of what is under way, after the events that are due */
+
+void ngx_http_shard_sync_work(ngx_http_shard_sync_t *sync);
+
+void ngx_http_shard_sync_contact(ngx_http_shard_sync_t *sync);
+
+/* _work */
+
+void ngx_http_shard_work_handler(ngx_event_t *ev);
+void ngx_http_shard_work_state(ngx_http_shard_sync_t *sync);
+void ngx_http_shard_work_state_handler(ngx_event_t *ev);
+void ngx_http_shard_work_state_stop(ngx_http_shard_sync_t *sync);
 
 /* _load */
 
@@ -137,6 +176,10 @@ void ngx_http_shard_sync_reject(ngx_http_shard_sync_t *sync, const char *what,
 
 void ngx_http_shard_load(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_load_again(ngx_http_shard_sync_t *sync, const char *why);
+void ngx_http_shard_load_lost(ngx_http_shard_sync_t *sync);
+void ngx_http_shard_load_settle(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_slice_t *slice);
+void ngx_http_shard_load_done(ngx_http_shard_sync_t *sync);
 
 /* _follow */
 
@@ -144,8 +187,11 @@ void ngx_http_shard_load_again(ngx_http_shard_sync_t *sync, const char *why);
 
 void ngx_http_shard_follow_anew(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_follow(ngx_http_shard_sync_t *sync);
+
+/* entries of the log into a model, the one in use or the one loaded */
+
 ngx_int_t ngx_http_shard_apply(ngx_http_shard_sync_t *sync,
-    redisReply *entries);
+    ngx_http_shard_model_t *m, redisReply *entries);
 
 /* tells an entry from another of the same number; 0: it is no entry */
 
@@ -162,9 +208,20 @@ void ngx_http_shard_policy_read(ngx_http_shard_sync_t *sync,
     redisReply *value);
 void ngx_http_shard_policy_publish(ngx_http_shard_sync_t *sync);
 
+/* _state_write: last good table on disk */
+
+ngx_http_shard_state_t *ngx_http_shard_state_begin(
+    ngx_http_shard_keyspace_t *ks, ngx_http_shard_model_t *m, ngx_log_t *log);
+ngx_int_t ngx_http_shard_state_work(ngx_http_shard_state_t *st,
+    ngx_http_shard_model_t *m, ngx_http_shard_slice_t *slice);
+uint64_t ngx_http_shard_state_version(ngx_http_shard_state_t *st);
+ngx_uint_t ngx_http_shard_state_syncing(ngx_http_shard_state_t *st);
+void ngx_http_shard_state_free(ngx_http_shard_state_t *st, ngx_log_t *log);
+
 /* _flush */
 
 void ngx_http_shard_flush(ngx_http_shard_sync_t *sync);
+void ngx_http_shard_take_handler(ngx_event_t *ev);
 
 /* _barrier */
 

@@ -60,8 +60,8 @@ ngx_http_shard_view_shard(ngx_http_shard_view_t *view, uint32_t i,
         return NGX_DECLINED;
     }
 
-    *id = index->id[i];
-    *slot = ngx_min(index->slot[i], view->sh->nslots - 1);
+    *id = index->entries[i].id;
+    *slot = ngx_min(shard_index_slot(index, i), view->sh->nslots - 1);
 
     return NGX_OK;
 }
@@ -70,7 +70,7 @@ ngx_http_shard_view_shard(ngx_http_shard_view_t *view, uint32_t i,
 uint64_t
 ngx_http_shard_view_lo(ngx_http_shard_view_t *view, uint32_t i)
 {
-    return view->arena->index.lo[i];
+    return view->arena->index.entries[i].lo;
 }
 
 

@@ -20,7 +20,7 @@ static ngx_http_shard_keyspace_t *ngx_http_shard_old_keyspace(
     ngx_http_shard_keyspace_t *ks);
 static ngx_int_t ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_keyspace_t *old);
-static void ngx_http_shard_inherit_routes(ngx_http_shard_sh_t *to,
+static ngx_int_t ngx_http_shard_inherit_shards(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_sh_t *from, ngx_http_shard_arena_t *src);
 static void ngx_http_shard_inherit_workers(ngx_http_shard_sh_t *to,
     ngx_http_shard_sh_t *from);
@@ -96,6 +96,8 @@ ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
            + ngx_http_shard_align((size_t) nslots * sizeof(shard_latch_t))
            + ngx_http_shard_align((size_t) nslots
                                   * sizeof(ngx_http_shard_counters_t))
+           + ngx_http_shard_align(((size_t) nslots + 63) / 64
+                                  * sizeof(uint64_t))
            + shard_ledger_size(NGX_HTTP_SHARD_WORKERS_MAX,
                                (uint32_t) nworkers, nentries)
            + ngx_http_shard_align(shard_tickets_size(ntickets))
@@ -206,6 +208,9 @@ ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
     p += ngx_http_shard_align((size_t) nslots
                               * sizeof(ngx_http_shard_counters_t));
 
+    sh->touched = (uint64_t *) p;
+    p += ngx_http_shard_align(((size_t) nslots + 63) / 64 * sizeof(uint64_t));
+
     shard_ledger_place(&sh->ledger, p, NGX_HTTP_SHARD_WORKERS_MAX, nworkers,
                        nentries);
     p += shard_ledger_size(NGX_HTTP_SHARD_WORKERS_MAX, nworkers, nentries);
@@ -271,8 +276,8 @@ static ngx_int_t
 ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_keyspace_t *old)
 {
+    ngx_int_t                rc;
     uint64_t                 structure;
-    uint32_t                 n;
     ngx_http_shard_sh_t     *to, *from;
     ngx_http_shard_arena_t  *src, *dst;
 
@@ -288,65 +293,99 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_inherit_workers(to, from);
     ngx_http_shard_policy_inherit(to, from);
 
+    dst = &to->arenas[0];
+
     do {
         structure = __atomic_load_n(&from->structure, __ATOMIC_SEQ_CST);
         src = &from->arenas[structure & 1];
-        dst = &to->arenas[0];
-        n = src->index.n;
 
-        if (n == 0) {
+        if (src->index.n == 0) {
             return NGX_OK;
         }
 
-        if (n > to->nslots || src->nnodes > to->nnodes_max) {
-            ngx_log_error(NGX_LOG_EMERG, ks->cycle->log, 0,
-                          "keyspace \"%V\": its %uD shards and %ui nodes do "
-                          "not fit a zone of %uz bytes, give \"shard_table\" "
-                          "more", &ks->name, n, src->nnodes,
-                          ks->zone->shm.size);
-            return NGX_ERROR;
+        if (src->nnodes > to->nnodes_max) {
+            rc = NGX_ERROR;
+            continue;
         }
 
         ngx_memcpy(dst->nodes, src->nodes,
                    src->nnodes * sizeof(ngx_http_shard_node_t));
         ngx_memcpy(to->node_flags, from->node_flags, src->nnodes);
-        ngx_memcpy(dst->index.lo, src->index.lo, n * sizeof(uint64_t));
-        ngx_memcpy(dst->index.id, src->index.id, n * sizeof(uint32_t));
         dst->nnodes = src->nnodes;
-        dst->index.n = n;
 
-        ngx_http_shard_inherit_routes(to, from, src);
+        rc = ngx_http_shard_inherit_shards(ks, from, src);
 
     } while (structure != __atomic_load_n(&from->structure, __ATOMIC_SEQ_CST));
 
-    if (shard_index_build(&dst->index, n) == SHARD_OK) {
-        to->table_version = from->table_version;
-        to->contact_ms = from->contact_ms;
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, ks->cycle->log, 0,
+                      "keyspace \"%V\": its %uD shards and %ui nodes do "
+                      "not fit a zone of %uz bytes, give \"shard_table\" "
+                      "more", &ks->name, src->index.n, src->nnodes,
+                      ks->zone->shm.size);
+        return NGX_ERROR;
     }
 
+    to->table_version = from->table_version;
+    to->contact_ms = from->contact_ms;
     from->replaced = 1;
 
     return NGX_OK;
 }
 
 
-/* held shards stay so */
+/* the index again, and each shard's route in a slot of the new zone; held
+ * shards stay so */
 
-static void
-ngx_http_shard_inherit_routes(ngx_http_shard_sh_t *to,
+static ngx_int_t
+ngx_http_shard_inherit_shards(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_sh_t *from, ngx_http_shard_arena_t *src)
 {
-    uint32_t                 i;
-    shard_route_t            route;
-    ngx_http_shard_arena_t  *dst;
+    int                     rc;
+    uint32_t                i, n, slot, *place;
+    shard_index_t          *index;
+    ngx_http_shard_sh_t    *to;
+    shard_index_builder_t   b;
 
-    dst = &to->arenas[0];
+    to = ks->sh;
+    index = &to->arenas[0].index;
 
-    for (i = 0; i < dst->index.n; i++) {
-        shard_latch_read(&from->latches[src->index.slot[i]], &route);
-        dst->index.slot[i] = i;
-        to->latches[i].v[0] = route;
+    place = ngx_alloc(from->nslots * sizeof(uint32_t), ks->cycle->log);
+    if (place == NULL) {
+        return NGX_ERROR;
     }
+
+    rc = shard_index_begin(&b, index, src->index.kind, src->index.n);
+
+    for (i = 0, n = 0; rc == SHARD_OK && i < src->index.n; i++) {
+        slot = shard_index_slot(&src->index, i);
+
+        if (slot >= from->nslots || n == to->nslots) {
+            rc = SHARD_AGAIN;
+            break;
+        }
+
+        if (!(src->index.entries[i].slot & SHARD_ENTRY_AGAIN)) {
+            place[slot] = n++;
+            shard_latch_read(&from->latches[slot],
+                             &to->latches[place[slot]].v[0]);
+            to->latches[place[slot]].seq = 0;
+        }
+
+        rc = shard_index_add(&b, src->index.entries[i].lo,
+                             shard_index_bound(&src->index, i),
+                             place[slot] | (src->index.entries[i].slot
+                                            & SHARD_ENTRY_AGAIN),
+                             src->index.entries[i].id);
+    }
+
+    if (rc == SHARD_OK) {
+        rc = shard_index_finish(&b);
+    }
+
+    ngx_free(place);
+
+    return rc == SHARD_OK ? NGX_OK : NGX_ERROR;
 }
 
 
