@@ -269,7 +269,7 @@ sub bad_records {
         ['[1]', 'is not a JSON object', 'an array'],
         ['7', 'is not a JSON object', 'a number'],
         ["$good x", 'is not a JSON object', 'text behind the object'],
-        [' ' x 5000, 'is longer', 'too long'],
+        [' ' x 9000, 'is longer', 'too long'],
         [$good =~ s/}$/,"epoch":1}/r, 'has a field twice', 'a field twice'],
         [record('0', '8', 'n1', 1, lo => undef), 'lo must', 'no lo'],
         [record('0', '8', 'n1', 1, lo => 5), 'lo must', 'lo a number'],
@@ -494,8 +494,8 @@ sub nodes_and_meta {
        'a free node is deleted');
     is(commit('keyspace', 1, 'a', -1, node => n3 => $n3), 'ok ' . version(),
        'and comes back');
-    refused(qr/^bad meta kind must be hash/, 'kind', 'keyspace', 1, 'a', -1,
-            meta => kind => 'range');
+    refused(qr/^bad meta kind must be hash, range/, 'kind', 'keyspace', 1, 'a',
+            -1, meta => kind => 'range');
     refused(qr/^bad meta version is none of/, 'version is not for writers',
             'keyspace', 1, 'a', -1, meta => version => 7);
     refused(qr/^bad meta policy is not a JSON/, 'policy', 'keyspace', 1, 'a',

@@ -134,6 +134,28 @@ int shardd_commit_shard(shardd_store_t *s, const shardd_claim_t *claim,
     uint64_t *version, const char *operation, const char *by,
     const shard_record_t *rec);
 
+/* the table's version, 0 when there was never one */
+
+int shardd_version(shardd_store_t *s, uint64_t *version);
+
+/*
+ * A whole new table in pieces of some hundred changes: all nodes, then the
+ * shards in the order of what they hold.  version: the one seen; seq: 0 at
+ * first.  Until shardd_stage_commit() the old table stays as it is.
+ */
+
+typedef struct {
+    shard_kind_e     kind;
+    uint64_t         version;         /* then the new one */
+    uint64_t         seq;             /* changes staged so far */
+} shardd_stage_t;
+
+int shardd_stage(shardd_store_t *s, const shardd_claim_t *claim,
+    shardd_stage_t *stage, const shardd_change_t *changes, size_t n);
+int shardd_stage_commit(shardd_store_t *s, const shardd_claim_t *claim,
+    shardd_stage_t *stage, const char *operation, const char *by,
+    const char *policy);
+
 int shardd_migration_put(shardd_store_t *s, const shardd_claim_t *claim,
     const char *id, uint64_t *seq, const shardd_field_t *fields, size_t n);
 int shardd_migration_get(shardd_store_t *s, const char *id,

@@ -5,6 +5,7 @@
  *   shardd_store.c        open, library, claims, commit
  *   _store_table.c        the table, one shard
  *   _store_cover.c        do its shards hold every key once, which holds one
+ *   _store_stage.c        a whole new table in pieces
  *   _store_stream.c       decisions, metrics
  *   _store_hash.c         hashes, migrations
  *   _store_rows.c         history

@@ -8,7 +8,9 @@
 --                      │ fence: same scope, token and holder, or refused
 --                      ▼
 --   shard_commit ─▶ checks ─▶ log <version>-0 ─▶ table, nodes, meta
---                                                 └▶ meta.version, op:ID
+--                      ▲                          └▶ meta.version, op:ID
+--   shard_stage ─▶ checks of one piece ─▶ stage:* ─▶ shard_stage_commit
+--                  of a whole new table              renames it into place
 --
 -- A function's writes are not rolled back when it fails half way.  So each
 -- checks everything before it writes anything, writes the log entry first
@@ -17,7 +19,7 @@
 -- Lua's numbers are exact to 2^53; anything larger is refused.
 
 -- loaders replace a library of a smaller number
-local VERSION = 2
+local VERSION = 3
 
 local EXACT_MAX = 9007199254740991
 local ID_MAX = 4294967294
@@ -25,8 +27,12 @@ local EPOCH_MAX = 4294967295
 local TTL_MAX_MS = 86400000
 local OPERATION_S = 86400
 local STREAM_MAXLEN = 100000
-local RECORD_MAX = 4096
+local RECORD_MAX = 8192
 local POLICY_MAX = 65536
+local STAGE_S = '600'
+local SCAN_COUNT = '1000'
+local BOUND_MAX = 64
+local UNITS_MAX = 32
 local CAPACITY_MIN = 1e-6
 local CAPACITY_MAX = 1e9
 
@@ -37,8 +43,18 @@ local LOG_CHANGES = 1000
 
 local HEX4 = '[0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
 local HEX = '^' .. HEX4 .. HEX4 .. HEX4 .. HEX4 .. '$'
-local FIRST = '0000000000000000'
 local END = 'g'                     -- sorts behind every hex position
+
+-- what the first shard begins with, in JSON; a list has no order
+local FIRST = { hash = '0000000000000000',
+                ['range uint64'] = '0000000000000000',
+                ['range bytes'] = '' }
+
+-- fields that a record of that kind may not have
+local FOREIGN = { hash = { 'units', 'default' },
+                  ['range uint64'] = { 'units', 'default' },
+                  ['range bytes'] = { 'units', 'default' },
+                  list = { 'lo', 'hi' } }
 
 local CONSISTENCY = { strong = true, eventual = true }
 local STRATEGY = { stateless = true, ['copy-on-write'] = true,
@@ -260,12 +276,18 @@ local function record_decode(json, max)
     for name, value in pairs(rec) do
         fields = fields + 1
 
-        if type(value) == 'table' and name ~= 'standbys' then
+        if type(value) == 'table' and name ~= 'standbys' and name ~= 'units'
+        then
             nested = true
         end
     end
 
     local _, colons = json:gsub('"%s*:', '')
+
+    -- a text may begin with a colon
+    if not nested and colons ~= fields then
+        _, colons = json:gsub('"[^"]*"', 'n'):gsub('n%s*:', '')
+    end
 
     if not nested and colons ~= fields then
         return nil, 'has a field twice'
@@ -287,10 +309,19 @@ local function one_of(value, words)
 end
 
 
-local function standbys_bad(rec, exists)
+-- cjson makes the same of {} and []
+
+local function raw_array(json, field)
+    return json:find('"' .. field .. '"%s*:%s*%[') ~= nil
+end
+
+
+local function standbys_bad(rec, json, exists)
     local standbys, seen = rec.standbys or {}, {}
 
-    if type(standbys) ~= 'table' or #standbys > 3 then
+    if type(standbys) ~= 'table' or #standbys > 3
+        or (rec.standbys and not raw_array(json, 'standbys'))
+    then
         return 'standbys must be at most 3 names'
     end
 
@@ -344,7 +375,40 @@ local function moving_bad(rec, json, exists)
 end
 
 
-local function shard_bad(rec, json, exists)
+-- A name that may hold any byte: printable ASCII but for % " and \ stands for
+-- itself, any other byte is %xx.  The bytes in hex, which compare as bytes do
+-- (Lua compares strings by the locale), or nil.
+
+local function name_hex(s, min)
+    if type(s) ~= 'string'
+        or s:gsub('%%%x%x', ''):find('[%c\127-\255%%"\\]')
+    then
+        return nil
+    end
+
+    local plain = false
+    local bytes = s:gsub('%%(%x%x)', function(hex)
+        local c = string.char(tonumber(hex, 16))
+
+        plain = plain or hex:find('%u') or not c:find('[%c\127-\255%%"\\]')
+
+        return c
+    end)
+
+    if plain or #bytes < min or #bytes > BOUND_MAX then
+        return nil
+    end
+
+    return (bytes:gsub('.', function(c)
+        return string.format('%02x', c:byte())
+    end))
+end
+
+
+-- nil or why not, and the interval [lo, hi) of what the shard holds; "from"
+-- and "to" are the same as people read them
+
+local function position_bad(rec)
     local lo, hi = rec.lo, rec.hi
 
     if type(lo) ~= 'string' or not lo:find(HEX) then
@@ -357,6 +421,99 @@ local function shard_bad(rec, json, exists)
 
     if hi ~= cjson.null and hi <= lo then
         return 'hi must be behind lo'
+    end
+
+    if hi == cjson.null then
+        hi = END
+    end
+
+    return nil, { lo = lo, hi = hi, from = lo, to = hi }
+end
+
+
+local function bound_bad(rec)
+    local lo, hi = name_hex(rec.lo, 0), END
+
+    if not lo then
+        return 'lo must be 0 to 64 bytes, percent-encoded'
+    end
+
+    if rec.hi ~= cjson.null then
+        hi = name_hex(rec.hi, 1)
+    end
+
+    if not hi then
+        return 'hi must be 1 to 64 bytes, percent-encoded, or null'
+    end
+
+    if hi <= lo then
+        return 'hi must be behind lo'
+    end
+
+    return nil, { lo = lo, hi = hi, from = '"' .. rec.lo .. '"',
+                  to = hi == END and END or '"' .. rec.hi .. '"' }
+end
+
+
+local function units_bad(rec, json)
+    local units, seen, n = rec.units or {}, {}, 0
+
+    if type(units) ~= 'table' or (rec.units and not raw_array(json, 'units'))
+    then
+        return 'units must be 1 to 32 names'
+    end
+
+    for _, name in pairs(units) do
+        if not name_hex(name, 1) then
+            return 'units must be names of 1 to 64 bytes, percent-encoded'
+        end
+
+        if seen[name] then
+            return 'unit ' .. name .. ' is named twice'
+        end
+
+        seen[name], n = true, n + 1
+    end
+
+    if rec.default ~= nil and type(rec.default) ~= 'boolean' then
+        return 'default must be true or false'
+    end
+
+    if n > UNITS_MAX or (n == 0 and not rec.default) then
+        return 'units must be 1 to 32 names'
+    end
+
+    return nil, units
+end
+
+
+local HOLDS_BAD = { hash = position_bad, ['range uint64'] = position_bad,
+                    ['range bytes'] = bound_bad, list = units_bad }
+
+
+local function holds_bad(rec, json, kind)
+    for _, name in ipairs(FOREIGN[kind]) do
+        if rec[name] ~= nil then
+            return name .. ' has no place in a ' .. kind .. ' keyspace'
+        end
+    end
+
+    return HOLDS_BAD[kind](rec, json)
+end
+
+
+-- nil or why not, and what it holds: an interval, or a list's units
+
+local function shard_bad(rec, json, kind, exists)
+    -- names need none, and readers refuse them there
+    if json:find('\\', 1, true) then
+        return 'has an escape'
+    end
+
+    local why, holds = holds_bad(rec, json, kind)
+
+    if why then
+        return why
     end
 
     if not is_name(rec.primary) then
@@ -385,7 +542,8 @@ local function shard_bad(rec, json, exists)
         return 'phase must be steady, shifting or held'
     end
 
-    return standbys_bad(rec, exists) or moving_bad(rec, json, exists)
+    return standbys_bad(rec, json, exists) or moving_bad(rec, json, exists),
+           holds
 end
 
 
@@ -439,8 +597,8 @@ end
 
 local function meta_bad(id, json)
     if id == 'kind' then
-        if json ~= 'hash' then
-            return 'must be hash'
+        if not FOREIGN[json] then
+            return 'must be hash, range uint64, range bytes or list'
         end
 
         return nil
@@ -461,18 +619,33 @@ local function meta_bad(id, json)
 end
 
 
--- is the node named by a shard that this commit leaves as it is?
+-- each(id, json) of every stored shard that this commit leaves as it is,
+-- until it answers something; in pieces, as a table may have a million
+
+local function unchanged(key, changed, each)
+    local cursor = '0'
+
+    repeat
+        local part = redis.call('HSCAN', key, cursor, 'COUNT', SCAN_COUNT)
+        local all = part[2]
+
+        for i = 1, #all, 2 do
+            local found = not changed[all[i]] and each(all[i], all[i + 1])
+
+            if found then
+                return found
+            end
+        end
+
+        cursor = part[1]
+    until cursor == '0'
+end
+
 
 local function node_used(key, name, changed)
-    local all = redis.call('HGETALL', key)
-
-    for i = 1, #all, 2 do
-        if not changed[all[i]]
-            and all[i + 1]:find('"' .. name .. '"', 1, true)
-        then
-            return all[i]
-        end
-    end
+    return unchanged(key, changed, function(id, json)
+        return json:find('"' .. name .. '"', 1, true) and id
+    end)
 end
 
 
@@ -492,13 +665,14 @@ local function joined(intervals)
 
     for _, range in ipairs(intervals) do
         if last and range.lo < last.hi then
-            return nil, range.lo
+            return nil, range.from
         end
 
         if last and range.lo == last.hi then
-            last.hi = range.hi
+            last.hi, last.to = range.hi, range.to
         else
-            last = { lo = range.lo, hi = range.hi }
+            last = { lo = range.lo, hi = range.hi, from = range.from,
+                     to = range.to }
             out[#out + 1] = last
         end
     end
@@ -507,12 +681,26 @@ local function joined(intervals)
 end
 
 
+-- the lowest position that is in one interval only, or that of the only one
+
+local function differ_at(b, a)
+    if a.lo ~= b.lo or a == b then
+        return a.lo < b.lo and a.from or b.from
+    end
+
+    return a.hi < b.hi and a.to or b.to
+end
+
+
 -- The table covers all positions once.  It still does when what a commit
 -- takes away it puts back, so only the changed shards need be looked at.
 
-local function cover_bad(removed, added, empty)
-    if empty then
-        removed = { { lo = FIRST, hi = END } }
+local function cover_bad(plan)
+    local removed = plan.removed
+
+    if plan.anew then
+        removed = { { lo = FIRST[plan.kind], hi = END,
+                      from = 'the lowest key', to = END } }
     end
 
     local before, at = joined(removed)
@@ -521,7 +709,7 @@ local function cover_bad(removed, added, empty)
         return 'stored shards overlap at ' .. at .. ': repair the table'
     end
 
-    local after, over = joined(added)
+    local after, over = joined(plan.added)
 
     if not after then
         return 'shards overlap at ' .. over
@@ -532,42 +720,128 @@ local function cover_bad(removed, added, empty)
 
         if not a or not b or a.lo ~= b.lo or a.hi ~= b.hi then
             return 'shards would leave a gap or an overlap near '
-                   .. (a and b and (a.lo < b.lo and a.lo or b.lo)
-                       or (a or b).lo)
+                   .. differ_at(b or a, a or b)
         end
     end
 end
 
 
-local function range_of(rec)
-    return { lo = rec.lo, hi = rec.hi == cjson.null and END or rec.hi }
+-- A list covers all names by its one default; no unit is of two shards.  The
+-- whole table is looked through only for units that this commit brings in.
+
+local function list_bad(plan)
+    local defaults = plan.anew and 1 or plan.defaults_removed
+    local had, has, brought = {}, {}, {}
+
+    if plan.defaults_added ~= defaults then
+        return 'shards would not have exactly one default'
+    end
+
+    for _, name in ipairs(plan.removed) do
+        had[name] = true
+    end
+
+    for i, name in ipairs(plan.added) do
+        if has[name] then
+            return 'unit ' .. name .. ' would be of shards ' .. has[name]
+                   .. ' and ' .. plan.adder[i]
+        end
+
+        has[name] = plan.adder[i]
+
+        if not had[name] then
+            brought[#brought + 1] = name
+        end
+    end
+
+    if plan.scope ~= 'keyspace'
+        and (#brought > 0 or #plan.added ~= #plan.removed)
+    then
+        return 'units would change, which is outside of scope ' .. plan.scope
+    end
+
+    if #brought == 0 or plan.anew then
+        return nil
+    end
+
+    return unchanged(plan.table, plan.changed, function(id, json)
+        for _, name in ipairs(brought) do
+            if json:find('"' .. name .. '"', 1, true) then
+                local rec = record_decode(json, RECORD_MAX) or {}
+
+                for _, unit in pairs(rec.units or {}) do
+                    if unit == name then
+                        return 'unit ' .. name .. ' would be of shards ' .. id
+                               .. ' and ' .. has[name]
+                    end
+                end
+            end
+        end
+    end)
+end
+
+
+-- what a shard holds goes into the plan: as removed or as added
+
+local function holds_add(plan, verb, id, rec, holds)
+    local to = plan[verb]
+
+    if plan.kind ~= 'list' then
+        to[#to + 1] = holds
+        return
+    end
+
+    for _, name in ipairs(holds) do
+        to[#to + 1] = name
+
+        if verb == 'added' then
+            plan.adder[#to] = id
+        end
+    end
+
+    if rec.default then
+        plan['defaults_' .. verb] = plan['defaults_' .. verb] + 1
+    end
 end
 
 
 -- one shard's change against what is stored
 
 local function shard_change_bad(plan, id, json)
-    local stored = not plan.empty and redis.call('HGET', plan.table, id)
+    local stored = plan.count > 0 and redis.call('HGET', plan.table, id)
     local old, rec, why
 
     if stored then
         old = record_decode(stored, RECORD_MAX)
 
-        if not old or type(old.lo) ~= 'string'
-            or type(old.epoch) ~= 'number'
-        then
+        if not old or type(old.epoch) ~= 'number' then
             return 'is damaged in the table: repair it'
         end
 
-        plan.removed[#plan.removed + 1] = range_of(old)
+        plan.replaced = plan.replaced + 1
+
+        if not plan.anew then
+            local damage, holds = holds_bad(old, stored, plan.kind)
+
+            if damage then
+                return 'is damaged in the table: repair it'
+            end
+
+            holds_add(plan, 'removed', id, old, holds)
+        end
     end
 
     if json == '' then
         return not stored and 'does not exist' or nil
     end
 
+    local holds
+
     rec, why = record_decode(json, RECORD_MAX)
-    why = why or shard_bad(rec, json, plan.exists)
+
+    if not why then
+        why, holds = shard_bad(rec, json, plan.kind, plan.exists)
+    end
 
     if not why and old then
         why = epoch_bad(rec, old)
@@ -577,7 +851,7 @@ local function shard_change_bad(plan, id, json)
         return why
     end
 
-    plan.added[#plan.added + 1] = range_of(rec)
+    holds_add(plan, 'added', id, rec, holds)
 end
 
 
@@ -666,6 +940,10 @@ local function changes_bad(plan, args)
             plan.changed[id] = true
         elseif kind == 'node' then
             nodes[id] = args[i + 2] ~= ''
+        elseif id == 'kind' and args[i + 2] ~= plan.kind
+            and FOREIGN[args[i + 2]]
+        then
+            plan.kind, plan.anew, plan.turned = args[i + 2], true, true
         end
     end
 
@@ -685,17 +963,26 @@ local function changes_bad(plan, args)
         end
     end
 
-    if plan.shards > 0 then
-        return cover_bad(plan.removed, plan.added, plan.empty)
+    -- shards of one kind mean nothing to another
+    if plan.turned and plan.replaced ~= plan.count then
+        return string.format('meta kind must be %s while shards are there',
+                             plan.was)
     end
+
+    if plan.shards == 0 then
+        return nil
+    end
+
+    return plan.kind == 'list' and list_bad(plan)
+           or plan.kind ~= 'list' and cover_bad(plan) or nil
 end
 
 
-local function log_entry(keys, args, version, changes)
+local function log_entry(keys, args, version, whole)
     local entry = { 'XADD', keys[4], 'MAXLEN', '~', digits(STREAM_MAXLEN),
                     digits(version) .. '-0', 'by', args[6], 'op', args[5] }
 
-    if changes <= LOG_CHANGES then
+    if whole then
         for i = 7, #args, 3 do
             entry[#entry + 1] = args[i] .. ':' .. args[i + 1]
             entry[#entry + 1] = args[i + 2]
@@ -765,11 +1052,20 @@ local function shard_commit(keys, args)
         return { 'conflict', digits(version) }
     end
 
+    local count = redis.call('HLEN', keys[2])
+    local kind = redis.call('HGET', keys[1], 'kind') or 'hash'
+
+    if not FOREIGN[kind] then
+        return bad('meta.kind is none of hash, range uint64, range bytes, '
+                   .. 'list')
+    end
+
     local plan = { table = keys[2], nodes = keys[3], claims = keys[5],
                    scope = args[1], holder = args[3], now = now_ms(),
                    seen = {}, changed = {}, removed = {}, added = {},
-                   ended = {}, shards = 0,
-                   empty = redis.call('HLEN', keys[2]) == 0 }
+                   adder = {}, defaults_removed = 0, defaults_added = 0,
+                   ended = {}, shards = 0, replaced = 0, count = count,
+                   kind = kind, was = kind, anew = count == 0 }
 
     local why = changes_bad(plan, args)
 
@@ -777,11 +1073,12 @@ local function shard_commit(keys, args)
         return { 'bad', why }
     end
 
-    local changes = (#args - 6) / 3
+    -- of another kind readers need the whole table
+    local whole = (#args - 6) / 3 <= LOG_CHANGES and not plan.turned
 
-    version = version + (changes > LOG_CHANGES and 2 or 1)
+    version = version + (whole and 1 or 2)
 
-    local id = log_entry(keys, args, version, changes)
+    local id = log_entry(keys, args, version, whole)
 
     if id.err then
         return bad('log refuses entry %.0f-0: %s', version, id.err)
@@ -794,6 +1091,344 @@ local function shard_commit(keys, args)
     end
 
     redis.call('HSET', keys[1], 'version', digits(version))
+    redis.call('SET', keys[6], digits(version), 'EX', OPERATION_S)
+
+    return { 'ok', digits(version) }
+end
+
+
+-- KEYS meta table claims stage stage:table stage:nodes stage:units
+-- ARGV TOKEN HOLDER VERSION SEQ KIND_OF_KEYSPACE and KIND ID JSON triples
+--   ok SEQ | fenced TOKEN HOLDER | conflict SEQ | bad REASON
+-- One piece of a whole new table, which is too large to be checked at once.
+-- SEQ counts the changes staged before; 0 begins anew.  Shards come in the
+-- order of what they hold, so that each piece joins the one before.  Nothing
+-- of it counts before shard_stage_commit, and a stage left alone goes away.
+
+local STAGE_KEYS = { 'meta', 'table', 'claims', 'stage', 'stage:table',
+                     'stage:nodes', 'stage:units' }
+
+
+-- a list's staged units are a set; what is there already is of two shards
+
+local function stage_units_bad(plan, rec, units)
+    for _, name in ipairs(units) do
+        if plan.units[name]
+            or redis.call('SISMEMBER', plan.units_key, name) == 1
+        then
+            return 'unit ' .. name .. ' is of another shard too'
+        end
+
+        plan.units[name] = true
+    end
+
+    if rec.default then
+        plan.defaults = plan.defaults + 1
+    end
+
+    if plan.defaults > 1 then
+        return 'is a second default'
+    end
+end
+
+
+local function stage_shard_bad(plan, id, json)
+    local rec, why = record_decode(json, RECORD_MAX)
+    local holds
+
+    if not uint(id, ID_MAX) then
+        return 'is no shard id'
+    end
+
+    if not why then
+        why, holds = shard_bad(rec, json, plan.kind, plan.exists)
+    end
+
+    if not why and redis.call('HEXISTS', plan.staged, id) == 1 then
+        why = 'is staged twice'
+    end
+
+    local stored = not why and redis.call('HGET', plan.table, id)
+
+    if stored then
+        local old = record_decode(stored, RECORD_MAX)
+
+        if not old or type(old.epoch) ~= 'number' then
+            why = 'is damaged in the table: repair it'
+        else
+            why = epoch_bad(rec, old)
+        end
+    end
+
+    if why then
+        return why
+    end
+
+    if plan.kind == 'list' then
+        return stage_units_bad(plan, rec, holds)
+    end
+
+    if holds.lo ~= plan.next then
+        return 'does not begin where the shard before it ends'
+    end
+
+    plan.next = holds.hi
+end
+
+
+local function stage_change_bad(plan, kind, id, json)
+    if plan.seen[kind .. id] then
+        return 'is staged twice'
+    end
+
+    plan.seen[kind .. id] = true
+
+    if kind == 'shard' then
+        return stage_shard_bad(plan, id, json)
+    end
+
+    if kind ~= 'node' then
+        return 'is neither shard nor node'
+    end
+
+    if not is_name(id) then
+        return 'is no node name'
+    end
+
+    plan.known[id] = true
+
+    return node_bad(id, json)
+end
+
+
+local function stage_form_bad(keys, args)
+    local wrong = keys_bad(keys, STAGE_KEYS)
+
+    if wrong or #args < 8 or (#args - 5) % 3 ~= 0 then
+        return wrong
+               or bad('arguments must be TOKEN HOLDER VERSION SEQ KIND and '
+                      .. 'KIND ID JSON at least once')
+    end
+
+    if not uint(args[3], EXACT_MAX) or not uint(args[4], EXACT_MAX - 1) then
+        return bad('version and seq must be numbers')
+    end
+
+    return not FOREIGN[args[5]] and bad('kind ' .. args[5] .. ' is no kind of '
+                                        .. 'keyspace')
+           or writer_bad('keyspace', args[1], args[2])
+           or fenced(keys[3], 'keyspace', args[1], args[2])
+end
+
+
+-- the plan of a piece, or the answer that it is not the next one
+
+local function stage_plan(keys, args)
+    local plan = { table = keys[2], staged = keys[5], units_key = keys[7],
+                   kind = args[5], next = FIRST[args[5]] or END,
+                   defaults = 0, units = {}, seen = {}, known = {} }
+
+    plan.exists = function(name)
+        if plan.known[name] == nil then
+            plan.known[name] = redis.call('HEXISTS', keys[6], name) == 1
+        end
+
+        return plan.known[name]
+    end
+
+    if args[4] == '0' then
+        redis.call('UNLINK', unpack(keys, 4, 7))
+        return plan
+    end
+
+    local stage = redis.call('HMGET', keys[4], 'seq', 'token', 'version',
+                             'kind', 'next', 'defaults')
+
+    if stage[1] ~= args[4] or stage[2] ~= args[1] or stage[3] ~= args[3]
+        or stage[4] ~= args[5]
+    then
+        return nil, { 'conflict', stage[1] or '0' }
+    end
+
+    plan.next, plan.defaults = stage[5], tonumber(stage[6])
+
+    return plan
+end
+
+
+local function shard_stage(keys, args)
+    local wrong = stage_form_bad(keys, args)
+
+    if wrong then
+        return wrong
+    end
+
+    local plan, answer = stage_plan(keys, args)
+
+    if not plan then
+        return answer
+    end
+
+    for i = 6, #args, 3 do
+        local why = stage_change_bad(plan, args[i], args[i + 1], args[i + 2])
+
+        if why then
+            return { 'bad', args[i] .. ' ' .. args[i + 1] .. ' ' .. why }
+        end
+    end
+
+    local to = { shard = keys[5], node = keys[6] }
+
+    for i = 6, #args, 3 do
+        redis.call('HSET', to[args[i]], args[i + 1], args[i + 2])
+    end
+
+    for name in pairs(plan.units) do
+        redis.call('SADD', keys[7], name)
+    end
+
+    local seq = digits(tonumber(args[4]) + (#args - 5) / 3)
+
+    redis.call('HSET', keys[4], 'seq', seq, 'token', args[1], 'version',
+               args[3], 'kind', args[5], 'next', plan.next, 'defaults',
+               digits(plan.defaults))
+
+    for i = 4, 7 do
+        redis.call('EXPIRE', keys[i], STAGE_S)
+    end
+
+    return { 'ok', seq }
+end
+
+
+-- a staged table replaces every shard: none may be somebody else's; claims
+-- whose lease ran out end with it
+
+local function stage_claims_bad(key, holder, ended)
+    local all, now = redis.call('HGETALL', key), now_ms()
+
+    for i = 1, #all, 2 do
+        local claim = scope_shard(all[i]) and claim_read(key, all[i])
+
+        if claim and claim.holder ~= holder then
+            if claim.until_ms > now then
+                return string.format('shard %s is claimed by %s for %.0f ms '
+                                     .. 'more', all[i]:sub(7), claim.holder,
+                                     claim.until_ms - now)
+            end
+
+            ended[#ended + 1] = all[i]
+        end
+    end
+end
+
+
+local function stage_whole_bad(keys, args)
+    local stage = redis.call('HMGET', keys[7], 'seq', 'token', 'version',
+                             'kind', 'next', 'defaults')
+
+    if stage[1] ~= args[6] or stage[2] ~= args[1] or stage[3] ~= args[3] then
+        return { 'conflict', stage[1] or '0' }
+    end
+
+    if stage[4] == 'list' and stage[6] ~= '1' then
+        return bad('no shard is the default')
+    end
+
+    if stage[5] ~= END then
+        return bad('shards would leave a gap from the end of the last one')
+    end
+
+    local why = args[7] ~= '' and meta_bad('policy', args[7])
+
+    if why then
+        return bad('meta policy %s', why)
+    end
+
+    if redis.call('EXISTS', keys[8], keys[9]) ~= 2 then
+        return bad('nothing is staged')
+    end
+
+    return nil, stage[4]
+end
+
+
+local function stage_commit_form_bad(keys, args)
+    if #args ~= 7 or not is_word(args[4], 128) or not is_word(args[5], 128)
+    then
+        return bad('arguments must be TOKEN HOLDER VERSION OPERATION BY SEQ '
+                   .. 'POLICY')
+    end
+
+    return keys_bad(keys, { 'meta', 'table', 'nodes', 'log', 'claims',
+                            'op:' .. args[4], 'stage', 'stage:table',
+                            'stage:nodes', 'stage:units' })
+           or writer_bad('keyspace', args[1], args[2])
+           or fenced(keys[5], 'keyspace', args[1], args[2])
+end
+
+
+-- KEYS meta table nodes log claims op:OPERATION stage stage:table
+--      stage:nodes stage:units
+-- ARGV TOKEN HOLDER VERSION OPERATION BY SEQ POLICY
+--   ok VERSION | duplicate VERSION | fenced TOKEN HOLDER
+--   | conflict VERSION (or SEQ of the stage) | bad REASON
+
+local function shard_stage_commit(keys, args)
+    local wrong = stage_commit_form_bad(keys, args)
+
+    if wrong then
+        return wrong
+    end
+
+    local done = redis.call('GET', keys[6])
+
+    if done then
+        return { 'duplicate', done }
+    end
+
+    local stored = redis.call('HGET', keys[1], 'version') or '0'
+    local version = uint(stored, EXACT_MAX - 2)
+
+    if not version or stored ~= args[3] then
+        return { 'conflict', stored }
+    end
+
+    local bad_stage, kind = stage_whole_bad(keys, args)
+    local ended = {}
+    local why = not bad_stage and stage_claims_bad(keys[5], args[2], ended)
+
+    if bad_stage or why then
+        return bad_stage or { 'bad', why }
+    end
+
+    version = version + 2
+
+    local id = log_entry(keys, { [5] = args[4], [6] = args[5] }, version)
+
+    if id.err then
+        return bad('log refuses entry %.0f-0: %s', version, id.err)
+    end
+
+    -- a million records are freed beside, not before, the next command
+    redis.call('UNLINK', keys[2], keys[3], keys[7], keys[10])
+    redis.call('RENAME', keys[8], keys[2])
+    redis.call('RENAME', keys[9], keys[3])
+    redis.call('PERSIST', keys[2])
+    redis.call('PERSIST', keys[3])
+
+    for _, scope in ipairs(ended) do
+        redis.call('HDEL', keys[5], scope)
+    end
+
+    redis.call('HSET', keys[1], 'version', digits(version), 'kind', kind)
+
+    if args[7] == '' then
+        redis.call('HDEL', keys[1], 'policy')
+    else
+        redis.call('HSET', keys[1], 'policy', args[7])
+    end
+
     redis.call('SET', keys[6], digits(version), 'EX', OPERATION_S)
 
     return { 'ok', digits(version) }
@@ -958,6 +1593,8 @@ end
 redis.register_function('shard_claim', shard_claim)
 redis.register_function('shard_release', shard_release)
 redis.register_function('shard_commit', shard_commit)
+redis.register_function('shard_stage', shard_stage)
+redis.register_function('shard_stage_commit', shard_stage_commit)
 redis.register_function('shard_migration_put', shard_migration_put)
 redis.register_function('shard_decision_add', shard_decision_add)
 redis.register_function{ function_name = 'shard_library_version',
