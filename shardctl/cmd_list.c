@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shard_bytes.h"
 #include "shard_codec.h"
 #include "shardctl.h"
 
@@ -12,20 +13,29 @@
 #define LIST_LIMIT_MAX  100000
 
 
-static const shardctl_column_t  list_shards[] = {
-    { "id", "SHARD", SHARDCTL_INT },
-    { "lo", "FROM", SHARDCTL_TEXT },
-    { "hi", "TO", SHARDCTL_TEXT },
-    { "primary", "PRIMARY", SHARDCTL_TEXT },
-    { "standbys", "STANDBYS", SHARDCTL_LIST },
-    { "epoch", "EPOCH", SHARDCTL_INT },
-    { "phase", "PHASE", SHARDCTL_STATE },
-    { "target", "TARGET", SHARDCTL_TEXT },
-    { "shift", "SHIFT", SHARDCTL_BP },
-    { "consistency", "CONSISTENCY", SHARDCTL_TEXT },
-    { "strategy", "STRATEGY", SHARDCTL_TEXT },
-    { "migration", "MIGRATION", SHARDCTL_TEXT },
+#define LIST_OWNERS                                                           \
+    { "primary", "PRIMARY", SHARDCTL_TEXT },                                  \
+    { "standbys", "STANDBYS", SHARDCTL_LIST },                                \
+    { "epoch", "EPOCH", SHARDCTL_INT },                                       \
+    { "phase", "PHASE", SHARDCTL_STATE },                                     \
+    { "target", "TARGET", SHARDCTL_TEXT },                                    \
+    { "shift", "SHIFT", SHARDCTL_BP },                                        \
+    { "consistency", "CONSISTENCY", SHARDCTL_TEXT },                          \
+    { "strategy", "STRATEGY", SHARDCTL_TEXT },                                \
+    { "migration", "MIGRATION", SHARDCTL_TEXT },                              \
     { NULL, NULL, SHARDCTL_TEXT }
+
+static const shardctl_column_t  list_ranges[] = {
+    { "id", "SHARD", SHARDCTL_INT },
+    { "from", "FROM", SHARDCTL_TEXT },
+    { "to", "TO", SHARDCTL_TEXT },
+    LIST_OWNERS
+};
+
+static const shardctl_column_t  list_units[] = {
+    { "id", "SHARD", SHARDCTL_INT },
+    { "units", "UNITS", SHARDCTL_LIST },
+    LIST_OWNERS
 };
 
 
@@ -53,15 +63,83 @@ list_show(shardctl_t *ctl, const char *key, json_t *rows,
 }
 
 
-static json_t *
-list_shard(const shard_record_t *rec)
+/* a terminal's column has the default among the units */
+
+static void
+list_holds_units(shardctl_t *ctl, json_t *row, const shard_record_t *rec)
 {
-    char     lo[17], hi[17], migration[17];
+    char           text[SHARD_BYTES_TEXT];
+    json_t        *units;
+    shard_str_t    left;
+    shard_bytes_t  unit;
+
+    units = json_array();
+    left = rec->units;
+
+    while (shard_units_next(&left, &unit) == SHARD_OK) {
+        shard_bytes_encode(&unit, text);
+        json_array_append_new(units, json_string(text));
+    }
+
+    if (rec->is_default && !ctl->json) {
+        json_array_append_new(units, json_string("(all others)"));
+    }
+
+    json_object_set_new(row, "units", units);
+    json_object_set_new(row, "default", json_boolean(rec->is_default));
+}
+
+
+/*
+ * "lo" and "hi" as the record has them, null is the end; "from" and "to" the
+ * same as people write keys, "" when nothing bounds it.
+ */
+
+static void
+list_holds(shardctl_t *ctl, json_t *row, const shard_record_t *rec)
+{
+    int   open;
+    char  lo[SHARD_BYTES_TEXT], hi[SHARD_BYTES_TEXT], from[24], to[24];
+
+    if (rec->kind == SHARD_KIND_LIST) {
+        list_holds_units(ctl, row, rec);
+        return;
+    }
+
+    if (rec->kind == SHARD_KIND_RANGE_BYTES) {
+        shard_bytes_encode(&rec->lo_text, lo);
+        shard_bytes_encode(&rec->hi_text, hi);
+        open = rec->hi_text.len == 0;
+
+    } else {
+        shard_hex_encode(rec->lo, lo);
+        shard_hex_encode(rec->hi, hi);
+        open = rec->hi == 0;
+    }
+
+    json_object_set_new(row, "lo", json_string(lo));
+    json_object_set_new(row, "hi", open ? json_null() : json_string(hi));
+
+    if (rec->kind == SHARD_KIND_RANGE_UINT64) {
+        snprintf(from, sizeof(from), "%llu", (unsigned long long) rec->lo);
+        snprintf(to, sizeof(to), "%llu", (unsigned long long) rec->hi);
+        json_object_set_new(row, "from", json_string(from));
+        json_object_set_new(row, "to", open ? json_null() : json_string(to));
+        return;
+    }
+
+    json_object_set_new(row, "from", json_string(lo));
+    json_object_set_new(row, "to", open ? json_null() : json_string(hi));
+}
+
+
+static json_t *
+list_shard(shardctl_t *ctl, const shard_record_t *rec)
+{
+    char     migration[17];
     json_t  *row, *standbys;
     uint8_t  i;
 
-    shard_hex_encode(rec->lo, lo);
-    shard_hex_encode(rec->hi, hi);
     shard_hex_encode(rec->migration, migration);
 
     standbys = json_array();
@@ -70,13 +148,14 @@ list_shard(const shard_record_t *rec)
         json_array_append_new(standbys, json_string(rec->standbys[i]));
     }
 
-    row = json_pack("{s:I, s:s, s:s?, s:s, s:o, s:I, s:s, s:s, s:s}", "id",
-                    (json_int_t) rec->id, "lo", lo, "hi",
-                    rec->hi ? hi : NULL, "primary", rec->primary, "standbys",
+    row = json_pack("{s:I, s:s, s:o, s:I, s:s, s:s, s:s}", "id",
+                    (json_int_t) rec->id, "primary", rec->primary, "standbys",
                     standbys, "epoch", (json_int_t) rec->epoch, "phase",
                     shard_phase_name(rec->phase), "consistency",
                     shard_consistency_name(rec->consistency), "strategy",
                     shard_strategy_name(rec->strategy));
+
+    list_holds(ctl, row, rec);
 
     if (rec->target[0]) {
         json_object_set_new(row, "target", json_string(rec->target));
@@ -110,6 +189,7 @@ shardctl_cmd_shards(shardctl_t *ctl)
     long             from, limit, n;
     size_t           i;
     json_t          *rows;
+    shard_kind_e     kind;
     shardd_table_t   table;
 
     from = 0;
@@ -135,7 +215,7 @@ shardctl_cmd_shards(shardctl_t *ctl)
     for (i = 0; i < table.nshards && n < limit; i++) {
 
         if (table.shards[i].id >= (shard_id_t) from) {
-            json_array_append_new(rows, list_shard(&table.shards[i]));
+            json_array_append_new(rows, list_shard(ctl, &table.shards[i]));
             n++;
         }
     }
@@ -145,9 +225,19 @@ shardctl_cmd_shards(shardctl_t *ctl)
                 table.shards[i].id);
     }
 
+    kind = table.kind;
+
     shardd_table_free(&table);
 
-    return list_show(ctl, "shards", rows, list_shards);
+    if (ctl->json) {
+        return shardctl_show(ctl, json_pack("{s:s, s:s, s:o}", "keyspace",
+                                            ctl->keyspace, "kind",
+                                            shard_kind_name(kind), "shards",
+                                            rows));
+    }
+
+    return list_show(ctl, "shards", rows,
+                     kind == SHARD_KIND_LIST ? list_units : list_ranges);
 }
 
 

@@ -274,31 +274,6 @@ access_key(import_t *im, import_file_t *f, access_t *a, access_field_t *key)
 }
 
 
-/* the last shard that begins at or before the position */
-
-static const shard_record_t *
-access_shard(const shardd_table_t *table, uint64_t position)
-{
-    size_t  low, high, middle;
-
-    low = 0;
-    high = table->nshards;
-
-    while (high - low > 1) {
-        middle = low + (high - low) / 2;
-
-        if (table->shards[middle].lo <= position) {
-            low = middle;
-
-        } else {
-            high = middle;
-        }
-    }
-
-    return &table->shards[low];
-}
-
-
 static int
 access_one(import_t *im, import_file_t *f, access_t *a)
 {
@@ -342,7 +317,14 @@ access_one(import_t *im, import_file_t *f, access_t *a)
         return SHARDCTL_OK;
     }
 
-    rec = access_shard(&im->table, shard_key_position(key.data, key.len));
+    rec = shardd_table_locate(&im->table, key.data, key.len);
+
+    /* routers answer 400 to what is no key of the keyspace's kind */
+
+    if (rec == NULL) {
+        im->keyless++;
+        return SHARDCTL_OK;
+    }
 
     return import_add(im, (long) slot, rec->id, 1, 0);
 }

@@ -18,7 +18,6 @@
 #define ROLES_TIMEOUT_MS  10000
 #define ROLES_CONNECT_MS  3000
 #define ROLES_ANSWER_MAX  300
-#define ROLES_REPORT      500       /* shards between two progress lines */
 
 
 typedef struct {
@@ -37,6 +36,7 @@ typedef struct {
     roles_request_t      requests[ROLES_PARALLEL];
     size_t               next;
     size_t               done;
+    shardctl_pace_t      pace;
 } roles_t;
 
 
@@ -160,14 +160,7 @@ roles_turn(shardctl_t *ctl, roles_t *roles, const init_nodes_t *nodes,
             return rc;
         }
 
-        roles->done++;
-
-        if (!ctl->json && nshards > ROLES_REPORT
-            && roles->done % ROLES_REPORT == 0)
-        {
-            fprintf(stderr, "%zu of %zu shards have their owner\n",
-                    roles->done, nshards);
-        }
+        shardctl_pace(ctl, &roles->pace, ++roles->done);
 
         if (roles->next < nshards) {
             roles_start(roles, r, roles->next,
@@ -194,6 +187,7 @@ init_roles(shardctl_t *ctl, const init_nodes_t *nodes, size_t nshards,
     }
 
     memset(&roles, 0, sizeof(roles_t));
+    shardctl_pace_start(&roles.pace, "shards have their owner", nshards);
     roles.multi = curl_multi_init();
     headers = curl_slist_append(NULL, "Content-Type: application/json");
 
@@ -222,6 +216,8 @@ init_roles(shardctl_t *ctl, const init_nodes_t *nodes, size_t nshards,
     while (rc == SHARDCTL_OK && roles.done < nshards) {
         rc = roles_turn(ctl, &roles, nodes, nshards, owner, epoch);
     }
+
+    shardctl_pace_end(&roles.pace);
 
     for (i = 0; i < ROLES_PARALLEL; i++) {
 

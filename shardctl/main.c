@@ -12,7 +12,16 @@
 
 
 static const shardctl_opt_t  init_opts[] = {
-    { "shards", "N", "number of shards, 1 to 1000000" },
+    { "kind", "KIND",
+      "hash (default), \"range uint64\", \"range bytes\" or list" },
+    { "shards", "N", "hash, range uint64: so many equal parts, 1 to 1000000" },
+    { "max", "M", "range uint64: the greatest key of the equal parts" },
+    { "cuts", "A,B,...",
+      "ranges: where shards 1, 2, ... begin; or @FILE, one in each line" },
+    { "unit", "NAME[,NAME...]",
+      "list: the units of one shard; give it once per shard" },
+    { "default", "NAME[,NAME...]",
+      "list: the units of the shard that also takes all other names" },
     { "nodes", "FILE.yaml", "the nodes, see below" },
     { "node", "NAME=ADDR,zone=Z,capacity=C",
       "one node; give it once per node" },
@@ -105,6 +114,11 @@ const shardctl_command_t  shardctl_commands[] = {
     { "shards", "[--from ID] [--limit M]", "the shard table",
       shardctl_cmd_shards, 0, 0, shards_opts, NULL },
 
+    { "locate", "KEY", "the shard and node that a key is on",
+      shardctl_cmd_locate, 1, 1, NULL,
+      "KEY is taken as routers see it, as it is.  While the shard moves its\n"
+      "reads and writes may go to different nodes." },
+
     { "nodes", "", "nodes with their load now and forecast",
       shardctl_cmd_nodes, 0, 0, NULL,
       "The load now is the newest history row, the peak the forecast's\n"
@@ -133,12 +147,29 @@ const shardctl_command_t  shardctl_commands[] = {
     { "forecast", "SHARD [--plot [FILE.png]]", "the shard's stored forecast",
       shardctl_cmd_forecast, 1, 1, forecast_opts, NULL },
 
-    { "init", "--shards N (--nodes FILE.yaml | --node SPEC...) [OPTION...]",
+    { "init", "[--kind KIND] (--shards N | --cuts A,... | --unit NAME...) "
+      "(--nodes FILE.yaml | --node SPEC...) [OPTION...]",
       "make the keyspace's table",
       shardctl_cmd_init, 0, 0, init_opts,
-      "The keyspace is of kind hash, cut into N equal ranges.  With --driver\n"
-      "http every node is first told which shards it owns; a node that does\n"
-      "not answer ends the command before the table is written.\n"
+      "What a shard holds depends on the keyspace's kind:\n"
+      "\n"
+      "    hash          an equal part of all keys' hashes\n"
+      "    range uint64  numbers: --cuts 1000,2000 makes 0 to 999, 1000 to\n"
+      "                  1999 and the rest; --shards 4 --max 3999 equal parts\n"
+      "    range bytes   names in the order of their bytes: --cuts\n"
+      "                  2026-01,2026-02 makes what is below 2026-01, what\n"
+      "                  begins with it, and the rest\n"
+      "    list          names: --unit checkout --unit search,billing\n"
+      "                  --default misc makes three shards; without --default\n"
+      "                  one more shard takes the names that no other has\n"
+      "\n"
+      "Of a name %xx is a byte (%2c a comma), other bytes stand for\n"
+      "themselves; 1 to 64 bytes.\n"
+      "\n"
+      "With --driver http every node is first told which shards it owns; a\n"
+      "node that does not answer ends the command before the table is\n"
+      "written.  A large table is written in pieces and comes into force at\n"
+      "once, with its last one.\n"
       "\n"
       "FILE.yaml:\n"
       "\n"

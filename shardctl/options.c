@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "shard_codec.h"
+#include "shard_text.h"
 #include "shardctl.h"
 
 
@@ -433,9 +434,9 @@ int
 shardctl_option_word(shardctl_t *ctl, const char *name,
     const char *const *words, int *index)
 {
-    int           i;
-    const char   *nearest, *text;
-    shard_str_t   str;
+    char          err[SHARD_ERR_SIZE];
+    unsigned      i;
+    const char   *text;
 
     text = shardctl_option(ctl, name);
 
@@ -443,21 +444,15 @@ shardctl_option_word(shardctl_t *ctl, const char *name,
         return SHARDCTL_OK;
     }
 
-    for (i = 0; words[i]; i++) {
-
-        if (strcmp(words[i], text) == 0) {
-            *index = i;
-            return SHARDCTL_OK;
-        }
+    if (shard_text_word(shard_text_str(text), words, name, &i, err)
+        != SHARD_OK)
+    {
+        return shardctl_usage(ctl, "\"--%s %s\": %s", name, text, err);
     }
 
-    str.data = text;
-    str.len = strlen(text);
-    nearest = shard_nearest(str, words);
+    *index = (int) i;
 
-    return shardctl_usage(ctl, "\"--%s %s\": unknown word, %s \"%s\"", name,
-                          text, nearest ? "nearest is" : "the first one is",
-                          nearest ? nearest : words[0]);
+    return SHARDCTL_OK;
 }
 
 

@@ -199,6 +199,24 @@ void shardctl_bar(shardctl_t *ctl, double ratio, char *buf, size_t size);
 void shardctl_time(double epoch_s, char *buf, size_t size);
 void shardctl_span(double ms, char *buf, size_t size);
 
+/*
+ * pace.c: how far a long command is, once a second on stderr: "340000 of
+ * 1000000 records are staged, 52000/s, 13 s left".  Not with --json.
+ */
+
+typedef struct {
+    const char                *what;
+    uint64_t                   total;
+    uint64_t                   start_ms;
+    uint64_t                   next_ms;
+    unsigned                   shown:1;
+} shardctl_pace_t;
+
+void shardctl_pace_start(shardctl_pace_t *pace, const char *what,
+    uint64_t total);
+void shardctl_pace(shardctl_t *ctl, shardctl_pace_t *pace, uint64_t done);
+void shardctl_pace_end(const shardctl_pace_t *pace);
+
 /* load.c: what nodes carry now and will carry */
 
 #define SHARDCTL_QUANTILES_MAX  8
@@ -292,6 +310,7 @@ int shardctl_cmd_node_down(shardctl_t *ctl);
 int shardctl_cmd_node_remove(shardctl_t *ctl);
 int shardctl_cmd_status(shardctl_t *ctl);
 int shardctl_cmd_shards(shardctl_t *ctl);
+int shardctl_cmd_locate(shardctl_t *ctl);
 int shardctl_cmd_nodes(shardctl_t *ctl);
 int shardctl_cmd_zones(shardctl_t *ctl);
 int shardctl_cmd_routers(shardctl_t *ctl);

@@ -33,38 +33,20 @@ status_problem(json_t *problems, const char *fmt, ...)
 }
 
 
-/* the rule of docs/redis-keys.md: no gap, no overlap, every node exists */
+/* a table with a gap, an overlap or an unknown node was not read at all */
 
 static void
 status_check_table(shardd_table_t *table, json_t *problems)
 {
     size_t                 i;
-    uint64_t               at;
     const shard_node_t    *node;
     const shard_record_t  *rec;
 
-    at = 0;
-
     for (i = 0; i < table->nshards; i++) {
         rec = &table->shards[i];
-
-        if (rec->lo != at || (i > 0 && at == 0)) {
-            status_problem(problems, "shard %u begins at %016llx where "
-                           "%016llx is due: the table has a gap or overlap, "
-                           "routers refuse it", rec->id,
-                           (unsigned long long) rec->lo,
-                           (unsigned long long) at);
-        }
-
-        at = rec->hi;
         node = shardd_table_node(table, rec->primary);
 
-        if (node == NULL) {
-            status_problem(problems, "shard %u is on node \"%s\" which does "
-                           "not exist: routers refuse the table", rec->id,
-                           rec->primary);
-
-        } else if (node->state == SHARD_NODE_DOWN) {
+        if (node && node->state == SHARD_NODE_DOWN) {
             status_problem(problems, "shard %u is on node \"%s\" which is "
                            "down", rec->id, rec->primary);
         }
@@ -73,11 +55,6 @@ status_check_table(shardd_table_t *table, json_t *problems)
             status_problem(problems, "shard %u is held by no migration",
                            rec->id);
         }
-    }
-
-    if (table->nshards && at != 0) {
-        status_problem(problems, "no shard covers the keys from %016llx on: "
-                       "routers refuse the table", (unsigned long long) at);
     }
 }
 
