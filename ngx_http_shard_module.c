@@ -61,6 +61,13 @@ static ngx_command_t  ngx_http_shard_commands[] = {
       0,
       NULL },
 
+    { ngx_string("shard_health"),
+      NGX_HTTP_UPS_CONF|NGX_CONF_ANY,
+      ngx_http_shard_health_directive,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("shard_api"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_shard_api_directive,

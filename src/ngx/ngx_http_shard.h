@@ -37,6 +37,8 @@
 #include "../core/shard_table.h"
 #include "../core/shard_tickets.h"
 
+#include "ngx_http_shard_health.h"
+
 
 #define NGX_HTTP_SHARD_VERSION      3            /* of the zone's layout */
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
@@ -217,6 +219,7 @@ typedef struct {
     uint32_t                   *node_inflight;   /* [nworkers][nnodes_max] */
     uint32_t                   *node_failed;     /* [nnodes_max] */
     uint8_t                    *node_flags;      /* [nnodes_max] */
+    ngx_http_shard_node_health_t *node_health;   /* [nnodes_max] */
     ngx_http_shard_requests_t  *requests;        /* [nnodes_max + 1], the last
                                                     of no node */
 } ngx_http_shard_sh_t;
@@ -251,6 +254,7 @@ typedef struct {
     ngx_atomic_uint_t           token;           /* of its last lead */
     ngx_msec_t                  hold_timeout;    /* the longest of them */
     ngx_uint_t                  mirror_due;      /* basis points of a read */
+    ngx_http_shard_health_conf_t *health;        /* NULL: no shard_health */
 
     /* this worker's parked requests, oldest first */
     ngx_queue_t                 parked;
@@ -314,6 +318,7 @@ typedef struct {
     ngx_uint_t                  mirror_max;      /* at once, of a worker */
     ngx_msec_t                  mirror_timeout;
     ngx_uint_t                  balances;        /* none came after it */
+    ngx_uint_t                  health;          /* shard_health is here */
 } ngx_http_shard_srv_conf_t;
 
 
@@ -431,6 +436,9 @@ char *ngx_http_shard_api_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_shard_metrics_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+char *ngx_http_shard_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* _conf: configurations and which upstream a location goes to */
 
 void *ngx_http_shard_create_main_conf(ngx_conf_t *cf);
@@ -537,6 +545,15 @@ extern const char *const  ngx_http_shard_mirror_results[];
 void ngx_http_shard_mirror(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_mirror_exit(void);
 
+/* _health */
+
+void ngx_http_shard_node_failure(ngx_http_shard_keyspace_t *ks, ngx_uint_t n);
+ngx_uint_t ngx_http_shard_node_avoids(ngx_http_shard_keyspace_t *ks,
+    ngx_uint_t n, uint64_t sticky);
+const char *ngx_http_shard_node_seen(ngx_http_shard_keyspace_t *ks,
+    ngx_uint_t n);
+void ngx_http_shard_health_forget(ngx_http_shard_sh_t *sh, ngx_uint_t n);
+
 /* _vars */
 
 ngx_int_t ngx_http_shard_add_variables(ngx_conf_t *cf);
@@ -598,6 +615,12 @@ ngx_http_shard_get_ctx(ngx_http_request_t *r)
     (void) __atomic_fetch_or(&(sh)->touched[(slot) / 64],                     \
                              (uint64_t) 1 << ((slot) % 64), __ATOMIC_RELAXED)
 
+
+/* in its slow start a node gets a part of the keys only: 1 if not this one */
+
+#define ngx_http_shard_node_slow(ks, n, sticky)                               \
+    (((ks)->sh->node_flags[n] & SHARD_FLAG_SLOW)                              \
+     && ngx_http_shard_node_avoids(ks, n, sticky))
 
 /* several write flags of one node, each its own bits */
 

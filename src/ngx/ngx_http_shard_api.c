@@ -428,10 +428,11 @@ ngx_http_shard_api_nodes(ngx_http_shard_api_t *api)
 
         ngx_http_shard_api_print(api, "%s\n{\"name\":\"%V\",\"zone\":\"%V\","
                                  "\"addr\":\"%V\",\"capacity\":%.1f,"
-                                 "\"state\":\"%s\",\"inflight\":%uD,"
-                                 "\"failed\":%uD}", comma, &name, &zone, &addr,
-                                 node->capacity,
+                                 "\"state\":\"%s\",\"health\":\"%s\","
+                                 "\"inflight\":%uD,\"failed\":%uD}", comma,
+                                 &name, &zone, &addr, node->capacity,
                                  shard_node_state_name(node->state),
+                                 ngx_http_shard_node_seen(api->keyspace, i),
                                  ngx_http_shard_node_inflight(api->keyspace, i),
                                  api->keyspace->sh->node_failed[i]);
         comma = ",";

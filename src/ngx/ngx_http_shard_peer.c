@@ -233,6 +233,14 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
 
     if ((state & NGX_PEER_FAILED) && failed && ctx->node != SHARD_NODE_NONE) {
         ngx_http_shard_add(sh->node_failed[ctx->node], 1);
+        ngx_http_shard_node_failure(ngx_http_shard_keyspace(ctx), ctx->node);
+
+    } else if (ctx->node != SHARD_NODE_NONE
+               && sh->node_health[ctx->node].requests
+               && ctx->request->upstream->headers_in.status_n)
+    {
+        /* it answered: failures in a row begin anew */
+        sh->node_health[ctx->node].requests = 0;
     }
 
     if (ctx->awaiting) {

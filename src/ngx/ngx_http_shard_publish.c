@@ -224,25 +224,32 @@ ngx_http_shard_publish_node(ngx_http_shard_model_t *m, shard_node_t *from,
 
 
 /*
- * Before the structure they belong to: a number that goes to another node
- * begins anew, or the old one's death would be the new one's.
+ * Before the structure they belong to: a number that goes to another node, or
+ * to another address, begins anew, or the old one's death would be the new
+ * one's.
  */
 
 static void
 ngx_http_shard_publish_flags(ngx_http_shard_sh_t *sh, ngx_uint_t n,
     ngx_http_shard_node_t *node)
 {
-    uint8_t                 set;
-    ngx_http_shard_node_t  *old;
+    uint8_t                  set;
+    ngx_http_shard_node_t   *old;
+    ngx_http_shard_arena_t  *arena;
 
-    old = &sh->arenas[sh->structure & 1].nodes[n];
+    arena = &sh->arenas[sh->structure & 1];
+    old = &arena->nodes[n];
 
     set = node->state == SHARD_NODE_DOWN ? SHARD_FLAG_DOWN
           : node->state == SHARD_NODE_DRAINING ? SHARD_FLAG_DRAINING : 0;
 
-    if (node->name_len == 0 || node->name_len != old->name_len
-        || ngx_memcmp(node->name, old->name, node->name_len) != 0)
+    if (n >= arena->nnodes
+        || node->name_len == 0 || node->name_len != old->name_len
+        || ngx_memcmp(node->name, old->name, node->name_len) != 0
+        || node->addr_len != old->addr_len
+        || ngx_memcmp(node->addr, old->addr, node->addr_len) != 0)
     {
+        ngx_http_shard_health_forget(sh, n);
         __atomic_store_n(&sh->node_flags[n], set, __ATOMIC_RELAXED);
         return;
     }

@@ -24,6 +24,10 @@ static void ngx_http_shard_print_ignored(ngx_http_shard_sync_t *sync,
     ngx_http_shard_text_t *t);
 static void ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
     ngx_http_shard_text_t *t);
+static void ngx_http_shard_print_health(ngx_http_shard_keyspace_t *ks,
+    ngx_uint_t n, ngx_http_shard_text_t *t);
+static void ngx_http_shard_print_sums(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t);
 static void ngx_http_shard_on_router(ngx_http_shard_redis_t *redis,
     redisReply *reply);
 
@@ -109,11 +113,13 @@ ngx_http_shard_print_ignored(ngx_http_shard_sync_t *sync,
 }
 
 
+/* of thousands of nodes most are idle and well: they are not listed */
+
 static void
 ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
     ngx_http_shard_text_t *t)
 {
-    uint32_t              i, inflight;
+    uint32_t              i, inflight, failed;
     const char           *comma;
     ngx_http_shard_sh_t  *sh;
 
@@ -126,12 +132,91 @@ ngx_http_shard_print_nodes(ngx_http_shard_sync_t *sync,
         }
 
         inflight = ngx_http_shard_node_inflight(sync->keyspace, i);
+        failed = sh->node_failed[i];
 
-        ngx_http_shard_print(t, "%s\"%s\":{\"inflight\":%uD,\"failed\":%uD}",
-                             comma, sync->model->nodes[i].name, inflight,
-                             sh->node_failed[i]);
-        comma = ",";
+        if (inflight || failed || sh->node_health[i].health.since_ms
+            || (sh->node_flags[i] & (SHARD_FLAG_DEAD|SHARD_FLAG_SLOW)))
+        {
+            ngx_http_shard_print(t, "%s\"%s\":{\"inflight\":%uD,"
+                                 "\"failed\":%uD", comma,
+                                 sync->model->nodes[i].name, inflight, failed);
+            ngx_http_shard_print_health(sync->keyspace, i, t);
+            ngx_http_shard_print(t, "}");
+            comma = ",";
+        }
     }
+}
+
+
+/* since when it is dead or back, by the clock of the entry's time_ms */
+
+static void
+ngx_http_shard_print_health(ngx_http_shard_keyspace_t *ks, ngx_uint_t n,
+    ngx_http_shard_text_t *t)
+{
+    ngx_uint_t            flags;
+    ngx_time_t           *tp;
+    shard_health_t       *health;
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ks->sh;
+    health = &sh->node_health[n].health;
+    flags = sh->node_flags[n];
+
+    ngx_http_shard_print(t, ",\"state\":\"%s\",\"checked\":%s",
+                         flags & SHARD_FLAG_DEAD ? "down" : "up",
+                         ks->health && ks->health->rule.active
+                         && health->checked ? "true" : "false");
+
+    if (flags & SHARD_FLAG_SLOW) {
+        ngx_http_shard_print(t, ",\"slow\":true");
+    }
+
+    if (health->since_ms) {
+        tp = ngx_timeofday();
+        ngx_http_shard_print(t, ",\"since_ms\":%uL",
+                             (uint64_t) tp->sec * 1000 + tp->msec
+                             - (ngx_current_msec - health->since_ms));
+    }
+}
+
+
+/* of all nodes, as this router sees them */
+
+static void
+ngx_http_shard_print_sums(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_text_t *t)
+{
+    uint32_t              i, up, down, checked;
+    ngx_http_shard_sh_t  *sh;
+
+    if (sync->keyspace->health == NULL) {
+        return;
+    }
+
+    sh = sync->keyspace->sh;
+    up = 0;
+    down = 0;
+    checked = 0;
+
+    for (i = 0; i < sync->model->nnodes; i++) {
+        if (sync->model->nodes[i].name[0] == '\0') {
+            continue;
+        }
+
+        if (sh->node_flags[i] & SHARD_FLAG_DEAD) {
+            down++;
+
+        } else {
+            up++;
+        }
+
+        checked += sync->keyspace->health->rule.active
+                   && sh->node_health[i].health.checked;
+    }
+
+    ngx_http_shard_print(t, ",\"health\":{\"up\":%uD,\"down\":%uD,"
+                         "\"checked\":%uD}", up, down, checked);
 }
 
 
@@ -184,6 +269,7 @@ ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
 
     ngx_http_shard_print(t, "{");
     ngx_http_shard_print_head(sync, t);
+    ngx_http_shard_print_sums(sync, t);
     ngx_http_shard_print(t, ",\"barriers\":{");
     ngx_http_shard_barrier_print(sync, t);
     ngx_http_shard_print(t, "},\"ignored\":{");

@@ -140,6 +140,12 @@ ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
     sync->flushed_at = ngx_current_msec;
     sync->state_at = ngx_current_msec;
 
+    if (ngx_http_shard_health_start(sync) != NGX_OK) {
+        ngx_http_shard_model_destroy(sync->model);
+        ngx_free(sync);
+        return NGX_ERROR;
+    }
+
     ks->sync = sync;
     ngx_http_shard_barrier_begin(ks);
     ngx_http_shard_sync_work(sync);
@@ -163,6 +169,8 @@ ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
     }
 
     ks->sync = NULL;
+
+    ngx_http_shard_health_stop(sync);
 
     if (sync->barrier.timer_set) {
         ngx_del_timer(&sync->barrier);

@@ -22,6 +22,7 @@
 #define _NGX_HTTP_SHARD_SYNC_H_INCLUDED_
 
 
+#include "ngx_http_shard_exchange.h"
 #include "ngx_http_shard_model.h"
 #include "ngx_http_shard_redis.h"
 
@@ -62,6 +63,7 @@ typedef struct {
 
 
 typedef struct ngx_http_shard_state_s  ngx_http_shard_state_t;
+typedef struct ngx_http_shard_checks_s  ngx_http_shard_checks_t;
 
 
 struct ngx_http_shard_sync_s {
@@ -113,6 +115,7 @@ struct ngx_http_shard_sync_s {
     ngx_uint_t                    refreshing;
     uint64_t                      refresh_version;
 
+    ngx_http_shard_checks_t      *checks;        /* of nodes, or NULL */
     ngx_event_t                   barrier;       /* while shards are held */
     ngx_msec_t                    flush_at;
     ngx_msec_t                    flushed_at;
@@ -230,6 +233,18 @@ void ngx_http_shard_barrier(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_barrier_handler(ngx_event_t *ev);
 void ngx_http_shard_barrier_print(ngx_http_shard_sync_t *sync,
     ngx_http_shard_text_t *t);
+
+/* _health, _health_state */
+
+ngx_int_t ngx_http_shard_health_start(ngx_http_shard_sync_t *sync);
+void ngx_http_shard_health_stop(ngx_http_shard_sync_t *sync);
+void ngx_http_shard_health_forgive(ngx_http_shard_sh_t *sh);
+void ngx_http_shard_health_look(ngx_http_shard_keyspace_t *ks, ngx_uint_t n);
+void ngx_http_shard_health_result(ngx_http_shard_keyspace_t *ks,
+    ngx_uint_t n, ngx_http_shard_exchange_t *x);
+
+#define ngx_http_shard_health_arena(ks)                                       \
+    (&(ks)->sh->arenas[(ks)->sh->structure & 1])
 
 /* _router */
 

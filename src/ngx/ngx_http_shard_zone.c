@@ -105,6 +105,8 @@ ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
                                   * sizeof(uint32_t))
            + ngx_http_shard_align(nnodes * sizeof(uint32_t))
            + ngx_http_shard_align(nnodes)
+           + ngx_http_shard_align(nnodes
+                                  * sizeof(ngx_http_shard_node_health_t))
            + ngx_http_shard_align((nnodes + 1)
                                   * sizeof(ngx_http_shard_requests_t))
            + 64;
@@ -224,6 +226,8 @@ ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
     p += ngx_http_shard_align(nnodes * sizeof(uint32_t));
     sh->node_flags = p;
     p += ngx_http_shard_align(nnodes);
+    sh->node_health = (ngx_http_shard_node_health_t *) p;
+    p += ngx_http_shard_align(nnodes * sizeof(ngx_http_shard_node_health_t));
     sh->requests = (ngx_http_shard_requests_t *) p;
 }
 
@@ -311,6 +315,8 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
         ngx_memcpy(dst->nodes, src->nodes,
                    src->nnodes * sizeof(ngx_http_shard_node_t));
         ngx_memcpy(to->node_flags, from->node_flags, src->nnodes);
+        ngx_memcpy(to->node_health, from->node_health,
+                   src->nnodes * sizeof(ngx_http_shard_node_health_t));
         dst->nnodes = src->nnodes;
 
         rc = ngx_http_shard_inherit_shards(ks, from, src);
