@@ -78,7 +78,7 @@ good('the least', $table, $shard);
 good('everything',
      "shard_redis unix:/tmp/r.sock password_file=$dir/pw user=router db=2 timeout=500ms;"
      . " shard_router edge-1 zone=z1 interval=250ms; shard_table orders 4m state=$dir/state;",
-     "$shard shard_hold max=10 timeout=1s; shard_mirror max=0 timeout=500ms; keepalive 8;",
+     "$shard shard_hold max=10 bytes=1m timeout=1s deadline=\$http_grpc_timeout; shard_mirror max=0 timeout=500ms; keepalive 8;",
      'location /s/ { shard_api; } location = /m { shard_metrics; }');
 good('reads', $table, 'shard orders key=$http_x_key from=$http_x_zone miss=204 '
                       . 'strong_reads=wait;');
@@ -155,6 +155,9 @@ bad('no such value', qr/"write=yes" of "shard_api": give on or off/, $table,
     $shard, 'location /s/ { shard_api write=yes; }');
 bad('hold before shard', qr/must stand after "shard"/, $table,
     "shard_hold max=1; $shard");
+bad('hold bytes', qr/invalid value of parameter "bytes=0"/, $table, "$shard shard_hold bytes=0;");
+bad('hold deadline', qr/"deadline="/, $table, "$shard shard_hold deadline=;");
+bad('hold parameter', qr/did you mean "deadline="/, $table, "$shard shard_hold dedline=1s;");
 bad('hold max', qr/max must be 1 to 65536/, $table, "$shard shard_hold max=65537;");
 bad('hold timeout', qr/invalid value of parameter "timeout=x"/, $table,
     "$shard shard_hold timeout=x;");

@@ -15,7 +15,6 @@
 
 
 static uint32_t shard_tally_buckets(uint32_t nslots);
-static int shard_tally_add(shard_tally_t *tally, uint32_t slot);
 
 
 size_t
@@ -193,7 +192,7 @@ shard_tally_place(shard_tally_t *tally, void *memory, uint32_t nslots)
 }
 
 
-static int
+int
 shard_tally_add(shard_tally_t *tally, uint32_t slot)
 {
     uint32_t  i;

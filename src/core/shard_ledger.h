@@ -147,6 +147,10 @@ typedef struct {
 size_t shard_tally_size(uint32_t nslots);
 void shard_tally_place(shard_tally_t *tally, void *memory, uint32_t nslots);
 
+/* SHARD_AGAIN when there is no room for one more shard */
+
+int shard_tally_add(shard_tally_t *tally, uint32_t slot);
+
 /* SHARD_AGAIN when there were more: its counts then prove nothing */
 
 int shard_tally_scan(shard_tally_t *tally, const shard_ledger_t *ledger);

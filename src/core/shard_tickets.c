@@ -1,6 +1,8 @@
 
 #include "shard_tickets.h"
 
+#include <string.h>
+
 
 #define SHARD_TICKETS_REPAIR  0xffffffff         /* bucket, being derived */
 #define SHARD_TICKETS_BINS    33
@@ -29,7 +31,8 @@ size_t
 shard_tickets_size(uint32_t n)
 {
     return (size_t) n
-           * (sizeof(shard_ticket_t) + sizeof(shard_ticket_queue_t));
+           * (sizeof(shard_ticket_t) + sizeof(shard_ticket_queue_t))
+           + shard_tally_size(SHARD_TICKETS_HELD);
 }
 
 
@@ -42,6 +45,7 @@ shard_tickets_place(shard_tickets_t *t, void *memory, uint32_t n)
     t->serial = 0;
     t->queues = memory;
     t->tickets = (shard_ticket_t *) (t->queues + n);
+    shard_tally_place(&t->held, t->tickets + n, SHARD_TICKETS_HELD);
 
     for (i = 0; i < n; i++) {
         t->tickets[i].worker = SHARD_TICKET_NOBODY;
@@ -246,7 +250,7 @@ shard_tickets_append(shard_tickets_t *t, uint32_t ticket)
 }
 
 
-int
+shard_ticket_e
 shard_tickets_take(shard_tickets_t *t, uint32_t slot, uint16_t worker,
     uint32_t bytes, uint32_t limit, uint64_t room, uint32_t *ticket)
 {
@@ -256,10 +260,16 @@ shard_tickets_take(shard_tickets_t *t, uint32_t slot, uint16_t worker,
 
     n = shard_tickets_waiting(t, slot, &used);
 
-    if (n >= limit || used + bytes > room
-        || t->free_ticket == SHARD_TICKET_NONE)
-    {
-        return SHARD_AGAIN;
+    if (n >= limit) {
+        return SHARD_TICKET_COUNT;
+    }
+
+    if (used + bytes > room) {
+        return SHARD_TICKET_BYTES;
+    }
+
+    if (t->free_ticket == SHARD_TICKET_NONE) {
+        return SHARD_TICKET_POOL;
     }
 
     shard_tickets_begin(t);
@@ -274,10 +284,11 @@ shard_tickets_take(shard_tickets_t *t, uint32_t slot, uint16_t worker,
     shard_tickets_store(&one->worker, worker, __ATOMIC_RELEASE);
 
     shard_tickets_append(t, *ticket);
+    (void) shard_tally_add(&t->held, slot);
 
     shard_tickets_end(t);
 
-    return SHARD_OK;
+    return SHARD_TICKET_TAKEN;
 }
 
 
@@ -369,6 +380,17 @@ shard_tickets_purge(shard_tickets_t *t, uint16_t worker)
     shard_tickets_end(t);
 
     return n;
+}
+
+
+void
+shard_tickets_held(shard_tickets_t *t, shard_tally_t *held, void *memory)
+{
+    *held = t->held;
+    held->counts = memory;
+
+    memcpy(memory, t->held.counts, shard_tally_size(SHARD_TICKETS_HELD));
+    shard_tally_place(&t->held, t->held.counts, SHARD_TICKETS_HELD);
 }
 
 

@@ -24,14 +24,22 @@
 #define _SHARD_TICKETS_H_INCLUDED_
 
 
-#include "shard_types.h"
+#include "shard_ledger.h"
 
 
 #define SHARD_TICKETS_MAX     65536
 #define SHARD_TICKET_BUCKETS  4096      /* power of two */
 #define SHARD_TICKET_NONE     0xffffffff
 #define SHARD_TICKET_NOBODY   0xffff
+#define SHARD_TICKETS_HELD    512       /* shards counted between two looks */
 
+
+typedef enum {
+    SHARD_TICKET_TAKEN = 0,
+    SHARD_TICKET_COUNT,                 /* the shard has too many tickets */
+    SHARD_TICKET_BYTES,                 /* too many bytes would wait for it */
+    SHARD_TICKET_POOL                   /* none is left for anybody */
+} shard_ticket_e;
 
 typedef struct {
     uint64_t               serial;      /* order of arrival */
@@ -63,6 +71,7 @@ typedef struct {
     shard_ticket_t        *tickets;     /* [n] */
     shard_ticket_queue_t  *queues;      /* [n] */
     uint32_t               buckets[SHARD_TICKET_BUCKETS];
+    shard_tally_t          held;        /* taken since the last look */
 } shard_tickets_t;
 
 
@@ -71,10 +80,9 @@ typedef struct {
 size_t shard_tickets_size(uint32_t n);
 void shard_tickets_place(shard_tickets_t *t, void *memory, uint32_t n);
 
-/* SHARD_AGAIN when the shard has "limit" tickets already, more than "room"
- * bytes would wait for it, or the pool is empty */
+/* at most "limit" tickets of the shard, and "room" bytes that wait for it */
 
-int shard_tickets_take(shard_tickets_t *t, uint32_t slot, uint16_t worker,
+shard_ticket_e shard_tickets_take(shard_tickets_t *t, uint32_t slot, uint16_t worker,
     uint32_t bytes, uint32_t limit, uint64_t room, uint32_t *ticket);
 
 /* dispatched, or given up, in any order; nothing if it is not the worker's */
@@ -84,6 +92,11 @@ void shard_tickets_drop(shard_tickets_t *t, uint16_t worker, uint32_t ticket);
 /* all of a dead worker; returns how many */
 
 uint32_t shard_tickets_purge(shard_tickets_t *t, uint16_t worker);
+
+/* how many were taken, by shard, since the last look: "held" is made of memory
+ * for SHARD_TICKETS_HELD; shards that are too many are not counted */
+
+void shard_tickets_held(shard_tickets_t *t, shard_tally_t *held, void *memory);
 
 /* tickets of a shard, and bytes if asked for */
 

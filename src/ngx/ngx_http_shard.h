@@ -27,6 +27,7 @@
 
 #include "../core/shard_types.h"
 #include "../core/shard_codec.h"
+#include "../core/shard_deadline.h"
 #include "../core/shard_key.h"
 #include "../core/shard_ledger.h"
 #include "../core/shard_metrics.h"
@@ -44,6 +45,7 @@
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
 #define NGX_HTTP_SHARD_WORKERS_MAX  256
 #define NGX_HTTP_SHARD_HOLD_MAX     4096         /* of a shard, by default */
+#define NGX_HTTP_SHARD_HOLD_BYTES   (64 * 1024 * 1024)
 #define NGX_HTTP_SHARD_POLL         1            /* ms, while something waits */
 #define NGX_HTTP_SHARD_POLL_PARKED  4096         /* one ms more for each */
 #define NGX_HTTP_SHARD_LEASE        1000         /* ms */
@@ -314,7 +316,9 @@ typedef struct {
     ngx_uint_t                  fresh;           /* strong reads wait, too */
     ngx_uint_t                  miss;            /* status of copy-on-write */
     ngx_uint_t                  hold_max;
+    size_t                      hold_bytes;
     ngx_msec_t                  hold_timeout;
+    ngx_http_complex_value_t   *hold_deadline;
     ngx_uint_t                  mirror_max;      /* at once, of a worker */
     ngx_msec_t                  mirror_timeout;
     ngx_uint_t                  balances;        /* none came after it */
@@ -337,6 +341,7 @@ typedef struct {
     ngx_queue_t                 queue;           /* in keyspace->parked */
     uint32_t                    ticket;          /* SHARD_TICKET_NONE */
     ngx_msec_t                  parked_at;
+    ngx_msec_t                  parked_until;
 
     ngx_event_t                 refresh;         /* waiting after a 421 */
     ngx_msec_t                  refresh_until;
@@ -516,6 +521,13 @@ void ngx_http_shard_log_owner(ngx_http_shard_ctx_t *ctx, const char *what);
 ngx_int_t ngx_http_shard_retry_after(ngx_http_request_t *r);
 ngx_int_t ngx_http_shard_park(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx);
+
+/* _hold_bounds */
+
+ngx_int_t ngx_http_shard_overflow(ngx_http_shard_ctx_t *ctx, ngx_int_t rc);
+ngx_msec_t ngx_http_shard_patience(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_held_take(ngx_http_shard_keyspace_t *ks,
+    shard_tally_t *tally);
 void ngx_http_shard_poll_handler(ngx_event_t *ev);
 
 /* _wake: of workers by each other */

@@ -206,11 +206,13 @@ ngx_http_shard_hold_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_shard_srv_conf_t  *sscf = conf;
 
+    ssize_t      size;
     ngx_int_t    n;
     ngx_str_t   *value, s;
     ngx_uint_t   i;
 
-    static const char *const  words[] = { "max", "timeout", NULL };
+    static const char *const  words[] = { "max", "bytes", "timeout",
+                                          "deadline", NULL };
 
     value = cf->args->elts;
 
@@ -231,6 +233,31 @@ ngx_http_shard_hold_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             }
 
             sscf->hold_max = n;
+            continue;
+        }
+
+        if (ngx_http_shard_param(&value[i], "bytes", &s)) {
+            size = ngx_parse_size(&s);
+
+            if (size <= 0) {
+                return ngx_http_shard_bad_param(cf, &value[0], &value[i],
+                                                words);
+            }
+
+            sscf->hold_bytes = size;
+            continue;
+        }
+
+        if (ngx_http_shard_param(&value[i], "deadline", &s) && s.len) {
+            sscf->hold_deadline = ngx_palloc(cf->pool,
+                                             sizeof(ngx_http_complex_value_t));
+            if (sscf->hold_deadline == NULL
+                || ngx_http_shard_complex_value(cf, &s, sscf->hold_deadline)
+                   != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
             continue;
         }
 

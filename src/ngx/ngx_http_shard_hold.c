@@ -21,6 +21,8 @@
 
 static ngx_int_t ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx,
     ngx_uint_t must_wait);
+static void ngx_http_shard_wait_here(ngx_http_shard_ctx_t *ctx,
+    ngx_msec_t patience);
 static void ngx_http_shard_drop_ticket(ngx_http_shard_keyspace_t *ks,
     uint32_t ticket);
 static void ngx_http_shard_parked_cleanup(void *data);
@@ -29,34 +31,42 @@ static void ngx_http_shard_go(ngx_http_shard_ctx_t *ctx);
 static ngx_uint_t ngx_http_shard_is_late(ngx_http_shard_ctx_t *ctx);
 static ngx_uint_t ngx_http_shard_release(ngx_http_shard_keyspace_t *ks);
 static void ngx_http_shard_expire(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_too_late(ngx_http_shard_ctx_t *ctx);
 
 
-/* NGX_DECLINED: it need not wait, and nobody is before it */
+/* of this worker, in whichever keyspace */
+
+static ngx_uint_t  ngx_http_shard_nparked;
+
+
+/* NGX_DECLINED: it need not wait, and nobody is before it; else NGX_OK, or
+ * what shard_ticket_e says, or NGX_ABORT when this worker has too many */
 
 static ngx_int_t
 ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx, ngx_uint_t must_wait)
 {
+    off_t                       bytes;
     ngx_int_t                   rc;
     shard_tickets_t            *tickets;
     ngx_http_shard_keyspace_t  *ks;
 
     ks = ngx_http_shard_keyspace(ctx);
     tickets = &ks->sh->tickets;
+    bytes = ngx_min(ctx->request->request_length, (off_t) UINT32_MAX);
 
     ngx_shmtx_lock(&ks->shpool->mutex);
 
     if (!must_wait && shard_tickets_waiting(tickets, ctx->slot, NULL) == 0) {
         rc = NGX_DECLINED;
 
-    } else if (shard_tickets_take(tickets, ctx->slot, (uint16_t) ks->worker, 0,
-                                  (uint32_t) ctx->conf->hold_max, UINT64_MAX,
-                                  &ctx->wait->ticket)
-               == SHARD_OK)
-    {
-        rc = NGX_OK;
+    } else if (ngx_http_shard_nparked >= ngx_cycle->connection_n / 2) {
+        rc = NGX_ABORT;
 
     } else {
-        rc = NGX_BUSY;
+        rc = shard_tickets_take(tickets, ctx->slot, (uint16_t) ks->worker,
+                                (uint32_t) bytes,
+                                (uint32_t) ctx->conf->hold_max,
+                                ctx->conf->hold_bytes, &ctx->wait->ticket);
     }
 
     ngx_shmtx_unlock(&ks->shpool->mutex);
@@ -88,6 +98,7 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
 {
     uint32_t                    slot;
     ngx_int_t                   rc;
+    ngx_msec_t                  patience;
     ngx_http_cleanup_t         *cln;
     ngx_http_request_t         *r;
     ngx_http_shard_keyspace_t  *ks;
@@ -98,6 +109,8 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
     if (ngx_http_shard_wait(ctx) == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    patience = ngx_http_shard_patience(ctx);
 
     for ( ;; ) {
         rc = ngx_http_shard_take_ticket(ctx, ngx_http_shard_must_wait(ctx));
@@ -120,11 +133,12 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
     }
 
     if (rc != NGX_OK) {
-        ngx_http_shard_add(ks->sh->totals.hold_overflows, 1);
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "keyspace \"%V\" shard %uD: more than %ui requests "
-                      "held", &ks->name, ctx->id, ctx->conf->hold_max);
-        return ngx_http_shard_retry_after(r);
+        return ngx_http_shard_overflow(ctx, rc);
+    }
+
+    if (patience == 0) {
+        ngx_http_shard_drop_ticket(ks, ctx->wait->ticket);
+        return ngx_http_shard_too_late(ctx);
     }
 
     cln = ngx_http_cleanup_add(r, 0);
@@ -136,13 +150,7 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
     cln->handler = ngx_http_shard_parked_cleanup;
     cln->data = ctx;
 
-    ctx->parked = 1;
-    ctx->was_held = 1;
-    ctx->wait->parked_at = ngx_current_msec;
-
-    ngx_queue_insert_tail(&ks->parked, &ctx->wait->queue);
-    ks->nparked++;
-    ks->sh->waiting[ks->worker] = ks->nparked;
+    ngx_http_shard_wait_here(ctx, patience);
 
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
@@ -154,14 +162,34 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "shard %uD held, ticket %uD, at most %M ms", ctx->id,
+                   ctx->wait->ticket, patience);
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_shard_wait_here(ngx_http_shard_ctx_t *ctx, ngx_msec_t patience)
+{
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ngx_http_shard_keyspace(ctx);
+
+    ctx->parked = 1;
+    ctx->was_held = 1;
+    ctx->wait->parked_at = ngx_current_msec;
+    ctx->wait->parked_until = ngx_current_msec + patience;
+
+    ngx_queue_insert_tail(&ks->parked, &ctx->wait->queue);
+    ngx_http_shard_nparked++;
+    ks->nparked++;
+    ks->sh->waiting[ks->worker] = ks->nparked;
+
     if (!ks->poll.timer_set) {
         ngx_add_timer(&ks->poll, NGX_HTTP_SHARD_POLL);
     }
-
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "shard %uD held, ticket %uD", ctx->id, ctx->wait->ticket);
-
-    return NGX_AGAIN;
 }
 
 
@@ -180,6 +208,7 @@ ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx)
     ctx->held_ms += ngx_current_msec - ctx->wait->parked_at;
 
     ngx_queue_remove(&ctx->wait->queue);
+    ngx_http_shard_nparked--;
     ks->nparked--;
     ks->sh->waiting[ks->worker] = ks->nparked;
 
@@ -234,7 +263,7 @@ ngx_http_shard_may_go(ngx_http_shard_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_shard_is_late(ngx_http_shard_ctx_t *ctx)
 {
-    return ngx_current_msec - ctx->wait->parked_at >= ctx->conf->hold_timeout;
+    return (ngx_msec_int_t) (ngx_current_msec - ctx->wait->parked_until) >= 0;
 }
 
 
@@ -281,21 +310,31 @@ ngx_http_shard_expire(ngx_http_shard_ctx_t *ctx)
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
-    ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.hold_timeouts,
-                       1);
+
+    ngx_http_finalize_request(r, ngx_http_shard_too_late(ctx));
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_shard_too_late(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ngx_http_shard_keyspace(ctx);
+
+    ngx_http_shard_add(ks->sh->totals.hold_timeouts, 1);
 
     if (ctx->route.phase == SHARD_HELD) {
-        ngx_log_error(NGX_LOG_ERR, c->log, 0,
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                       "keyspace \"%V\" shard %uD: held for %uD ms and not "
-                      "released", &ngx_http_shard_keyspace(ctx)->name, ctx->id,
-                      ctx->held_ms);
+                      "released", &ks->name, ctx->id, ctx->held_ms);
 
     } else {
         ngx_http_shard_log_owner(ctx, "waited for an owner in vain");
     }
 
-    ngx_http_finalize_request(r, ngx_http_shard_retry_after(r));
-    ngx_http_run_posted_requests(c);
+    return ngx_http_shard_retry_after(ctx->request);
 }
 
 

@@ -132,7 +132,8 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
     ntickets = (uint32_t) ngx_min(SHARD_TICKETS_MAX,
                                   ks->zone->shm.size
                                   / NGX_HTTP_SHARD_TICKETS_SHARE
-                                  / shard_tickets_size(1));
+                                  / (shard_tickets_size(1)
+                                     - shard_tickets_size(0)));
     nslots = 0;
 
     for (step = 1 << 24; step; step >>= 1) {

@@ -33,13 +33,14 @@ typedef struct {
     uint32_t  slot[POOL];
     uint32_t  bytes[POOL];
     uint16_t  worker[POOL];
+    uint32_t  taken[POOL];         /* by slot, since the last look */
 } model_t;
 
 typedef struct {
     shard_tickets_t  tickets;
     pid_t            owner;        /* of the lock */
     uint32_t         taken[WORKERS];
-    _Alignas(8) char memory[POOL * 64];
+    _Alignas(8) char memory[POOL * 64 + 1024 * sizeof(shard_tally_count_t)];
 } world_t;
 
 
@@ -157,9 +158,9 @@ static int
 come(shard_tickets_t *t, model_t *m, uint16_t worker, uint32_t slot,
     uint64_t *seed)
 {
-    int       rc;
-    uint32_t  n, bytes, ticket, first;
-    uint64_t  used;
+    uint32_t        n, bytes, ticket, first;
+    uint64_t        used;
+    shard_ticket_e  rc;
 
     bytes = (uint32_t) (tap_random(seed) % (tap_random(seed) % 9 ? 100 : 5000));
     n = model_waiting(m, slot, &used, &first);
@@ -167,10 +168,14 @@ come(shard_tickets_t *t, model_t *m, uint16_t worker, uint32_t slot,
 
     if (n >= LIMIT || used + bytes > ROOM || m->n == POOL) {
         full++;
-        return rc == SHARD_AGAIN;
+        return rc == (n >= LIMIT ? SHARD_TICKET_COUNT
+                      : used + bytes > ROOM ? SHARD_TICKET_BYTES
+                      : SHARD_TICKET_POOL);
     }
 
-    if (rc != SHARD_OK || ticket >= POOL) {
+    m->taken[slot % POOL]++;
+
+    if (rc != SHARD_TICKET_TAKEN || ticket >= POOL) {
         return 0;
     }
 
@@ -180,6 +185,29 @@ come(shard_tickets_t *t, model_t *m, uint16_t worker, uint32_t slot,
     m->worker[m->n++] = worker;
 
     return 1;
+}
+
+
+/* how many were held since the last look */
+
+static int
+look(shard_tickets_t *t, model_t *m)
+{
+    int                         wrong;
+    uint32_t                    i;
+    shard_tally_t               held;
+    static shard_tally_count_t  memory[1024];
+
+    wrong = 0;
+    shard_tickets_held(t, &held, memory);
+
+    for (i = 0; i < SLOTS; i++) {
+        wrong += shard_tally_get(&held, slot_of(i))
+                 != m->taken[slot_of(i) % POOL];
+        m->taken[slot_of(i) % POOL] = 0;
+    }
+
+    return wrong == 0;
 }
 
 
@@ -220,7 +248,7 @@ test_model(uint64_t *seed)
     m = calloc(1, sizeof(model_t));
     t = &w->tickets;
 
-    tap_ok(shard_tickets_size(POOL) <= sizeof(w->memory), "64 bytes each");
+    tap_ok(shard_tickets_size(POOL) <= sizeof(w->memory), "64 bytes each, and some");
     shard_tickets_place(t, w->memory, POOL);
 
     wrong = 0;
@@ -232,6 +260,10 @@ test_model(uint64_t *seed)
 
         if (dice == 0) {
             scramble(t, seed);
+        }
+
+        if (dice % 100 == 0) {
+            wrong += !look(t, m);
         }
 
         if (dice < 3) {
@@ -282,21 +314,23 @@ test_bounds(void)
 
     tap_is_int(shard_tickets_next(t, 3), SHARD_TICKET_NOBODY, "nobody waits");
     tap_is_int(shard_tickets_maybe(t, 3), 0, "and it shows");
-    tap_is_int(shard_tickets_take(t, 3, 0, 0, 0, ROOM, &ticket), SHARD_AGAIN,
+    tap_is_int(shard_tickets_take(t, 3, 0, 0, 0, ROOM, &ticket),
+               SHARD_TICKET_COUNT,
                "a limit of none");
-    tap_is_int(shard_tickets_take(t, 3, 0, 11, 1, 10, &ticket), SHARD_AGAIN,
+    tap_is_int(shard_tickets_take(t, 3, 0, 11, 1, 10, &ticket),
+               SHARD_TICKET_BYTES,
                "more bytes than may wait");
 
     for (i = 0, refused = 0; i < POOL; i++) {
         refused += shard_tickets_take(t, i, 1, UINT32_MAX, 1, UINT64_MAX,
-                                      &ticket) != SHARD_OK;
+                                      &ticket) != SHARD_TICKET_TAKEN;
     }
 
     tap_is_int(refused, 0, "%d shards with a ticket each", POOL);
     tap_is_int(shard_tickets_take(t, 3, 1, 0, UINT32_MAX, UINT64_MAX, &ticket),
-               SHARD_AGAIN, "the pool is empty whatever the limit");
+               SHARD_TICKET_POOL, "the pool is empty whatever the limit");
     tap_is_int(shard_tickets_take(t, POOL, 1, 0, 9, ROOM, &ticket),
-               SHARD_AGAIN, "for new shards as well");
+               SHARD_TICKET_POOL, "for new shards as well");
 
     tap_is_int(shard_tickets_purge(t, 1), POOL, "a worker dies");
     tap_is_int(shard_tickets_waiting(t, 3, NULL), 0, "nobody waits");
@@ -351,7 +385,7 @@ start_worker(world_t *w, uint16_t worker, uint64_t seed)
         if (n < 100 && tap_random(&seed) % 2) {
             n += shard_tickets_take(&w->tickets, slot_of(tap_random(&seed)),
                                     worker, 7, LIMIT, ROOM, &mine[n])
-                 == SHARD_OK;
+                 == SHARD_TICKET_TAKEN;
             w->taken[worker]++;
 
         } else if (n) {
