@@ -68,6 +68,12 @@ static const shardd_conf_key_t  migrator_conf_gate[] = {
        "a target as fast as this is good whatever the source does"),
     MS("down_after", policy.down_after_ms, 100, 600000,
        "a node without an answer, from copy to shift, ends the move"),
+    INT("mirror_sample", policy.mirror_sample, 1, 1e6,
+        "mirrored reads to compare, where the policy has them"),
+    MS("mirror_wait", policy.mirror_wait_ms, 0, DAY_MS,
+       "then fewer do; less than timeouts.warm_up"),
+    INT("mirror_bad_bp", policy.mirror_bad_bp, 0, 10000,
+        "basis points of them that may differ or fail, rounded up"),
     END
 };
 
@@ -157,6 +163,9 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->max_latency_ratio = 3;
     policy->latency_floor_ms = 50;
     policy->down_after_ms = 5000;
+    policy->mirror_sample = 50;
+    policy->mirror_wait_ms = 20000;
+    policy->mirror_bad_bp = 200;
     policy->shift_step_bp = 100;
     policy->shift_interval_ms = 1000;
     policy->shift_back_ms = 50;

@@ -44,6 +44,19 @@ typedef struct {
 } migrator_routers_t;
 
 
+/* mirrored reads of one migration, all routers together */
+
+typedef struct {
+    uint64_t           sent;
+    uint64_t           same;
+    uint64_t           status;          /* it differs */
+    uint64_t           body;            /* it differs */
+    uint64_t           failed;
+    uint64_t           source_ms;       /* sums over the compared ones */
+    uint64_t           target_ms;
+} migrator_mirrors_t;
+
+
 typedef struct {
     void              *data;
 
@@ -79,6 +92,11 @@ typedef struct {
                          size_t size);
     int              (*routers)(void *data, shard_id_t id,
                          migrator_routers_t *out);
+
+    /* the policy's share of mirrored reads; what came of this migration's */
+    int              (*mirror)(void *data, uint32_t *bp);
+    int              (*mirrors)(void *data, uint64_t migration,
+                         migrator_mirrors_t *out);
 } migrator_io_t;
 
 

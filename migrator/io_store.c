@@ -444,4 +444,6 @@ const migrator_io_t  migrator_store_io = {
     .node = migrator_store_node,
     .override = migrator_store_override,
     .routers = migrator_store_routers,
+    .mirror = migrator_store_mirror,
+    .mirrors = migrator_store_mirrors,
 };

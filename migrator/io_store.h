@@ -30,10 +30,22 @@ extern const migrator_io_t  migrator_store_io;    /* but for "data" */
 void migrator_claim_of(const char *holder, shard_id_t shard, uint64_t token,
     shardd_claim_t *claim);
 
+/* io_mirror.c */
+
+int migrator_store_mirror(void *data, uint32_t *bp);
+int migrator_store_mirrors(void *data, uint64_t migration,
+    migrator_mirrors_t *out);
+
 /* routers.c: one entry of "routers"; SHARD_ERROR: it is no such thing */
 
 int migrator_router_decode(const char *name, const char *json,
     shard_id_t shard, uint64_t now_ms, migrator_router_t *out);
+
+
+/* adds what the entry says of one migration's mirrored reads, if anything */
+
+void migrator_router_mirrors(const char *json, uint64_t migration,
+    migrator_mirrors_t *sum);
 
 
 #endif /* _MIGRATOR_IO_STORE_H_INCLUDED_ */

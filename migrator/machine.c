@@ -219,6 +219,8 @@ migrator_fresh_phase(migrator_t *m)
     m->back_bp = 0;
     m->nrequired = 0;
     m->down_ms = 0;
+    m->probed = 0;
+    m->mirrors = 0;
 
     memset(m->samples, 0, sizeof(m->samples));
 }

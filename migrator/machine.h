@@ -44,6 +44,9 @@ typedef struct {
     double             max_latency_ratio;   /* p90, target to source */
     long               latency_floor_ms;    /* faster than this is good */
     long               down_after_ms;       /* without an answer */
+    long               mirror_sample;       /* mirrored reads compared */
+    long               mirror_wait_ms;      /* for so many of them */
+    long               mirror_bad_bp;       /* that may differ or fail */
     long               shift_step_bp;
     long               shift_interval_ms;
     long               shift_back_ms;       /* of a step of the way back */
@@ -105,6 +108,8 @@ typedef struct {
     unsigned                  abandoned:1;  /* the commit cannot happen */
     unsigned                  unsealed:1;
     unsigned                  refused:1;    /* the last shipment was */
+    unsigned                  probed:1;     /* warm-up's probes are good */
+    unsigned                  mirrors:1;    /* mirrored reads are counted */
 
     shard_node_t              source;
     shard_node_t              target;
@@ -118,6 +123,10 @@ typedef struct {
     uint32_t                  windows_bad;
     uint32_t                  back_bp;      /* of one step back */
     migrator_sample_t         samples[2];   /* source, target */
+    uint64_t                  mirror_ms;    /* counted since */
+    uint64_t                  looked_ms;    /* and looked at last */
+    migrator_mirrors_t        mirror_base;
+    migrator_mirrors_t        mirrored;
     uint32_t                  nrequired;
     char                      required[MIGRATOR_ROUTERS_MAX][SHARD_NAME_SIZE];
     migrator_routers_t        routers;
@@ -197,6 +206,12 @@ migrator_result_e migrator_ship(migrator_t *m, uint64_t entries);
 /* step_warm_up.c: probes both nodes once, judges when there are enough */
 
 migrator_result_e migrator_gate(migrator_t *m);
+
+
+/* step_mirror.c: the target's share of reads, where the policy has one */
+
+migrator_result_e migrator_mirror_begin(migrator_t *m);
+migrator_result_e migrator_mirror_gate(migrator_t *m, int wait);
 
 
 /* step_check.c: nothing of an operator is in force that forbids the move */

@@ -125,6 +125,8 @@ typedef struct {
     uint64_t           shipped;         /* log entries */
     uint64_t           bytes;           /* snapshot and log */
     uint64_t           items;
+    uint64_t           mirrored;        /* reads, in the phase's course */
+    uint64_t           mirror_bad;      /* of them, that differ or failed */
     uint32_t           shift_bp;
     uint32_t           attempt;         /* the same wish again: 2, 3, ... */
     uint32_t           copies;          /* snapshots taken */

@@ -42,6 +42,8 @@ static const migrator_column_t  migrator_columns[] = {
     { "shipped", MIGRATOR_U64, AT(shipped), 0, 0 },
     { "bytes", MIGRATOR_U64, AT(bytes), 0, 0 },
     { "items", MIGRATOR_U64, AT(items), 0, 0 },
+    { "mirrored", MIGRATOR_U64, AT(mirrored), 0, 0 },
+    { "mirror_bad", MIGRATOR_U64, AT(mirror_bad), 0, 0 },
     { "shift", MIGRATOR_U32, AT(shift_bp), 0, 0 },
     { "attempt", MIGRATOR_U32, AT(attempt), 0, 0 },
     { "copies", MIGRATOR_U32, AT(copies), 0, 0 },

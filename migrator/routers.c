@@ -1,8 +1,8 @@
 
 /*
- * What a router says of a shard that is held.  An entry that cannot be read
- * counts as one of a live router that has not answered: better no cutover
- * than one behind a router's back.
+ * What a router says of a shard that is held, and of mirrored reads.  An
+ * entry that cannot be read counts as one of a live router that has not
+ * answered: better no cutover than one behind a router's back.
  */
 
 
@@ -61,4 +61,47 @@ migrator_router_decode(const char *name, const char *json, shard_id_t shard,
     json_decref(root);
 
     return SHARD_OK;
+}
+
+
+void
+migrator_router_mirrors(const char *json, uint64_t migration,
+    migrator_mirrors_t *sum)
+{
+    char       id[24];
+    size_t     i;
+    json_t    *root, *mirrors, *value;
+    uint64_t  *count;
+
+    static const struct {
+        const char  *name;
+        size_t       offset;
+    } fields[] = {
+        { "sent", offsetof(migrator_mirrors_t, sent) },
+        { "same", offsetof(migrator_mirrors_t, same) },
+        { "status", offsetof(migrator_mirrors_t, status) },
+        { "body", offsetof(migrator_mirrors_t, body) },
+        { "failed", offsetof(migrator_mirrors_t, failed) },
+        { "source_ms", offsetof(migrator_mirrors_t, source_ms) },
+        { "target_ms", offsetof(migrator_mirrors_t, target_ms) },
+    };
+
+    root = strlen(json) <= ENTRY_MAX
+           ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long) migration);
+    mirrors = json_object_get(json_object_get(root, "mirrors"), id);
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        value = json_object_get(mirrors, fields[i].name);
+
+        if (json_is_integer(value) && json_integer_value(value) > 0
+            && json_integer_value(value) <= UINT32_MAX)
+        {
+            count = (uint64_t *) (void *) ((char *) sum + fields[i].offset);
+            *count += (uint64_t) json_integer_value(value);
+        }
+    }
+
+    json_decref(root);
 }

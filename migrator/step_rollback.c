@@ -35,6 +35,8 @@ static migrator_result_e migrator_abandon(migrator_t *m,
 static migrator_result_e migrator_unseal(migrator_t *m);
 static migrator_result_e migrator_free(migrator_t *m, shard_record_t *rec,
     uint64_t version, int sealed);
+static migrator_result_e migrator_unname(migrator_t *m,
+    shard_record_t *rec, uint64_t version);
 static migrator_result_e migrator_shift_back(migrator_t *m,
     shard_record_t *rec, uint64_t version);
 static void migrator_forget(migrator_t *m, const shard_record_t *rec);
@@ -116,6 +118,10 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
 
     if (rec->phase == SHARD_SHIFTING) {
         return migrator_shift_back(m, rec, version);
+    }
+
+    if (rec->migration == m->state.id) {
+        return migrator_unname(m, rec, version);
     }
 
     if (unsealed != MIGRATOR_NEXT) {
@@ -214,6 +220,22 @@ migrator_free(migrator_t *m, shard_record_t *rec, uint64_t version,
     }
 
     return result;
+}
+
+
+/* it was only mirrored to the target */
+
+static migrator_result_e
+migrator_unname(migrator_t *m, shard_record_t *rec, uint64_t version)
+{
+    migrator_result_e  result;
+
+    rec->migration = 0;
+    memset(rec->target, 0, SHARD_NAME_SIZE);
+
+    result = migrator_commit(m, "unname", &version, rec);
+
+    return result == MIGRATOR_NEXT ? migrator_wait(m, 0) : result;
 }
 
 

@@ -79,7 +79,15 @@ migrator_shift_on(migrator_t *m, shard_record_t *rec, uint64_t version)
     uint64_t           now;
     migrator_result_e  result;
 
-    result = migrator_gate(m);
+    result = migrator_mirror_begin(m);
+
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_mirror_gate(m, 0);
+    }
+
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_gate(m);
+    }
 
     if (result != MIGRATOR_NEXT) {
         return result;

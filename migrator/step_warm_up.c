@@ -1,7 +1,8 @@
 
 /*
  * warm-up: the target holds the same data as the source, and answers as
- * fast and as surely as it must.  The gate guards each step of shift too.
+ * fast and as surely as it must: by probes, and by mirrored reads where the
+ * policy has them (step_mirror.c).  The gate guards each step of shift too.
  */
 
 
@@ -32,9 +33,27 @@ migrator_step_warm_up(migrator_t *m)
         m->window_ms = m->io->now_ms(m->io->data);
     }
 
-    result = migrator_nodes(m);
+    result = migrator_mirror_begin(m);
 
-    return result == MIGRATOR_NEXT ? migrator_gate(m) : result;
+    if (result == MIGRATOR_NEXT && m->mirrors
+        && m->state.strategy != SHARD_STATELESS)
+    {
+        /* reads are compared: the target stays level with the source */
+
+        result = migrator_ship(m, (uint64_t) m->policy->batch);
+    }
+
+    if (result == MIGRATOR_NEXT && !m->probed) {
+        result = migrator_nodes(m);
+
+        if (result == MIGRATOR_NEXT) {
+            result = migrator_gate(m);
+        }
+
+        m->probed = (result == MIGRATOR_NEXT);
+    }
+
+    return result == MIGRATOR_NEXT ? migrator_mirror_gate(m, 1) : result;
 }
 
 

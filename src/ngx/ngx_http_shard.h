@@ -51,7 +51,8 @@
 #define NGX_HTTP_SHARD_LEASE        1000         /* ms */
 #define NGX_HTTP_SHARD_TICK         250          /* ms */
 #define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
-#define NGX_HTTP_SHARD_MIRRORED_MAX 256          /* migrations at once */
+#define NGX_HTTP_SHARD_MIRRORED_MAX 128          /* migrations at once */
+#define NGX_HTTP_SHARD_MIRROR_WRITES  64         /* keys noted of each */
 
 /* bits of node_flags: set and cleared atomically, each by its own writer */
 
@@ -111,6 +112,7 @@ typedef enum {
     NGX_HTTP_SHARD_MIRROR_SAME,
     NGX_HTTP_SHARD_MIRROR_STATUS,                /* differs */
     NGX_HTTP_SHARD_MIRROR_BODY,                  /* differs */
+    NGX_HTTP_SHARD_MIRROR_BEHIND,                /* differs, key was written */
     NGX_HTTP_SHARD_MIRROR_FAILED,                /* no answer of the target */
     NGX_HTTP_SHARD_MIRROR_SKIPPED                /* not sent or not compared */
 } ngx_http_shard_mirror_result_e;
@@ -123,9 +125,13 @@ typedef enum {
 typedef struct {
     uint32_t                    slot;
     shard_id_t                  id;
+    uint32_t                    opened;          /* ms; writes noted since */
     uint32_t                    count[NGX_HTTP_SHARD_MIRROR_RESULTS];
     uint32_t                    source_ms;       /* sums over compared ones */
     uint32_t                    target_ms;
+
+    /* when keys were written last: 32 bits of the position, 32 of the ms */
+    uint64_t                    wrote[NGX_HTTP_SHARD_MIRROR_WRITES];
 } ngx_http_shard_mirrored_t;
 
 

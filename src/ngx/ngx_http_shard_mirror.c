@@ -44,6 +44,11 @@ ngx_http_shard_mirror(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_mirror_t    *m;
     ngx_http_shard_keyspace_t  *ks;
 
+    if (!ngx_http_shard_read_only(ctx->request)) {
+        ngx_http_shard_mirror_write(ctx);
+        return;
+    }
+
     if (!ngx_http_shard_mirror_wanted(ctx)) {
         return;
     }
@@ -90,8 +95,7 @@ ngx_http_shard_mirror_wanted(ngx_http_shard_ctx_t *ctx)
         || (ctx->wait && ctx->wait->mirror)
         || (ctx->route.flags & SHARD_ROUTE_OVERRIDE)
         || shard_route_migration(&ctx->route) == 0
-        || ctx->attempt || ctx->misdirected
-        || !ngx_http_shard_read_only(ctx->request))
+        || ctx->attempt || ctx->misdirected)
     {
         return 0;
     }
@@ -181,8 +185,11 @@ ngx_http_shard_mirror_create(ngx_http_shard_ctx_t *ctx)
     m->ctx = ctx;
     m->upstream = ctx->request->upstream;
     m->migration = shard_route_migration(&ctx->route);
+    m->position = ctx->position;
+    m->started = ngx_current_msec;
     m->id = ctx->id;
     m->node = ctx->node;
+    m->lags = ctx->route.strategy != SHARD_STATELESS;
 
     m->start.handler = ngx_http_shard_mirror_start;
     m->start.data = m;

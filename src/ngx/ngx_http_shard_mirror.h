@@ -51,8 +51,11 @@ typedef struct {
     socklen_t                    socklen;
 
     uint64_t                     migration;
+    uint64_t                     position;
+    ngx_msec_t                   started;
     shard_id_t                   id;
     uint16_t                     node;           /* the source's number */
+    uint16_t                     lags;           /* data is shipped */
     ngx_http_shard_mirror_answer_t  source;
     ngx_http_shard_mirror_answer_t  target;
     shard_digest_t              *hash;           /* of the source's body */
@@ -70,6 +73,7 @@ void ngx_http_shard_mirror_latency(ngx_http_shard_keyspace_t *ks,
     uint64_t migration, ngx_msec_t source, ngx_msec_t target);
 ngx_int_t ngx_http_shard_mirror_open(ngx_http_shard_keyspace_t *ks,
     uint64_t migration, uint32_t slot, shard_id_t id);
+void ngx_http_shard_mirror_write(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_mirror_compare(ngx_http_shard_mirror_t *m);
 
 

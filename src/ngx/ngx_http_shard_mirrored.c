@@ -9,11 +9,18 @@
 #include "ngx_http_shard_sync.h"
 
 
-#define NGX_HTTP_SHARD_MIRROR_TELL  1000         /* ms between log lines */
+#define NGX_HTTP_SHARD_MIRROR_TELL   1000        /* ms between log lines */
+#define NGX_HTTP_SHARD_MIRROR_LAG    1000        /* ms of the target */
 
 
 static ngx_http_shard_mirrored_t *ngx_http_shard_mirrored(
     ngx_http_shard_sh_t *sh, uint64_t migration);
+static uint64_t *ngx_http_shard_mirror_wrote(
+    ngx_http_shard_mirrored_t *mirrored, uint64_t position);
+static ngx_uint_t ngx_http_shard_mirror_behind(ngx_http_shard_mirror_t *m);
+static ngx_http_shard_mirror_result_e ngx_http_shard_mirror_differs(
+    ngx_http_shard_mirror_t *m, ngx_http_shard_mirror_result_e result,
+    const char *what);
 static ngx_http_shard_mirror_result_e ngx_http_shard_mirror_judge(
     ngx_http_shard_mirror_t *m);
 static void ngx_http_shard_mirror_tell(ngx_http_shard_mirror_t *m,
@@ -23,7 +30,7 @@ static void ngx_http_shard_mirror_tell(ngx_http_shard_mirror_t *m,
 /* as in the routers' entries, and result= in shard_metrics */
 
 const char *const  ngx_http_shard_mirror_results[] = {
-    "sent", "same", "status", "body", "failed", "skipped"
+    "sent", "same", "status", "body", "behind", "failed", "skipped"
 };
 
 
@@ -32,7 +39,7 @@ ngx_http_shard_mirrored(ngx_http_shard_sh_t *sh, uint64_t migration)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < NGX_HTTP_SHARD_MIRRORED_MAX; i++) {
+    for (i = 0; migration && i < NGX_HTTP_SHARD_MIRRORED_MAX; i++) {
         if (__atomic_load_n(&sh->mirrored_id[i], __ATOMIC_ACQUIRE)
             == migration)
         {
@@ -76,6 +83,7 @@ ngx_http_shard_mirror_open(ngx_http_shard_keyspace_t *ks, uint64_t migration,
         ngx_memzero(&sh->mirrored[i], sizeof(ngx_http_shard_mirrored_t));
         sh->mirrored[i].slot = slot;
         sh->mirrored[i].id = id;
+        sh->mirrored[i].opened = (uint32_t) ngx_current_msec;
 
         __atomic_store_n(&sh->mirrored_id[i], migration, __ATOMIC_RELEASE);
         rc = NGX_OK;
@@ -120,6 +128,64 @@ ngx_http_shard_mirror_latency(ngx_http_shard_keyspace_t *ks,
 }
 
 
+static uint64_t *
+ngx_http_shard_mirror_wrote(ngx_http_shard_mirrored_t *mirrored,
+    uint64_t position)
+{
+    return &mirrored->wrote[(position * 0x9e3779b97f4a7c15ULL >> 32)
+                            % NGX_HTTP_SHARD_MIRROR_WRITES];
+}
+
+
+/* data travels to the target behind the source's writes */
+
+void
+ngx_http_shard_mirror_write(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_shard_mirrored_t  *mirrored;
+
+    mirrored = ngx_http_shard_mirrored(ngx_http_shard_keyspace(ctx)->sh,
+                                       shard_route_migration(&ctx->route));
+
+    if (mirrored) {
+        __atomic_store_n(ngx_http_shard_mirror_wrote(mirrored, ctx->position),
+                         (ctx->position ^ ctx->position >> 32) << 32
+                         | (uint32_t) ngx_current_msec, __ATOMIC_RELAXED);
+    }
+}
+
+
+/* was the key written within the lag before?  Nobody noted what was written
+ * before the first mirrored read: its lag must be over, too */
+
+static ngx_uint_t
+ngx_http_shard_mirror_behind(ngx_http_shard_mirror_t *m)
+{
+    uint32_t                    started;
+    uint64_t                    wrote;
+    ngx_http_shard_mirrored_t  *mirrored;
+
+    mirrored = ngx_http_shard_mirrored(m->keyspace->sh, m->migration);
+
+    if (mirrored == NULL || !m->lags) {
+        return 0;
+    }
+
+    started = (uint32_t) m->started;
+
+    if ((int32_t) (started - mirrored->opened) <= NGX_HTTP_SHARD_MIRROR_LAG) {
+        return 1;
+    }
+
+    wrote = __atomic_load_n(ngx_http_shard_mirror_wrote(mirrored, m->position),
+                            __ATOMIC_RELAXED);
+
+    return wrote >> 32 == (uint32_t) (m->position ^ m->position >> 32)
+           && (int32_t) (started - (uint32_t) wrote)
+              <= NGX_HTTP_SHARD_MIRROR_LAG;
+}
+
+
 void
 ngx_http_shard_mirror_compare(ngx_http_shard_mirror_t *m)
 {
@@ -140,6 +206,20 @@ ngx_http_shard_mirror_compare(ngx_http_shard_mirror_t *m)
 
 
 static ngx_http_shard_mirror_result_e
+ngx_http_shard_mirror_differs(ngx_http_shard_mirror_t *m,
+    ngx_http_shard_mirror_result_e result, const char *what)
+{
+    if (ngx_http_shard_mirror_behind(m)) {
+        return NGX_HTTP_SHARD_MIRROR_BEHIND;
+    }
+
+    ngx_http_shard_mirror_tell(m, what);
+
+    return result;
+}
+
+
+static ngx_http_shard_mirror_result_e
 ngx_http_shard_mirror_judge(ngx_http_shard_mirror_t *m)
 {
     if (!m->source.complete) {
@@ -151,8 +231,8 @@ ngx_http_shard_mirror_judge(ngx_http_shard_mirror_t *m)
     }
 
     if (m->source.status != m->target.status) {
-        ngx_http_shard_mirror_tell(m, "another status");
-        return NGX_HTTP_SHARD_MIRROR_STATUS;
+        return ngx_http_shard_mirror_differs(m, NGX_HTTP_SHARD_MIRROR_STATUS,
+                                             "another status");
     }
 
     if (m->source.too_long && m->target.too_long) {
@@ -163,8 +243,8 @@ ngx_http_shard_mirror_judge(ngx_http_shard_mirror_t *m)
         || m->source.length != m->target.length
         || m->source.digest != m->target.digest)
     {
-        ngx_http_shard_mirror_tell(m, "another body");
-        return NGX_HTTP_SHARD_MIRROR_BODY;
+        return ngx_http_shard_mirror_differs(m, NGX_HTTP_SHARD_MIRROR_BODY,
+                                             "another body");
     }
 
     return NGX_HTTP_SHARD_MIRROR_SAME;

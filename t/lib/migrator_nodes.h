@@ -311,7 +311,8 @@ world_probe(void *data, const shard_node_t *node, shard_id_t shard,
 static const migrator_io_t  world_io = {
     NULL, world_now, world_sleep, world_stopping, world_point, world_note,
     world_error, world_claim, world_release, world_put, world_get, world_wish,
-    world_shard, world_commit, world_node, world_override, world_routers
+    world_shard, world_commit, world_node, world_override, world_routers,
+    world_mirror, world_mirrors
 };
 
 static const migrator_driver_t  world_driver = {

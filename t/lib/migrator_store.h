@@ -431,4 +431,32 @@ world_routers(void *data, shard_id_t id, migrator_routers_t *out)
 }
 
 
+static int
+world_mirror(void *data, uint32_t *bp)
+{
+    world_actor_t  *a = data;
+
+    world_yield(a);
+    *bp = a->world->mirror_bp;
+
+    return world_lost(a) ? SHARDD_DOWN : SHARDD_OK;
+}
+
+
+static int
+world_mirrors(void *data, uint64_t migration, migrator_mirrors_t *out)
+{
+    world_actor_t  *a = data;
+
+    world_yield(a);
+    memset(out, 0, sizeof(migrator_mirrors_t));
+
+    if (migration == a->world->stored.id) {
+        *out = a->world->mirrors;
+    }
+
+    return world_lost(a) ? SHARDD_DOWN : SHARDD_OK;
+}
+
+
 #endif /* _MIGRATOR_STORE_H_INCLUDED_ */

@@ -99,6 +99,12 @@ struct world_s {
     uint64_t           router_lag;
     int                router_stuck;    /* never drains */
     int                cut_off;         /* another router, without Redis */
+    uint32_t           mirror_bp;
+    uint64_t           mirror_every;    /* ms, a read that is mirrored */
+    uint64_t           mirror_wrong;    /* each so many-th differs, 0: none */
+    uint64_t           mirror_ms;       /* what the target takes */
+    uint64_t           mirrored_ms;
+    migrator_mirrors_t mirrors;
     uint64_t           write_every;
     uint64_t           wrote_ms;
     world_request_t    flying[WORLD_FLYING];
@@ -205,6 +211,46 @@ world_write(world_t *w, int node, uint32_t epoch, uint64_t delay)
 }
 
 
+/* reads go to the source all the time; some of them to the target, too */
+
+static void
+world_mirror_one(world_t *w)
+{
+    if (w->mirror_bp == 0 || w->mirror_every == 0
+        || w->now - w->mirrored_ms < w->mirror_every)
+    {
+        return;
+    }
+
+    w->mirrored_ms = w->now;
+
+    if (w->view.target[0] == '\0' || w->view.migration == 0
+        || w->view.phase == SHARD_HELD)
+    {
+        return;
+    }
+
+    if (w->view.phase == SHARD_STEADY && w->view_version == w->version
+        && w->rec.strategy != SHARD_STATELESS
+        && w->node[1].role != MIGRATOR_ROLE_STANDBY)
+    {
+        world_bad(w, "mirrored to a target that is no standby");
+    }
+
+    w->mirrors.sent++;
+
+    if (w->mirror_wrong && w->mirrors.sent % w->mirror_wrong == 0) {
+        w->mirrors.body++;
+
+    } else {
+        w->mirrors.same++;
+    }
+
+    w->mirrors.source_ms += 2;
+    w->mirrors.target_ms += 2 + w->mirror_ms;
+}
+
+
 static void
 world_clock(world_t *w, uint64_t to)
 {
@@ -223,6 +269,8 @@ world_clock(world_t *w, uint64_t to)
                 world_arrive(w, &w->flying[i]);
             }
         }
+
+        world_mirror_one(w);
 
         if (w->now - w->wrote_ms < w->write_every) {
             continue;

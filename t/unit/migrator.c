@@ -81,7 +81,7 @@ test_plain(void)
 
 static void
 test_crashes(const char *name, shard_strategy_e strategy,
-    shard_consistency_e consistency, uint64_t calls)
+    shard_consistency_e consistency, uint32_t mirror_bp, uint64_t calls)
 {
     unsigned        done, back;
     uint64_t        i;
@@ -95,6 +95,9 @@ test_crashes(const char *name, shard_strategy_e strategy,
         w->rec.strategy = w->stored.strategy = strategy;
         w->rec.consistency = consistency;
         w->view = w->rec;
+        w->mirror_bp = mirror_bp;
+        w->mirror_every = 2;
+        w->policy.mirror_sample = 20;
 
         a = world_spawn(w);
         a->crash_at = i;
@@ -137,6 +140,9 @@ test_random(uint64_t seed)
         w->lost_pm = world_rand(w, 2) ? (unsigned) world_rand(w, 40) : 0;
         w->cut_off = (int) world_rand(w, 2);
         w->rec.consistency = world_rand(w, 3) ? SHARD_STRONG : SHARD_EVENTUAL;
+        w->mirror_bp = (uint32_t) world_rand(w, 2) * 100;
+        w->mirror_every = 1 + world_rand(w, 50);
+        w->mirror_wrong = world_rand(w, 3) ? 0 : 1 + world_rand(w, 200);
         w->view = w->rec;
         world_run(w);
 
@@ -154,6 +160,62 @@ test_random(uint64_t seed)
     tap_is_int(done + back, RANDOM_WORLDS, "random worlds: all end");
     tap_ok(done && back && migrators > RANDOM_WORLDS, "random worlds: %u "
            "arrive, %u roll back, %u migrators", done, back, migrators);
+}
+
+
+/* enough of them, few of them, none at all */
+
+static void
+test_mirrored(void)
+{
+    world_t  *w;
+
+    w = world_new(10);
+    w->mirror_bp = 100;
+    w->mirror_every = 1;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "mirrored: all rules hold");
+    tap_is_str(trail_names(w), trail_log, "mirrored: every phase, once");
+    tap_ok(w->stored.mirrored >= 50 && w->stored.mirror_bad == 0,
+           "mirrored: %llu reads compared",
+           (unsigned long long) w->stored.mirrored);
+    tap_ok(w->now < 1000000 + 5000, "mirrored: in %llu ms",
+           (unsigned long long) (w->now - 1000000));
+    world_free(w);
+
+    w = world_new(11);
+    w->mirror_bp = 100;
+    w->mirror_every = 3000;
+    w->mirror_wrong = 6;
+    world_run(w);
+
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "few mirrored reads, one of "
+               "them another: it arrives");
+    tap_ok(w->now > 1000000 + 20000 && w->now < 1000000 + 90000,
+           "few mirrored reads: it waited for more of them");
+    tap_is_int((long long) w->stored.mirror_bad, 1, "few: what differed");
+    world_free(w);
+
+    w = world_new(12);
+    w->mirror_bp = 100;
+    world_run(w);
+
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "no read at all: probes "
+               "decide");
+    tap_is_int((long long) w->stored.mirrored, 0, "nothing was mirrored");
+    world_free(w);
+
+    w = world_new(13);
+    w->mirror_every = 1;
+    w->mirror_wrong = 1;
+    world_run(w);
+
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "no share in the policy: it "
+               "arrives");
+    tap_is_int((long long) w->mirrors.sent, 0, "and the record names no "
+               "target before the hold");
+    world_free(w);
 }
 
 
@@ -262,6 +324,38 @@ static void back_late_commit(world_t *w)
 {
     w->commit_late = w->commit_bad = 1;
 }
+static void back_mirror(world_t *w)
+{
+    w->mirror_bp = 100;
+    w->mirror_every = 1;
+    w->mirror_wrong = 10;
+}
+static void back_mirror_few(world_t *w)
+{
+    back_mirror(w);
+    w->mirror_every = 4000;
+    w->mirror_wrong = 2;
+}
+static void back_mirror_slow(world_t *w)
+{
+    back_mirror(w);
+    w->mirror_wrong = 0;
+    w->mirror_ms = 900;
+}
+static void back_mirror_shift(world_t *w)
+{
+    back_mirror(w);
+    w->rec.consistency = SHARD_EVENTUAL;
+    w->policy.mirror_wait_ms = 0;
+    w->policy.shift_interval_ms = 400;
+}
+static void back_mirror_wish(world_t *w)
+{
+    back_mirror(w);
+    w->mirror_wrong = 0;
+    w->mirror_every = 100;
+    w->wish_at = MIGRATOR_WARM_UP;
+}
 static void back_routers(world_t *w) { w->policy.require_routers = 2; }
 static void back_rate(world_t *w)
 {
@@ -353,9 +447,13 @@ main(void)
 
     calls = test_plain();
 
-    test_crashes("strong", SHARD_LOG_SHIPPING, SHARD_STRONG, calls);
-    test_crashes("eventual", SHARD_LOG_SHIPPING, SHARD_EVENTUAL, calls * 3);
-    test_crashes("stateless", SHARD_STATELESS, SHARD_STRONG, calls * 2);
+    test_crashes("strong", SHARD_LOG_SHIPPING, SHARD_STRONG, 0, calls);
+    test_crashes("eventual", SHARD_LOG_SHIPPING, SHARD_EVENTUAL, 0, calls * 3);
+    test_crashes("stateless", SHARD_STATELESS, SHARD_STRONG, 0, calls * 2);
+    test_crashes("mirrored", SHARD_LOG_SHIPPING, SHARD_STRONG, 100, calls * 2);
+    test_crashes("mirrored stateless", SHARD_STATELESS, SHARD_STRONG, 100,
+                 calls * 2);
+    test_mirrored();
     test_stateless();
 
     test_refused("another epoch", refuse_epoch, "epoch 5");
@@ -380,6 +478,16 @@ main(void)
     test_rollback("commit refused", back_commit, "commit: commit:", 2);
     test_rollback("commit refused, an earlier one under way",
                   back_late_commit, "commit: commit:", 2);
+    test_rollback("mirrored reads differ", back_mirror,
+                  "warm-up: gate: of ", 1);
+    test_rollback("half of few mirrored reads differ", back_mirror_few,
+                  "another body, 0 not at all", 1);
+    test_rollback("mirrored reads take long", back_mirror_slow,
+                  "answers mirrored reads in 902.0 ms", 1);
+    test_rollback("mirrored reads differ in the shift", back_mirror_shift,
+                  "shift: gate: of ", 1);
+    test_rollback("a wish while reads are mirrored", back_mirror_wish,
+                  "an operator wished", 1);
     test_rollback("too few routers", back_routers, "2 are required", 1);
     test_rollback("source too fast", back_rate, "does not converge", 1);
     test_trimmed();
