@@ -17,7 +17,6 @@ static int shard_override_split(shard_override_t *o, const shard_str_t *word,
     unsigned n, char *err);
 static int shard_override_twice(const shard_override_t *o, unsigned n);
 static int shard_override_share(shard_str_t word, char *node, uint16_t *bp);
-static int shard_override_until(shard_str_t text, uint64_t *until_ms);
 static uint64_t shard_override_days(unsigned year, unsigned month,
     unsigned day);
 
@@ -67,7 +66,7 @@ shard_override_decode(shard_str_t text, shard_override_t *out, char *err)
     o.verb = (shard_override_e) (verb + SHARD_OVERRIDE_PIN);
 
     if (n >= 3 && shard_text_equal(word[n - 2], "until")) {
-        if (shard_override_until(word[n - 1], &o.until_ms) != SHARD_OK) {
+        if (shard_time_decode(word[n - 1], &o.until_ms) != SHARD_OK) {
             return shard_refuse(err, "%q is not a time like "
                                 "2026-12-01T08:00Z", &word[n - 1]);
         }
@@ -244,10 +243,8 @@ shard_override_share(shard_str_t word, char *node, uint16_t *bp)
 }
 
 
-/* YYYY-MM-DDTHH:MM[:SS]Z, years 1970 to 9999 */
-
-static int
-shard_override_until(shard_str_t text, uint64_t *until_ms)
+int
+shard_time_decode(shard_str_t text, uint64_t *ms)
 {
     size_t       i;
     unsigned     n, value[6];
@@ -298,9 +295,8 @@ shard_override_until(shard_str_t text, uint64_t *until_ms)
         return SHARD_ERROR;
     }
 
-    *until_ms = 1000 * (86400 * shard_override_days(value[0], value[1],
-                                                    value[2])
-                        + 3600 * value[3] + 60 * value[4] + value[5]);
+    *ms = 1000 * (86400 * shard_override_days(value[0], value[1], value[2])
+                  + 3600 * value[3] + 60 * value[4] + value[5]);
 
     return SHARD_OK;
 }

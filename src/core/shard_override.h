@@ -38,6 +38,10 @@ typedef struct {
 } shard_override_t;
 
 
+/* YYYY-MM-DDTHH:MM[:SS]Z, years 1970 to 9999 */
+
+int shard_time_decode(shard_str_t text, uint64_t *ms);
+
 int shard_override_decode(shard_str_t text, shard_override_t *out, char *err);
 const char *shard_override_name(shard_override_e verb);
 

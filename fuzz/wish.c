@@ -1,0 +1,163 @@
+
+/* "KIND\nBODY": a body of the HTTP API, refused with a reason or sound */
+
+#include "shard_json_whole.h"
+#include "shard_wish.h"
+
+#include "fuzz.h"
+
+
+static void move(shard_str_t body);
+static void verb(shard_str_t body);
+static void event(shard_str_t body);
+static void tags(shard_str_t list);
+static void text(shard_str_t json);
+
+
+static void
+move(shard_str_t body)
+{
+    char          err[SHARD_ERR_SIZE];
+    shard_move_t  m, before;
+
+    memset(&before, 0x5a, sizeof(before));
+    memset(err, 0, sizeof(err));
+    m = before;
+
+    if (shard_wish_move(body, &m, err) != SHARD_OK) {
+        fuzz_refused(err, &m, &before);
+        return;
+    }
+
+    fuzz_must(m.shard != SHARD_ID_NONE, "no id");
+    fuzz_must(memchr(m.to, '\0', sizeof(m.to)) != NULL && m.to[0], "no node");
+}
+
+
+static void
+verb(shard_str_t body)
+{
+    char              err[SHARD_ERR_SIZE];
+    shard_str_t       verb_text;
+    shard_override_t  o, before;
+
+    memset(&before, 0x5a, sizeof(before));
+    memset(err, 0, sizeof(err));
+    o = before;
+
+    if (shard_wish_verb(body, &o, &verb_text, err) != SHARD_OK) {
+        fuzz_refused(err, &o, &before);
+        return;
+    }
+
+    fuzz_must(verb_text.data >= body.data
+              && verb_text.data + verb_text.len <= body.data + body.len,
+              "text outside of the body");
+}
+
+
+static void
+event(shard_str_t body)
+{
+    int            len;
+    char           err[SHARD_ERR_SIZE], buf[SHARD_EVENT_SIZE];
+    shard_str_t    json;
+    shard_event_t  e, again, before;
+
+    memset(&before, 0x5a, sizeof(before));
+    memset(err, 0, sizeof(err));
+    e = before;
+
+    if (shard_wish_event(body, &e, err) != SHARD_OK) {
+        fuzz_refused(err, &e, &before);
+        return;
+    }
+
+    len = shard_event_encode(&e, buf, sizeof(buf));
+    fuzz_must(len > 0, "what was decoded cannot be encoded");
+
+    json.data = buf;
+    json.len = (size_t) len;
+    fuzz_must(shard_json_is_object(json), "no JSON");
+    fuzz_must(shard_wish_event(json, &again, err) == SHARD_OK, err);
+    fuzz_must(again.start_ms == e.start_ms && again.end_ms == e.end_ms
+              && again.repeat == e.repeat && again.nshards == e.nshards
+              && again.nnodes == e.nnodes
+              && memcmp(again.shards, e.shards, sizeof(e.shards)) == 0
+              && memcmp(again.nodes, e.nodes, sizeof(e.nodes)) == 0,
+              "not the same again");
+}
+
+
+static void
+tags(shard_str_t list)
+{
+    size_t       left;
+    shard_str_t  tag;
+
+    left = list.len + 1;
+
+    while (shard_etag_next(&list, &tag) == SHARD_OK) {
+        fuzz_must(list.len < left, "no progress");
+        fuzz_must(memchr(tag.data, '"', tag.len) == NULL, "a quote inside");
+        left = list.len;
+    }
+}
+
+
+static void
+text(shard_str_t json)
+{
+    char         *buf, *p;
+    size_t        room;
+    shard_str_t   quoted;
+
+    (void) shard_json_is_object(json);
+
+    room = 6 * json.len + 8;
+    buf = malloc(room);
+    p = shard_json_quote(buf, buf + room, json);
+    fuzz_must(p != NULL, "six bytes for one do not suffice");
+
+    quoted.data = buf;
+    quoted.len = (size_t) (p - buf);
+    fuzz_must(shard_json_is_value(quoted), "what was quoted is no JSON");
+    free(buf);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    shard_str_t  body;
+
+    if (size < 2 || data[1] != '\n') {
+        return 0;
+    }
+
+    body.data = (const char *) data + 2;
+    body.len = size - 2;
+
+    switch (data[0]) {
+    case 'm':
+        move(body);
+        break;
+
+    case 'v':
+        verb(body);
+        break;
+
+    case 'e':
+        event(body);
+        break;
+
+    case 't':
+        tags(body);
+        break;
+
+    default:
+        text(body);
+    }
+
+    return 0;
+}
