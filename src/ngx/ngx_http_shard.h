@@ -100,6 +100,7 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t                  nnodes;
+    ngx_uint_t                  nshards;
     ngx_http_shard_node_t      *nodes;
     shard_index_t               index;
 } ngx_http_shard_arena_t;
@@ -202,6 +203,7 @@ typedef struct {
     ngx_atomic_t                leader_token;
     ngx_atomic_t                flush_sequence;
     ngx_atomic_t                replaced;        /* by a zone of another size */
+    ngx_atomic_t                overrides;       /* a sum of those in force */
 
     ngx_atomic_t                workers[NGX_HTTP_SHARD_WORKERS_MAX]; /* pids */
     ngx_atomic_t                before[NGX_HTTP_SHARD_WORKERS_MAX];

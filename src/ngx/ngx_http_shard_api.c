@@ -1,45 +1,32 @@
 
 /*
- * shard_api: what this router knows, as JSON, from shared memory.
+ * shard_api: paths, pages, answers.
  *
  *     GET LOCATION/                             keyspaces
  *     GET LOCATION/KEYSPACE                     version, age, counts
  *     GET LOCATION/KEYSPACE/shards?from=&limit= page of shards by position
  *     GET LOCATION/KEYSPACE/shards/ID
- *     GET LOCATION/KEYSPACE/nodes
+ *     GET LOCATION/KEYSPACE/nodes[/NAME]
  *
  * The rest of the resources live in Redis: _api_redis.
- *
- * Answers are paged, so that none keeps the worker from its requests.
  */
 
 
 #include "ngx_http_shard_api.h"
 
 
-#define NGX_HTTP_SHARD_PAGE      100
-#define NGX_HTTP_SHARD_PAGE_MAX  1000
-#define NGX_HTTP_SHARD_ROW       1024             /* bytes of one JSON row */
-
-
 static ngx_int_t ngx_http_shard_api_route(ngx_http_shard_api_t *api,
     ngx_str_t *path);
+static ngx_int_t ngx_http_shard_api_resource(ngx_http_shard_api_t *api,
+    ngx_str_t *path);
+static ngx_int_t ngx_http_shard_api_read_only(ngx_http_shard_api_t *api);
 static ngx_int_t ngx_http_shard_api_keyspaces(ngx_http_shard_api_t *api);
-static ngx_int_t ngx_http_shard_api_keyspace(ngx_http_shard_api_t *api);
-static ngx_int_t ngx_http_shard_api_shards(ngx_http_shard_api_t *api);
-static ngx_int_t ngx_http_shard_api_shard(ngx_http_shard_api_t *api,
-    ngx_str_t *id);
-static ngx_int_t ngx_http_shard_api_nodes(ngx_http_shard_api_t *api);
-static void ngx_http_shard_api_print_shard(ngx_http_shard_api_t *api,
-    uint32_t i);
-static ngx_str_t *ngx_http_shard_api_node_name(ngx_http_shard_api_t *api,
-    uint16_t n, ngx_str_t *name);
 static ngx_uint_t ngx_http_shard_api_word(ngx_str_t *path, ngx_str_t *word);
-
-
-static const char  *ngx_http_shard_phases[] = {
-    "steady", "shifting", "held"
-};
+static ngx_uint_t ngx_http_shard_api_is(ngx_str_t *text, const char *word);
+static ngx_int_t ngx_http_shard_api_number(ngx_http_shard_api_t *api,
+    const char *name, uint32_t min, uint32_t max, uint32_t *number);
+static ngx_int_t ngx_http_shard_api_header(ngx_http_request_t *r,
+    const char *name, ngx_str_t *value, ngx_table_elt_t **header);
 
 
 ngx_int_t
@@ -75,7 +62,7 @@ ngx_http_shard_api_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    return ngx_http_shard_api_send(r, api.b, api.status);
+    return ngx_http_shard_api_send(&api);
 }
 
 
@@ -102,11 +89,19 @@ ngx_http_shard_api_word(ngx_str_t *path, ngx_str_t *word)
 }
 
 
+static ngx_uint_t
+ngx_http_shard_api_is(ngx_str_t *text, const char *word)
+{
+    return text->len == ngx_strlen(word)
+           && ngx_strncmp(text->data, word, text->len) == 0;
+}
+
+
 static ngx_int_t
 ngx_http_shard_api_route(ngx_http_shard_api_t *api, ngx_str_t *path)
 {
     ngx_uint_t                    i;
-    ngx_str_t                     name, what, id;
+    ngx_str_t                     name;
     ngx_http_shard_keyspace_t   **ks;
     ngx_http_shard_main_conf_t   *smcf;
 
@@ -114,7 +109,9 @@ ngx_http_shard_api_route(ngx_http_shard_api_t *api, ngx_str_t *path)
     ks = smcf->keyspaces.elts;
 
     if (!ngx_http_shard_api_word(path, &name)) {
-        return ngx_http_shard_api_keyspaces(api);
+        return ngx_http_shard_read_only(api->request)
+               ? ngx_http_shard_api_keyspaces(api)
+               : ngx_http_shard_api_read_only(api);
     }
 
     for (i = 0; i < smcf->keyspaces.nelts; i++) {
@@ -122,37 +119,63 @@ ngx_http_shard_api_route(ngx_http_shard_api_t *api, ngx_str_t *path)
             && ngx_strncmp(ks[i]->name.data, name.data, name.len) == 0)
         {
             api->keyspace = ks[i];
-            api->arena = &ks[i]->sh->arenas[ks[i]->sh->structure & 1];
+            return ngx_http_shard_api_resource(api, path);
         }
     }
 
-    if (api->keyspace == NULL) {
-        return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND,
-                                        "no_such_keyspace", "no shard_table "
-                                        "of this name in nginx.conf");
-    }
+    return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND,
+                                    "no_such_keyspace", "there is no "
+                                    "\"shard_table %V\" in nginx.conf", &name);
+}
+
+
+static ngx_int_t
+ngx_http_shard_api_resource(ngx_http_shard_api_t *api, ngx_str_t *path)
+{
+    ngx_str_t   what, id, more;
+    ngx_uint_t  read;
 
     (void) ngx_http_shard_api_word(path, &what);
     (void) ngx_http_shard_api_word(path, &id);
 
-    if (!ngx_http_shard_read_only(api->request)) {
-        return ngx_http_shard_api_redis(api, &what, &id);
+    if (ngx_http_shard_api_word(path, &more)) {
+        return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND,
+                                        "no_such_resource", "nothing is below "
+                                        "%V/%V", &what, &id);
     }
+
+    read = ngx_http_shard_read_only(api->request);
 
     if (what.len == 0) {
-        return ngx_http_shard_api_keyspace(api);
+        return read ? ngx_http_shard_api_keyspace(api)
+                    : ngx_http_shard_api_read_only(api);
     }
 
-    if (what.len == 6 && ngx_strncmp(what.data, "shards", 6) == 0) {
-        return id.len ? ngx_http_shard_api_shard(api, &id)
-                      : ngx_http_shard_api_shards(api);
+    if (ngx_http_shard_api_is(&what, "shards")) {
+        return !read ? ngx_http_shard_api_read_only(api)
+               : id.len ? ngx_http_shard_api_shard(api, &id)
+                        : ngx_http_shard_api_shards(api);
     }
 
-    if (what.len == 5 && ngx_strncmp(what.data, "nodes", 5) == 0) {
-        return ngx_http_shard_api_nodes(api);
+    if (ngx_http_shard_api_is(&what, "nodes")) {
+        return !read ? ngx_http_shard_api_read_only(api)
+               : id.len ? ngx_http_shard_api_node(api, &id)
+                        : ngx_http_shard_api_nodes(api);
     }
 
     return ngx_http_shard_api_redis(api, &what, &id);
+}
+
+
+static ngx_int_t
+ngx_http_shard_api_read_only(ngx_http_shard_api_t *api)
+{
+    ngx_str_set(&api->allow, "GET, HEAD");
+
+    return ngx_http_shard_api_error(api, NGX_HTTP_NOT_ALLOWED,
+                                    "method_not_allowed", "%V is not for this, "
+                                    "%V are", &api->request->method_name,
+                                    &api->allow);
 }
 
 
@@ -173,6 +196,33 @@ ngx_http_shard_api_print(ngx_http_shard_api_t *api, const char *fmt, ...)
     va_start(args, fmt);
     api->b->last = ngx_vslprintf(api->b->last, api->b->end, fmt, args);
     va_end(args);
+}
+
+
+void
+ngx_http_shard_api_print_text(ngx_http_shard_api_t *api, const void *data,
+    size_t len)
+{
+    len = ngx_min(len, (size_t) (api->b->end - api->b->last));
+    api->b->last = ngx_cpymem(api->b->last, data, len);
+}
+
+
+void
+ngx_http_shard_api_quote(ngx_http_shard_api_t *api, const void *data,
+    size_t len)
+{
+    char         *last;
+    shard_str_t   text;
+
+    text.data = data;
+    text.len = len;
+
+    last = shard_json_quote((char *) api->b->last, (char *) api->b->end, text);
+
+    if (last) {
+        api->b->last = (u_char *) last;
+    }
 }
 
 
@@ -205,273 +255,169 @@ ngx_http_shard_api_keyspaces(ngx_http_shard_api_t *api)
 }
 
 
-static ngx_int_t
-ngx_http_shard_api_keyspace(ngx_http_shard_api_t *api)
+ngx_int_t
+ngx_http_shard_api_page(ngx_http_shard_api_t *api, uint32_t *from,
+    uint32_t *limit, uint32_t max)
 {
-    uint64_t              now;
-    ngx_time_t           *tp;
-    ngx_http_shard_sh_t  *sh;
+    *from = 0;
+    *limit = NGX_HTTP_SHARD_PAGE;
 
-    if (ngx_http_shard_api_buf(api, NGX_HTTP_SHARD_ROW) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (ngx_http_shard_api_number(api, "from", 0, 0x7fffffff, from) != NGX_OK
+        || ngx_http_shard_api_number(api, "limit", 1, max, limit) != NGX_OK)
+    {
+        return NGX_DECLINED;
     }
-
-    sh = api->keyspace->sh;
-    tp = ngx_timeofday();
-    now = (uint64_t) tp->sec * 1000 + tp->msec;
-
-    ngx_http_shard_api_print(api, "{\"keyspace\":\"%V\",\"kind\":\"hash\","
-                             "\"version\":%uL,\"age_ms\":%L,\"connected\":%s,"
-                             "\"shards\":%uD,\"nodes\":%ui,"
-                             "\"shards_max\":%uD,\"waiting\":%ui,"
-                             "\"rejected_updates\":%uA,\"worker\":%P}\n",
-                             &api->keyspace->name,
-                             (uint64_t) sh->table_version,
-                             sh->contact_ms
-                             ? (int64_t) (now - sh->contact_ms) : -1,
-                             sh->connected ? "true" : "false",
-                             api->arena->index.n, api->arena->nnodes,
-                             sh->nslots, ngx_http_shard_waiting(api->keyspace),
-                             sh->totals.rejected_updates, ngx_pid);
 
     return NGX_OK;
 }
 
 
-static ngx_str_t *
-ngx_http_shard_api_node_name(ngx_http_shard_api_t *api, uint16_t n,
-    ngx_str_t *name)
-{
-    name->len = 0;
-    name->data = (u_char *) "";
-
-    if (n < api->arena->nnodes) {
-        name->len = api->arena->nodes[n].name_len;
-        name->data = api->arena->nodes[n].name;
-    }
-
-    return name;
-}
-
-
-static void
-ngx_http_shard_api_print_shard(ngx_http_shard_api_t *api, uint32_t i)
-{
-    uint32_t                    slot;
-    ngx_str_t                   name;
-    ngx_uint_t                  k;
-    shard_index_t              *index;
-    shard_route_t               route;
-    ngx_http_shard_counters_t  *c;
-
-    index = &api->arena->index;
-    slot = shard_index_slot(index, i);
-    c = &api->keyspace->sh->counters[slot];
-
-    shard_latch_read(&api->keyspace->sh->latches[slot], &route);
-
-    ngx_http_shard_api_print(api, "{\"id\":%uD,\"lo\":\"%016xL\",",
-                             index->entries[i].id, index->entries[i].lo);
-
-    if (i + 1 < index->n) {
-        ngx_http_shard_api_print(api, "\"hi\":\"%016xL\",", index->entries[i + 1].lo);
-
-    } else {
-        ngx_http_shard_api_print(api, "\"hi\":null,");
-    }
-
-    ngx_http_shard_api_print(api, "\"primary\":\"%V\",\"standbys\":[",
-                             ngx_http_shard_api_node_name(api, route.primary,
-                                                          &name));
-
-    for (k = 0; k < SHARD_STANDBYS_MAX; k++) {
-        if (route.standbys[k] != SHARD_NODE_NONE) {
-            ngx_http_shard_api_print(api, "%s\"%V\"", k ? "," : "",
-                                     ngx_http_shard_api_node_name(api,
-                                         route.standbys[k], &name));
-        }
-    }
-
-    ngx_http_shard_api_print(api, "],\"epoch\":%uD,\"phase\":\"%s\","
-                             "\"override\":%s,", route.epoch,
-                             ngx_http_shard_phases[ngx_min(route.phase, 2)],
-                             (route.flags & SHARD_ROUTE_OVERRIDE) ? "true"
-                                                                  : "false");
-
-    if (route.target != SHARD_NODE_NONE) {
-        ngx_http_shard_api_print(api, "\"target\":\"%V\",\"shift\":%ud,",
-                                 ngx_http_shard_api_node_name(api,
-                                     route.target, &name),
-                                 (unsigned) route.shift_bp);
-    }
-
-    ngx_http_shard_api_print(api, "\"inflight\":%uD,\"offered\":%uD}",
-                             ngx_http_shard_inflight(api->keyspace, slot),
-                             c->offered);
-}
-
-
 static ngx_int_t
-ngx_http_shard_api_shards(ngx_http_shard_api_t *api)
+ngx_http_shard_api_number(ngx_http_shard_api_t *api, const char *name,
+    uint32_t min, uint32_t max, uint32_t *number)
 {
-    uint32_t    i, n;
-    ngx_int_t   from, limit;
-    ngx_str_t   value;
+    ngx_int_t  n;
+    ngx_str_t  value;
 
-    from = 0;
-    limit = NGX_HTTP_SHARD_PAGE;
-
-    if (ngx_http_arg(api->request, (u_char *) "from", 4, &value) == NGX_OK) {
-        from = ngx_atoi(value.data, value.len);
-    }
-
-    if (ngx_http_arg(api->request, (u_char *) "limit", 5, &value) == NGX_OK) {
-        limit = ngx_atoi(value.data, value.len);
-    }
-
-    if (from == NGX_ERROR || limit == NGX_ERROR || limit == 0
-        || limit > NGX_HTTP_SHARD_PAGE_MAX)
-    {
-        return ngx_http_shard_api_error(api, NGX_HTTP_BAD_REQUEST, "bad_page",
-                                        "from is a number of a shard in order "
-                                        "of position, limit 1 to 1000");
-    }
-
-    n = api->arena->index.n;
-
-    if (ngx_http_shard_api_buf(api, NGX_HTTP_SHARD_ROW * (limit + 1))
+    if (ngx_http_arg(api->request, (u_char *) name, ngx_strlen(name), &value)
         != NGX_OK)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_OK;
     }
 
-    ngx_http_shard_api_print(api, "{\"version\":%uL,\"total\":%uD,"
-                             "\"from\":%i,\"shards\":[",
-                             (uint64_t) api->keyspace->sh->table_version, n,
-                             from);
+    n = ngx_atoi(value.data, value.len);
 
-    for (i = (uint32_t) from; i < n && i < (uint32_t) (from + limit); i++) {
-        ngx_http_shard_api_print(api, i == (uint32_t) from ? "\n" : ",\n");
-        ngx_http_shard_api_print_shard(api, i);
+    if (n < (ngx_int_t) min || n > (ngx_int_t) max) {
+        (void) ngx_http_shard_api_error(api, NGX_HTTP_BAD_REQUEST, "bad_page",
+                                        "\"%s\" is %V, it must be a number "
+                                        "from %uD to %uD", name, &value, min,
+                                        max);
+        return NGX_DECLINED;
     }
 
-    ngx_http_shard_api_print(api, "]}\n");
+    *number = (uint32_t) n;
 
     return NGX_OK;
 }
 
 
-static ngx_int_t
-ngx_http_shard_api_shard(ngx_http_shard_api_t *api, ngx_str_t *id)
+void
+ngx_http_shard_api_table_etag(ngx_http_shard_api_t *api)
 {
-    uint32_t     i;
-    shard_id_t   number;
-    shard_str_t  text;
+    uint64_t              overrides;
+    ngx_http_shard_sh_t  *sh;
 
-    text.data = (const char *) id->data;
-    text.len = id->len;
+    sh = api->keyspace->sh;
 
-    if (shard_id_decode(text, &number) != SHARD_OK) {
-        return ngx_http_shard_api_error(api, NGX_HTTP_BAD_REQUEST, "bad_id",
-                                        "a shard id is a number");
+    api->etag.data = ngx_pnalloc(api->request->pool, NGX_HTTP_SHARD_ETAG_SIZE);
+
+    if (api->etag.data == NULL) {
+        return;
     }
 
-    i = shard_index_by_id(&api->arena->index, number);
+    /* overrides change what is served, not the version */
 
-    if (i == SHARD_SLOT_NONE) {
-        return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND,
-                                        "no_such_shard",
-                                        "the table has no shard of this id");
-    }
+    overrides = sh->overrides;
 
-    if (ngx_http_shard_api_buf(api, NGX_HTTP_SHARD_ROW) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_http_shard_api_print_shard(api, i);
-    ngx_http_shard_api_print(api, "\n");
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_shard_api_nodes(ngx_http_shard_api_t *api)
-{
-    ngx_str_t               name, zone, addr;
-    ngx_uint_t              i, n;
-    const char             *comma;
-    ngx_http_shard_node_t  *node;
-
-    n = api->arena->nnodes;
-    comma = "";
-
-    if (ngx_http_shard_api_buf(api, (n + 1) * 512) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_http_shard_api_print(api, "{\"nodes\":[");
-
-    for (i = 0; i < n; i++) {
-        node = &api->arena->nodes[i];
-
-        if (node->name_len == 0) {
-            continue;
-        }
-
-        name.data = node->name;
-        name.len = node->name_len;
-        zone.data = node->zone;
-        zone.len = node->zone_len;
-        addr.data = node->addr;
-        addr.len = node->addr_len;
-
-        ngx_http_shard_api_print(api, "%s\n{\"name\":\"%V\",\"zone\":\"%V\","
-                                 "\"addr\":\"%V\",\"capacity\":%.1f,"
-                                 "\"state\":\"%s\",\"health\":\"%s\","
-                                 "\"inflight\":%uD,\"failed\":%uD}", comma,
-                                 &name, &zone, &addr, node->capacity,
-                                 shard_node_state_name(node->state),
-                                 ngx_http_shard_node_seen(api->keyspace, i),
-                                 ngx_http_shard_node_inflight(api->keyspace, i),
-                                 api->keyspace->sh->node_failed[i]);
-        comma = ",";
-    }
-
-    ngx_http_shard_api_print(api, "]}\n");
-
-    return NGX_OK;
+    api->etag.len = (overrides
+                     ? ngx_sprintf(api->etag.data, "\"%uL-%xL\"",
+                                   (uint64_t) sh->table_version, overrides)
+                     : ngx_sprintf(api->etag.data, "\"%uL\"",
+                                   (uint64_t) sh->table_version))
+                    - api->etag.data;
 }
 
 
 ngx_int_t
 ngx_http_shard_api_error(ngx_http_shard_api_t *api, ngx_int_t status,
-    const char *code, const char *message)
+    const char *code, const char *fmt, ...)
 {
-    if (ngx_http_shard_api_buf(api, 512) != NGX_OK) {
+    u_char   text[512], *last;
+    va_list  args;
+
+    va_start(args, fmt);
+    last = ngx_vslprintf(text, text + sizeof(text), fmt, args);
+    va_end(args);
+
+    if (ngx_http_shard_api_buf(api, 128 + 6 * sizeof(text)) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_shard_api_print(api, "{\"error\":{\"code\":\"%s\","
-                             "\"message\":\"%s\"}}\n", code, message);
+    ngx_http_shard_api_print(api, "{\"error\":{\"code\":\"%s\",\"message\":",
+                             code);
+    ngx_http_shard_api_quote(api, text, last - text);
+    ngx_http_shard_api_print(api, "}}\n");
 
     api->status = status;
+    api->etag.len = 0;
 
     return NGX_OK;
 }
 
 
-ngx_int_t
-ngx_http_shard_api_send(ngx_http_request_t *r, ngx_buf_t *b, ngx_int_t status)
+static ngx_int_t
+ngx_http_shard_api_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value, ngx_table_elt_t **header)
 {
-    ngx_int_t    rc;
-    ngx_chain_t  out;
+    ngx_table_elt_t  *h;
 
-    r->headers_out.status = status;
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value = *value;
+
+    if (header) {
+        *header = h;
+    }
+
+    return NGX_OK;
+}
+
+
+/* reads with an entity tag become 304 in nginx's own filter */
+
+ngx_int_t
+ngx_http_shard_api_send(ngx_http_shard_api_t *api)
+{
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_chain_t          out;
+    ngx_http_request_t  *r;
+
+    r = api->request;
+    b = api->b;
+
+    r->headers_out.status = api->status;
     r->headers_out.content_length_n = b->last - b->pos;
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
+
+    /* what If-Match asks of a write was seen to before it was carried out */
+
+    r->disable_not_modified = !ngx_http_shard_read_only(r);
+
+    if (api->etag.len
+        && ngx_http_shard_api_header(r, "ETag", &api->etag,
+                                     &r->headers_out.etag)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (api->allow.len
+        && ngx_http_shard_api_header(r, "Allow", &api->allow, NULL) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     rc = ngx_http_send_header(r);
 

@@ -3,23 +3,37 @@
  * shard_api, the part that Redis answers: one short-lived connection for each
  * request, whichever worker has it.
  *
- *     GET    routers zones events policy forecasts/ID migrations[/ID]
+ *     GET    routers[/NAME] zones[/NAME] events[/ID] override[/ID] policy
+ *            forecasts[/ID] migrations[/ID]
  *     PUT    override/ID   {"verb":"pin n3"}          with write=on
  *     DELETE override/ID
  *     POST   migrations    {"shard":42,"to":"n3"}     202 with the id
  *     DELETE migrations/ID                            asks for the roll-back
+ *     POST   events        {"start":..,"effect":..}   201 with the id
+ *     DELETE events/ID
+ *     PUT    policy        {...}                      a commit
  *
- *   request ─▶ command ─▶ connect ─▶ ready: send ─▶ reply: render
- *                                                        │ posted event
- *                                  closed, answered ◀────┘
+ *   request ─▶ body ─▶ prepare ─▶ connect ─▶ ready: send ─▶ reply: render
+ *                                             ▲    flow ┘        │ posted
+ *                                             └─ next command    │ event
+ *                                  closed, answered ◀────────────┘
  */
 
 
 #include "ngx_http_shard_ask.h"
 
 
-static ngx_int_t ngx_http_shard_ask_prepare(ngx_http_shard_ask_t *ask);
+static const ngx_http_shard_resource_t *ngx_http_shard_ask_find(
+    ngx_http_shard_api_t *api, ngx_str_t *what, ngx_str_t *id);
+static ngx_int_t ngx_http_shard_ask_unknown(ngx_http_shard_api_t *api,
+    ngx_str_t *what, ngx_str_t *id);
+static ngx_int_t ngx_http_shard_ask_create(ngx_http_shard_api_t *api,
+    const ngx_http_shard_resource_t *res, ngx_str_t *id);
 static void ngx_http_shard_ask_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_shard_ask_prepare(ngx_http_shard_ask_t *ask);
+static ngx_uint_t ngx_http_shard_ask_tags(ngx_http_shard_ask_t *ask);
+static ngx_int_t ngx_http_shard_ask_bad_id(ngx_http_shard_ask_t *ask);
+static ngx_int_t ngx_http_shard_ask_body(ngx_http_shard_ask_t *ask);
 static void ngx_http_shard_ask_start(ngx_http_shard_ask_t *ask);
 static void ngx_http_shard_ask_ready(ngx_http_shard_redis_t *redis);
 static void ngx_http_shard_ask_closed(ngx_http_shard_redis_t *redis);
@@ -29,31 +43,56 @@ static void ngx_http_shard_ask_done(ngx_event_t *ev);
 static void ngx_http_shard_ask_cleanup(void *data);
 
 
-static const char  ngx_http_shard_wish_script[] =
-    "local phase = redis.call('HGET', KEYS[1], 'phase') "
-    "if not phase then return 0 end "
-    "if phase == 'release' or phase == 'standby' or phase == 'done' "
-    "or phase == 'rolled-back' then return 2 end "
-    "redis.call('HSET', KEYS[1], 'wish', 'rollback') return 1";
-
-
 static const ngx_http_shard_resource_t  ngx_http_shard_resources[] = {
-    { "GET", "routers", 0, 0, NGX_HTTP_SHARD_ASK_HASH, "HGETALL", "routers" },
-    { "GET", "zones", 0, 0, NGX_HTTP_SHARD_ASK_HASH, "HGETALL", "zones" },
-    { "GET", "events", 0, 0, NGX_HTTP_SHARD_ASK_HASH, "HGETALL", "events" },
-    { "GET", "policy", 0, 0, NGX_HTTP_SHARD_ASK_JSON, "HGET", "meta" },
-    { "GET", "forecasts", 1, 0, NGX_HTTP_SHARD_ASK_JSON, "HGET", "forecast" },
-    { "GET", "migrations", 0, 0, NGX_HTTP_SHARD_ASK_LIST, "ZREVRANGE",
-      "migrations" },
-    { "GET", "migrations", 1, 0, NGX_HTTP_SHARD_ASK_FIELDS, "HGETALL",
-      "migration:%" },
-    { "PUT", "override", 1, 1, NGX_HTTP_SHARD_ASK_DONE, "HSET", "override" },
-    { "DELETE", "override", 1, 1, NGX_HTTP_SHARD_ASK_DONE, "HDEL",
-      "override" },
-    { "POST", "migrations", 0, 1, NGX_HTTP_SHARD_ASK_DECISION, "FCALL", "" },
-    { "DELETE", "migrations", 1, 1, NGX_HTTP_SHARD_ASK_DONE, "EVAL",
-      "migration:%" },
-    { NULL, NULL, 0, 0, 0, NULL, NULL }
+
+    { "GET", "routers", NGX_HTTP_SHARD_ID_NONE, 0, "routers",
+      ngx_http_shard_ask_page, ngx_http_shard_ask_render_page },
+    { "GET", "routers", NGX_HTTP_SHARD_ID_NAME, 0, "routers",
+      ngx_http_shard_ask_field, ngx_http_shard_ask_render_field },
+
+    { "GET", "zones", NGX_HTTP_SHARD_ID_NONE, 0, "zones",
+      ngx_http_shard_ask_page, ngx_http_shard_ask_render_page },
+    { "GET", "zones", NGX_HTTP_SHARD_ID_NAME, 0, "zones",
+      ngx_http_shard_ask_field, ngx_http_shard_ask_render_field },
+
+    { "GET", "events", NGX_HTTP_SHARD_ID_NONE, 0, "events",
+      ngx_http_shard_ask_page, ngx_http_shard_ask_render_page },
+    { "POST", "events", NGX_HTTP_SHARD_ID_NONE, 1, "events",
+      ngx_http_shard_ask_add_event, ngx_http_shard_ask_render_event },
+    { "GET", "events", NGX_HTTP_SHARD_ID_NAME, 0, "events",
+      ngx_http_shard_ask_field, ngx_http_shard_ask_render_field },
+    { "DELETE", "events", NGX_HTTP_SHARD_ID_NAME, 1, "events",
+      ngx_http_shard_ask_delete, ngx_http_shard_ask_render_done },
+
+    { "GET", "override", NGX_HTTP_SHARD_ID_NONE, 0, "override",
+      ngx_http_shard_ask_page, ngx_http_shard_ask_render_page },
+    { "GET", "override", NGX_HTTP_SHARD_ID_SHARD, 0, "override",
+      ngx_http_shard_ask_field, ngx_http_shard_ask_render_field },
+    { "PUT", "override", NGX_HTTP_SHARD_ID_SHARD, 1, "override",
+      ngx_http_shard_ask_set_override, ngx_http_shard_ask_render_done },
+    { "DELETE", "override", NGX_HTTP_SHARD_ID_SHARD, 1, "override",
+      ngx_http_shard_ask_delete, ngx_http_shard_ask_render_done },
+
+    { "GET", "policy", NGX_HTTP_SHARD_ID_NONE, 0, "meta",
+      ngx_http_shard_ask_policy, ngx_http_shard_ask_render_policy },
+    { "PUT", "policy", NGX_HTTP_SHARD_ID_NONE, 1, "meta",
+      ngx_http_shard_ask_set_policy, NULL },
+
+    { "GET", "forecasts", NGX_HTTP_SHARD_ID_NONE, 0, "forecast",
+      ngx_http_shard_ask_forecasts, ngx_http_shard_ask_render_forecasts },
+    { "GET", "forecasts", NGX_HTTP_SHARD_ID_SHARD, 0, "forecast",
+      ngx_http_shard_ask_field, ngx_http_shard_ask_render_field },
+
+    { "GET", "migrations", NGX_HTTP_SHARD_ID_NONE, 0, "migrations",
+      ngx_http_shard_ask_migrations, ngx_http_shard_ask_render_migrations },
+    { "POST", "migrations", NGX_HTTP_SHARD_ID_NONE, 1, "decisions",
+      ngx_http_shard_ask_migrate, ngx_http_shard_ask_render_decision },
+    { "GET", "migrations", NGX_HTTP_SHARD_ID_MIGRATION, 0, "migration:%",
+      ngx_http_shard_ask_fields, ngx_http_shard_ask_render_fields },
+    { "DELETE", "migrations", NGX_HTTP_SHARD_ID_MIGRATION, 1, "migration:%",
+      ngx_http_shard_ask_roll_back, ngx_http_shard_ask_render_rollback },
+
+    { NULL, NULL, 0, 0, NULL, NULL, NULL }
 };
 
 
@@ -65,84 +104,151 @@ ngx_http_shard_ask_is(ngx_str_t *text, const char *word)
 }
 
 
+/* NULL, and in api->allow what methods there are */
+
+static const ngx_http_shard_resource_t *
+ngx_http_shard_ask_find(ngx_http_shard_api_t *api, ngx_str_t *what,
+    ngx_str_t *id)
+{
+    ngx_str_t                         method;
+    const ngx_http_shard_resource_t  *res;
+
+    static u_char  allow[64];
+
+    method = api->request->method_name;
+
+    if (api->request->method == NGX_HTTP_HEAD) {
+        ngx_str_set(&method, "GET");
+    }
+
+    api->allow.data = allow;
+    api->allow.len = 0;
+
+    for (res = ngx_http_shard_resources; res->method; res++) {
+
+        if (!ngx_http_shard_ask_is(what, res->what)
+            || (id->len != 0) != (res->id != NGX_HTTP_SHARD_ID_NONE))
+        {
+            continue;
+        }
+
+        if (ngx_http_shard_ask_is(&method, res->method)) {
+            api->allow.len = 0;
+            return res;
+        }
+
+        api->allow.len = ngx_sprintf(allow + api->allow.len, "%s%s%s",
+                                     api->allow.len ? ", " : "", res->method,
+                                     res->write ? "" : ", HEAD")
+                         - allow;
+    }
+
+    return NULL;
+}
+
+
 ngx_int_t
 ngx_http_shard_api_redis(ngx_http_shard_api_t *api, ngx_str_t *what,
     ngx_str_t *id)
 {
     ngx_int_t                         rc;
-    ngx_str_t                         method;
-    ngx_uint_t                        known;
     ngx_http_request_t               *r;
-    ngx_http_shard_ask_t             *ask;
-    ngx_http_shard_ctx_t             *ctx;
     ngx_http_shard_loc_conf_t        *slcf;
     const ngx_http_shard_resource_t  *res;
 
     r = api->request;
-    known = 0;
-    method = r->method_name;
-
-    if (r->method == NGX_HTTP_HEAD) {
-        ngx_str_set(&method, "GET");
-    }
-
-    for (res = ngx_http_shard_resources; res->method; res++) {
-        if (ngx_http_shard_ask_is(what, res->what)
-            && (id->len != 0) == res->has_id)
-        {
-            known = 1;
-
-            if (ngx_http_shard_ask_is(&method, res->method)) {
-                break;
-            }
-        }
-    }
-
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_shard_module);
 
-    if (res->method && res->write && !slcf->api_write) {
+    res = ngx_http_shard_ask_find(api, what, id);
+
+    if (res == NULL) {
+        return ngx_http_shard_ask_unknown(api, what, id);
+    }
+
+    if (res->write && !slcf->api_write) {
         return ngx_http_shard_api_error(api, NGX_HTTP_FORBIDDEN, "read_only",
-                                        "writes need \\\"shard_api "
-                                        "write=on\\\"");
+                                        "writes need \"shard_api write=on\"");
     }
 
-    if (res->method == NULL && (known || !ngx_http_shard_read_only(r))) {
+    if (r->headers_in.content_length_n > SHARD_POLICY_MAX) {
+        return ngx_http_shard_api_error(api,
+                                        NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                        "too_large", "the body is longer than "
+                                        "%d bytes", SHARD_POLICY_MAX);
+    }
+
+    if (ngx_http_shard_ask_create(api, res, id) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_shard_ask_body_handler);
+
+    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_shard_ask_unknown(ngx_http_shard_api_t *api, ngx_str_t *what,
+    ngx_str_t *id)
+{
+    if (api->allow.len) {
         return ngx_http_shard_api_error(api, NGX_HTTP_NOT_ALLOWED,
-                                        "method_not_allowed",
-                                        "not with this method here");
+                                        "method_not_allowed", "%V is not for "
+                                        "this, %V are",
+                                        &api->request->method_name,
+                                        &api->allow);
     }
 
-    if (res->method == NULL) {
+    if (id->len == 0 && ngx_http_shard_ask_is(what, "policy") == 0) {
         return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND,
-                                        "no_such_resource",
-                                        "there are: shards[/ID] nodes routers "
-                                        "zones events policy forecasts/ID "
-                                        "migrations[/ID] override/ID");
+                                        "no_such_resource", "\"%V\" is none "
+                                        "of shards nodes routers zones events "
+                                        "override policy forecasts "
+                                        "migrations", what);
     }
+
+    return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND,
+                                    "no_such_resource", "there is no "
+                                    "\"%V/%V\"", what, id);
+}
+
+
+static ngx_int_t
+ngx_http_shard_ask_create(ngx_http_shard_api_t *api,
+    const ngx_http_shard_resource_t *res, ngx_str_t *id)
+{
+    ngx_http_request_t    *r;
+    ngx_http_shard_ask_t  *ask;
+    ngx_http_shard_ctx_t  *ctx;
+
+    r = api->request;
 
     ask = ngx_pcalloc(r->pool, sizeof(ngx_http_shard_ask_t));
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_shard_ctx_t));
 
     if (ask == NULL || ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     ask->api = *api;
     ask->resource = res;
     ask->id = *id;
 
+    if (res->write && r->headers_in.if_match) {
+        ask->if_match = r->headers_in.if_match->value;
+        ask->flow = ngx_http_shard_ask_guard;
+    }
+
     ctx->request = r;
 
     if (ngx_http_shard_wait(ctx) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     ctx->wait->ask = ask;
     ngx_http_set_ctx(r, ctx, ngx_http_shard_module);
 
-    rc = ngx_http_read_client_request_body(r, ngx_http_shard_ask_body_handler);
-
-    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+    return NGX_OK;
 }
 
 
@@ -162,68 +268,158 @@ ngx_http_shard_ask_body_handler(ngx_http_request_t *r)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_shard_api_send(r, ask->api.b, ask->api.status);
+        rc = ngx_http_shard_api_send(&ask->api);
     }
 
     ngx_http_finalize_request(r, rc);
 }
 
 
-/* NGX_AGAIN: the command is ready; NGX_OK: answered without Redis */
-
 static ngx_int_t
 ngx_http_shard_ask_prepare(ngx_http_shard_ask_t *ask)
 {
-    ngx_uint_t   i;
-    shard_id_t   number;
-    shard_str_t  id;
+    ngx_int_t  rc;
+
+    if (ngx_http_shard_ask_bad_id(ask)) {
+        return NGX_OK;
+    }
+
+    if (ask->if_match.len && !ngx_http_shard_ask_tags(ask)) {
+        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_BAD_REQUEST,
+                                        "bad_if_match", "If-Match is %V, no "
+                                        "list of entity tags as \"17\"",
+                                        &ask->if_match);
+    }
+
+    if (ask->resource->write) {
+        rc = ngx_http_shard_ask_body(ask);
+
+        if (rc != NGX_AGAIN) {
+            return rc;
+        }
+    }
+
+    return ask->resource->prepare(ask);
+}
+
+
+static ngx_uint_t
+ngx_http_shard_ask_tags(ngx_http_shard_ask_t *ask)
+{
+    int          rc;
+    shard_str_t  list, tag;
+
+    list.data = (const char *) ask->if_match.data;
+    list.len = ask->if_match.len;
+
+    do {
+        rc = shard_etag_next(&list, &tag);
+    } while (rc == SHARD_OK);
+
+    return rc == SHARD_AGAIN;
+}
+
+
+/* 1: refused */
+
+static ngx_int_t
+ngx_http_shard_ask_bad_id(ngx_http_shard_ask_t *ask)
+{
+    uint64_t      migration;
+    shard_id_t    number;
+    shard_str_t   id;
+    const char   *must;
 
     id.data = (const char *) ask->id.data;
     id.len = ask->id.len;
 
-    if (ask->resource->shape == NGX_HTTP_SHARD_ASK_DECISION) {
-        return ngx_http_shard_ask_migration(ask);
+    switch (ask->resource->id) {
+
+    case NGX_HTTP_SHARD_ID_SHARD:
+        must = shard_id_decode(id, &number) == SHARD_OK
+               ? NULL : "no shard id, that is a number below 4294967295";
+        break;
+
+    case NGX_HTTP_SHARD_ID_MIGRATION:
+        must = shard_hex_decode(id, &migration) == SHARD_OK
+               ? NULL : "no migration's id, that is 16 lower-case hex digits";
+        break;
+
+    case NGX_HTTP_SHARD_ID_NAME:
+        must = shard_name_valid(id)
+               ? NULL : "no name of 1 to 63 letters, digits, _ . -";
+        break;
+
+    default:
+        must = NULL;
     }
 
-    if (ask->resource->has_id && ask->resource->what[0] != 'm'
-        && shard_id_decode(id, &number) != SHARD_OK)
-    {
-        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_BAD_REQUEST,
-                                        "bad_id", "a shard id is a number");
+    if (must == NULL) {
+        return 0;
     }
 
-    for (i = 0; ask->resource->what[0] == 'm' && i < id.len; i++) {
-        if (!((id.data[i] >= '0' && id.data[i] <= '9')
-              || (id.data[i] >= 'a' && id.data[i] <= 'f')) || i == 16)
-        {
-            return ngx_http_shard_api_error(&ask->api, NGX_HTTP_BAD_REQUEST,
-                                            "bad_id", "a migration's id is 16 "
-                                            "hex digits");
+    (void) ngx_http_shard_api_error(&ask->api, NGX_HTTP_BAD_REQUEST, "bad_id",
+                                    "\"%V\" is %s", &ask->id, must);
+
+    return 1;
+}
+
+
+/* the whole body in one piece, wherever nginx put it; NGX_AGAIN: it is */
+
+static ngx_int_t
+ngx_http_shard_ask_body(ngx_http_shard_ask_t *ask)
+{
+    off_t                     size;
+    u_char                   *p;
+    ngx_buf_t                *b;
+    ngx_chain_t              *cl;
+    ngx_http_request_body_t  *rb;
+
+    ask->body.data = "";
+    rb = ask->api.request->request_body;
+
+    if (rb == NULL || rb->bufs == NULL) {
+        return NGX_AGAIN;
+    }
+
+    for (cl = rb->bufs, size = 0; cl; cl = cl->next) {
+        size += ngx_buf_size(cl->buf);
+    }
+
+    if (size > SHARD_POLICY_MAX) {
+        return ngx_http_shard_api_error(&ask->api,
+                                        NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                        "too_large", "the body is longer than "
+                                        "%d bytes", SHARD_POLICY_MAX);
+    }
+
+    p = ngx_pnalloc(ask->api.request->pool, (size_t) size + 1);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ask->body.data = (const char *) p;
+    ask->body.len = (size_t) size;
+
+    for (cl = rb->bufs; cl; cl = cl->next) {
+        b = cl->buf;
+        size = ngx_buf_size(b);
+
+        if (size == 0) {
+            continue;
         }
-    }
 
-    ngx_http_shard_ask_add(ask, ask->resource->command);
+        if (ngx_buf_in_memory(b)) {
+            ngx_memcpy(p, b->pos, (size_t) size);
 
-    if (ngx_strcmp(ask->resource->command, "EVAL") == 0) {
-        ngx_http_shard_ask_add(ask, ngx_http_shard_wish_script);
-        ngx_http_shard_ask_add(ask, "1");
-    }
+        } else if (ngx_read_file(b->file, p, (size_t) size, b->file_pos)
+                   != (ssize_t) size)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
 
-    ngx_http_shard_ask_add_key(ask, ask->resource->key, &ask->id);
-
-    if (ask->resource->shape == NGX_HTTP_SHARD_ASK_LIST) {
-        ngx_http_shard_ask_add(ask, "0");
-        ngx_http_shard_ask_add(ask, "99");
-
-    } else if (ngx_strcmp(ask->resource->what, "policy") == 0) {
-        ngx_http_shard_ask_add(ask, "policy");
-
-    } else if (ask->resource->has_id && ask->resource->what[0] != 'm') {
-        ngx_http_shard_ask_add(ask, ngx_http_shard_ask_text(ask, &ask->id));
-    }
-
-    if (ngx_strcmp(ask->resource->command, "HSET") == 0) {
-        return ngx_http_shard_ask_override(ask);
+        p += size;
     }
 
     return NGX_AGAIN;
@@ -265,15 +461,48 @@ ngx_http_shard_ask_start(ngx_http_shard_ask_t *ask)
 }
 
 
+ngx_int_t
+ngx_http_shard_ask_send(ngx_http_shard_ask_t *ask)
+{
+    if (ngx_http_shard_redis_send_argv(&ask->redis, ngx_http_shard_ask_reply,
+                                       ask->argc, ask->argv, ask->lens)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_http_shard_ask_command(ngx_http_shard_ask_t *ask, const char *fmt, ...)
+{
+    va_list    args;
+    ngx_int_t  rc;
+
+    va_start(args, fmt);
+    rc = ngx_http_shard_redis_vsend(&ask->redis, ngx_http_shard_ask_reply, 0,
+                                    fmt, args);
+    va_end(args);
+
+    return rc == NGX_OK ? NGX_AGAIN : NGX_ERROR;
+}
+
+
 static void
 ngx_http_shard_ask_ready(ngx_http_shard_redis_t *redis)
 {
+    ngx_int_t              rc;
     ngx_http_shard_ask_t  *ask;
 
     ask = redis->data;
 
-    (void) ngx_http_shard_redis_send_argv(redis, ngx_http_shard_ask_reply,
-                                          ask->argc, ask->argv, ask->lens);
+    rc = ask->flow ? ask->flow(ask, NULL) : ngx_http_shard_ask_send(ask);
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_shard_ask_closed(redis);
+    }
 }
 
 
@@ -288,7 +517,11 @@ ngx_http_shard_ask_closed(ngx_http_shard_redis_t *redis)
         return;
     }
 
-    ask->api.b = NULL;
+    if (!ask->answered) {
+        ask->api.b = NULL;
+    }
+
+    ask->finishing = 1;
     ngx_post_event(&ask->done, &ngx_posted_events);
 }
 
@@ -296,20 +529,27 @@ ngx_http_shard_ask_closed(ngx_http_shard_redis_t *redis)
 static void
 ngx_http_shard_ask_reply(ngx_http_shard_redis_t *redis, redisReply *reply)
 {
+    ngx_int_t              rc;
     ngx_http_shard_ask_t  *ask;
 
     ask = redis->data;
 
-    if (reply == NULL) {
+    if (reply == NULL || ask->finishing) {
         return;
     }
 
-    ask->finishing = 1;
+    rc = ask->flow ? ask->flow(ask, reply)
+                   : ngx_http_shard_ask_render(ask, reply);
 
-    if (ngx_http_shard_ask_render(ask, reply) != NGX_OK) {
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    if (rc != NGX_OK) {
         ask->api.b = NULL;
     }
 
+    ask->finishing = 1;
     ngx_post_event(&ask->done, &ngx_posted_events);
 }
 
@@ -329,17 +569,21 @@ ngx_http_shard_ask_done(ngx_event_t *ev)
     c = r->connection;
     rc = NGX_OK;
 
-    ask->finishing = 1;
+    ngx_http_set_log_request(c->log, r);
+
     ngx_http_shard_redis_close(&ask->redis, NULL);
 
     if (ask->api.b == NULL) {
         rc = ngx_http_shard_api_error(&ask->api, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "redis_unavailable",
-                                      "Redis did not answer");
+                                      "Redis did not answer%s%s",
+                                      ask->redis.reason ? ": " : "",
+                                      ask->redis.reason ? ask->redis.reason
+                                                        : "");
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_shard_api_send(r, ask->api.b, ask->api.status);
+        rc = ngx_http_shard_api_send(&ask->api);
     }
 
     ngx_http_finalize_request(r, rc);

@@ -7,263 +7,275 @@
 #include "ngx_http_shard_ask.h"
 
 
-typedef struct {
-    uint32_t                   shard;
-    char                       to[SHARD_NAME_SIZE];
-} ngx_http_shard_wish_t;
-
-
-#define NGX_HTTP_SHARD_ASK_FIELD  128             /* a name, or a number */
-
-
-static ngx_int_t ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
-    const ngx_http_shard_wish_t *wish, uint32_t epoch, const char *from);
+static ngx_int_t ngx_http_shard_ask_refuse(ngx_http_shard_ask_t *ask,
+    const char *err);
+static ngx_int_t ngx_http_shard_ask_no_shard(ngx_http_shard_ask_t *ask,
+    shard_id_t id);
+static ngx_int_t ngx_http_shard_ask_no_node(ngx_http_shard_ask_t *ask,
+    const char *name);
+static ngx_int_t ngx_http_shard_ask_route(ngx_http_shard_ask_t *ask,
+    shard_id_t id, shard_route_t *route, char *from);
 static ngx_uint_t ngx_http_shard_ask_knows(ngx_http_shard_ask_t *ask,
     const char *node);
-static void ngx_http_shard_ask_field(ngx_http_shard_ask_t *ask,
-    const char *name, const char *fmt, ...);
-static shard_str_t ngx_http_shard_ask_body(ngx_http_shard_ask_t *ask);
+static ngx_int_t ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
+    const shard_move_t *move, uint32_t epoch, const char *from);
+
+
+/* "too late" once it has committed: a move back is a migration of its own */
+
+static const char  ngx_http_shard_roll_back_script[] =
+    "local phase = redis.call('HGET', KEYS[1], 'phase') "
+    "if not phase then return 0 end "
+    "if phase == 'release' or phase == 'standby' or phase == 'done' "
+    "or phase == 'rolled-back' then return 2 end "
+    "redis.call('HSET', KEYS[1], 'wish', 'rollback') return 1";
+
+
+void
+ngx_http_shard_ask_add_str(ngx_http_shard_ask_t *ask, const void *data,
+    size_t len)
+{
+    if (ask->argc < NGX_HTTP_SHARD_ASK_ARGS) {
+        ask->argv[ask->argc] = data;
+        ask->lens[ask->argc++] = len;
+    }
+}
 
 
 void
 ngx_http_shard_ask_add(ngx_http_shard_ask_t *ask, const char *text)
 {
-    if (ask->argc < NGX_HTTP_SHARD_ASK_ARGS && text) {
-        ask->argv[ask->argc] = text;
-        ask->lens[ask->argc++] = ngx_strlen(text);
-    }
+    ngx_http_shard_ask_add_str(ask, text, ngx_strlen(text));
 }
 
 
 void
-ngx_http_shard_ask_add_key(ngx_http_shard_ask_t *ask, const char *suffix,
-    ngx_str_t *id)
+ngx_http_shard_ask_add_fmt(ngx_http_shard_ask_t *ask, const char *fmt, ...)
 {
-    size_t   len;
-    u_char  *p;
+    u_char   *p, *last;
+    va_list   args;
+
+    p = ngx_pnalloc(ask->api.request->pool, NGX_HTTP_SHARD_ASK_FIELD);
+
+    if (p) {
+        va_start(args, fmt);
+        last = ngx_vslprintf(p, p + NGX_HTTP_SHARD_ASK_FIELD, fmt, args);
+        va_end(args);
+
+        ngx_http_shard_ask_add_str(ask, p, last - p);
+    }
+}
+
+
+/* "%" at its end: the resource's id */
+
+const char *
+ngx_http_shard_ask_key(ngx_http_shard_ask_t *ask, const char *suffix)
+{
+    size_t      len;
+    u_char     *p;
+    ngx_str_t  *name;
 
     len = ngx_strlen(suffix);
+    name = &ask->api.keyspace->name;
 
     p = ngx_pnalloc(ask->api.request->pool,
-                    ask->api.keyspace->name.len + len + id->len + 16);
+                    sizeof("shard:{}:") + name->len + len + ask->id.len);
     if (p == NULL) {
-        return;
+        return "";
     }
 
     if (len && suffix[len - 1] == '%') {
-        ngx_sprintf(p, "shard:{%V}:%*s%V%Z", &ask->api.keyspace->name, len - 1,
-                    suffix, id);
+        *ngx_sprintf(p, "shard:{%V}:%*s%V", name, len - 1, suffix, &ask->id)
+            = '\0';
 
     } else {
-        ngx_sprintf(p, "shard:{%V}:%s%Z", &ask->api.keyspace->name, suffix);
+        *ngx_sprintf(p, "shard:{%V}:%s", name, suffix) = '\0';
     }
 
-    ngx_http_shard_ask_add(ask, (char *) p);
+    return (const char *) p;
 }
 
 
-char *
-ngx_http_shard_ask_text(ngx_http_shard_ask_t *ask, ngx_str_t *s)
+void
+ngx_http_shard_ask_add_key(ngx_http_shard_ask_t *ask, const char *suffix)
 {
-    char  *p;
-
-    p = ngx_pnalloc(ask->api.request->pool, s->len + 1);
-
-    if (p) {
-        ngx_memcpy(p, s->data, s->len);
-        p[s->len] = '\0';
-    }
-
-    return p;
-}
-
-
-static int
-ngx_http_shard_ask_set_verb(const shard_json_t *json, int value,
-    const shard_json_field_t *field, void *dst, char *err)
-{
-    return shard_json_string(json, value, field->name, dst, err);
+    ngx_http_shard_ask_add(ask, ngx_http_shard_ask_key(ask, suffix));
 }
 
 
 static ngx_int_t
-ngx_http_shard_ask_refuse(ngx_http_shard_ask_t *ask, char *err)
+ngx_http_shard_ask_refuse(ngx_http_shard_ask_t *ask, const char *err)
 {
-    char  *p;
-
-    /* the message stands inside quotes */
-
-    for (p = err; *p; p++) {
-        if (*p == '"' || *p == '\\' || (u_char) *p < ' ') {
-            *p = '\'';
-        }
-    }
-
     return ngx_http_shard_api_error(&ask->api, NGX_HTTP_BAD_REQUEST,
-                                    "bad_body", err);
+                                    "bad_body", "%s", err);
 }
 
 
 static ngx_int_t
-ngx_http_shard_ask_unknown(ngx_http_shard_ask_t *ask)
+ngx_http_shard_ask_no_shard(ngx_http_shard_ask_t *ask, shard_id_t id)
 {
     return ngx_http_shard_api_error(&ask->api, NGX_HTTP_NOT_FOUND,
-                                    "no_such_shard_or_node",
-                                    "the table has no such shard, or no such "
-                                    "node");
+                                    "no_such_shard_or_node", "the table has "
+                                    "no shard %uD", id);
 }
 
 
-/* routers would ignore a verb about a shard or a node that is not there */
-
-ngx_int_t
-ngx_http_shard_ask_override(ngx_http_shard_ask_t *ask)
+static ngx_int_t
+ngx_http_shard_ask_no_node(ngx_http_shard_ask_t *ask, const char *name)
 {
-    char              err[SHARD_ERR_SIZE];
-    ngx_int_t         id;
-    ngx_uint_t        i;
-    ngx_str_t         text;
-    shard_str_t       verb;
-    shard_json_t      json;
-    shard_override_t  override;
-
-    static const shard_json_field_t  fields[] = {
-        { "verb", 1, ngx_http_shard_ask_set_verb, 0, 0, NULL },
-        { NULL, 0, NULL, 0, 0, NULL }
-    };
-
-    if (shard_json_parse(&json, ngx_http_shard_ask_body(ask), err) != SHARD_OK
-        || shard_json_bind(&json, fields, &verb, err) != SHARD_OK
-        || shard_override_decode(verb, &override, err) != SHARD_OK)
-    {
-        return ngx_http_shard_ask_refuse(ask, err);
-    }
-
-    id = ngx_atoi(ask->id.data, ask->id.len);
-
-    if (id < 0 || id >= (ngx_int_t) SHARD_ID_NONE
-        || shard_index_by_id(&ask->api.arena->index, (shard_id_t) id)
-           == SHARD_SLOT_NONE)
-    {
-        return ngx_http_shard_ask_unknown(ask);
-    }
-
-    for (i = 0; i < SHARD_OVERRIDE_NODES; i++) {
-        if (override.node[i][0]
-            && !ngx_http_shard_ask_knows(ask, override.node[i]))
-        {
-            return ngx_http_shard_ask_unknown(ask);
-        }
-    }
-
-    text.data = (u_char *) verb.data;
-    text.len = verb.len;
-    ngx_http_shard_ask_add(ask, ngx_http_shard_ask_text(ask, &text));
-
-    return NGX_AGAIN;
+    return ngx_http_shard_api_error(&ask->api, NGX_HTTP_NOT_FOUND,
+                                    "no_such_shard_or_node", "the table has "
+                                    "no node \"%s\"", name);
 }
 
 
 static ngx_uint_t
 ngx_http_shard_ask_knows(ngx_http_shard_ask_t *ask, const char *node)
 {
-    size_t                   len;
-    ngx_uint_t               n;
-    ngx_http_shard_arena_t  *arena;
+    ngx_int_t               found;
+    ngx_http_shard_view_t   view;
 
-    len = ngx_strlen(node);
-    arena = ask->api.arena;
+    do {
+        ngx_http_shard_view_open(&view, ask->api.keyspace);
+        found = ngx_http_shard_api_find_node(&view, node, ngx_strlen(node));
+    } while (!ngx_http_shard_view_holds(&view));
 
-    for (n = 0; n < arena->nnodes; n++) {
-        if (arena->nodes[n].name_len == len
-            && ngx_strncmp(arena->nodes[n].name, node, len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
+    return found >= 0;
 }
 
 
+/* where it goes now, and its primary's name; NGX_DECLINED: no such shard */
+
 static ngx_int_t
-ngx_http_shard_ask_find(ngx_http_shard_ask_t *ask,
-    const ngx_http_shard_wish_t *wish, shard_route_t *route, char *from)
+ngx_http_shard_ask_route(ngx_http_shard_ask_t *ask, shard_id_t id,
+    shard_route_t *route, char *from)
 {
-    uint32_t                 i;
-    ngx_http_shard_arena_t  *arena;
+    uint32_t                i, slot;
+    ngx_int_t               rc;
+    ngx_str_t               name;
+    shard_id_t              same;
+    ngx_http_shard_view_t   view;
 
-    arena = ask->api.arena;
-    i = shard_index_by_id(&arena->index, wish->shard);
+    do {
+        ngx_http_shard_view_open(&view, ask->api.keyspace);
+        i = shard_index_by_id(&view.arena->index, id);
+        rc = ngx_http_shard_view_shard(&view, i, &same, &slot);
 
-    if (i == SHARD_SLOT_NONE) {
-        return NGX_DECLINED;
+        if (rc == NGX_OK) {
+            shard_latch_read(&view.sh->latches[slot], route);
+            ngx_http_shard_view_name(&view, route->primary, &name);
+            *ngx_cpymem(from, name.data, ngx_min(name.len,
+                                                 SHARD_NAME_SIZE - 1)) = '\0';
+        }
+
+    } while (!ngx_http_shard_view_holds(&view));
+
+    return rc;
+}
+
+
+/* routers would ignore a verb about a shard or a node that is not there */
+
+ngx_int_t
+ngx_http_shard_ask_set_override(ngx_http_shard_ask_t *ask)
+{
+    char              err[SHARD_ERR_SIZE], from[SHARD_NAME_SIZE];
+    ngx_uint_t        i;
+    shard_id_t        id;
+    shard_str_t       text;
+    shard_route_t     route;
+    shard_override_t  verb;
+
+    if (shard_wish_verb(ask->body, &verb, &text, err) != SHARD_OK) {
+        return ngx_http_shard_ask_refuse(ask, err);
     }
 
-    shard_latch_read(&ask->api.keyspace->sh->latches[shard_index_slot(&arena->index, i)],
-                     route);
+    id = (shard_id_t) ngx_atoi(ask->id.data, ask->id.len);
 
-    if (!ngx_http_shard_ask_knows(ask, wish->to)
-        || route->primary >= arena->nnodes)
-    {
-        return NGX_DECLINED;
+    if (ngx_http_shard_ask_route(ask, id, &route, from) != NGX_OK) {
+        return ngx_http_shard_ask_no_shard(ask, id);
     }
 
-    *ngx_cpymem(from, arena->nodes[route->primary].name,
-                arena->nodes[route->primary].name_len) = '\0';
+    for (i = 0; i < SHARD_OVERRIDE_NODES; i++) {
+        if (verb.node[i][0] && !ngx_http_shard_ask_knows(ask, verb.node[i])) {
+            return ngx_http_shard_ask_no_node(ask, verb.node[i]);
+        }
+    }
 
-    return NGX_OK;
+    ngx_http_shard_ask_add(ask, "HSET");
+    ngx_http_shard_ask_add_key(ask, ask->resource->key);
+    ngx_http_shard_ask_add_str(ask, ask->id.data, ask->id.len);
+    ngx_http_shard_ask_add_str(ask, text.data, text.len);
+
+    return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_http_shard_ask_delete(ngx_http_shard_ask_t *ask)
+{
+    ngx_http_shard_ask_add(ask, "HDEL");
+    ngx_http_shard_ask_add_key(ask, ask->resource->key);
+    ngx_http_shard_ask_add_str(ask, ask->id.data, ask->id.len);
+
+    return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_http_shard_ask_roll_back(ngx_http_shard_ask_t *ask)
+{
+    ngx_http_shard_ask_add(ask, "EVAL");
+    ngx_http_shard_ask_add(ask, ngx_http_shard_roll_back_script);
+    ngx_http_shard_ask_add(ask, "1");
+    ngx_http_shard_ask_add_key(ask, ask->resource->key);
+
+    return NGX_AGAIN;
 }
 
 
 /* a decision of an operator, as shardctl migrate makes it */
 
 ngx_int_t
-ngx_http_shard_ask_migration(ngx_http_shard_ask_t *ask)
+ngx_http_shard_ask_migrate(ngx_http_shard_ask_t *ask)
 {
-    char                   err[SHARD_ERR_SIZE], from[SHARD_NAME_SIZE + 1];
-    shard_json_t           json;
-    shard_route_t          route;
-    ngx_http_shard_wish_t  wish;
+    char           err[SHARD_ERR_SIZE], from[SHARD_NAME_SIZE];
+    shard_move_t   move;
+    shard_route_t  route;
 
-    static const shard_json_field_t  fields[] = {
-        { "shard", 1, shard_json_set_uint32,
-          offsetof(ngx_http_shard_wish_t, shard), SHARD_ID_NONE - 1, NULL },
-        { "to", 1, shard_json_set_name, offsetof(ngx_http_shard_wish_t, to),
-          0, NULL },
-        { NULL, 0, NULL, 0, 0, NULL }
-    };
-
-    if (shard_json_parse(&json, ngx_http_shard_ask_body(ask), err) != SHARD_OK
-        || shard_json_bind(&json, fields, &wish, err) != SHARD_OK)
-    {
+    if (shard_wish_move(ask->body, &move, err) != SHARD_OK) {
         return ngx_http_shard_ask_refuse(ask, err);
     }
 
-    if (ngx_http_shard_ask_find(ask, &wish, &route, from) != NGX_OK) {
-        return ngx_http_shard_ask_unknown(ask);
+    if (ngx_http_shard_ask_route(ask, move.shard, &route, from) != NGX_OK) {
+        return ngx_http_shard_ask_no_shard(ask, move.shard);
+    }
+
+    if (!ngx_http_shard_ask_knows(ask, move.to)) {
+        return ngx_http_shard_ask_no_node(ask, move.to);
     }
 
     if (route.flags & SHARD_ROUTE_OVERRIDE) {
         return ngx_http_shard_api_error(&ask->api, NGX_HTTP_CONFLICT,
-                                        "override",
-                                        "an override is in force, delete it "
-                                        "first");
+                                        "override", "an override of shard %uD "
+                                        "is in force, delete it first",
+                                        move.shard);
     }
 
-    if (ngx_strcmp(from, wish.to) == 0) {
+    if (ngx_strcmp(from, move.to) == 0) {
         return ngx_http_shard_api_error(&ask->api, NGX_HTTP_CONFLICT,
-                                        "already_there",
-                                        "the shard is on that node");
+                                        "already_there", "shard %uD is on "
+                                        "node \"%s\"", move.shard, from);
     }
 
-    return ngx_http_shard_ask_decide(ask, &wish, route.epoch, from);
+    return ngx_http_shard_ask_decide(ask, &move, route.epoch, from);
 }
 
 
 static ngx_int_t
 ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
-    const ngx_http_shard_wish_t *wish, uint32_t epoch, const char *from)
+    const shard_move_t *move, uint32_t epoch, const char *from)
 {
     u_char      *p;
     ngx_time_t  *tp;
@@ -273,7 +285,7 @@ ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    shard_hex_encode(shard_decision_id(wish->shard, epoch, from, wish->to),
+    shard_hex_encode(shard_decision_id(move->shard, epoch, from, move->to),
                      (char *) p);
     ask->id.data = p;
     ask->id.len = 16;
@@ -281,82 +293,115 @@ ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
     ngx_http_shard_ask_add(ask, "FCALL");
     ngx_http_shard_ask_add(ask, "shard_decision_add");
     ngx_http_shard_ask_add(ask, "3");
-    ngx_http_shard_ask_add_key(ask, "decision:%", &ask->id);
-    ngx_http_shard_ask_add_key(ask, "decisions", &ask->id);
-    ngx_http_shard_ask_add_key(ask, "migration:%", &ask->id);
+    ngx_http_shard_ask_add_key(ask, "decision:%");
+    ngx_http_shard_ask_add_key(ask, "decisions");
+    ngx_http_shard_ask_add_key(ask, "migration:%");
 
     tp = ngx_timeofday();
 
-    ngx_http_shard_ask_field(ask, "id", "%V", &ask->id);
-    ngx_http_shard_ask_field(ask, "verb", "move");
-    ngx_http_shard_ask_field(ask, "shard", "%uD", wish->shard);
-    ngx_http_shard_ask_field(ask, "from", "%s", from);
-    ngx_http_shard_ask_field(ask, "to", "%s", wish->to);
-    ngx_http_shard_ask_field(ask, "epoch", "%uD", epoch);
-    ngx_http_shard_ask_field(ask, "decided_ms", "%uL",
-                             (uint64_t) tp->sec * 1000 + tp->msec);
-    ngx_http_shard_ask_field(ask, "by", "operator:api");
-    ngx_http_shard_ask_field(ask, "mode", "act");
-    ngx_http_shard_ask_field(ask, "reason",
-                             "{\"operator\":\"api\",\"command\":\"migrate\"}");
+    ngx_http_shard_ask_add(ask, "id");
+    ngx_http_shard_ask_add_fmt(ask, "%V", &ask->id);
+    ngx_http_shard_ask_add(ask, "verb");
+    ngx_http_shard_ask_add(ask, "move");
+    ngx_http_shard_ask_add(ask, "shard");
+    ngx_http_shard_ask_add_fmt(ask, "%uD", move->shard);
+    ngx_http_shard_ask_add(ask, "from");
+    ngx_http_shard_ask_add_fmt(ask, "%s", from);
+    ngx_http_shard_ask_add(ask, "to");
+    ngx_http_shard_ask_add_fmt(ask, "%s", move->to);
+    ngx_http_shard_ask_add(ask, "epoch");
+    ngx_http_shard_ask_add_fmt(ask, "%uD", epoch);
+    ngx_http_shard_ask_add(ask, "decided_ms");
+    ngx_http_shard_ask_add_fmt(ask, "%uL",
+                               (uint64_t) tp->sec * 1000 + tp->msec);
+    ngx_http_shard_ask_add(ask, "by");
+    ngx_http_shard_ask_add(ask, "operator:api");
+    ngx_http_shard_ask_add(ask, "mode");
+    ngx_http_shard_ask_add(ask, "act");
+    ngx_http_shard_ask_add(ask, "reason");
+    ngx_http_shard_ask_add(ask,
+                           "{\"operator\":\"api\",\"command\":\"migrate\"}");
 
     return NGX_AGAIN;
 }
 
 
-static void
-ngx_http_shard_ask_field(ngx_http_shard_ask_t *ask, const char *name,
-    const char *fmt, ...)
+ngx_int_t
+ngx_http_shard_ask_add_event(ngx_http_shard_ask_t *ask)
 {
-    u_char   *p;
-    va_list   args;
+    int             len;
+    char            err[SHARD_ERR_SIZE], *json;
+    u_char         *id;
+    ngx_uint_t      i;
+    shard_event_t   event;
 
-    p = ngx_pcalloc(ask->api.request->pool, NGX_HTTP_SHARD_ASK_FIELD);
-    if (p == NULL) {
-        return;
+    if (shard_wish_event(ask->body, &event, err) != SHARD_OK) {
+        return ngx_http_shard_ask_refuse(ask, err);
     }
 
-    va_start(args, fmt);
-    (void) ngx_vslprintf(p, p + NGX_HTTP_SHARD_ASK_FIELD - 1, fmt, args);
-    va_end(args);
+    for (i = 0; i < event.nnodes; i++) {
+        if (!ngx_http_shard_ask_knows(ask, event.nodes[i])) {
+            return ngx_http_shard_ask_no_node(ask, event.nodes[i]);
+        }
+    }
 
-    ngx_http_shard_ask_add(ask, name);
-    ngx_http_shard_ask_add(ask, (char *) p);
+    json = ngx_pnalloc(ask->api.request->pool, SHARD_EVENT_SIZE);
+    id = ngx_pnalloc(ask->api.request->pool, SHARD_NAME_SIZE);
+
+    if (json == NULL || id == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    len = shard_event_encode(&event, json, SHARD_EVENT_SIZE);
+
+    if (len < 0) {
+        return ngx_http_shard_ask_refuse(ask, "the event is too long");
+    }
+
+    ask->id.data = id;
+    ask->id.len = (event.id[0]
+                   ? ngx_sprintf(id, "%s", event.id)
+                   : ngx_sprintf(id, "%08xD%08xD", (uint32_t) ngx_random(),
+                                 (uint32_t) ngx_random()))
+                  - id;
+
+    ngx_http_shard_ask_add(ask, "HSETNX");
+    ngx_http_shard_ask_add_key(ask, ask->resource->key);
+    ngx_http_shard_ask_add_str(ask, ask->id.data, ask->id.len);
+    ngx_http_shard_ask_add_str(ask, json, (size_t) len);
+
+    return NGX_AGAIN;
 }
 
 
-static shard_str_t
-ngx_http_shard_ask_body(ngx_http_shard_ask_t *ask)
+/* what routers read of it must be right, the rest must be JSON */
+
+ngx_int_t
+ngx_http_shard_ask_set_policy(ngx_http_shard_ask_t *ask)
 {
-    u_char                   *p;
-    shard_str_t               body;
-    ngx_chain_t              *cl;
-    ngx_http_request_body_t  *rb;
+    char                  err[SHARD_ERR_SIZE];
+    shard_policy_t       *policy;
+    shard_policy_work_t  *work;
 
-    body.len = 0;
-    body.data = "";
-    rb = ask->api.request->request_body;
+    work = ngx_palloc(ask->api.request->pool, sizeof(shard_policy_work_t));
+    policy = ngx_palloc(ask->api.request->pool, sizeof(shard_policy_t));
 
-    if (rb == NULL || rb->temp_file) {
-        return body;
+    if (work == NULL || policy == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    p = ngx_pnalloc(ask->api.request->pool, SHARD_JSON_MAX);
-    if (p == NULL) {
-        return body;
+    if (!shard_json_is_object(ask->body)) {
+        return ngx_http_shard_ask_refuse(ask, ask->body.len
+                                              ? "the policy is no JSON object"
+                                              : "the body is empty, it must "
+                                                "be a JSON object");
     }
 
-    body.data = (const char *) p;
-
-    for (cl = rb->bufs; cl; cl = cl->next) {
-        if (body.len + ngx_buf_size(cl->buf) > SHARD_JSON_MAX) {
-            body.len = 0;
-            break;
-        }
-
-        p = ngx_cpymem(p, cl->buf->pos, ngx_buf_size(cl->buf));
-        body.len += ngx_buf_size(cl->buf);
+    if (shard_policy_decode(ask->body, work, policy, err) != SHARD_OK) {
+        return ngx_http_shard_ask_refuse(ask, err);
     }
 
-    return body;
+    ask->flow = ngx_http_shard_ask_commit;
+
+    return NGX_AGAIN;
 }

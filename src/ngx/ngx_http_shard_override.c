@@ -133,6 +133,10 @@ ngx_http_shard_override(ngx_http_shard_sync_t *sync, redisReply *reply)
     m->verbs = verbs;
     m->nverbs = n;
 
+    /* one that ends leaves the hash as it is, but is one less */
+
+    sync->keyspace->sh->overrides = n ? (uint32_t) (sum * 31 + n) | 1 : 0;
+
     ngx_http_shard_override_dirty(sync);
     ngx_http_shard_sync_publish(sync);
     ngx_http_shard_flush_router(sync);

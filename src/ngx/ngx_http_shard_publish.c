@@ -360,6 +360,7 @@ ngx_http_shard_publish_index(ngx_http_shard_model_t *m)
     }
 
     arena->nnodes = m->nnodes;
+    arena->nshards = m->nlive;
     m->structure = 0;
 
     __atomic_store_n(&sh->structure, sh->structure + 1, __ATOMIC_SEQ_CST);

@@ -36,7 +36,7 @@ typedef struct {
     ngx_uint_t                  family;          /* where it has come to */
     ngx_uint_t                  keyspace;
     uint32_t                    row;
-    uint32_t                    nrows;           /* of shards, printed */
+    uint32_t                    nrows;           /* of shards, gone through */
     uint64_t                    lo;              /* of the last of them */
     uint64_t                    structure;       /* that row is of */
 

@@ -187,8 +187,11 @@ ngx_http_shard_scrape_shard(ngx_http_shard_scrape_t *scrape,
 
         rc = ngx_http_shard_view_shard(&view, i, &row.id, &row.slot);
 
-        if (rc == NGX_OK) {
+        if (rc != NGX_DECLINED) {
             lo = ngx_http_shard_view_lo(&view, i);
+        }
+
+        if (rc == NGX_OK) {
             shard_latch_read(&ks->sh->latches[row.slot], &row.route);
             ngx_http_shard_view_name(&view, row.route.primary, &name);
 
@@ -204,5 +207,5 @@ ngx_http_shard_scrape_shard(ngx_http_shard_scrape_t *scrape,
     scrape->lo = lo;
     scrape->structure = view.structure;
 
-    return rc == NGX_OK ? NGX_OK : NGX_DONE;
+    return rc == NGX_DECLINED ? NGX_DONE : NGX_OK;
 }

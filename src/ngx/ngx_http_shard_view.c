@@ -16,7 +16,9 @@ ngx_http_shard_view_open(ngx_http_shard_view_t *view,
 
     /* an arena that is written anew may say anything */
 
-    view->nshards = ngx_min(view->arena->index.n, sh->nslots);
+    view->nentries = ngx_min(view->arena->index.n,
+                             view->arena->index.capacity);
+    view->nshards = (uint32_t) ngx_min(view->arena->nshards, sh->nslots);
     view->nnodes = (uint32_t) ngx_min(view->arena->nnodes, sh->nnodes_max);
 }
 
@@ -56,14 +58,29 @@ ngx_http_shard_view_shard(ngx_http_shard_view_t *view, uint32_t i,
 
     index = &view->arena->index;
 
-    if (i >= view->nshards) {
+    if (i >= view->nentries) {
         return NGX_DECLINED;
     }
 
     *id = index->entries[i].id;
     *slot = ngx_min(shard_index_slot(index, i), view->sh->nslots - 1);
 
-    return NGX_OK;
+    return (index->entries[i].slot & SHARD_ENTRY_AGAIN) ? NGX_AGAIN : NGX_OK;
+}
+
+
+size_t
+ngx_http_shard_view_bound(ngx_http_shard_view_t *view, uint32_t i, char *buf)
+{
+    shard_str_t    text;
+    shard_bytes_t  bytes;
+
+    text = shard_index_bound(&view->arena->index, i);
+
+    bytes.len = (uint8_t) ngx_min(text.len, SHARD_BOUND_MAX);
+    ngx_memcpy(bytes.data, text.data, bytes.len);
+
+    return shard_bytes_encode(&bytes, buf);
 }
 
 
@@ -77,6 +94,6 @@ ngx_http_shard_view_lo(ngx_http_shard_view_t *view, uint32_t i)
 uint32_t
 ngx_http_shard_view_after(ngx_http_shard_view_t *view, uint64_t position)
 {
-    return view->nshards ? shard_index_find(&view->arena->index, position) + 1
-                         : 0;
+    return view->nentries ? shard_index_find(&view->arena->index, position) + 1
+                          : 0;
 }

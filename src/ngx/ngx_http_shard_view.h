@@ -15,12 +15,16 @@
 
 #include "ngx_http_shard.h"
 
+#include "../core/shard_bytes.h"
+
 
 typedef struct {
     ngx_http_shard_sh_t        *sh;
     ngx_http_shard_arena_t     *arena;
     uint64_t                    structure;
     uint32_t                    nshards;
+    uint32_t                    nentries;        /* of the index: units of a
+                                                    list, else shards */
     uint32_t                    nnodes;
 } ngx_http_shard_view_t;
 
@@ -34,7 +38,10 @@ ngx_uint_t ngx_http_shard_view_holds(ngx_http_shard_view_t *view);
 void ngx_http_shard_view_name(ngx_http_shard_view_t *view, ngx_uint_t node,
     ngx_str_t *name);
 
-/* a shard of the index, by its place there; NGX_DECLINED: no such place */
+/*
+ * A shard of the index, by its place there.  NGX_DECLINED: no such place,
+ * NGX_AGAIN: of a shard that has an earlier one, too.
+ */
 
 ngx_int_t ngx_http_shard_view_shard(ngx_http_shard_view_t *view, uint32_t i,
     shard_id_t *id, uint32_t *slot);
@@ -44,6 +51,11 @@ ngx_int_t ngx_http_shard_view_shard(ngx_http_shard_view_t *view, uint32_t i,
 uint32_t ngx_http_shard_view_after(ngx_http_shard_view_t *view,
     uint64_t position);
 uint64_t ngx_http_shard_view_lo(ngx_http_shard_view_t *view, uint32_t i);
+
+/* as in a record of range bytes; buf takes SHARD_BYTES_TEXT bytes */
+
+size_t ngx_http_shard_view_bound(ngx_http_shard_view_t *view, uint32_t i,
+    char *buf);
 
 
 #endif /* _NGX_HTTP_SHARD_VIEW_H_INCLUDED_ */

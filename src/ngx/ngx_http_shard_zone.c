@@ -319,6 +319,7 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
         ngx_memcpy(to->node_health, from->node_health,
                    src->nnodes * sizeof(ngx_http_shard_node_health_t));
         dst->nnodes = src->nnodes;
+        dst->nshards = src->nshards;
 
         rc = ngx_http_shard_inherit_shards(ks, from, src);
 
