@@ -5,6 +5,7 @@
 # make fuzz        every parser under libFuzzer  [FUZZ_SECONDS=20 each]
 # make sanitize    the same programs and module under ASan and UBSan, into build/san/
 # make compat      the module built and tested on Debian 13 (root only)
+# make static      nginx with the module linked in, and a test of it
 # make clean
 
 BUILD   = build

@@ -40,7 +40,7 @@ static uint32_t ngx_http_shard_offered_of(ngx_http_shard_row_t *row);
 
 #define ngx_http_shard_total(name, member, help)                              \
     { name, "counter", ngx_http_shard_metrics_total,                          \
-      offsetof(ngx_http_shard_totals_t, member), help }
+      offsetof(ngx_http_shard_totals_t, member), help, 0, NULL, NULL }
 
 #define ngx_http_shard_nodes(name, type, value, help)                         \
     { name, type, NULL, 0, help, NGX_HTTP_SHARD_ROWS_NODES,                   \
@@ -52,18 +52,18 @@ static uint32_t ngx_http_shard_offered_of(ngx_http_shard_row_t *row);
 
 const ngx_http_shard_family_t  ngx_http_shard_families[] = {
     { "table_version", "gauge", ngx_http_shard_metrics_version, 0,
-      "Version of the table in use." },
+      "Version of the table in use.", 0, NULL, NULL },
     { "table_age_seconds", "gauge", ngx_http_shard_metrics_age, 0,
-      "Since Redis was last heard." },
+      "Since Redis was last heard.", 0, NULL, NULL },
     { "redis_connected", "gauge", ngx_http_shard_metrics_connected, 0,
-      "1 while it is." },
+      "1 while it is.", 0, NULL, NULL },
     { "requests_total", "counter", NULL, 0,
       "Requests by node, class of answer and what became of them.",
-      NGX_HTTP_SHARD_ROWS_NODES, ngx_http_shard_metrics_requests },
+      NGX_HTTP_SHARD_ROWS_NODES, ngx_http_shard_metrics_requests, NULL },
     { "request_seconds", "histogram", ngx_http_shard_metrics_seconds, 0,
-      "How long requests took, holds included." },
+      "How long requests took, holds included.", 0, NULL, NULL },
     { "held_requests", "gauge", ngx_http_shard_metrics_waiting, 0,
-      "Requests parked now." },
+      "Requests parked now.", 0, NULL, NULL },
     ngx_http_shard_total("held_requests_total", held,
                          "Requests that were parked and released."),
     ngx_http_shard_total("hold_timeouts_total", hold_timeouts,
@@ -77,9 +77,9 @@ const ngx_http_shard_family_t  ngx_http_shard_families[] = {
     ngx_http_shard_total("rejected_updates_total", rejected_updates,
                          "Changes and overrides refused."),
     { "hold_seconds", "histogram", ngx_http_shard_metrics_hold, 0,
-      "How long parked requests waited." },
+      "How long parked requests waited.", 0, NULL, NULL },
     { "mirror_total", "counter", ngx_http_shard_metrics_mirror, 0,
-      "Mirrored reads, and what comparing them came to." },
+      "Mirrored reads, and what comparing them came to.", 0, NULL, NULL },
     ngx_http_shard_nodes("inflight", "gauge", ngx_http_shard_inflight_of,
                          "Requests on their way, by node."),
     ngx_http_shard_nodes("node_failures_total", "counter",

@@ -30,10 +30,15 @@ sub start_nginx {
 
     return $self->add(
         name => 'nginx', stop => 'QUIT', env => \%env,
-        argv => [ '/usr/sbin/nginx', '-p', $dir, '-c', $self->{nginx_conf},
+        argv => [ $self->nginx_program(), '-p', $dir, '-c', $self->{nginx_conf},
                   '-e', "$dir/error.log" ],
         ready => sub { listens("127.0.0.1:$port") });
 }
+
+
+# SHARD_NGINX=PATH takes an nginx with the module linked in
+
+sub nginx_program { return $ENV{SHARD_NGINX} || '/usr/sbin/nginx' }
 
 
 sub sanitizer_libraries {
@@ -72,7 +77,7 @@ lock_file $dir/nginx.lock;
 error_log $dir/error.log info;
 worker_shutdown_timeout 10s;
 worker_rlimit_nofile @{[ $connections * 2 ]};
-load_module $self->{build}/ngx_http_shard_module.so;
+@{[ $ENV{SHARD_NGINX} ? '' : "load_module $self->{build}/ngx_http_shard_module.so;" ]}
 $main
 
 events {
