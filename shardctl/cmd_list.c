@@ -247,6 +247,7 @@ shardctl_cmd_nodes(shardctl_t *ctl)
     int              rc;
     json_t          *rows;
     shardd_table_t   table;
+    shardd_entry_t   routers;
     shardctl_load_t  load;
 
     rc = shardctl_load(ctl, &table);
@@ -260,6 +261,12 @@ shardctl_cmd_nodes(shardctl_t *ctl)
     if (rc == SHARDCTL_OK) {
         rows = shardctl_rows_nodes(&table, &load);
         shardctl_load_free(&load);
+
+        if (shardctl_hash(ctl, "routers", &routers) == SHARDCTL_OK) {
+            shardctl_rows_dead(rows, &routers);
+            shardd_entry_free(&routers);
+        }
+
         rc = list_show(ctl, "nodes", rows, shardctl_columns_nodes);
     }
 

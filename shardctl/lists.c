@@ -12,7 +12,6 @@
 #include "shardctl.h"
 
 
-#define LISTS_LIVE_MS    3000    /* docs/redis-keys.md, "Router entry" */
 #define LISTS_EXACT_MAX  9e15    /* below 2^53 */
 
 
@@ -29,6 +28,7 @@ const shardctl_column_t  shardctl_columns_nodes[] = {
     { "peak", "PEAK req/s", SHARDCTL_RATE },
     { "peak_utilisation", "USED", SHARDCTL_PERCENT },
     { "peak_at", "AT", SHARDCTL_TIME_S },
+    { "dead_by", "DEAD FOR", SHARDCTL_LIST },
     { NULL, NULL, SHARDCTL_TEXT }
 };
 
@@ -43,6 +43,7 @@ const shardctl_column_t  shardctl_columns_routers[] = {
     { "inflight", "IN FLIGHT req", SHARDCTL_INT },
     { "rejected", "REFUSED UPDATES", SHARDCTL_INT },
     { "workers", "WORKERS", SHARDCTL_INT },
+    { "dead", "DEAD NODES", SHARDCTL_INT },
     { "age_ms", "SEEN AGO", SHARDCTL_SPAN_MS },
     { NULL, NULL, SHARDCTL_TEXT }
 };
@@ -121,12 +122,13 @@ shardctl_rows_nodes(shardd_table_t *table, const shardctl_load_t *load)
 static void
 lists_barriers(const json_t *router, json_t *row)
 {
-    size_t       held;
+    size_t       held, dead;
     double       waiting, inflight, v;
     json_t      *item;
     const char  *key;
 
     held = 0;
+    dead = 0;
     waiting = 0;
     inflight = 0;
 
@@ -139,11 +141,13 @@ lists_barriers(const json_t *router, json_t *row)
     json_object_foreach(json_object_get(router, "nodes"), key, item) {
         v = shardctl_get_number(item, "inflight");
         inflight += isfinite(v) ? v : 0;
+        dead += strcmp(shardctl_get_text(item, "state"), "down") == 0;
     }
 
     json_object_set_new(row, "held", json_integer((json_int_t) held));
     json_object_set_new(row, "waiting", json_real(waiting));
     json_object_set_new(row, "inflight", json_real(inflight));
+    json_object_set_new(row, "dead", json_integer((json_int_t) dead));
 }
 
 
@@ -171,7 +175,7 @@ shardctl_rows_routers(const shardd_entry_t *routers, uint64_t version)
             state = "bad";
 
         } else {
-            state = age >= LISTS_LIVE_MS ? "lost"
+            state = age >= SHARDCTL_LIVE_MS ? "lost"
                     : behind > 0 ? "behind" : "live";
             json_object_set_new(row, "zone",
                               shardctl_text(shardctl_get_text(router,

@@ -123,7 +123,8 @@ const shardctl_command_t  shardctl_commands[] = {
       shardctl_cmd_nodes, 0, 0, NULL,
       "The load now is the newest history row, the peak the forecast's\n"
       "highest step at quantile 0.9, the shards' errors taken as\n"
-      "independent.  Loads are requests per second." },
+      "independent.  Loads are requests per second.  DEAD FOR names live\n"
+      "routers that send a node nothing, as their checks failed." },
 
     { "zones", "", "load prediction score of each zone",
       shardctl_cmd_zones, 0, 0, NULL,

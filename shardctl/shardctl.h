@@ -34,6 +34,7 @@
 #define SHARDCTL_USAGE    2
 
 #define SHARDCTL_CLAIM_MS  30000
+#define SHARDCTL_LIVE_MS   3000      /* docs/redis-keys.md, "Router entry" */
 
 #if (__GNUC__)
 #define shardctl_printf(f, a)  __attribute__((format(printf, f, a)))
@@ -265,6 +266,10 @@ int shardctl_newest_row(shardctl_t *ctl, long *res_s, long *slot);
 
 json_t *shardctl_rows_nodes(shardd_table_t *table,
     const shardctl_load_t *load);
+/* health.c: adds "dead_by", the live routers for which a node is dead */
+
+void shardctl_rows_dead(json_t *rows, const shardd_entry_t *routers);
+
 json_t *shardctl_rows_routers(const shardd_entry_t *routers,
     uint64_t version);
 json_t *shardctl_rows_zones(const shardd_entry_t *zones);

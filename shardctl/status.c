@@ -62,7 +62,7 @@ status_check_table(shardd_table_t *table, json_t *problems)
 static void
 status_check_rows(const json_t *status, json_t *problems)
 {
-    size_t         i;
+    size_t         i, dead;
     const char    *state;
     const json_t  *row;
 
@@ -106,6 +106,14 @@ status_check_rows(const json_t *status, json_t *problems)
     }
 
     json_array_foreach(json_object_get(status, "nodes"), i, row) {
+        dead = json_array_size(json_object_get(row, "dead_by"));
+
+        if (dead) {
+            status_problem(problems, "node \"%s\" is dead to %zu of %zu "
+                           "routers", shardctl_get_text(row, "name"), dead,
+                           json_array_size(json_object_get(status,
+                                                           "routers")));
+        }
 
         if (shardctl_get_number(row, "utilisation") > 1) {
             status_problem(problems, "node \"%s\" is overloaded: %.1f of %.1f "
@@ -167,6 +175,7 @@ status_read_hashes(shardctl_t *ctl, shardd_table_t *table, json_t *status)
 
     json_object_set_new(status, "routers",
                         shardctl_rows_routers(&e, table->version));
+    shardctl_rows_dead(json_object_get(status, "nodes"), &e);
     shardd_entry_free(&e);
 
     if (shardctl_hash(ctl, "override", &e) != SHARDCTL_OK) {

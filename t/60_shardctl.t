@@ -110,7 +110,8 @@ $r->command('HSET', $t->key('routers'), 'edge-1',
             qq({"zone":"z1","instance":"9f","time_ms":${now}000,"workers":2,)
             . qq("version":1,"interval_ms":1000,"rejected":2,"barriers":)
             . qq({"3":{"version":1,"drained":true,"waiting":5}},"ignored":{},)
-            . qq("nodes":{"n1":{"inflight":3,"failed":0}}}));
+            . qq("nodes":{"n1":{"inflight":3,"failed":0},"gone":{"state":)
+            . qq("down","failed":3,"checked":true,"since_ms":1}}}));
 $r->command('HSET', $t->key('routers'), 'edge-2', '{"time_ms":"x"}');
 $r->command('HSET', $t->key('override'), 5, 'pinn n1');
 
@@ -161,7 +162,7 @@ my @human = (
     [ [ 'shards', '--from', 3, '--limit', 2 ], qr/^ +3 .*\n +4 .*\n\z/m ],
     [ [ 'nodes' ], qr/^n1 +z1 +up +127\.0\.0\.1:8001 +10 +95\.0 +100\.0 +95%/m ],
     [ [ 'zones' ], qr/^z1 +93%.* n1 +93\.0/m ],
-    [ [ 'routers' ], qr/^edge-1 +z1 +(behind|lost) +1 +\d+ +1 +5 +3 +2 +2/m ],
+    [ [ 'routers' ], qr/^edge-1 +z1 +(behind|lost) +1 +\d+ +1 +5 +3 +2 +2 +1/m ],
     [ [ 'routers' ], qr/^edge-2 +- +bad/m ],
     [ [ 'migrations' ], qr/^$id +2 +n1 +n3 +copy +21%/m ],
     [ [ 'explain', $id ], qr/109\.0 requests\/s of its capacity of 100\.0/ ],
@@ -193,6 +194,20 @@ for my $args (grep { !$seen{"@$_"}++ } map { $_->[0] } @human) {
     is($rc, 0, "@$args --json") or diag($errors);
     ok(eval { ref decode_json($text) }, "@$args --json: JSON") or diag($text);
 }
+
+# health: what routers that live say
+
+$r->command('HSET', $t->key('routers'), 'edge-3',
+            '{"time_ms":' . time() . '000,"version":1,"nodes":{"n3":'
+            . '{"state":"down"},"n1":{"state":"up"},"n2":"?","n9":'
+            . '{"state":"down"}}}');
+
+is_deeply({ map { $_->{name} => $_->{dead_by} } @{ $t->ctl('nodes')->{nodes} } },
+          { n1 => undef, n2 => undef, n3 => [ 'edge-3' ] }, 'nodes: dead_by');
+like(($t->try_ctl('nodes'))[1], qr/^n3 .* edge-3$/m, 'nodes: DEAD FOR');
+like(($t->try_ctl('status'))[1], qr/node "n3" is dead to 1 of 3 routers/,
+     'status: a dead node is a problem');
+$r->command('HDEL', $t->key('routers'), 'edge-3');
 
 ($status, $out) = $t->try_ctl('watch', '--for', '200ms', '--json');
 is((grep { !eval { decode_json($_)->{what} } } split /\n/, $out), 0,
