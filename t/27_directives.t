@@ -84,6 +84,11 @@ good('reads', $table, 'shard orders key=$http_x_key from=$http_x_zone miss=204 '
                       . 'strong_reads=wait;');
 good('sentinels', "shard_redis 127.0.0.1 127.0.0.2:26380 sentinel=orders-master"
      . " password_file=$dir/pw sentinel_password_file=$dir/pw db=1; shard_table orders 4m;", $shard);
+good('health', $table, "$shard shard_health uri=/health?a=1 interval=500ms fails=2 passes=1"
+     . " timeout=2s status=200-299,404,500-599 slow_start=30s passive=off;");
+good('health by requests', $table, "$shard shard_health;");
+good('the same health twice', "$table upstream others { $shard shard_health fails=3; }",
+     "$shard shard_health interval=1s;");
 good('client=', $table, 'shard orders key=$http_x_key client=$http_x_app;');
 
 bad('parameter of shard_redis', qr/did you mean "timeout="/,
@@ -130,6 +135,28 @@ bad('two tables', qr/duplicate keyspace "orders"/,
     "$table shard_table orders 4m;", $shard);
 bad('unknown keyspace', qr/unknown keyspace "order".*shard_table order SIZE/,
     $table, 'shard order key=$http_x_key;');
+bad('health first', qr/must stand after "shard"/, $table, "shard_health; $shard");
+bad('health twice', qr/duplicate/, $table, "$shard shard_health; shard_health;");
+bad('another health', qr/not the one of keyspace "orders" in \S+:\d+: .*give the same/,
+    "$table upstream others { $shard shard_health fails=4; }", "$shard shard_health;");
+bad('parameter of shard_health', qr/did you mean "timeout="/, $table,
+    "$shard shard_health timout=1s;");
+bad('health of nothing', qr/nothing to go by: give "uri="/, $table,
+    "$shard shard_health passive=off;");
+bad('status of nothing', qr/"status=" but no "uri="/, $table,
+    "$shard shard_health status=200;");
+
+for (split ' ', 'uri=health interval=10ms interval=2m fails=0 fails=x passes=1001 timeout=0 status=20'
+                . ' status=200- status=399-200 status=200,,201 status=600 status=200;404 slow_start=2d'
+                . ' passive=yes uri=/a#b')
+{
+    my $arg = /;/ ? qq("$_") : $_;
+    bad("health, $_", qr/invalid value of parameter "\Q$_\E" of "shard_health": give \w/,
+        $table, "$shard shard_health uri=/ $arg;");
+}
+
+bad('health, a space', qr/invalid value of parameter "uri=\/a b"/, $table,
+    qq($shard shard_health "uri=/a b";));
 bad('no key', qr/no "key=" parameter/, $table, 'shard orders client=$http_x_app;');
 bad('parameter of shard', qr/did you mean "client="/, $table,
     'shard orders key=$http_x_key clint=$http_x_app;');
