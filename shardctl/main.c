@@ -64,6 +64,12 @@ static const shardctl_opt_t  override_opts[] = {
     { NULL, NULL, NULL }
 };
 
+static const shardctl_opt_t  policy_opts[] = {
+    { "file", "FILE", "the JSON is in FILE, \"-\" is standard input" },
+    { "replace", NULL, "all of the policy, fields not given included" },
+    { NULL, NULL, NULL }
+};
+
 static const shardctl_opt_t  forecast_opts[] = {
     { "plot", "[FILE.png]", "draw history and forecast, here or as PNG" },
     { NULL, NULL, NULL }
@@ -222,6 +228,21 @@ const shardctl_command_t  shardctl_commands[] = {
       "    freeze                        planner and migrator leave it alone\n"
       "\n"
       "each with an optional trailing \"until 2026-12-01T08:00Z\"." },
+
+    { "policy get", "", "the keyspace's policy",
+      shardctl_cmd_policy_get, 0, 0, NULL, NULL },
+
+    { "policy set", "JSON | --file FILE", "change the keyspace's policy",
+      shardctl_cmd_policy_set, 0, 1, policy_opts,
+      "The fields given take the place of those there, null takes one away;\n"
+      "other fields stay as they are.  Routers read\n"
+      "\n"
+      "    mirror           basis points of a moving shard's reads that its\n"
+      "                     target gets, too (0)\n"
+      "    zone_distance    {\"ZONE ZONE\": 0 to 65535, ...}; of a pair that\n"
+      "                     is not named 1000\n"
+      "\n"
+      "and a value that they would refuse is not written." },
 
     { "history import", "FILE... [OPTION...]",
       "load history, so that forecasts start at once",

@@ -325,6 +325,8 @@ int shardctl_cmd_rollback(shardctl_t *ctl);
 int shardctl_cmd_pause(shardctl_t *ctl);
 int shardctl_cmd_resume(shardctl_t *ctl);
 int shardctl_cmd_override(shardctl_t *ctl);
+int shardctl_cmd_policy_get(shardctl_t *ctl);
+int shardctl_cmd_policy_set(shardctl_t *ctl);
 int shardctl_cmd_explain(shardctl_t *ctl);
 int shardctl_cmd_forecast(shardctl_t *ctl);
 int shardctl_cmd_history_import(shardctl_t *ctl);

@@ -246,6 +246,30 @@ for (@changes) {
     is($t->ctl(@$args)->{$key}, $want, "@$args");
 }
 
+
+# the policy: fields over fields, or all of it
+
+sub policy { return $t->ctl('policy', 'get') }
+
+my $had = policy();
+
+spew("$dir/policy.json", '{"zone_distance": {"z1 z2": 7}, "mirror": null}');
+
+is($t->ctl('policy', 'set', '{"mirror":250,"mine":[1]}')->{outcome}, 'set',
+   'policy set');
+is_deeply(policy(), { %$had, mirror => 250, mine => [ 1 ] }, 'policy get');
+$t->ctl('policy', 'set', '--file', "$dir/policy.json");
+is_deeply(policy(), { %$had, mine => [ 1 ], zone_distance => { 'z1 z2' => 7 } },
+          'null takes a field away, the others stay');
+is(($t->try_ctl('policy', 'set', '{"mirror":10001}'))[0], 2,
+   'what routers would refuse is refused');
+is_deeply(policy(), { %$had, mine => [ 1 ], zone_distance => { 'z1 z2' => 7 } },
+          'and nothing was written');
+$t->ctl('policy', 'set', '--replace', encode_json($had));
+is_deeply(policy(), $had, 'policy set --replace');
+like(($t->try_ctl('policy', 'get'))[1], qr/^\{\n    "driver": "\w+"\n\}\n\z/,
+     'policy get, to be read');
+
 my ($entry) = reverse @{ $r->command('XRANGE', $t->key('decisions'), '-', '+') };
 my %decision = @{ $entry->[1] };
 

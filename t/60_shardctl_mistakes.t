@@ -105,6 +105,7 @@ my @before = (
     [ [ 'init', '--shards', 2, @two ], 1,
       qr/node "n[12]" at \S+ does not answer: .*no table was written/ ],
     [ [ 'history', 'import', "$dir/bare.log" ], 1, qr/no table to look keys up/ ],
+    [ [ 'policy', 'get' ], 1, qr/there is no table.*"shardctl init" makes a table/ ],
 );
 
 my @after = (
@@ -142,6 +143,13 @@ my @after = (
     [ [ 'override', 9, 'hold' ], 1, qr/has no shard 9/ ],
     [ [ 'override', '--clear', 3 ], 1, qr/shard 3 has no override/ ],
     [ [ 'override', '--clear', 3, 'hold' ], 2, qr/"?hold"?|takes nothing more/ ],
+    [ [ 'policy', 'set' ], 2, qr/either the JSON or --file FILE/ ],
+    [ [ 'policy', 'set', '{}', '--file', 'x' ], 2, qr/either the JSON or --file FILE/ ],
+    [ [ 'policy', 'set', '--file', "$dir/none" ], 1, qr/cannot open "\S+none"/ ],
+    [ [ 'policy', 'set', '7' ], 2, qr/a policy is a JSON object/ ],
+    [ [ 'policy', 'set', '{"a":1,"a":2}' ], 2, qr/with each field once/ ],
+    [ [ 'policy', 'set', '{"mirror":-1}' ], 2, qr/"mirror" is not a number from 0 to 10000: "-1"/ ],
+    [ [ 'policy', 'set', '{"zone_distance":{"z1":1}}' ], 2, qr/"z1" of "zone_distance" is not two zones/ ],
     [ [ 'forecast', 1 ], 1, qr/no forecast of shard 1: shard-predictor/ ],
     [ [ 'forecast', 99 ], 1, qr/has no shard 99/ ],
     [ [ 'history', 'show', 0 ], 1, qr/no history: "shardctl history import"/ ],

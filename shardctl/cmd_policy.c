@@ -1,0 +1,332 @@
+
+/*
+ * policy get, policy set: the keyspace's policy, one JSON object that every
+ * program reads its own fields of.  What routers would refuse is not written.
+ */
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shard_policy.h"
+#include "shardctl.h"
+
+
+/* what is there now: an empty object when there is none */
+
+static int
+policy_load(shardctl_t *ctl, json_t **policy)
+{
+    int        rc;
+    char      *text;
+    uint64_t   version;
+
+    rc = shardd_version(&ctl->store, &version);
+
+    if (rc != SHARDD_OK) {
+        return shardctl_store_fail(ctl, rc, "cannot read the version");
+    }
+
+    if (version == 0) {
+        snprintf(ctl->store.err, SHARDD_ERR_SIZE, "there is no table");
+        return shardctl_store_fail(ctl, SHARDD_NONE, "cannot read the policy");
+    }
+
+    text = NULL;
+    rc = shardd_hash_get(&ctl->store, "meta", "policy", &text);
+
+    if (rc != SHARDD_OK && rc != SHARDD_NONE) {
+        return shardctl_store_fail(ctl, rc, "cannot read the policy");
+    }
+
+    *policy = text ? shardctl_json(text) : json_object();
+    free(text);
+
+    if (!json_is_object(*policy)) {
+        json_decref(*policy);
+        return shardctl_fail(ctl, "the policy that is there is no JSON "
+                             "object: \"policy set --replace\" writes another "
+                             "one");
+    }
+
+    return SHARDCTL_OK;
+}
+
+
+int
+shardctl_cmd_policy_get(shardctl_t *ctl)
+{
+    int      rc;
+    char    *text;
+    json_t  *policy;
+
+    rc = shardctl_open(ctl);
+
+    if (rc == SHARDCTL_OK) {
+        rc = policy_load(ctl, &policy);
+    }
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    if (ctl->json) {
+        return shardctl_show(ctl, policy);
+    }
+
+    text = json_dumps(policy, JSON_INDENT(4)|JSON_PRESERVE_ORDER);
+    json_decref(policy);
+
+    if (text == NULL) {
+        return shardctl_fail(ctl, "no memory");
+    }
+
+    printf("%s\n", text);
+    free(text);
+
+    return SHARDCTL_OK;
+}
+
+
+/* the text of the argument or of the file, "-" is standard input */
+
+static int
+policy_text(shardctl_t *ctl, char *buf, size_t size)
+{
+    FILE        *file;
+    size_t       n;
+    const char  *path;
+
+    path = shardctl_option(ctl, "file");
+
+    if ((path != NULL) == (ctl->nargs == 1)) {
+        return shardctl_usage(ctl, "either the JSON or --file FILE is needed");
+    }
+
+    if (path == NULL) {
+        n = strlen(ctl->args[0]);
+
+        if (n >= size) {
+            return shardctl_usage(ctl, "a policy has at most %d bytes",
+                                  SHARD_POLICY_MAX);
+        }
+
+        memcpy(buf, ctl->args[0], n + 1);
+
+        return SHARDCTL_OK;
+    }
+
+    file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+
+    if (file == NULL) {
+        return shardctl_fail(ctl, "cannot open \"%s\": %m", path);
+    }
+
+    n = fread(buf, 1, size, file);
+
+    if (file != stdin) {
+        fclose(file);
+    }
+
+    if (n == size || memchr(buf, '\0', n) != NULL) {
+        return shardctl_fail(ctl, "\"%s\" is no policy: JSON text of at most "
+                             "%d bytes is needed", path, SHARD_POLICY_MAX);
+    }
+
+    buf[n] = '\0';
+
+    return SHARDCTL_OK;
+}
+
+
+/* as the routers read it */
+
+static int
+policy_check(shardctl_t *ctl, const char *text)
+{
+    int                   rc;
+    char                  err[SHARD_ERR_SIZE];
+    shard_str_t           json;
+    shard_policy_t        policy;
+    shard_policy_work_t  *work;
+
+    work = malloc(sizeof(shard_policy_work_t));
+
+    if (work == NULL) {
+        return shardctl_fail(ctl, "no memory");
+    }
+
+    json.data = text;
+    json.len = strlen(text);
+
+    if (json.len == 0) {
+        snprintf(err, sizeof(err), "it is empty (\"{}\" is a policy without "
+                 "fields)");
+        rc = SHARD_ERROR;
+
+    } else {
+        rc = shard_policy_decode(json, work, &policy, err);
+    }
+
+    free(work);
+
+    return rc == SHARD_OK ? SHARDCTL_OK
+                          : shardctl_usage(ctl, "policy: %s", err);
+}
+
+
+/* fields that are given over those that are there, null takes one away */
+
+static json_t *
+policy_merge(json_t *policy, json_t *given)
+{
+    void        *next;
+    json_t      *value;
+    const char  *name;
+
+    json_object_foreach_safe(given, next, name, value) {
+
+        if (json_is_null(value)) {
+            json_object_del(policy, name);
+
+        } else {
+            json_object_set(policy, name, value);
+        }
+    }
+
+    return policy;
+}
+
+
+static int
+policy_commit(shardctl_t *ctl, const shardd_claim_t *claim, json_t *policy,
+    uint64_t *version)
+{
+    int              rc;
+    char            *text, operation[SHARD_NAME_SIZE + 48];
+    shardd_change_t  change;
+
+    text = json_dumps(policy, JSON_COMPACT|JSON_PRESERVE_ORDER);
+
+    if (text == NULL) {
+        return shardctl_fail(ctl, "no memory");
+    }
+
+    rc = policy_check(ctl, text);
+
+    if (rc == SHARDCTL_OK) {
+        change.kind = "meta";
+        change.id = "policy";
+        change.json = text;
+
+        snprintf(operation, sizeof(operation), "%s-%llu", claim->holder,
+                 (unsigned long long) claim->token);
+
+        /* nobody else writes the policy while we have the claim */
+
+        *version = UINT64_MAX;
+        rc = shardd_commit(&ctl->store, claim, version, operation,
+                           shardctl_by(), &change, 1);
+
+        if (rc != SHARDD_OK) {
+            rc = shardctl_store_fail(ctl, rc, "cannot write the policy");
+        }
+    }
+
+    free(text);
+
+    return rc;
+}
+
+
+static int
+policy_set(shardctl_t *ctl, json_t *given, uint64_t *version)
+{
+    int              rc;
+    char             holder[SHARD_NAME_SIZE];
+    json_t          *policy;
+    shardd_claim_t   claim;
+
+    rc = shardctl_open(ctl);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    shardctl_holder(holder);
+
+    rc = shardd_claim(&ctl->store, "keyspace", holder, SHARDCTL_CLAIM_MS,
+                      &claim);
+
+    if (rc != SHARDD_OK) {
+        return shardctl_store_fail(ctl, rc, "cannot claim the keyspace");
+    }
+
+    if (shardctl_option(ctl, "replace")) {
+        policy = json_incref(given);
+
+    } else {
+        rc = policy_load(ctl, &policy);
+
+        if (rc == SHARDCTL_OK) {
+            policy = policy_merge(policy, given);
+        }
+    }
+
+    if (rc == SHARDCTL_OK) {
+        rc = policy_commit(ctl, &claim, policy, version);
+        json_decref(policy);
+    }
+
+    shardd_release(&ctl->store, &claim);
+
+    return rc;
+}
+
+
+int
+shardctl_cmd_policy_set(shardctl_t *ctl)
+{
+    int        rc;
+    char      *text;
+    json_t    *given;
+    uint64_t   version;
+
+    text = malloc(SHARD_POLICY_MAX + 1);
+
+    if (text == NULL) {
+        return shardctl_fail(ctl, "no memory");
+    }
+
+    rc = policy_text(ctl, text, SHARD_POLICY_MAX + 1);
+
+    given = rc == SHARDCTL_OK ? shardctl_json(text) : NULL;
+    free(text);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    if (!json_is_object(given)) {
+        json_decref(given);
+        return shardctl_usage(ctl, "a policy is a JSON object with each field "
+                              "once, such as '{\"mirror\":100}'");
+    }
+
+    rc = policy_set(ctl, given, &version);
+    json_decref(given);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    if (ctl->json) {
+        return shardctl_show(ctl, json_pack("{s:s, s:I}", "outcome", "set",
+                                            "version", (json_int_t) version));
+    }
+
+    printf("policy set, table version %llu\n", (unsigned long long) version);
+
+    return SHARDCTL_OK;
+}
