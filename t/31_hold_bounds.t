@@ -183,6 +183,34 @@ sub in_order {
 }
 
 
+# what metrics entries say was parked, of all shards
+
+sub counted {
+    my %held;
+
+    for my $entry ($t->redis()->stream($t->key('metrics'))) {
+        my ($name, $rest) = unpack 'x4 C/a x28 a*', $entry->[1]{m};
+        my ($sections, $body) = unpack 'v a*', $rest;
+
+        while ($sections--) {
+            my ($type, $length) = unpack 'v V', $body;
+            my $text = substr($body, 6, $length);
+            $body = substr($body, 6 + $length);
+            next if $type != 1;
+
+            for my $n (0 .. unpack('V', $text) - 1) {
+                my ($id, $held) = unpack 'V x40 V', substr($text, 4 + 48 * $n);
+                $held{$id} += $held;
+            }
+        }
+    }
+
+    my $sum = 0;
+    $sum += $_ for values %held;
+    return $sum;
+}
+
+
 # hundreds of shards at once
 
 my @shards = 0 .. $held - 1;
@@ -240,6 +268,8 @@ my $order = released('many');
 ok(in_order($order), 'each shard in arrival order');
 cmp_ok(scalar keys %$order, '>', 200, 'over ' . keys(%$order) . ' shards');
 wait_for { !%{ barriers() } } 5, 'no barrier any more';
+ok(eval { wait_for { counted() == 600 } 5, 'it' }, 'metrics count what was parked')
+    or diag(counted() . ' counted');
 
 
 # who has the first ticket of many is killed; a reload meanwhile

@@ -88,6 +88,7 @@ ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync, uint32_t slot)
     shard.reads = done - ngx_min(done, shard.writes);
     shard.latency_us = (uint64_t) latency_ms * 1000;
     shard.inflight = shard_tally_get(&sync->tally, slot);
+    shard.held = shard_tally_get(&sync->held, slot);
 
     (void) shard_metrics_add_shard(&sync->writer, &shard);
 }
@@ -160,6 +161,12 @@ ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync)
         return NGX_ERROR;
     }
 
+    if (ngx_http_shard_held_take(sync->keyspace, &sync->held) != NGX_OK) {
+        ngx_free(sync->tally.counts);
+        sync->tally.counts = NULL;
+        return NGX_ERROR;
+    }
+
     tp = ngx_timeofday();
 
     head.router.data = (const char *) sync->conf->router.data;
@@ -226,7 +233,9 @@ ngx_http_shard_take_end(ngx_http_shard_sync_t *sync)
     sh = sync->keyspace->sh;
 
     ngx_free(sync->tally.counts);
+    ngx_free(sync->held.counts);
     sync->tally.counts = NULL;
+    sync->held.counts = NULL;
     sync->taking = 0;
 
     ngx_http_shard_take_latency(sh, latency);

@@ -19,6 +19,9 @@
 #include "ngx_http_shard.h"
 
 
+#define NGX_HTTP_SHARD_RELEASE_BATCH  64         /* then others have a turn */
+
+
 static ngx_int_t ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx,
     ngx_uint_t must_wait);
 static void ngx_http_shard_wait_here(ngx_http_shard_ctx_t *ctx,
@@ -29,14 +32,10 @@ static void ngx_http_shard_parked_cleanup(void *data);
 static ngx_int_t ngx_http_shard_may_go(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_go(ngx_http_shard_ctx_t *ctx);
 static ngx_uint_t ngx_http_shard_is_late(ngx_http_shard_ctx_t *ctx);
-static ngx_uint_t ngx_http_shard_release(ngx_http_shard_keyspace_t *ks);
+static ngx_uint_t ngx_http_shard_release(ngx_http_shard_keyspace_t *ks,
+    ngx_uint_t *batch);
 static void ngx_http_shard_expire(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_too_late(ngx_http_shard_ctx_t *ctx);
-
-
-/* of this worker, in whichever keyspace */
-
-static ngx_uint_t  ngx_http_shard_nparked;
 
 
 /* NGX_DECLINED: it need not wait, and nobody is before it; else NGX_OK, or
@@ -59,7 +58,7 @@ ngx_http_shard_take_ticket(ngx_http_shard_ctx_t *ctx, ngx_uint_t must_wait)
     if (!must_wait && shard_tickets_waiting(tickets, ctx->slot, NULL) == 0) {
         rc = NGX_DECLINED;
 
-    } else if (ngx_http_shard_nparked >= ngx_cycle->connection_n / 2) {
+    } else if (ngx_http_shard_crowded()) {
         rc = NGX_ABORT;
 
     } else {
@@ -136,6 +135,10 @@ ngx_http_shard_park(ngx_http_shard_ctx_t *ctx)
         return ngx_http_shard_overflow(ctx, rc);
     }
 
+    /* the ticket is counted, for the next flush or the one after it */
+
+    ngx_http_shard_touch(ks->sh, ctx->slot);
+
     if (patience == 0) {
         ngx_http_shard_drop_ticket(ks, ctx->wait->ticket);
         return ngx_http_shard_too_late(ctx);
@@ -183,7 +186,7 @@ ngx_http_shard_wait_here(ngx_http_shard_ctx_t *ctx, ngx_msec_t patience)
     ctx->wait->parked_until = ngx_current_msec + patience;
 
     ngx_queue_insert_tail(&ks->parked, &ctx->wait->queue);
-    ngx_http_shard_nparked++;
+    ngx_http_shard_nwaiting++;
     ks->nparked++;
     ks->sh->waiting[ks->worker] = ks->nparked;
 
@@ -208,7 +211,7 @@ ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx)
     ctx->held_ms += ngx_current_msec - ctx->wait->parked_at;
 
     ngx_queue_remove(&ctx->wait->queue);
-    ngx_http_shard_nparked--;
+    ngx_http_shard_nwaiting--;
     ks->nparked--;
     ks->sh->waiting[ks->worker] = ks->nparked;
 
@@ -358,15 +361,15 @@ ngx_http_shard_retry_after(ngx_http_request_t *r)
 
 
 /*
- * One look at each that is parked, oldest first; returns how many went.  Those
- * that run may end others, or park new ones: what was not looked at yet is
- * kept apart, and the next one is always the first of it.  A ticket is dropped
- * when its request is on its way, so that the next one cannot overtake it in
- * another worker.
+ * One look at each that is parked, oldest first, until a batch has ended its
+ * wait; returns how many went.  Those that run may end others, or park new
+ * ones: what was not looked at yet is kept apart, and the next one is always
+ * the first of it.  A ticket is dropped when its request is on its way, so
+ * that the next one cannot overtake it in another worker.
  */
 
 static ngx_uint_t
-ngx_http_shard_release(ngx_http_shard_keyspace_t *ks)
+ngx_http_shard_release(ngx_http_shard_keyspace_t *ks, ngx_uint_t *batch)
 {
     uint32_t                ticket;
     ngx_uint_t              went;
@@ -383,7 +386,7 @@ ngx_http_shard_release(ngx_http_shard_keyspace_t *ks)
         ngx_queue_init(&ks->parked);
     }
 
-    while (!ngx_queue_empty(&todo)) {
+    while (!ngx_queue_empty(&todo) && *batch) {
         q = ngx_queue_head(&todo);
         wait = ngx_queue_data(q, ngx_http_shard_wait_t, queue);
         ctx = wait->ctx;
@@ -397,15 +400,21 @@ ngx_http_shard_release(ngx_http_shard_keyspace_t *ks)
 
             ngx_http_shard_drop_ticket(ks, ticket);
             went++;
+            (*batch)--;
 
         } else if (ngx_http_shard_is_late(ctx)) {
             ngx_http_shard_unpark(ctx);
             ngx_http_shard_expire(ctx);
+            (*batch)--;
 
         } else {
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&ks->parked, q);
         }
+    }
+
+    if (!ngx_queue_empty(&todo)) {
+        ngx_queue_add(&ks->parked, &todo);
     }
 
     return went;
@@ -417,15 +426,17 @@ ngx_http_shard_release(ngx_http_shard_keyspace_t *ks)
 void
 ngx_http_shard_poll_handler(ngx_event_t *ev)
 {
-    ngx_uint_t                  went;
+    ngx_msec_t                  next;
+    ngx_uint_t                  went, batch;
     ngx_shm_zone_t             *zone;
     ngx_http_shard_keyspace_t  *ks;
 
     zone = ev->data;
     ks = zone->data;
     went = 0;
+    batch = NGX_HTTP_SHARD_RELEASE_BATCH;
 
-    while (ngx_http_shard_release(ks)) {
+    while (ngx_http_shard_release(ks, &batch)) {
         went = 1;
     }
 
@@ -434,7 +445,7 @@ ngx_http_shard_poll_handler(ngx_event_t *ev)
     }
 
     if (ks->nparked && !ks->poll.timer_set) {
-        ngx_add_timer(&ks->poll, NGX_HTTP_SHARD_POLL
-                                 + ks->nparked / NGX_HTTP_SHARD_POLL_PARKED);
+        next = NGX_HTTP_SHARD_POLL + ks->nparked / NGX_HTTP_SHARD_POLL_PARKED;
+        ngx_add_timer(&ks->poll, batch ? next : 0);
     }
 }

@@ -4,8 +4,8 @@
  *
  *   count, bytes    of one shard, over all workers      (shard_hold)
  *   tickets         of the zone, whatever the shard
- *   connections     half of a worker's, over all keyspaces: the other half
- *                   goes on serving what is not held
+ *   connections     half of a worker's, over all keyspaces, those that wait
+ *                   after a 421 included: the other half goes on serving
  *   time            shard_hold's, or what the client has left
  *
  * Beyond any of them a request gets 503 and Retry-After.
@@ -16,6 +16,18 @@
 
 
 #define NGX_HTTP_SHARD_WAY_BACK  20              /* ms kept for the 503 */
+
+
+/* requests of this worker that wait, in whichever keyspace */
+
+ngx_uint_t  ngx_http_shard_nwaiting;
+
+
+ngx_uint_t
+ngx_http_shard_crowded(void)
+{
+    return ngx_http_shard_nwaiting >= ngx_cycle->connection_n / 2;
+}
 
 
 /* what the ticket office said: shard_ticket_e, or NGX_ABORT */
@@ -55,7 +67,7 @@ ngx_http_shard_overflow(ngx_http_shard_ctx_t *ctx, ngx_int_t rc)
     default: /* NGX_ABORT */
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "keyspace \"%V\" shard %uD: half of worker_connections "
-                      "are held requests, no more of them", &ks->name,
+                      "are requests that wait, no more of them", &ks->name,
                       ctx->id);
     }
 

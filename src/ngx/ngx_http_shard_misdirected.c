@@ -134,7 +134,8 @@ ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx)
 
     r = ctx->request;
 
-    return !ctx->misdirected && !r->request_body_no_buffering
+    return !ctx->misdirected && !ngx_http_shard_crowded()
+           && !r->request_body_no_buffering
            && !ctx->request->upstream->upgrade;
 }
 
@@ -142,6 +143,7 @@ ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx)
 static ngx_int_t
 ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
 {
+    ngx_msec_t                  patience;
     ngx_connection_t           *pc;
     ngx_http_cleanup_t         *cln;
     ngx_http_request_t         *r;
@@ -165,6 +167,7 @@ ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
 
     ctx->misdirected = 1;
     ctx->awaiting = 1;
+    ngx_http_shard_nwaiting++;
 
     /* the connection is done with, a body half sent included: neither its
      * end nor its timeouts may end the request */
@@ -187,6 +190,11 @@ ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
     ctx->wait->refresh_ticket =
                         ngx_atomic_fetch_add(&ks->sh->refresh_wanted, 1) + 1;
     ctx->wait->refresh_until = ngx_current_msec + NGX_HTTP_SHARD_REFRESH_WAIT;
+
+    patience = ngx_http_shard_patience(ctx);
+    ctx->wait->parked_until = ngx_current_msec + patience
+                              + (patience < ctx->conf->hold_timeout
+                                 ? 0 : NGX_HTTP_SHARD_REFRESH_WAIT);
 
     ctx->wait->refresh.handler = ngx_http_shard_refresh_handler;
     ctx->wait->refresh.data = ctx;
@@ -215,6 +223,7 @@ ngx_http_shard_refresh_cleanup(void *data)
 void
 ngx_http_shard_forget_owner(ngx_http_shard_ctx_t *ctx)
 {
+    ngx_http_shard_nwaiting -= ctx->awaiting;
     ctx->awaiting = 0;
 
     if (ctx->wait->refresh.timer_set) {
@@ -254,7 +263,7 @@ ngx_http_shard_refresh_handler(ngx_event_t *ev)
             || (ngx_atomic_int_t) (sh->refresh_done - wait->refresh_ticket)
                >= 0;
 
-    late = past >= (ngx_msec_int_t) ctx->conf->hold_timeout;
+    late = (ngx_msec_int_t) (ngx_current_msec - wait->parked_until) >= 0;
 
     if (!late && (!fresh || route.phase == SHARD_HELD)) {
         ngx_add_timer(ev, 2);
@@ -283,6 +292,7 @@ ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx)
 
     ngx_http_set_log_request(c->log, r);
 
+    ngx_http_shard_nwaiting -= ctx->awaiting;
     ctx->awaiting = 0;
 
     /* variables must tell of the node that comes, not of the one that was */

@@ -193,6 +193,7 @@ ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
     ngx_free(sync->policy);
     ngx_free(sync->router.start);
     ngx_free(sync->tally.counts);
+    ngx_free(sync->held.counts);
     ngx_free(sync->entry);
     ngx_free(sync);
 

@@ -133,7 +133,8 @@ struct ngx_http_shard_sync_s {
     ngx_uint_t                    taking;
     uint32_t                      take_at;       /* word of the bitmap */
     uint32_t                      take_most;     /* shards in it */
-    shard_tally_t                 tally;
+    shard_tally_t                 tally;         /* in flight, by slot */
+    shard_tally_t                 held;          /* since the last entry */
     shard_metrics_writer_t        writer;
     ngx_uint_t                    entry_refused; /* and logged */
     ngx_http_shard_text_t         router;        /* the entry, as last sent */
