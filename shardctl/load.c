@@ -1,11 +1,7 @@
 
 /*
- * What shards and nodes carry: the newest history row and the stored
- * forecasts.  Loads are requests per second.
- *
- * A node's forecast at a quantile is the sum of its shards' means plus the
- * root of the summed squares of what each quantile lies above its mean: the
- * shards' errors are taken as independent.
+ * What shards carry: the newest history row and the stored forecasts.  Loads
+ * are requests per second.
  */
 
 
@@ -17,7 +13,6 @@
 #include "shardctl.h"
 
 
-#define LOAD_QUANTILE     0.9
 #define LOAD_LOOKBACK_S   7200      /* before the predictor's clock */
 #define LOAD_SCAN_ROUNDS  200
 #define LOAD_EPOCH_MAX    253402300799L    /* the year 9999 */
@@ -367,8 +362,11 @@ shardctl_load_read(shardctl_t *ctl, shardd_table_t *table,
     load->n = table->nshards;
     load->now = malloc(load->n * sizeof(double));
     load->forecast = calloc(load->n, sizeof(shardctl_forecast_t));
+    load->by_node = malloc(load->n * sizeof(uint32_t));
 
-    if (load->now == NULL || load->forecast == NULL) {
+    if (load->now == NULL || load->forecast == NULL
+        || load->by_node == NULL)
+    {
         shardctl_load_free(load);
         return shardctl_fail(ctl, "out of memory");
     }
@@ -376,6 +374,8 @@ shardctl_load_read(shardctl_t *ctl, shardd_table_t *table,
     for (i = 0; i < load->n; i++) {
         load->now[i] = NAN;
     }
+
+    shardctl_load_sort(table, load);
 
     rc = load_now(ctl, table, load);
 
@@ -416,78 +416,8 @@ shardctl_load_free(shardctl_load_t *load)
     }
 
     free(load->forecast);
+    free(load->by_node);
     free(load->now);
 
     memset(load, 0, sizeof(shardctl_load_t));
-}
-
-
-/* adds a shard's forecast to sums of the same steps; others are left out */
-
-static void
-load_add(const shardctl_forecast_t *f, const shardctl_forecast_t *first,
-    double *mean, double *square)
-{
-    size_t         s;
-    const double  *q;
-
-    if (f->at != first->at || f->step_s != first->step_s) {
-        return;
-    }
-
-    q = shardctl_forecast_quantile(f, LOAD_QUANTILE);
-
-    for (s = 0; s < f->n && s < first->n; s++) {
-        mean[s] += f->mean[s];
-        square[s] += q ? (q[s] - f->mean[s]) * (q[s] - f->mean[s]) : 0;
-    }
-}
-
-
-void
-shardctl_node_load(const shardd_table_t *table, const shardctl_load_t *load,
-    const char *node, shardctl_node_load_t *out)
-{
-    double                     *sum, v;
-    size_t                      i, s;
-    const shardctl_forecast_t  *first, *f;
-
-    out->shards = 0;
-    out->now = NAN;
-    out->peak = NAN;
-    out->peak_at = 0;
-
-    first = NULL;
-    sum = calloc(2 * SHARDCTL_STEPS_MAX, sizeof(double));
-
-    for (i = 0; sum && i < table->nshards; i++) {
-
-        if (strcmp(table->shards[i].primary, node) != 0) {
-            continue;
-        }
-
-        out->shards++;
-
-        if (isfinite(load->now[i])) {
-            out->now = load->now[i] + (isfinite(out->now) ? out->now : 0);
-        }
-
-        f = &load->forecast[i];
-
-        if (f->n) {
-            first = first ? first : f;
-            load_add(f, first, sum, sum + SHARDCTL_STEPS_MAX);
-        }
-    }
-
-    for (s = 0; first && s < first->n; s++) {
-        v = sum[s] + sqrt(sum[SHARDCTL_STEPS_MAX + s]);
-
-        if (!(v <= out->peak)) {
-            out->peak = v;
-            out->peak_at = first->at + (long) (s + 1) * first->step_s;
-        }
-    }
-
-    free(sum);
 }

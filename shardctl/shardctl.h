@@ -218,7 +218,7 @@ void shardctl_pace_start(shardctl_pace_t *pace, const char *what,
 void shardctl_pace(shardctl_t *ctl, shardctl_pace_t *pace, uint64_t done);
 void shardctl_pace_end(const shardctl_pace_t *pace);
 
-/* load.c: what nodes carry now and will carry */
+/* load.c, load_node.c: what shards and nodes carry now and will carry */
 
 #define SHARDCTL_QUANTILES_MAX  8
 #define SHARDCTL_STEPS_MAX      4096
@@ -238,6 +238,7 @@ typedef struct {
     long                       res_s;
     long                       slot;        /* newest row, -1 = no history */
     size_t                     n;           /* = table.nshards */
+    uint32_t                  *by_node;     /* shards, sorted by primary */
     double                    *now;         /* by index in the table */
     shardctl_forecast_t       *forecast;    /* by index in the table */
 } shardctl_load_t;
@@ -257,6 +258,7 @@ const double *shardctl_forecast_quantile(const shardctl_forecast_t *f,
 int shardctl_load_read(shardctl_t *ctl, shardd_table_t *table,
     shardctl_load_t *load);
 void shardctl_load_free(shardctl_load_t *load);
+void shardctl_load_sort(const shardd_table_t *table, shardctl_load_t *load);
 void shardctl_node_load(const shardd_table_t *table,
     const shardctl_load_t *load, const char *node,
     shardctl_node_load_t *out);

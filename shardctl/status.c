@@ -255,7 +255,8 @@ shardctl_status(shardctl_t *ctl, json_t **status)
 
     policy = shardctl_json(table.policy);
 
-    *status = json_pack("{s:s, s:I, s:I, s:o}", "keyspace", ctl->keyspace,
+    *status = json_pack("{s:s, s:s, s:I, s:I, s:o}", "keyspace",
+                        ctl->keyspace, "kind", shard_kind_name(table.kind),
                         "version", (json_int_t) table.version, "shards",
                         (json_int_t) table.nshards, "policy",
                         policy ? policy : json_null());
@@ -283,7 +284,8 @@ status_head(shardctl_t *ctl, const json_t *status)
     snprintf(text, sizeof(text), "keyspace %s", ctl->keyspace);
     shardctl_put(ctl, SHARDCTL_BOLD, text);
 
-    printf("  version %.0f, %.0f shards, %zu nodes, %zu routers\n",
+    printf("  %s, version %.0f, %.0f shards, %zu nodes, %zu routers\n",
+           shardctl_get_text(status, "kind"),
            shardctl_get_number(status, "version"),
            shardctl_get_number(status, "shards"),
            json_array_size(json_object_get(status, "nodes")),

@@ -49,6 +49,8 @@ typedef struct {
 /* the table, a consistent copy; shards sorted by their lower bound (of a
  * list: by id), nodes by name */
 
+typedef struct shardd_units_s  shardd_units_t;
+
 typedef struct {
     uint64_t         version;
     shard_kind_e     kind;
@@ -57,7 +59,8 @@ typedef struct {
     shard_record_t  *shards;
     shard_node_t    *nodes;
     char            *policy;          /* JSON text or NULL */
-    char            *units;           /* what records of a list point to */
+    uint32_t        *by_id;           /* NULL, or shards in order of ids */
+    shardd_units_t  *units;           /* what records of a list point to */
 } shardd_table_t;
 
 

@@ -79,6 +79,40 @@ shardd_shard_meets(const shard_record_t *rec, const shard_record_t *next)
 }
 
 
+static int
+shardd_shard_by_id(const void *one, const void *two, void *data)
+{
+    const uint32_t        *a = one, *b = two;
+    const shard_record_t  *shards = data;
+
+    return (shards[*a].id > shards[*b].id) - (shards[*a].id < shards[*b].id);
+}
+
+
+static int
+shardd_table_sort(shardd_store_t *s, shardd_table_t *table)
+{
+    size_t  i;
+
+    qsort(table->shards, table->nshards, sizeof(shard_record_t),
+          shardd_shard_compare);
+
+    table->by_id = malloc(table->nshards * sizeof(uint32_t));
+    if (table->by_id == NULL) {
+        return shardd_store_fail(s, SHARDD_BAD, "no memory");
+    }
+
+    for (i = 0; i < table->nshards; i++) {
+        table->by_id[i] = (uint32_t) i;
+    }
+
+    qsort_r(table->by_id, table->nshards, sizeof(uint32_t),
+            shardd_shard_by_id, table->shards);
+
+    return SHARDD_OK;
+}
+
+
 int
 shardd_table_covers(shardd_store_t *s, shardd_table_t *table)
 {
@@ -87,8 +121,9 @@ shardd_table_covers(shardd_store_t *s, shardd_table_t *table)
     size_t           i;
     shard_record_t  *rec, *next;
 
-    qsort(table->shards, table->nshards, sizeof(shard_record_t),
-          shardd_shard_compare);
+    if (shardd_table_sort(s, table) != SHARDD_OK) {
+        return SHARDD_BAD;
+    }
 
     if (table->kind == SHARD_KIND_LIST) {
         return shardd_table_list(s, table);
@@ -314,16 +349,32 @@ shardd_table_locate(shardd_table_t *table, const void *key, size_t len)
 }
 
 
-/* by id: the table is sorted by position, so this looks through all of it */
-
 shard_record_t *
 shardd_table_shard(shardd_table_t *table, shard_id_t id)
 {
-    size_t  i;
+    size_t           lo, hi, mid;
+    shard_record_t  *rec;
 
-    for (i = 0; i < table->nshards; i++) {
-        if (table->shards[i].id == id) {
-            return &table->shards[i];
+    /* a table that was put together by hand has no order of ids */
+
+    for (mid = 0; table->by_id == NULL && mid < table->nshards; mid++) {
+        if (table->shards[mid].id == id) {
+            return &table->shards[mid];
+        }
+    }
+
+    for (lo = 0, hi = table->by_id ? table->nshards : 0; lo < hi; ) {
+        mid = lo + (hi - lo) / 2;
+        rec = &table->shards[table->by_id[mid]];
+
+        if (rec->id == id) {
+            return rec;
+        }
+
+        if (id < rec->id) {
+            hi = mid;
+        } else {
+            lo = mid + 1;
         }
     }
 
@@ -353,4 +404,33 @@ shardd_table_node(shardd_table_t *table, const char *name)
     }
 
     return NULL;
+}
+
+
+int
+shardd_table_nodes_known(shardd_store_t *s, shardd_table_t *table)
+{
+    size_t           i, k;
+    const char      *name;
+    shard_record_t  *rec;
+
+    for (i = 0; i < table->nshards; i++) {
+        rec = &table->shards[i];
+        name = rec->primary;
+
+        for (k = 0; name; k++) {
+
+            if (shardd_table_node(table, name) == NULL) {
+                return shardd_store_fail(s, SHARDD_BAD, "shard %u names "
+                                         "node %s, which does not exist",
+                                         (unsigned) rec->id, name);
+            }
+
+            name = k < rec->nstandbys ? rec->standbys[k]
+                   : k == rec->nstandbys && rec->target[0] ? rec->target
+                   : NULL;
+        }
+    }
+
+    return SHARDD_OK;
 }

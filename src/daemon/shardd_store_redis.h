@@ -4,6 +4,7 @@
  *
  *   shardd_store.c        open, library, claims, commit
  *   _store_table.c        the table, one shard
+ *   _store_scan.c         a large table in pieces
  *   _store_cover.c        do its shards hold every key once, which holds one
  *   _store_stage.c        a whole new table in pieces
  *   _store_stream.c       decisions, metrics
@@ -25,6 +26,15 @@
 #define SHARDD_KEY_SIZE      256
 #define SHARDD_FIELDS_MAX    100      /* of a migration or decision */
 #define SHARDD_ENTRIES_MAX   100000   /* of one answer */
+#define SHARDD_SHARDS_MAX    1048576
+#define SHARDD_UNITS_CHUNK   65536    /* of units' text, > SHARD_JSON_MAX */
+
+
+struct shardd_units_s {
+    shardd_units_t  *next;
+    size_t           used;
+    char             data[SHARDD_UNITS_CHUNK];
+};
 
 
 /* sets s->err, returns rc */
@@ -63,9 +73,26 @@ int shardd_store_entry(shardd_store_t *s, const char *id,
 int shardd_store_entries(shardd_store_t *s, const redisReply *list,
     shardd_entries_t *out);
 
-/* sorts the shards; SHARDD_BAD for a gap, an overlap, a name twice */
+/* parts of a table; nodes replace those that are there */
+
+int shardd_table_meta(shardd_store_t *s, const redisReply *meta,
+    shardd_table_t *table);
+int shardd_table_nodes(shardd_store_t *s, const redisReply *all,
+    shardd_table_t *table);
+
+/* one record of table->kind, its units kept by the table */
+
+int shardd_table_record(shardd_store_t *s, shardd_table_t *table,
+    const redisReply *id, const redisReply *json, shard_record_t *rec);
+
+/* meta, nodes and shards; not sorted, not checked against each other */
+
+int shardd_table_scan(shardd_store_t *s, shardd_table_t *table);
+
+/* sorts the shards, also by id; SHARDD_BAD for a gap, an overlap, a name twice */
 
 int shardd_table_covers(shardd_store_t *s, shardd_table_t *table);
+int shardd_table_nodes_known(shardd_store_t *s, shardd_table_t *table);
 
 char *shardd_store_strdup(const char *data, size_t len);
 shard_str_t shardd_store_str(const redisReply *reply);

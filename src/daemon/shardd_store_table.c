@@ -14,28 +14,87 @@
 #include "shardd_store_redis.h"
 
 
-#define SHARDD_SHARDS_MAX  1048576
 #define SHARDD_NODES_MAX   65536
+#define SHARDD_WHOLE_MAX   10000      /* shards: 10 ms of Redis at most */
 
 
+static int shardd_table_count(shardd_store_t *s, long long *n);
+static int shardd_table_whole(shardd_store_t *s, shardd_table_t *table);
 static int shardd_table_read(shardd_store_t *s, const redisReply *exec,
-    shardd_table_t *table);
-static int shardd_table_meta(shardd_store_t *s, const redisReply *meta,
-    shardd_table_t *table);
-static int shardd_table_nodes(shardd_store_t *s, const redisReply *all,
     shardd_table_t *table);
 static int shardd_table_shards(shardd_store_t *s, const redisReply *all,
     shardd_table_t *table);
-static int shardd_table_units(shardd_store_t *s, shardd_table_t *table);
+static int shardd_table_keep(shardd_store_t *s, shardd_table_t *table,
+    shard_record_t *rec);
 static int shardd_store_kind(shardd_store_t *s, const redisReply *reply,
     shard_kind_e *kind);
 static int shardd_shard_read(shardd_store_t *s, char *field,
     const redisReply *exec, shard_record_t *rec, uint64_t *version);
-static int shardd_table_nodes_known(shardd_store_t *s, shardd_table_t *table);
 
 
 int
 shardd_table_load(shardd_store_t *s, shardd_table_t *table)
+{
+    int        rc;
+    long long  n;
+
+    memset(table, 0, sizeof(shardd_table_t));
+
+    rc = shardd_table_count(s, &n);
+
+    if (rc == SHARDD_OK) {
+        rc = n > SHARDD_WHOLE_MAX ? shardd_table_scan(s, table)
+                                  : shardd_table_whole(s, table);
+    }
+
+    if (rc == SHARDD_CONFLICT) {
+        rc = shardd_table_whole(s, table);
+    }
+
+    if (rc == SHARDD_OK) {
+        rc = shardd_table_covers(s, table);
+    }
+
+    if (rc == SHARDD_OK) {
+        rc = shardd_table_nodes_known(s, table);
+    }
+
+    if (rc != SHARDD_OK) {
+        shardd_table_free(table);
+    }
+
+    return rc;
+}
+
+
+static int
+shardd_table_count(shardd_store_t *s, long long *n)
+{
+    int          rc;
+    char         key[SHARDD_KEY_SIZE];
+    redisReply  *reply;
+    const char  *argv[2];
+
+    argv[0] = "HLEN";
+    argv[1] = shardd_store_key(s, key, "table");
+
+    reply = shardd_store_argv(s, &rc, 2, argv, NULL);
+    if (reply == NULL) {
+        return rc;
+    }
+
+    *n = reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
+
+    freeReplyObject(reply);
+
+    return SHARDD_OK;
+}
+
+
+/* in one transaction: a consistent copy */
+
+static int
+shardd_table_whole(shardd_store_t *s, shardd_table_t *table)
 {
     int                  rc;
     char                 meta[SHARDD_KEY_SIZE], shards[SHARDD_KEY_SIZE];
@@ -46,8 +105,6 @@ shardd_table_load(shardd_store_t *s, shardd_table_t *table)
     shardd_redis_cmd_t   cmds[] = {
         { 5, about }, { 2, all_nodes }, { 2, all_shards }
     };
-
-    memset(table, 0, sizeof(shardd_table_t));
 
     about[0] = "HMGET";
     about[1] = shardd_store_key(s, meta, "meta");
@@ -69,10 +126,6 @@ shardd_table_load(shardd_store_t *s, shardd_table_t *table)
 
     freeReplyObject(exec);
 
-    if (rc != SHARDD_OK) {
-        shardd_table_free(table);
-    }
-
     return rc;
 }
 
@@ -80,10 +133,18 @@ shardd_table_load(shardd_store_t *s, shardd_table_t *table)
 void
 shardd_table_free(shardd_table_t *table)
 {
+    shardd_units_t  *next;
+
     free(table->shards);
     free(table->nodes);
     free(table->policy);
-    free(table->units);
+    free(table->by_id);
+
+    while (table->units) {
+        next = table->units->next;
+        free(table->units);
+        table->units = next;
+    }
 
     memset(table, 0, sizeof(shardd_table_t));
 }
@@ -121,19 +182,12 @@ shardd_table_read(shardd_store_t *s, const redisReply *exec,
         rc = shardd_table_nodes(s, exec->element[1], table);
     }
 
-    if (rc == SHARDD_OK) {
-        rc = shardd_table_shards(s, exec->element[2], table);
-    }
-
-    if (rc == SHARDD_OK) {
-        rc = shardd_table_covers(s, table);
-    }
-
-    return rc == SHARDD_OK ? shardd_table_nodes_known(s, table) : rc;
+    return rc == SHARDD_OK ? shardd_table_shards(s, exec->element[2], table)
+                           : rc;
 }
 
 
-static int
+int
 shardd_table_meta(shardd_store_t *s, const redisReply *meta,
     shardd_table_t *table)
 {
@@ -199,7 +253,7 @@ shardd_node_compare(const void *one, const void *two)
 }
 
 
-static int
+int
 shardd_table_nodes(shardd_store_t *s, const redisReply *all,
     shardd_table_t *table)
 {
@@ -292,9 +346,8 @@ shardd_table_shards(shardd_store_t *s, const redisReply *all,
     }
 
     for (i = 0; i < n; i++) {
-        rc = shardd_table_shard_decode(s, table->kind, all->element[i * 2],
-                                       all->element[i * 2 + 1],
-                                       &table->shards[i]);
+        rc = shardd_table_record(s, table, all->element[i * 2],
+                                 all->element[i * 2 + 1], &table->shards[i]);
         if (rc != SHARDD_OK) {
             return rc;
         }
@@ -302,76 +355,50 @@ shardd_table_shards(shardd_store_t *s, const redisReply *all,
 
     table->nshards = n;
 
-    return shardd_table_units(s, table);
-}
-
-
-/* the reply that the records' units lie in will be freed */
-
-static int
-shardd_table_units(shardd_store_t *s, shardd_table_t *table)
-{
-    char         *p;
-    size_t        i, size;
-    shard_str_t  *units;
-
-    size = 0;
-
-    for (i = 0; i < table->nshards; i++) {
-        size += table->shards[i].units.len;
-    }
-
-    if (size == 0) {
-        return SHARDD_OK;
-    }
-
-    table->units = malloc(size);
-    if (table->units == NULL) {
-        return shardd_store_fail(s, SHARDD_BAD, "no memory for %zu units",
-                                 size);
-    }
-
-    p = table->units;
-
-    for (i = 0; i < table->nshards; i++) {
-        units = &table->shards[i].units;
-
-        if (units->len) {
-            memcpy(p, units->data, units->len);
-        }
-
-        units->data = p;
-        p += units->len;
-    }
-
     return SHARDD_OK;
 }
 
 
-static int
-shardd_table_nodes_known(shardd_store_t *s, shardd_table_t *table)
+int
+shardd_table_record(shardd_store_t *s, shardd_table_t *table,
+    const redisReply *id, const redisReply *json, shard_record_t *rec)
 {
-    size_t           i, k;
-    const char      *name;
-    shard_record_t  *rec;
+    int  rc;
 
-    for (i = 0; i < table->nshards; i++) {
-        rec = &table->shards[i];
-        name = rec->primary;
+    rc = shardd_table_shard_decode(s, table->kind, id, json, rec);
 
-        for (k = 0; name; k++) {
+    return rc == SHARDD_OK && rec->units.len ? shardd_table_keep(s, table, rec)
+                                             : rc;
+}
 
-            if (shardd_table_node(table, name) == NULL) {
-                return shardd_store_fail(s, SHARDD_BAD, "shard %u names "
-                                         "node %s, which does not exist",
-                                         (unsigned) rec->id, name);
-            }
 
-            name = k < rec->nstandbys ? rec->standbys[k]
-                   : k == rec->nstandbys && rec->target[0] ? rec->target
-                   : NULL;
+/* the reply that the record's units lie in will be freed */
+
+static int
+shardd_table_keep(shardd_store_t *s, shardd_table_t *table,
+    shard_record_t *rec)
+{
+    char            *p;
+    shardd_units_t  *chunk;
+
+    chunk = table->units;
+
+    if (chunk == NULL || SHARDD_UNITS_CHUNK - chunk->used < rec->units.len) {
+        chunk = malloc(sizeof(shardd_units_t));
+
+        if (chunk == NULL) {
+            return shardd_store_fail(s, SHARDD_BAD, "no memory for units");
         }
+
+        chunk->next = table->units;
+        chunk->used = 0;
+        table->units = chunk;
     }
+
+    p = chunk->data + chunk->used;
+    memcpy(p, rec->units.data, rec->units.len);
+    chunk->used += rec->units.len;
+    rec->units.data = p;
 
     return SHARDD_OK;
 }
