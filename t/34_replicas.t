@@ -39,6 +39,14 @@ server {
     location /fail {
         return 500;
     }
+
+    location /new {
+        if (\$http_x_shard_role = standby) {
+            return 421;
+        }
+
+        return 200 "$_ \$http_x_shard_role";
+    }
 }
 CONF
 }
@@ -56,6 +64,7 @@ add_header         X-Shard-State $shard_state always;
 
 location /x    { proxy_pass http://orders; }
 location /fail { proxy_pass http://orders; }
+location /new  { proxy_pass http://orders; }
 location /two  { proxy_pass http://orders/fail; proxy_next_upstream_tries 2; }
 CONF
 
@@ -191,6 +200,8 @@ is(sent('a', undef, undef, '/fail'), '500 500',
 
 nodes_are(n1 => 'down');
 is(sent('a'), 'n2 standby failover 200', 'a strong read goes to a standby');
+is(sent('a', undef, undef, '/new'), '421 421, 421',
+   'one that must not give old answers refuses');
 nodes_are(n2 => 'down');
 is(sent('a'), 'n3 standby failover 200', 'that can be used');
 update(consistency => 'eventual');
