@@ -50,6 +50,7 @@
 #define NGX_HTTP_SHARD_POLL_PARKED  4096         /* one ms more for each */
 #define NGX_HTTP_SHARD_LEASE        1000         /* ms */
 #define NGX_HTTP_SHARD_TICK         250          /* ms */
+#define NGX_HTTP_SHARD_PLACE        48           /* bytes */
 #define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
 #define NGX_HTTP_SHARD_MIRRORED_MAX 128          /* migrations at once */
 #define NGX_HTTP_SHARD_MIRROR_WRITES  64         /* keys noted of each */
@@ -319,6 +320,7 @@ typedef struct {
 typedef struct {
     ngx_http_shard_keyspace_t  *keyspace;        /* NULL: no "shard" */
     ngx_http_complex_value_t    key;
+    ngx_int_t                   key_index;       /* of a lone variable */
     ngx_http_complex_value_t   *client;
     ngx_http_complex_value_t   *from;            /* zone, for eventual reads */
     ngx_uint_t                  fresh;           /* strong reads wait, too */
@@ -416,6 +418,10 @@ typedef struct {
     unsigned                    counted:1;
     unsigned                    node_entered:1;
     unsigned                    watched:1;       /* its body, wait->watch */
+
+    /* not zeroed: the name and address of a node with an IPv4 address */
+    u_char                      place[NGX_HTTP_SHARD_PLACE]
+                                __attribute__((aligned(8)));
 } ngx_http_shard_ctx_t;
 
 
@@ -513,7 +519,8 @@ ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r);
 
 /* _pick: the node of an attempt */
 
-ngx_int_t ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_pick_among(ngx_http_shard_ctx_t *ctx);
+ngx_uint_t ngx_http_shard_pick_others(ngx_http_shard_ctx_t *ctx);
 ngx_uint_t ngx_http_shard_must_wait(ngx_http_shard_ctx_t *ctx);
 ngx_uint_t ngx_http_shard_overtakes(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_forget_pick(ngx_http_shard_ctx_t *ctx);
@@ -653,6 +660,41 @@ ngx_http_shard_get_ctx(ngx_http_request_t *r)
 #define ngx_http_shard_node_clear(sh, n, flags)                               \
     (void) __atomic_fetch_and(&(sh)->node_flags[n], (uint8_t) ~(flags),       \
                               __ATOMIC_RELAXED)
+
+
+#define ngx_http_shard_pick_is_near(ctx)                                      \
+    ((ctx)->conf->from && ((ctx)->route.flags & SHARD_ROUTE_EVENTUAL)         \
+     && ngx_http_shard_read_only((ctx)->request))
+
+
+/*
+ * The node of this attempt into ctx->node.  NGX_OK; NGX_AGAIN: it must wait
+ * for an owner; NGX_DECLINED: nobody can answer.
+ */
+
+static ngx_inline ngx_int_t
+ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
+{
+    if (ctx->picked) {
+        return NGX_OK;
+    }
+
+    if (ctx->attempt
+        || !shard_pick_plain(&ctx->route, ctx->conf->keyspace->sh->node_flags)
+        || ngx_http_shard_pick_is_near(ctx))
+    {
+        return ngx_http_shard_pick_among(ctx);
+    }
+
+    ctx->node = ctx->route.primary;
+    ctx->picked = 1;
+
+    if (ctx->route.standbys[0] != SHARD_NODE_NONE) {
+        ctx->others = ngx_http_shard_pick_others(ctx);
+    }
+
+    return NGX_OK;
+}
 
 
 #endif /* _NGX_HTTP_SHARD_H_INCLUDED_ */

@@ -101,6 +101,7 @@ ngx_http_shard_create_srv_conf(ngx_conf_t *cf)
     sscf->hold_max = NGX_HTTP_SHARD_HOLD_MAX;
     sscf->hold_bytes = NGX_HTTP_SHARD_HOLD_BYTES;
     sscf->hold_timeout = 5000;
+    sscf->key_index = NGX_ERROR;
     sscf->miss = NGX_HTTP_NOT_FOUND;
     sscf->mirror_max = 32;
     sscf->mirror_timeout = 1000;

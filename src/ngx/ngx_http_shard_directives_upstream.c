@@ -9,6 +9,8 @@
 
 static ngx_int_t ngx_http_shard_complex_value(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t *cv);
+static ngx_int_t ngx_http_shard_lone_variable(ngx_conf_t *cf,
+    ngx_str_t *text);
 static char *ngx_http_shard_reads(ngx_conf_t *cf,
     ngx_http_shard_srv_conf_t *sscf, ngx_str_t *arg, const char *const *words);
 static ngx_int_t ngx_http_shard_dummy_server(ngx_conf_t *cf,
@@ -28,6 +30,41 @@ ngx_http_shard_complex_value(ngx_conf_t *cf, ngx_str_t *text,
     ccv.complex_value = cv;
 
     return ngx_http_compile_complex_value(&ccv);
+}
+
+
+/*
+ * "$name" and nothing else, as most keys are: read without a script and a
+ * copy.  NGX_ERROR when it is more, or a group of a regular expression.
+ */
+
+static ngx_int_t
+ngx_http_shard_lone_variable(ngx_conf_t *cf, ngx_str_t *text)
+{
+    size_t     i;
+    u_char     c;
+    ngx_str_t  name;
+
+    if (text->len < 2 || text->data[0] != '$'
+        || (text->data[1] >= '0' && text->data[1] <= '9'))
+    {
+        return NGX_ERROR;
+    }
+
+    name.len = text->len - 1;
+    name.data = text->data + 1;
+
+    for (i = 0; i < name.len; i++) {
+        c = name.data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+              || (c >= '0' && c <= '9') || c == '_'))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_get_variable_index(cf, &name);
 }
 
 
@@ -73,6 +110,8 @@ ngx_http_shard_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             if (ngx_http_shard_complex_value(cf, &s, &sscf->key) != NGX_OK) {
                 return NGX_CONF_ERROR;
             }
+
+            sscf->key_index = ngx_http_shard_lone_variable(cf, &s);
 
             continue;
         }

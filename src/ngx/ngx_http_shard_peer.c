@@ -80,10 +80,6 @@ ngx_http_shard_init_peer(ngx_http_request_t *r,
         }
     }
 
-    if (ctx->attempt) {
-        ngx_http_shard_forget_pick(ctx);
-    }
-
     u->peer.data = ctx;
     u->peer.get = ngx_http_shard_get_peer;
     u->peer.free = ngx_http_shard_free_peer;
@@ -138,7 +134,7 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
         ctx->chosen = 0;
     }
 
-    if (ngx_http_shard_choose(ctx) != NGX_OK) {
+    if (!ctx->chosen && ngx_http_shard_choose(ctx) != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, pc->log, 0,
                       "shard %uD has no node to go to", ctx->id);
         return NGX_BUSY;
@@ -148,12 +144,12 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
         return NGX_ERROR;
     }
 
-    tries = ctx->request->upstream->conf->next_upstream_tries;
+    if (ctx->others && !ctx->misdirected) {
+        tries = ctx->request->upstream->conf->next_upstream_tries;
 
-    if (ctx->others && !ctx->misdirected
-        && (tries == 0 || ctx->attempt + 1u < tries))
-    {
-        pc->tries = 2;
+        if (tries == 0 || ctx->attempt + 1u < tries) {
+            pc->tries = 2;
+        }
     }
 
     ngx_http_shard_add(*ngx_http_shard_node_counter(ctx), 1);

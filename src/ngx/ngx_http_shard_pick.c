@@ -15,7 +15,6 @@
 #include "ngx_http_shard.h"
 
 
-static ngx_uint_t ngx_http_shard_pick_others(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_pick_list(ngx_http_shard_ctx_t *ctx,
     shard_pick_t *pick);
 static void ngx_http_shard_pick_near(ngx_http_shard_ctx_t *ctx,
@@ -24,36 +23,12 @@ static void ngx_http_shard_pick_distances(ngx_http_shard_ctx_t *ctx,
     shard_wish_t *wish, ngx_str_t *from);
 
 
-#define ngx_http_shard_pick_is_near(ctx)                                      \
-    ((ctx)->conf->from && ((ctx)->route.flags & SHARD_ROUTE_EVENTUAL)         \
-     && ngx_http_shard_read_only((ctx)->request))
-
-
-/* NGX_OK; NGX_AGAIN: it must wait for an owner; NGX_DECLINED: nobody is there */
+/* what ngx_http_shard_pick() has no short way for */
 
 ngx_int_t
-ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
+ngx_http_shard_pick_among(ngx_http_shard_ctx_t *ctx)
 {
-    shard_pick_t          pick;
-    ngx_http_shard_sh_t  *sh;
-
-    if (ctx->picked) {
-        return NGX_OK;
-    }
-
-    sh = ngx_http_shard_keyspace(ctx)->sh;
-
-    if (ctx->attempt == 0
-        && shard_pick_plain(&ctx->route, sh->node_flags)
-        && !ngx_http_shard_pick_is_near(ctx))
-    {
-        ctx->node = ctx->route.primary;
-        ctx->picked = 1;
-        ctx->others = ctx->route.standbys[0] != SHARD_NODE_NONE
-                      && ngx_http_shard_pick_others(ctx);
-
-        return NGX_OK;
-    }
+    shard_pick_t  pick;
 
     ngx_http_shard_pick_list(ctx, &pick);
 
@@ -77,7 +52,7 @@ ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
  * Only then it must think of another try: its peer would not be passed on.
  */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_shard_pick_others(ngx_http_shard_ctx_t *ctx)
 {
     uint16_t              n;
@@ -352,9 +327,12 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
 
         if (room > ctx->room) {
 
-            /* zeroed: keepalive compares addresses byte by byte */
+            /* the first attempt's place is in the context itself */
 
-            ctx->name = ngx_pcalloc(ctx->request->pool, room);
+            ctx->name = (ctx->name == NULL && room <= sizeof(ctx->place))
+                        ? (ngx_str_t *) ctx->place
+                        : ngx_palloc(ctx->request->pool, room);
+
             if (ctx->name == NULL) {
                 return NGX_ERROR;
             }

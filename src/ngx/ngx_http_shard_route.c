@@ -48,7 +48,7 @@ ngx_http_shard_create_ctx(ngx_http_request_t *r,
     }
 
     ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_shard_ctx_t));
+    ngx_memzero(ctx, offsetof(ngx_http_shard_ctx_t, place));
     cln->handler = ngx_http_shard_cleanup;
 
     ctx->request = r;
@@ -115,14 +115,27 @@ ngx_http_shard_cleanup(void *data)
 ngx_int_t
 ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t                   rc;
+    ngx_http_variable_value_t  *value;
 
     if (ctx->resolved) {
         return NGX_OK;
     }
 
-    if (ngx_http_complex_value(ctx->request, &ctx->conf->key, &ctx->key)
-        != NGX_OK)
+    if (ctx->conf->key_index != NGX_ERROR) {
+        value = ngx_http_get_flushed_variable(ctx->request,
+                                              ctx->conf->key_index);
+        if (value == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (!value->not_found) {
+            ctx->key.len = value->len;
+            ctx->key.data = value->data;
+        }
+
+    } else if (ngx_http_complex_value(ctx->request, &ctx->conf->key, &ctx->key)
+               != NGX_OK)
     {
         return NGX_ERROR;
     }
