@@ -312,5 +312,29 @@ is(sent('a', undef, 'PUT'), '502 502', 'a write does not');
 update(consistency => 'eventual');
 is(sent('a'), 'n1 standby failover 502, 200', 'an eventual one as well');
 
+
+# dead by health checks
+
+update(consistency => 'strong');
+reload(http => backends(n2 => 1),
+       upstream => "shard_hold max=5 timeout=5s;\n"
+                   . "        shard_health uri=/ interval=100ms fails=2;\n"
+                   . "        keepalive 8;");
+ok(eval { wait_for { sent('a') eq 'n1 standby failover 200' } 8, 'dead'; 1 },
+   'a dead primary is not asked any more');
+
+@writes = map { send_write() } 1 .. 3;
+wait_for { waiting() == 3 } 3, 'three waiting writes';
+update(primary => 'n1', standbys => [ qw/ n2 n3 n4 / ], epoch => 4);
+like(answer($_), qr/^HTTP\/1.1 200.*\r\n\r\nn1 primary/s,
+     'its writes wait for the promotion') for @writes;
+
+update(primary => 'n2', standbys => [ qw/ n1 n3 n4 / ], epoch => 5);
+@writes = map { send_write() } 1 .. 2;
+wait_for { waiting() == 2 } 3, 'two waiting writes';
+$t->redis()->command('HSET', $t->key('override'), 0, 'pin n3');
+like(answer($_), qr/^HTTP\/1.1 200.*\r\n\r\nn3 standby/s,
+     'or for an operator') for @writes;
+
 $t->finish();
 done_testing();

@@ -17,6 +17,8 @@
 
 static void ngx_http_shard_pick_list(ngx_http_shard_ctx_t *ctx,
     shard_pick_t *pick);
+static void ngx_http_shard_pick_slow(ngx_http_shard_ctx_t *ctx,
+    shard_wish_t *wish);
 static void ngx_http_shard_pick_near(ngx_http_shard_ctx_t *ctx,
     shard_wish_t *wish);
 static void ngx_http_shard_pick_distances(ngx_http_shard_ctx_t *ctx,
@@ -115,7 +117,32 @@ ngx_http_shard_pick_list(ngx_http_shard_ctx_t *ctx, shard_pick_t *pick)
         ngx_http_shard_pick_near(ctx, &wish);
     }
 
+    ngx_http_shard_pick_slow(ctx, &wish);
+
     shard_pick(&ctx->route, &wish, pick);
+}
+
+
+/* who has just come back gets a growing part of the keys */
+
+static void
+ngx_http_shard_pick_slow(ngx_http_shard_ctx_t *ctx, shard_wish_t *wish)
+{
+    uint16_t                    n;
+    ngx_uint_t                  i;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ngx_http_shard_keyspace(ctx);
+
+    for (i = 0; i < SHARD_REPLICAS_MAX; i++) {
+        n = i ? ctx->route.standbys[i - 1] : ctx->route.primary;
+
+        if (n < ks->sh->nnodes_max
+            && ngx_http_shard_node_slow(ks, n, ctx->sticky))
+        {
+            wish->shy |= (uint8_t) (1 << i);
+        }
+    }
 }
 
 
