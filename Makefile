@@ -79,9 +79,9 @@ $(BUILD)/obj/%.o: %.c
 
 # the Redis function library, as a C string
 
-$(BUILD)/gen/shard_lua.h: src/lua/shard.lua src/lua/embed.sh
+$(BUILD)/gen/shard_lua.h: $(wildcard src/lua/*.lua) src/lua/embed.sh
 	@mkdir -p $(@D)
-	sh src/lua/embed.sh $< >$@.tmp && mv $@.tmp $@
+	sh src/lua/embed.sh >$@.tmp && mv $@.tmp $@
 
 $(call obj,$(daemon) $(shardctl)): $(BUILD)/gen/shard_lua.h
 

@@ -18,7 +18,7 @@ my $t = ShardTest->new(name => 'store');
 $t->start_redis();
 
 my $r = $t->redis();
-my $library = slurp($t->top() . '/src/lua/shard.lua');
+my $library = $t->library();
 my ($n1, $n2, $n3) = map { node($_) } 1 .. 3;
 my $op = 0;
 

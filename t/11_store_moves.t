@@ -18,7 +18,7 @@ $t->start_redis();
 
 my $r = $t->redis();
 
-$r->command('FUNCTION', 'LOAD', slurp($t->top() . '/src/lua/shard.lua'));
+$r->command('FUNCTION', 'LOAD', $t->library());
 
 migrations();
 decisions();

@@ -24,7 +24,7 @@ my $keyspace;
 my $token;
 my $op = 0;
 
-$r->command('FUNCTION', 'LOAD', slurp($t->top() . '/src/lua/shard.lua'));
+$r->command('FUNCTION', 'LOAD', $t->library());
 
 numbers();
 bounds();

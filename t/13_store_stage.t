@@ -24,7 +24,7 @@ my @node = (node => n1 => '{"addr":"127.0.0.1:8001","zone":"z1",'
 my ($keyspace, $token, $op) = ('stage', 0, 0);
 my @stages = ('stage', 'stage:table', 'stage:nodes', 'stage:units');
 
-$r->command('FUNCTION', 'LOAD', slurp($t->top() . '/src/lua/shard.lua'));
+$r->command('FUNCTION', 'LOAD', $t->library());
 $token = claim('keyspace');
 
 first();

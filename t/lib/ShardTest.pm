@@ -69,6 +69,18 @@ sub new {
 
 
 sub top { return $top }
+
+
+# the text of the Redis function library
+
+sub library {
+    my $text = `sh $top/src/lua/embed.sh text`;
+
+    die "src/lua/embed.sh failed\n" if $? || $text !~ /^#!lua name=shard\n/;
+    return $text;
+}
+
+
 sub dir { return $_[0]->{dir} }
 sub key { return "shard:{$_[0]->{keyspace}}:$_[1]" }
 sub program { return "$_[0]->{build}/$_[1]" }

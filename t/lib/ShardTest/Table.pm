@@ -50,7 +50,7 @@ sub seed {
             primary => $place->($id), epoch => 1, %{ $args{record} || {} } });
     }
 
-    $r->command('FUNCTION', 'LOAD', 'REPLACE', slurp($self->top() . "/src/lua/shard.lua"));
+    $r->command('FUNCTION', 'LOAD', 'REPLACE', $self->library());
 
     my $got = $self->commit('keyspace', @changes);
     die "seed: @$got\n" if $got->[0] ne 'ok';
