@@ -28,7 +28,7 @@
 #define SHARD_NODE_NONE       0xffff
 #define SHARD_SLOT_NONE       0xffffffff
 #define SHARD_INDEX_BITS_MAX  20
-#define SHARD_INDEX_PER_FIRST 4         /* entries, in a full index */
+#define SHARD_INDEX_PER_FIRST 8         /* entries, in a full index */
 
 #define SHARD_ROUTE_EVENTUAL  0x01      /* consistency of the shard */
 #define SHARD_ROUTE_OVERRIDE  0x02      /* an operator's verb is in force */
@@ -119,7 +119,7 @@ shard_latch_write(shard_latch_t *latch, const shard_route_t *route)
  * Boundaries in ascending order, lo of the first is 0; the shard of entry i
  * owns [lo[i], lo[i + 1]).  first[] finds the neighbourhood by the position's
  * top "bits" bits, so that equal shards take one to three comparisons, in one
- * cache line.
+ * or two cache lines.
  *
  *   hash, range uint64   one entry a shard, "lo" is its position
  *   range bytes          "lo" is the first 8 bytes of the bound, big-endian;

@@ -62,12 +62,15 @@ ngx_http_shard_follow_on_anew(ngx_http_shard_redis_t *redis,
         return;
     }
 
-    /* nothing to compare with: what went by meanwhile cannot be known */
+    /* nothing to compare with: what went by meanwhile cannot be known, but
+     * right behind a load nothing did, the log has no such entry still */
 
-    if (sync->checked == 0) {
+    if (sync->checked == 0 && !sync->just_loaded) {
         ngx_http_shard_load_again(sync, "the log has no entry of this version");
         return;
     }
+
+    sync->just_loaded = 0;
 
     if (ngx_http_shard_follow_same(sync, reply) == NGX_OK) {
         ngx_http_shard_follow(sync);

@@ -469,6 +469,7 @@ ngx_http_shard_load_done(ngx_http_shard_sync_t *sync)
     sync->behind_since = 0;
     sync->told = 0;
     sync->refused = 0;
+    sync->just_loaded = 1;
 
     ngx_log_error(NGX_LOG_NOTICE, sync->log, 0,
                   "keyspace \"%V\": table of version %uL with %uD shards",

@@ -88,6 +88,7 @@ struct ngx_http_shard_sync_s {
     shard_kind_e                  load_kind;
     ngx_uint_t                    loaded;        /* what is published now */
     ngx_uint_t                    structure;     /* is in it */
+    ngx_uint_t                    just_loaded;   /* not followed since */
     ngx_uint_t                    out_of_memory;
     ngx_msec_t                    load_at;       /* not before */
     uint64_t                      applied;       /* the log's entry of the

@@ -28,7 +28,8 @@ static void ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
     uint32_t nentries, uint32_t ntickets);
 
 
-#define NGX_HTTP_SHARD_TICKETS_SHARE  8          /* of the zone, at most */
+#define NGX_HTTP_SHARD_TICKETS_SHARE  100        /* of the zone ... */
+#define NGX_HTTP_SHARD_TICKETS_MIN    4096       /* ... but of a small one */
 
 #define ngx_http_shard_align(n)  (((n) + 63) & ~(size_t) 63)
 
@@ -134,6 +135,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
                                   / NGX_HTTP_SHARD_TICKETS_SHARE
                                   / (shard_tickets_size(1)
                                      - shard_tickets_size(0)));
+    ntickets = ngx_max(ntickets, NGX_HTTP_SHARD_TICKETS_MIN);
     nslots = 0;
 
     for (step = 1 << 24; step; step >>= 1) {

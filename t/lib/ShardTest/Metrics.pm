@@ -136,35 +136,4 @@ sub worker_memory {
 }
 
 
-# straight into Redis' hashes: equal shards, over "nodes" in turn; "name" of
-# a node comes from its number
-
-sub seed_large {
-    my ($self, $nshards, $nnodes) = @_;
-
-    my $r = $self->redis();
-    my @names = map { sprintf 'node-%04d', $_ } 1 .. $nnodes;
-    my $width = int(2 ** 48 / $nshards);
-    my $lo = sub { sprintf '%012x0000', $_[0] * $width };
-
-    $r->command('HSET', $self->key('nodes'), map {
-        my $n = $_;
-        ($names[$n], encode_json({ addr => sprintf('127.1.%d.%d:1', $n / 250, $n % 250 + 1),
-                                   zone => 'z' . $n % 3, capacity => 100, state => 'up' }))
-    } 0 .. $#names);
-
-    for (my $id = 0; $id < $nshards; $id += 5000) {
-        my $last = $id + 4999 < $nshards ? $id + 4999 : $nshards - 1;
-
-        $r->command('HSET', $self->key('table'), map {
-            my $hi = $_ < $nshards - 1 ? '"' . $lo->($_ + 1) . '"' : 'null';
-            ($_, '{"lo":"' . $lo->($_) . "\",\"hi\":$hi,\"primary\":\""
-                 . $names[$_ % $nnodes] . '","epoch":1}')
-        } $id .. $last);
-    }
-
-    $r->command('HSET', $self->key('meta'), kind => 'hash', version => 1);
-}
-
-
 1;

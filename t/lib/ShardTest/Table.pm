@@ -116,4 +116,37 @@ sub version {
 }
 
 
+# A large table, straight into Redis' hashes: equal shards over the nodes
+# node-0001 ... in turn, at addresses nobody serves, or at that of the sub
+# "addr" of a node's number from 0.
+
+sub seed_large {
+    my ($self, $nshards, $nnodes, %args) = @_;
+
+    my $r = $self->redis();
+    my @names = map { sprintf 'node-%04d', $_ } 1 .. $nnodes;
+    my $width = int(2 ** 48 / $nshards);
+    my $lo = sub { sprintf '%012x0000', $_[0] * $width };
+    my $addr = $args{addr}
+               || sub { sprintf '127.1.%d.%d:1', $_[0] / 250, $_[0] % 250 + 1 };
+
+    $r->command('HSET', $self->key('nodes'), map {
+        ($names[$_], encode_json({ addr => $addr->($_), zone => 'z' . $_ % 3,
+                                   capacity => 100, state => 'up' }))
+    } 0 .. $#names);
+
+    for (my $id = 0; $id < $nshards; $id += 5000) {
+        my $last = $id + 4999 < $nshards ? $id + 4999 : $nshards - 1;
+
+        $r->command('HSET', $self->key('table'), map {
+            my $hi = $_ < $nshards - 1 ? '"' . $lo->($_ + 1) . '"' : 'null';
+            ($_, '{"lo":"' . $lo->($_) . "\",\"hi\":$hi,\"primary\":\""
+                 . $names[$_ % $nnodes] . '","epoch":1}')
+        } $id .. $last);
+    }
+
+    $r->command('HSET', $self->key('meta'), kind => 'hash', version => 1);
+}
+
+
 1;
