@@ -4,4 +4,10 @@ $(BUILD)/bench/lookup: $(BUILD)/obj/bench/lookup.o $(call obj,$(core))
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(LDHARD) -o $@ $^
 
-bench: $(BUILD)/bench/lookup
+bench: $(BUILD)/bench/lookup $(BUILD)/bench/loopwatch.so
+
+# preloaded into nginx: turns of the event loop that take long
+
+$(BUILD)/bench/loopwatch.so: bench/loopwatch.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -fPIC -shared -o $@ $< -ldl

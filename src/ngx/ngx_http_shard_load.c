@@ -53,7 +53,10 @@ ngx_http_shard_load(ngx_http_shard_sync_t *sync)
 static void
 ngx_http_shard_load_drop(ngx_http_shard_sync_t *sync)
 {
-    ngx_http_shard_model_destroy(sync->loading);
+    if (sync->loading) {
+        sync->loading->base = NULL;
+        ngx_http_shard_work_dismantle(sync, sync->loading);
+    }
 
     sync->loading = NULL;
     sync->state = NGX_HTTP_SHARD_SYNC_IDLE;
@@ -421,7 +424,7 @@ ngx_http_shard_load_settle(ngx_http_shard_sync_t *sync,
         return;
     }
 
-    ngx_http_shard_model_destroy(sync->model);
+    ngx_http_shard_work_dismantle(sync, sync->model);
     sync->model = sync->loading;
     sync->loading = NULL;
 

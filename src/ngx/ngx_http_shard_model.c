@@ -4,10 +4,13 @@
 #include "../core/shard_bytes.h"
 
 
-#define NGX_HTTP_SHARD_MODEL_MIN  256
+#define NGX_HTTP_SHARD_MODEL_MIN    256
+#define NGX_HTTP_SHARD_MODEL_PIECE  131072        /* entries */
 
 
 static ngx_int_t ngx_http_shard_model_alloc(ngx_http_shard_model_t *m);
+static void *ngx_http_shard_model_zeroed(size_t n, size_t size,
+    ngx_log_t *log);
 static void ngx_http_shard_model_copy_nodes(ngx_http_shard_model_t *m);
 static ngx_int_t ngx_http_shard_model_grow(ngx_http_shard_model_t *m);
 static ngx_int_t ngx_http_shard_model_resize(ngx_http_shard_model_t *m,
@@ -77,9 +80,9 @@ ngx_http_shard_model_alloc(ngx_http_shard_model_t *m)
 
     n = m->keyspace->sh->nnodes_max;
 
-    m->by_slot = ngx_calloc(m->keyspace->sh->nslots * sizeof(uint32_t),
-                            m->log);
-    m->nodes = ngx_calloc(n * sizeof(shard_node_t), m->log);
+    m->by_slot = ngx_http_shard_model_zeroed(m->keyspace->sh->nslots,
+                                             sizeof(uint32_t), m->log);
+    m->nodes = ngx_http_shard_model_zeroed(n, sizeof(shard_node_t), m->log);
     m->node_refs = ngx_calloc(n * sizeof(uint32_t), m->log);
     m->node_seen = ngx_calloc(n, m->log);
     m->node_map = ngx_calloc(NGX_HTTP_SHARD_NODE_MAP * sizeof(uint16_t),
@@ -114,8 +117,39 @@ ngx_http_shard_model_copy_nodes(ngx_http_shard_model_t *m)
 void
 ngx_http_shard_model_destroy(ngx_http_shard_model_t *m)
 {
-    if (m == NULL) {
-        return;
+    while (m && ngx_http_shard_model_dismantle(m) == NGX_AGAIN) { /* void */ }
+}
+
+
+/* one array at a time, the largest piece by piece: giving back some 10 MB
+ * takes a slice */
+
+ngx_int_t
+ngx_http_shard_model_dismantle(ngx_http_shard_model_t *m)
+{
+    void        *p;
+    ngx_uint_t   i;
+    void       **arrays[] = {
+        (void **) &m->entries, (void **) &m->map, (void **) &m->places,
+        (void **) &m->spare, (void **) &m->by_slot, (void **) &m->free_slots,
+        (void **) &m->nodes, (void **) &m->node_refs, (void **) &m->node_seen,
+        (void **) &m->node_map, (void **) &m->verbs, (void **) &m->dirty,
+        (void **) &m->taken
+    };
+
+    if (m->entries && m->capacity > NGX_HTTP_SHARD_MODEL_PIECE) {
+        m->capacity -= NGX_HTTP_SHARD_MODEL_PIECE;
+        p = realloc(m->entries, m->capacity * sizeof(ngx_http_shard_entry_t));
+        m->entries = p ? p : m->entries;
+        return NGX_AGAIN;
+    }
+
+    for (i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
+        if (*arrays[i]) {
+            ngx_free(*arrays[i]);
+            *arrays[i] = NULL;
+            return NGX_AGAIN;
+        }
     }
 
     ngx_http_shard_model_forget(m);
@@ -124,20 +158,28 @@ ngx_http_shard_model_destroy(ngx_http_shard_model_t *m)
         ngx_destroy_pool(m->texts);
     }
 
-    ngx_free(m->entries);
-    ngx_free(m->map);
-    ngx_free(m->places);
-    ngx_free(m->spare);
-    ngx_free(m->by_slot);
-    ngx_free(m->free_slots);
-    ngx_free(m->nodes);
-    ngx_free(m->node_refs);
-    ngx_free(m->node_seen);
-    ngx_free(m->node_map);
-    ngx_free(m->verbs);
-    ngx_free(m->dirty);
-    ngx_free(m->taken);
     ngx_free(m);
+
+    return NGX_OK;
+}
+
+
+/* ngx_calloc() writes zeros, which takes longer than a slice for a million
+ * shards; the kernel's own come page by page as they are used */
+
+static void *
+ngx_http_shard_model_zeroed(size_t n, size_t size, ngx_log_t *log)
+{
+    void  *p;
+
+    p = calloc(n, size);
+
+    if (p == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      "calloc(%uz, %uz) failed", n, size);
+    }
+
+    return p;
 }
 
 
@@ -155,7 +197,8 @@ ngx_http_shard_model_resize(ngx_http_shard_model_t *m, uint32_t capacity)
     ngx_http_shard_entry_t  *entries;
 
     entries = ngx_alloc(capacity * sizeof(ngx_http_shard_entry_t), m->log);
-    map = ngx_calloc(2 * (size_t) capacity * sizeof(uint32_t), m->log);
+    map = ngx_http_shard_model_zeroed(2 * (size_t) capacity, sizeof(uint32_t),
+                                      m->log);
 
     if (entries == NULL || map == NULL) {
         ngx_free(entries);

@@ -184,6 +184,10 @@ ngx_http_shard_model_t *ngx_http_shard_model_create(
     shard_kind_e kind, uint32_t count, ngx_log_t *log);
 void ngx_http_shard_model_destroy(ngx_http_shard_model_t *m);
 
+/* the same in steps, NGX_AGAIN: there is more */
+
+ngx_int_t ngx_http_shard_model_dismantle(ngx_http_shard_model_t *m);
+
 /* what is in the zone; NGX_AGAIN: more to do, NGX_ERROR: no memory */
 
 ngx_int_t ngx_http_shard_model_take_over(ngx_http_shard_model_t *m,

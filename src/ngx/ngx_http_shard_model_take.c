@@ -76,7 +76,7 @@ ngx_http_shard_model_take_over(ngx_http_shard_model_t *m,
 
     if (m->taken == NULL) {
         m->at = 0;
-        m->taken = ngx_calloc(sh->nslots, m->log);
+        m->taken = calloc(sh->nslots, 1);
         if (m->taken == NULL) {
             return NGX_ERROR;
         }

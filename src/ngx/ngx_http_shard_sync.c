@@ -125,6 +125,10 @@ ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
     sync->work.data = sync;
     sync->work.log = log;
 
+    sync->dismantle.handler = ngx_http_shard_work_dismantle_handler;
+    sync->dismantle.data = sync;
+    sync->dismantle.log = log;
+
     sync->take.handler = ngx_http_shard_take_handler;
     sync->take.data = sync;
     sync->take.log = log;
@@ -185,6 +189,7 @@ ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
     }
 
     ngx_http_shard_work_state_stop(sync);
+    ngx_http_shard_work_dismantle_stop(sync);
 
     ngx_http_shard_redis_close(&sync->follow, NULL);
     ngx_http_shard_redis_close(&sync->command, NULL);

@@ -73,6 +73,8 @@ struct ngx_http_shard_sync_s {
     ngx_http_shard_model_t       *model;         /* in use */
     ngx_http_shard_model_t       *loading;       /* to take its place */
     ngx_event_t                   work;          /* goes on in slices */
+    ngx_http_shard_model_t       *junk;          /* to be freed */
+    ngx_event_t                   dismantle;
 
     ngx_http_shard_redis_t        command;
     ngx_http_shard_redis_t        follow;
@@ -168,6 +170,10 @@ void ngx_http_shard_sync_contact(ngx_http_shard_sync_t *sync);
 /* _work */
 
 void ngx_http_shard_work_handler(ngx_event_t *ev);
+void ngx_http_shard_work_dismantle(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_model_t *m);
+void ngx_http_shard_work_dismantle_handler(ngx_event_t *ev);
+void ngx_http_shard_work_dismantle_stop(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_work_state(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_work_state_handler(ngx_event_t *ev);
 void ngx_http_shard_work_state_stop(ngx_http_shard_sync_t *sync);

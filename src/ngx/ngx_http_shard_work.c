@@ -163,6 +163,55 @@ ngx_http_shard_work_published(ngx_http_shard_sync_t *sync)
 }
 
 
+/* a model nobody uses any more; "base" links those that wait for it */
+
+void
+ngx_http_shard_work_dismantle(ngx_http_shard_sync_t *sync,
+    ngx_http_shard_model_t *m)
+{
+    m->base = sync->junk;
+    sync->junk = m;
+
+    ngx_post_event(&sync->dismantle, &ngx_posted_next_events);
+}
+
+
+void
+ngx_http_shard_work_dismantle_handler(ngx_event_t *ev)
+{
+    ngx_http_shard_model_t  *next;
+    ngx_http_shard_sync_t   *sync;
+
+    sync = ev->data;
+    next = sync->junk->base;
+
+    if (ngx_http_shard_model_dismantle(sync->junk) == NGX_OK) {
+        sync->junk = next;
+    }
+
+    if (sync->junk) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
+}
+
+
+void
+ngx_http_shard_work_dismantle_stop(ngx_http_shard_sync_t *sync)
+{
+    ngx_http_shard_model_t  *m;
+
+    if (sync->dismantle.posted) {
+        ngx_delete_posted_event(&sync->dismantle);
+    }
+
+    while (sync->junk) {
+        m = sync->junk;
+        sync->junk = m->base;
+        ngx_http_shard_model_destroy(m);
+    }
+}
+
+
 /* at most a fiftieth of the time goes into it: this worker serves, too */
 
 void
