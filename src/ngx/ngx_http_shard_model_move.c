@@ -43,6 +43,10 @@ static ngx_uint_t ngx_http_shard_model_adjoin(ngx_http_shard_model_t *m,
     const ngx_http_shard_entry_t *a, const ngx_http_shard_entry_t *b);
 static ngx_uint_t ngx_http_shard_model_same_end(ngx_http_shard_model_t *m,
     const ngx_http_shard_entry_t *a, const ngx_http_shard_entry_t *b);
+static uint32_t ngx_http_shard_model_reach(ngx_http_shard_model_t *m,
+    uint32_t from, ngx_http_shard_moved_t *moved);
+static ngx_int_t ngx_http_shard_model_check_list(ngx_http_shard_model_t *m,
+    uint32_t n, char *err);
 static ngx_int_t ngx_http_shard_model_replace(ngx_http_shard_model_t *m,
     ngx_http_shard_moved_t *gone, ngx_uint_t ngone,
     ngx_http_shard_moved_t *come, ngx_uint_t ncome, char *err);
@@ -343,6 +347,49 @@ ngx_http_shard_model_same_cover(ngx_http_shard_model_t *m,
 }
 
 
+/* the first place from "from" on that does not stand before "moved"; bounds
+ * of bytes are looked at one by one: a changed one may be no guide */
+
+static uint32_t
+ngx_http_shard_model_reach(ngx_http_shard_model_t *m, uint32_t from,
+    ngx_http_shard_moved_t *moved)
+{
+    uint32_t                 low, high, middle;
+    ngx_http_shard_place_t  *place;
+
+    low = from;
+    high = m->nplaces;
+
+    while (low < high) {
+        middle = m->kind == SHARD_KIND_RANGE_BYTES ? low
+                                                   : low + (high - low) / 2;
+        place = &m->places[middle];
+
+        if (place->entry == moved->place.entry
+            && place->unit == moved->place.unit
+            && place->lo == moved->place.lo)
+        {
+            return middle;
+        }
+
+        if (ngx_http_shard_model_compare(m, place, &m->entries[place->entry],
+                                         &moved->place, moved->entry)
+            < 0)
+        {
+            low = middle + 1;
+
+        } else if (m->kind == SHARD_KIND_RANGE_BYTES) {
+            return middle;
+
+        } else {
+            high = middle;
+        }
+    }
+
+    return low;
+}
+
+
 /* places without those that went, with those that came */
 
 static ngx_int_t
@@ -350,55 +397,42 @@ ngx_http_shard_model_replace(ngx_http_shard_model_t *m,
     ngx_http_shard_moved_t *gone, ngx_uint_t ngone,
     ngx_http_shard_moved_t *come, ngx_uint_t ncome, char *err)
 {
-    uint32_t                 i, n;
-    ngx_uint_t               g, c;
-    ngx_http_shard_place_t  *place, *swap;
+    uint32_t                 i, k, n;
+    ngx_uint_t               g, c, goes;
+    ngx_http_shard_place_t  *swap;
 
-    g = 0;
-    c = 0;
-    n = 0;
+    for (i = 0, n = 0, g = 0, c = 0; g < ngone || c < ncome; i = k) {
 
-    for (i = 0; i < m->nplaces || c < ncome; /* void */ ) {
-        place = i < m->nplaces ? &m->places[i] : NULL;
+        /* what goes before what comes to the same place */
 
-        if (place && g < ngone && place->lo == gone[g].place.lo
-            && place->entry == gone[g].place.entry
-            && place->unit == gone[g].place.unit)
-        {
-            i++;
+        goes = g < ngone
+               && (c == ncome
+                   || ngx_http_shard_model_compare(m, &gone[g].place,
+                                                   gone[g].entry,
+                                                   &come[c].place,
+                                                   come[c].entry)
+                      <= 0);
+
+        k = ngx_http_shard_model_reach(m, i, goes ? &gone[g] : &come[c]);
+
+        ngx_memcpy(&m->spare[n], &m->places[i],
+                   (k - i) * sizeof(ngx_http_shard_place_t));
+        n += k - i;
+
+        if (goes) {
             g++;
-            continue;
-        }
-
-        if (c < ncome
-            && (place == NULL
-                || ngx_http_shard_model_compare(m, &come[c].place,
-                                                come[c].entry, place,
-                                                &m->entries[place->entry])
-                   < 0))
-        {
-            m->spare[n++] = come[c++].place;
+            k++;
 
         } else {
-            m->spare[n++] = *place;
-            i++;
-        }
-
-        if (m->kind == SHARD_KIND_LIST
-            && (n == 1 ? m->spare[0].unit != 0
-                       : m->spare[n - 1].unit == 0
-                         || (n > 2 && m->spare[n - 2].lo
-                                      == m->spare[n - 1].lo)))
-        {
-            ngx_http_shard_err(err, "shard %u: a unit twice, or not exactly "
-                               "one shard with \"default\"",
-                               (unsigned) m->entries[m->spare[n - 1].entry].id);
-            return NGX_ERROR;
+            m->spare[n++] = come[c++].place;
         }
     }
 
-    if (n == 0) {
-        ngx_http_shard_err(err, "no shard at all");
+    ngx_memcpy(&m->spare[n], &m->places[i],
+               (m->nplaces - i) * sizeof(ngx_http_shard_place_t));
+    n += m->nplaces - i;
+
+    if (ngx_http_shard_model_check_list(m, n, err) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -406,6 +440,34 @@ ngx_http_shard_model_replace(ngx_http_shard_model_t *m,
     m->places = m->spare;
     m->spare = swap;
     m->nplaces = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_model_check_list(ngx_http_shard_model_t *m, uint32_t n,
+    char *err)
+{
+    uint32_t  i;
+
+    if (n == 0) {
+        ngx_http_shard_err(err, "no shard at all");
+        return NGX_ERROR;
+    }
+
+    for (i = 0; m->kind == SHARD_KIND_LIST && i < n; i++) {
+
+        if (i == 0 ? m->spare[0].unit != 0
+                   : m->spare[i].unit == 0
+                     || (i > 1 && m->spare[i].lo == m->spare[i - 1].lo))
+        {
+            ngx_http_shard_err(err, "shard %u: a unit twice, or not exactly "
+                               "one shard with \"default\"",
+                               (unsigned) m->entries[m->spare[i].entry].id);
+            return NGX_ERROR;
+        }
+    }
 
     return NGX_OK;
 }
