@@ -82,6 +82,13 @@ static ngx_command_t  ngx_http_shard_commands[] = {
       0,
       NULL },
 
+    { ngx_string("shard_scatter"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_shard_scatter_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 

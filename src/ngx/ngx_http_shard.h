@@ -310,6 +310,7 @@ typedef struct {
     ngx_msec_t                  interval;
     ngx_array_t                 keyspaces;       /* of ..._keyspace_t * */
     ngx_uint_t                  parking;         /* a gate is in place */
+    ngx_uint_t                  scatters;        /* shard_scatter somewhere */
     int                        *wake;            /* eventfd per worker number */
     ngx_connection_t           *wake_connection;
 } ngx_http_shard_main_conf_t;
@@ -336,11 +337,15 @@ typedef struct {
 } ngx_http_shard_srv_conf_t;
 
 
+typedef struct ngx_http_shard_scatter_conf_s  ngx_http_shard_scatter_conf_t;
+
+
 typedef struct {
     ngx_uint_t                  api;             /* shard_api here */
     ngx_uint_t                  api_write;
     ngx_http_upstream_conf_t   *upstream;        /* of the content handler */
     ngx_http_shard_srv_conf_t  *shard;           /* its upstream's, or NULL */
+    ngx_http_shard_scatter_conf_t  *scatter;     /* and then no "shard" */
 } ngx_http_shard_loc_conf_t;
 
 
@@ -418,6 +423,7 @@ typedef struct {
     unsigned                    counted:1;
     unsigned                    node_entered:1;
     unsigned                    watched:1;       /* its body, wait->watch */
+    unsigned                    forced:1;        /* to shard "id", no key */
 
     /* not zeroed: the name and address of a node with an IPv4 address */
     u_char                      place[NGX_HTTP_SHARD_PLACE]
@@ -453,6 +459,8 @@ char *ngx_http_shard_mirror_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_shard_api_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_shard_metrics_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_shard_scatter_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 char *ngx_http_shard_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -514,7 +522,10 @@ ngx_http_shard_wait_t *ngx_http_shard_wait(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r);
+void ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status,
+    off_t bytes);
 ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r);
 
 /* _pick: the node of an attempt */

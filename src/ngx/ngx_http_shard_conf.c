@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_shard.h"
+#include "ngx_http_shard_scatter.h"
 
 
 static ngx_http_upstream_conf_t *ngx_http_shard_location_upstream(
@@ -163,6 +163,7 @@ ngx_http_shard_location_upstream(ngx_conf_t *cf)
 char *
 ngx_http_shard_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
+    ngx_http_shard_loc_conf_t  *prev = parent;
     ngx_http_shard_loc_conf_t  *conf = child;
 
     ngx_http_upstream_conf_t   *ucf;
@@ -170,17 +171,15 @@ ngx_http_shard_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ucf = ngx_http_shard_location_upstream(cf);
 
-    if (ucf == NULL) {
-        return NGX_CONF_OK;
+    if (ucf) {
+        sscf = ngx_http_conf_upstream_srv_conf(ucf->upstream,
+                                               ngx_http_shard_module);
+
+        if (sscf->keyspace) {
+            conf->upstream = ucf;
+            conf->shard = sscf;
+        }
     }
 
-    sscf = ngx_http_conf_upstream_srv_conf(ucf->upstream,
-                                           ngx_http_shard_module);
-
-    if (sscf->keyspace) {
-        conf->upstream = ucf;
-        conf->shard = sscf;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_shard_scatter_merge_conf(cf, prev, conf, ucf);
 }

@@ -39,13 +39,17 @@ ngx_http_shard_param_wants(const char *name)
         const char  *name;
         const char  *wants;
     } params[] = {
+        { "bytes",        "a size above 0, as 8m" },
+        { "concurrency",  "a number of 1 to 1024" },
         { "db",           "a number from 0" },
-        { "from",         "a variable that names a zone" },
         { "fails",        "a number of 1 to 1000" },
+        { "from",         "a variable that names a zone" },
         { "interval",     "a time of 50ms to 60s" },
         { "max",          "a number from 1" },
-        { "name",         "a host name" },
+        { "merge",        "json, object, ndjson or concat" },
         { "miss",         "a status of 200 to 599, but not 421" },
+        { "name",         "a host name" },
+        { "partial",      "207 or 502" },
         { "passes",       "a number of 1 to 1000" },
         { "passive",      "on or off" },
         { "sentinel",     "the master's name, 1 to 63 of A-Z a-z 0-9 _ . -" },
@@ -54,6 +58,7 @@ ngx_http_shard_param_wants(const char *name)
         { "strong_reads", "standby or wait" },
         { "timeout",      "a time above 0, as 500ms or 5s" },
         { "tls",          "on or off" },
+        { "to",           "all" },
         { "uri",          "a path that begins with /" },
         { "verify",       "on or off" },
         { "write",        "on or off" },

@@ -17,14 +17,13 @@
  */
 
 
-#include "ngx_http_shard.h"
+#include "ngx_http_shard_scatter.h"
 
 
 static ngx_int_t ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_locate_key(ngx_http_shard_ctx_t *ctx,
     shard_index_t *index);
 static void ngx_http_shard_body_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_needs_body(ngx_http_request_t *r,
     ngx_http_upstream_conf_t *ucf);
@@ -165,6 +164,10 @@ ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_sh_t  *sh;
 
     sh = ngx_http_shard_keyspace(ctx)->sh;
+
+    if (ctx->forced) {
+        return ngx_http_shard_scatter_locate(ctx);
+    }
 
     do {
         rc = NGX_OK;
@@ -322,7 +325,7 @@ ngx_http_shard_gate_handler(ngx_http_request_t *r)
     }
 
     if (slcf->shard == NULL) {
-        return NGX_DECLINED;
+        return slcf->scatter ? ngx_http_shard_part_gate(r) : NGX_DECLINED;
     }
 
     if (ctx && ctx->conf == slcf->shard && ctx->gated) {
@@ -366,7 +369,7 @@ ngx_http_shard_body_handler(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
 {
     ngx_int_t  rc;
@@ -482,27 +485,43 @@ ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx, ngx_uint_t status)
 ngx_int_t
 ngx_http_shard_log_handler(ngx_http_request_t *r)
 {
-    uint64_t                    us;
-    ngx_uint_t                  status;
-    ngx_time_t                 *tp;
-    ngx_msec_int_t              ms;
-    ngx_http_shard_sh_t        *sh;
-    ngx_http_shard_ctx_t       *ctx;
-    ngx_http_shard_counters_t  *counters;
+    ngx_http_shard_ctx_t  *ctx;
 
     ctx = ngx_http_shard_get_ctx(r);
 
-    if (ctx == NULL || ctx->counted || ctx->conf == NULL) {
-        return NGX_OK;
+    if (ctx && ctx->conf) {
+        ngx_http_shard_count(ctx, r->err_status ? r->err_status
+                                                : r->headers_out.status,
+                             r->request_length + r->connection->sent);
     }
 
-    status = r->err_status ? r->err_status : r->headers_out.status;
+    return NGX_OK;
+}
+
+
+/* once a request; parts of a scatter have no log phase */
+
+void
+ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status, off_t bytes)
+{
+    uint64_t                    us;
+    ngx_time_t                 *tp;
+    ngx_msec_int_t              ms;
+    ngx_http_request_t         *r;
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_counters_t  *counters;
+
+    if (ctx->counted) {
+        return;
+    }
+
+    r = ctx->request;
 
     ctx->counted = 1;
     ngx_http_shard_count_outcome(ctx, status);
 
     if (!ctx->resolved) {
-        return NGX_OK;
+        return;
     }
 
     ngx_http_shard_leave(ctx);
@@ -522,8 +541,7 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
     }
 
     ngx_http_shard_add(counters->bytes_64,
-                       (uint32_t) ((r->request_length + r->connection->sent
-                                    + NGX_HTTP_SHARD_BYTES_UNIT / 2)
+                       (uint32_t) ((bytes + NGX_HTTP_SHARD_BYTES_UNIT / 2)
                                    / NGX_HTTP_SHARD_BYTES_UNIT));
 
     if (!ngx_http_shard_read_only(r)) {
@@ -542,6 +560,4 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
     ngx_http_shard_add(sh->totals.latency_us, us);
     ngx_http_shard_add(sh->latency[shard_metrics_latency_bucket(us)], 1);
     ngx_http_shard_add(sh->position[ctx->position >> 58], 1);
-
-    return NGX_OK;
 }
