@@ -201,5 +201,50 @@ bad('parameter of shard_mirror', qr/did you mean "max="/, $table,
 bad('parameter of shard_api', qr/did you mean "write="/, $table, $shard,
     'location /s/ { shard_api wite=on; }');
 
+
+# shard_scatter: a location of its own
+
+my @orders = ($table, $shard);
+
+good('scatter', @orders, 'location /s { shard_scatter orders; }');
+good('scatter with everything', @orders,
+     'location /s { shard_scatter orders merge=ndjson keys=$arg_keys to=all max=10'
+     . ' concurrency=2 bytes=1m timeout=1s partial=502; }');
+good('scatter over other protocols', @orders,
+     join ' ', map { "location /$_ { ${_}_pass orders; shard_scatter orders; }" }
+               qw/ fastcgi uwsgi scgi grpc /);
+good('scatter in a regex location, under if and limit_except', @orders,
+     'location ~ s$ { shard_scatter orders; if ($arg_a) { set $b 1; }'
+     . ' limit_except GET { deny all; } }');
+bad('scatter: parameter', qr/did you mean "concurrency="/, @orders,
+    'location /s { shard_scatter orders concurency=1; }');
+bad("scatter: $_->[0]", $_->[1], @orders,
+    "location /s { shard_scatter orders $_->[0]; }")
+    for [ 'merge=xml', qr/give json, object, ndjson or concat/ ],
+        [ 'max=0', qr/max must be 1 to 16384 shards/ ],
+        [ 'concurrency=2000', qr/give a number of 1 to 1024/ ],
+        [ 'bytes=0', qr/give a size above 0/ ],
+        [ 'timeout=0', qr/give a time above 0/ ],
+        [ 'partial=500', qr/give 207 or 502/ ],
+        [ 'to=some', qr/give all/ ], [ 'keys=', qr/"keys="/ ],
+        [ 'keys=$no_such', qr/unknown "no_such" variable/ ];
+bad('scatter twice', qr/duplicate/, @orders,
+    'location /s { shard_scatter orders; shard_scatter orders; }');
+bad('scatter before proxy_pass', qr/duplicate/, @orders,
+    'location /s { shard_scatter orders; proxy_pass http://orders; }');
+bad('scatter before fastcgi_pass', qr/overruled by what stands behind it/,
+    @orders, 'location /s { shard_scatter orders; fastcgi_pass orders; }');
+bad('scatter beside another upstream', qr/names another upstream/,
+    "$table upstream other { server 127.0.0.1:1; }", $shard,
+    'location /s { proxy_pass http://other; shard_scatter orders; }');
+bad('scatter beside no upstream', qr/names another upstream/, @orders,
+    'location /s { stub_status; shard_scatter orders; }');
+bad('scatter to no shards', qr/needs an upstream with "shard"/,
+    "$table upstream other { server 127.0.0.1:1; }", $shard,
+    'location /s { shard_scatter other; }');
+bad('scatter with a cache', qr/cannot be cached where its parts are/,
+    "$table proxy_cache_path $dir/cache keys_zone=c:1m;", $shard,
+    'location /s { proxy_cache c; shard_scatter orders; }');
+
 $t->finish();
 done_testing();
