@@ -15,12 +15,12 @@ use Time::HiRes qw/ sleep time /;
 use ShardTest;
 
 my $t = ShardTest->new(shards => 8);
-my %port = map { $_ => free_port() } qw/ n1 n2 n3 n4 /;
+my %port = map { $_ => free_port() } qw/ n1 n2 n3 n4 n5 /;
 
 $t->{nodes}{$_} = { name => $_, addr => "127.0.0.1:$port{$_}", capacity => 100,
                     zone => 'z1' } for keys %port;
 
-# n3 accepts and says nothing, n4 refuses
+# n3 accepts and says nothing, n4 refuses, n5 speaks FastCGI
 
 my $mute = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$port{n3}",
                                  Proto => 'tcp', Listen => 1024)
@@ -124,6 +124,12 @@ location /passed/ {
     gzip_min_length 10;
 }
 
+location /fastcgi/ {
+    fastcgi_pass $t->{keyspace};
+    fastcgi_param SHARD_ID \$shard_id;
+    shard_scatter $t->{keyspace} merge=object keys=\$arg_keys;
+}
+
 location /unbuffered/ {
     proxy_buffer_size 1k;
     proxy_buffers 4 1k;
@@ -185,6 +191,7 @@ requests();
 keys_of_shards();
 limits();
 missing();
+fastcgi();
 held();
 clients();
 many();
@@ -363,6 +370,63 @@ sub missing {
 }
 
 
+# a part by FastCGI: one node speaks it, one shard is there
+
+sub fastcgi {
+    my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$port{n5}",
+                                       Proto => 'tcp', Listen => 8)
+        or die "listen: $!\n";
+    my $pid = fork();
+    die "fork: $!\n" if !defined $pid;
+
+    if ($pid == 0) {
+        while (my $sock = $server->accept()) {
+            answer_fastcgi($sock);
+        }
+
+        POSIX::_exit(0);
+    }
+
+    my ($key) = grep {
+        $t->get('/a/json', 'X-Key' => $_)->{headers}{'x-shard-id'} == 6
+    } map { "key$_" } 1 .. 100;
+
+    update(6, primary => 'n5', epoch => 2);
+    is($t->get("/fastcgi/x?keys=$key")->{content}, '{"6":["shard 6",{"a":1}]}',
+       'a part by fastcgi_pass');
+    update(6, primary => 'n1', epoch => 3);
+
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+}
+
+
+# parameters until the empty STDIN, then a record of output in two pieces
+
+sub answer_fastcgi {
+    my ($sock) = @_;
+
+    my $params = '';
+
+    while (1) {
+        my ($type, $length, $padding) = unpack 'x C x2 n C', read_bytes($sock, 8);
+        my $content = read_bytes($sock, $length + $padding);
+
+        $params .= $content if $type == 4;
+        last if $type == 5 && $length == 0;
+    }
+
+    my ($id) = $params =~ /SHARD_ID(\d+)/;
+    my $out = "Content-Type: application/json\r\n\r\n[\"shard $id\",{\"a\":1}]";
+
+    print $sock map { pack('CCnnCx', 1, 6, 1, length $_, 0) . $_ }
+                substr($out, 0, 50), substr($out, 50), '';
+    print $sock pack('CCnnCx NCx3', 1, 3, 1, 8, 0, 0, 0);
+    $sock->flush();
+    close($sock);
+}
+
+
 sub held {
     update(4, phase => 'held', target => 'n2', strategy => 'log-shipping',
            migration => '00000000000000ab');
@@ -473,8 +537,8 @@ sub h2_read {
     alarm 10;
 
     while (grep { !$ended{$_} } @streams) {
-        my ($high, $low, $type, $flags, $stream) = unpack 'Cn CC N', h2_bytes($sock, 9);
-        my $payload = h2_bytes($sock, $high << 16 | $low);
+        my ($high, $low, $type, $flags, $stream) = unpack 'Cn CC N', read_bytes($sock, 9);
+        my $payload = read_bytes($sock, $high << 16 | $low);
 
         $body{$stream} .= $payload if $type == 0;
         $ended{$stream} = 1 if $type == 3 || ($type < 2 && $flags & 1);
@@ -485,13 +549,13 @@ sub h2_read {
 }
 
 
-sub h2_bytes {
+sub read_bytes {
     my ($sock, $n) = @_;
 
     my $bytes = '';
     while (length $bytes < $n) {
         sysread($sock, $bytes, $n - length $bytes, length $bytes)
-            or die "h2: closed\n";
+            or die "closed\n";
     }
 
     return $bytes;
