@@ -7,7 +7,9 @@ use warnings;
 use strict;
 
 use Test::More;
+use HTTP::Tiny;
 use JSON::PP;
+use POSIX ();
 
 use ShardTest;
 
@@ -249,6 +251,42 @@ override(2, 'pin n3 until 2001-01-01T00:00Z', sub {
     !decode_json($t->redis()->command('HGET', $t->key('routers'), 'edge-1'))
         ->{ignored}{2} }, 'a past "until" is no verb any more');
 is(sent($shards{2}{keys}[0])->{node}, 'n1', 'nor in force');
+
+override(2, 'freeze', sub { !!$t->api('/shards/2') }, 'freeze is a verb');
+is_deeply([ @{ sent($shards{2}{keys}[0]) }{qw/ node role /} ],
+          [ 'n1', 'primary' ], 'that routes as before');
+
+my $end = time() + 3;
+my @end = gmtime($end);
+my $until = sprintf '%04d-%02d-%02dT%02d:%02d:%02dZ', $end[5] + 1900,
+                    $end[4] + 1, @end[3, 2, 1, 0];
+
+override(2, "pin n3 until $until",
+         sub { sent($shards{2}{keys}[0])->{node} eq 'n3' }, 'pin until');
+ok(eval { wait_for { sent($shards{2}{keys}[0])->{node} eq 'n1' } 6, 'over'; 1 },
+   'it ends by itself');
+ok(time() >= $end, 'and not before its time');
+
+# "hold" parks until the verb goes
+
+override(2, 'hold', sub {
+    # nginx answers nobody now: a short patience tells
+    !HTTP::Tiny->new(timeout => 0.3)->get($t->url('/'),
+        { headers => { 'X-Key' => $shards{2}{keys}[0] } })->{success} }, 'hold');
+wait_for { $t->api('')->{waiting} == 0 } 3, 'the impatient have left';
+
+my $held = fork();
+
+if ($held == 0) {
+    my $got = HTTP::Tiny->new(timeout => 8)->get($t->url('/'),
+        { headers => { 'X-Key' => $shards{2}{keys}[0] } });
+    POSIX::_exit($got->{content} =~ /^n1 2 / ? 0 : 1);
+}
+
+wait_for { $t->api('')->{waiting} == 1 } 3, 'a held request';
+$t->redis()->command('HDEL', $t->key('override'), 2);
+waitpid $held, 0;
+is($?, 0, 'a held request goes on when the verb is gone');
 # a running migration
 
 update(2, phase => 'shifting', target => 'n2', strategy => 'stateless',

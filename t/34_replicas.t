@@ -9,12 +9,13 @@ use strict;
 use Test::More;
 use IO::Socket::INET;
 use JSON::PP;
+use POSIX ();
 use Time::HiRes qw/ time /;
 
 use ShardTest;
 
 my $t = ShardTest->new(shards => 1);
-my %zone = (n1 => 'z1', n2 => 'z1', n3 => 'z2', n4 => 'z3');
+my %zone = (n1 => 'z1', n2 => 'z1', n3 => 'z2', n4 => 'z3', n5 => 'z3');
 my %port = map { $_ => free_port() } keys %zone;
 
 $t->{nodes}{$_} = { name => $_, addr => "127.0.0.1:$port{$_}", capacity => 100,
@@ -28,7 +29,7 @@ $t->seed(nodes => [ 'n1' ], silent => 1,
 sub backends {
     my (%closed) = @_;
 
-    return join '', map { <<"CONF" } grep { !$closed{$_} } sort keys %port;
+    return join '', map { <<"CONF" } grep { !$closed{$_} } qw/ n1 n2 n3 n4 /;
 server {
     listen 127.0.0.1:$port{$_};
 
@@ -285,6 +286,47 @@ like(answer($read), qr/^HTTP\/1.1 200.*\r\n\r\nn2 primary/s,
 reload();
 
 
+# an owner that gives up, for one that is down: n5 is a process of this test
+
+{
+    my $listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$port{n5}",
+                                         Listen => 8, ReuseAddr => 1)
+        or die "listen: $!";
+
+    nodes_are(n2 => 'down', n5 => 'up');
+    update(primary => 'n5', standbys => [ qw/ n2 n3 / ], epoch => 4);
+
+    my $pid = fork();
+
+    if ($pid == 0) {
+        $t->{redis} = ShardTest::Redis->new($t->redis_addr());
+        my $s = $listener->accept();
+        sysread($s, my $request, 65536);
+
+        $t->commit('shard:0', 'shard', 0, encode_json(
+            { %{ $t->shard_record(0) }, primary => 'n2',
+              standbys => [ qw/ n3 n5 / ], epoch => 5 }));
+
+        syswrite($s, "HTTP/1.1 421 Misdirected Request\r\n"
+                     . "Content-Length: 0\r\nConnection: close\r\n\r\n");
+        POSIX::_exit(0);
+    }
+
+    my $write = send_write();
+    waitpid $pid, 0;
+    close $listener;
+
+    wait_for { $t->api('/shards/0')->{epoch} == 5 } 3, 'the new owner';
+    my $bits = '';
+    vec($bits, fileno($write), 1) = 1;
+    is(select($bits, undef, undef, 0.5), 0, '421, then no owner: it waits');
+    nodes_are(n2 => 'up');
+    like(answer($write), qr/^HTTP\/1.1 200.*\r\n\r\nn2 primary/s,
+         'and reaches the new one');
+    update(standbys => [ qw/ n1 n3 n4 / ]);
+}
+
+
 # nobody
 
 nodes_are(map { $_ => 'down' } keys %zone);
@@ -325,11 +367,11 @@ ok(eval { wait_for { sent('a') eq 'n1 standby failover 200' } 8, 'dead'; 1 },
 
 @writes = map { send_write() } 1 .. 3;
 wait_for { waiting() == 3 } 3, 'three waiting writes';
-update(primary => 'n1', standbys => [ qw/ n2 n3 n4 / ], epoch => 4);
+update(primary => 'n1', standbys => [ qw/ n2 n3 n4 / ], epoch => 6);
 like(answer($_), qr/^HTTP\/1.1 200.*\r\n\r\nn1 primary/s,
      'its writes wait for the promotion') for @writes;
 
-update(primary => 'n2', standbys => [ qw/ n1 n3 n4 / ], epoch => 5);
+update(primary => 'n2', standbys => [ qw/ n1 n3 n4 / ], epoch => 7);
 @writes = map { send_write() } 1 .. 2;
 wait_for { waiting() == 2 } 3, 'two waiting writes';
 $t->redis()->command('HSET', $t->key('override'), 0, 'pin n3');

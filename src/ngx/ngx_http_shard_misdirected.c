@@ -27,6 +27,7 @@ static ngx_uint_t ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_refresh_handler(ngx_event_t *ev);
 static void ngx_http_shard_refresh_cleanup(void *data);
+static ngx_uint_t ngx_http_shard_no_owner(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_miss(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_send_nothing(ngx_http_request_t *r,
@@ -238,7 +239,8 @@ ngx_http_shard_forget_owner(ngx_http_shard_ctx_t *ctx)
 
 /*
  * Until the table has a newer epoch, or the leader asked Redis since, or the
- * time is over; and in any case until a hold has ended.
+ * time is over; and in any case until a hold has ended and there is an owner
+ * that can be used.
  */
 
 static void
@@ -265,12 +267,35 @@ ngx_http_shard_refresh_handler(ngx_event_t *ev)
 
     late = (ngx_msec_int_t) (ngx_current_msec - wait->parked_until) >= 0;
 
-    if (!late && (!fresh || route.phase == SHARD_HELD)) {
+    if (!late && (!fresh || route.phase == SHARD_HELD
+                  || ngx_http_shard_no_owner(ctx)))
+    {
         ngx_add_timer(ev, 2);
         return;
     }
 
     ngx_http_shard_retry(ctx);
+}
+
+
+/* the new one may be gone, too: as at the gate, another one is waited for */
+
+static ngx_uint_t
+ngx_http_shard_no_owner(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_uint_t  none;
+
+    ngx_http_shard_node_leave(ctx);
+    ngx_http_shard_enter(ctx);
+
+    none = ctx->route.phase == SHARD_HELD
+           || ngx_http_shard_pick(ctx) == NGX_AGAIN;
+
+    if (none) {
+        ngx_http_shard_leave(ctx);
+    }
+
+    return none;
 }
 
 
