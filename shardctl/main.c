@@ -186,7 +186,7 @@ const shardctl_command_t  shardctl_commands[] = {
 
     { "node add", "NAME ADDR --zone Z --capacity C", "add a node",
       shardctl_cmd_node_add, 2, 2, node_add_opts,
-      "ADDR is host:port with a numeric IPv4 or [IPv6] host, or unix:/path." },
+      "ADDR is host:port with an IPv4, [IPv6] or host name, or unix:/path." },
 
     { "node drain", "NAME", "let the planner empty the node",
       shardctl_cmd_node_drain, 1, 1, NULL, NULL },

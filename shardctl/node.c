@@ -33,7 +33,7 @@ shardctl_node_check(const shard_node_t *node, char *err)
 
     } else if (!shard_addr_valid(addr)) {
         snprintf(err, SHARD_ERR_SIZE, "node \"%.63s\": addr \"%.100s\" is not "
-                 "IPV4:PORT, [IPV6]:PORT or unix:/path", node->name,
+                 "IPV4:PORT, [IPV6]:PORT, HOST:PORT or unix:/path", node->name,
                  node->addr);
 
     } else if (!shard_name_valid(zone)) {

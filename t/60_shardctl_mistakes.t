@@ -82,7 +82,7 @@ my @before = (
       2, qr/"-4" is no good capacity/ ],
     [ [ 'init', '--shards', 2, '--node', 'n1=127.0.0.1:1,zone=z' ], 1,
       qr/node "n1" has no "capacity"/ ],
-    [ [ 'init', '--shards', 2, '--node', 'n1=localhost:80,zone=z,capacity=1' ],
+    [ [ 'init', '--shards', 2, '--node', 'n1=local_host:80,zone=z,capacity=1' ],
       1, qr/node "n1": .*addr/ ],
     [ [ 'init', '--shards', 2, '--node', 'n1=127.0.0.1:99999,zone=z,capacity=1' ],
       1, qr/node "n1": .*(port|addr)/ ],

@@ -1,7 +1,8 @@
 
 /*
- * A node's address: "127.0.0.1:8001", "[::1]:8001", "unix:/path".  Names are
- * refused: a router must never wait for a resolver.
+ * A node's address: "127.0.0.1:8001", "[::1]:8001", "db-1.internal:8001",
+ * "unix:/path".  A name is one of RFC 1123; routers resolve it beside their
+ * requests, none ever waits for that.
  */
 
 
@@ -13,7 +14,10 @@
 #define SHARD_UNIX_PATH_MAX  107    /* sockaddr_un.sun_path less its zero */
 
 
+static int shard_addr_split(shard_str_t addr, shard_str_t *host,
+    shard_str_t *port);
 static int shard_addr_unix(shard_str_t path);
+static int shard_addr_host(shard_str_t text);
 static int shard_addr_port(shard_str_t text);
 static int shard_addr_ipv4(shard_str_t text);
 static int shard_addr_ipv6(shard_str_t text);
@@ -24,7 +28,6 @@ int
 shard_addr_valid(shard_str_t addr)
 {
     shard_str_t  host, port;
-    const char  *colon;
 
     if (addr.len >= SHARD_ADDR_SIZE) {
         return 0;
@@ -36,22 +39,7 @@ shard_addr_valid(shard_str_t addr)
         return shard_addr_unix(addr);
     }
 
-    for (colon = addr.data + addr.len; colon > addr.data; colon--) {
-        if (colon[-1] == ':') {
-            break;
-        }
-    }
-
-    if (colon == addr.data) {
-        return 0;
-    }
-
-    host.data = addr.data;
-    host.len = (size_t) (colon - 1 - addr.data);
-    port.data = colon;
-    port.len = addr.len - host.len - 1;
-
-    if (!shard_addr_port(port)) {
+    if (!shard_addr_split(addr, &host, &port) || !shard_addr_port(port)) {
         return 0;
     }
 
@@ -62,7 +50,97 @@ shard_addr_valid(shard_str_t addr)
         return shard_addr_ipv6(host);
     }
 
-    return shard_addr_ipv4(host);
+    return shard_addr_ipv4(host) || shard_addr_host(host);
+}
+
+
+int
+shard_addr_name(shard_str_t addr, shard_str_t *host, uint16_t *port)
+{
+    uint64_t     value;
+    shard_str_t  text;
+
+    if (addr.len >= SHARD_ADDR_SIZE || !shard_addr_split(addr, host, &text)
+        || !shard_addr_port(text) || !shard_addr_host(*host))
+    {
+        return 0;
+    }
+
+    (void) shard_uint64_decode(text, &value);
+    *port = (uint16_t) value;
+
+    return 1;
+}
+
+
+/* at the last colon */
+
+static int
+shard_addr_split(shard_str_t addr, shard_str_t *host, shard_str_t *port)
+{
+    const char  *colon;
+
+    for (colon = addr.data + addr.len; colon > addr.data; colon--) {
+        if (colon[-1] == ':') {
+            break;
+        }
+    }
+
+    if (colon == addr.data) {
+        return 0;
+    }
+
+    host->data = addr.data;
+    host->len = (size_t) (colon - 1 - addr.data);
+    port->data = colon;
+    port->len = addr.len - host->len - 1;
+
+    return 1;
+}
+
+
+/*
+ * Labels of 1 to 63 letters, digits and inner hyphens.  The last one is no
+ * number, or a mistyped IPv4 address would be a name.
+ */
+
+static int
+shard_addr_host(shard_str_t text)
+{
+    char    c;
+    int     digits;
+    size_t  i, label;
+
+    digits = 1;
+    label = 0;
+
+    for (i = 0; i < text.len; i++) {
+        c = text.data[i];
+
+        if (c == '.') {
+            if (label == 0 || text.data[i - 1] == '-') {
+                return 0;
+            }
+
+            digits = 1;
+            label = 0;
+            continue;
+        }
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
+              || (c >= 'A' && c <= 'Z') || (c == '-' && label)))
+        {
+            return 0;
+        }
+
+        if (++label > 63) {
+            return 0;
+        }
+
+        digits = digits && c >= '0' && c <= '9';
+    }
+
+    return label && !digits && text.data[text.len - 1] != '-';
 }
 
 

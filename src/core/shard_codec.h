@@ -61,6 +61,10 @@ int shard_name_valid(shard_str_t name);
 
 int shard_addr_valid(shard_str_t addr);
 
+/* 1: it is a valid "NAME:PORT" with a name to be resolved */
+
+int shard_addr_name(shard_str_t addr, shard_str_t *host, uint16_t *port);
+
 
 /* "hash", "range uint64", "range bytes", "list", as meta.kind has them */
 

@@ -93,7 +93,8 @@ shard_node_set_addr(const shard_json_t *json, int value,
 
     if (!shard_addr_valid(addr)) {
         return shard_refuse(err, "field \"addr\" is not \"IPV4:PORT\", "
-                            "\"[IPV6]:PORT\" or \"unix:/path\": %q", &addr);
+                            "\"[IPV6]:PORT\", \"HOST:PORT\" or "
+                            "\"unix:/path\": %q", &addr);
     }
 
     memcpy(dst, addr.data, addr.len);

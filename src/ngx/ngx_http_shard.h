@@ -41,7 +41,7 @@
 #include "ngx_http_shard_health.h"
 
 
-#define NGX_HTTP_SHARD_VERSION      3            /* of the zone's layout */
+#define NGX_HTTP_SHARD_VERSION      4            /* of the zone's layout */
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
 #define NGX_HTTP_SHARD_WORKERS_MAX  256
 #define NGX_HTTP_SHARD_HOLD_MAX     4096         /* of a shard, by default */
@@ -84,9 +84,28 @@ typedef struct {
 
 /* a node as workers need it; copied out before use */
 
+/* what a host name came to: changed in place, by turns */
+
+typedef struct {
+    uint32_t                    turn;            /* v[turn & 1] counts */
+    struct {
+        uint32_t                len;             /* 0: none yet */
+        union {
+            struct sockaddr     sockaddr;
+            struct sockaddr_in  sin;
+#if (NGX_HAVE_INET6)
+            struct sockaddr_in6 sin6;
+#endif
+        } addr;
+    } v[2];
+} ngx_http_shard_named_t;
+
+
 typedef struct {
     ngx_sockaddr_t              sockaddr;
-    socklen_t                   socklen;
+    socklen_t                   socklen;         /* 0: see "named" */
+    uint16_t                    named_port;      /* 0: no host name */
+    ngx_http_shard_named_t      named;
     uint16_t                    name_len;
     uint16_t                    zone_len;
     uint16_t                    addr_len;
@@ -565,6 +584,17 @@ ngx_int_t ngx_http_shard_wake_init(ngx_cycle_t *cycle);
 ngx_int_t ngx_http_shard_wake_listen(ngx_cycle_t *cycle);
 void ngx_http_shard_wake_close(ngx_cycle_t *cycle);
 void ngx_http_shard_wake_all(ngx_http_shard_keyspace_t *ks);
+
+/* _named: nodes by host name; addresses found are kept in shared memory */
+
+socklen_t ngx_http_shard_named_get(ngx_http_shard_node_t *node,
+    struct sockaddr *sockaddr);
+ngx_int_t ngx_http_shard_named_choose(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_named_keep(ngx_http_shard_node_t *from,
+    ngx_http_shard_node_t *to);
+ngx_uint_t ngx_http_shard_named_set(ngx_http_shard_keyspace_t *ks,
+    ngx_uint_t n, ngx_str_t *addr, struct sockaddr *sockaddr,
+    socklen_t socklen);
 
 /* _peer: the balancer */
 

@@ -192,7 +192,7 @@ ngx_http_shard_health_fill(ngx_http_shard_checks_t *checks)
     for (i = 0; i < arena->nnodes; i++) {
         node = &arena->nodes[n];
 
-        if (node->name_len && node->socklen
+        if (node->name_len && (node->socklen || node->named.turn)
             && ngx_http_shard_health_due(checks, n))
         {
             if (checks->out >= checks->limit) {
@@ -238,7 +238,9 @@ ngx_http_shard_health_due(ngx_http_shard_checks_t *checks, ngx_uint_t n)
 static void
 ngx_http_shard_health_check(ngx_http_shard_checks_t *checks, ngx_uint_t n)
 {
+    socklen_t                   socklen;
     ngx_msec_t                  interval;
+    ngx_sockaddr_t              sockaddr;
     ngx_http_shard_node_t      *node;
     ngx_http_shard_check_t     *check;
     ngx_http_shard_exchange_t  *x;
@@ -272,7 +274,12 @@ ngx_http_shard_health_check(ngx_http_shard_checks_t *checks, ngx_uint_t n)
     check->exchange = x;
     checks->out++;
 
-    ngx_http_shard_exchange_start(x, &node->sockaddr.sockaddr, node->socklen);
+    sockaddr = node->sockaddr;
+    socklen = node->named_port
+              ? ngx_http_shard_named_get(node, &sockaddr.sockaddr)
+              : node->socklen;
+
+    ngx_http_shard_exchange_start(x, &sockaddr.sockaddr, socklen);
 }
 
 

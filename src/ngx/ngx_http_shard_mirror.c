@@ -254,11 +254,15 @@ ngx_http_shard_mirror_address(ngx_http_shard_mirror_t *m)
         m->socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
         ngx_memcpy(&m->sockaddr, &node->sockaddr, m->socklen);
 
+        if (node->named_port) {
+            m->socklen = ngx_http_shard_named_get(node, &m->sockaddr.sockaddr);
+        }
+
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
 
     } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
 
-    return there ? NGX_OK : NGX_DECLINED;
+    return there && m->socklen ? NGX_OK : NGX_DECLINED;
 }
 
 

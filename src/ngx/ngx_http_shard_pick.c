@@ -380,7 +380,14 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
 
     } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
 
-    if (!there || socklen == 0) {
+    if (there && socklen == 0) {
+        rc = ngx_http_shard_named_choose(ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+    } else if (!there) {
         return NGX_DECLINED;
     }
 

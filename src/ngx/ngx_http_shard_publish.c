@@ -176,6 +176,7 @@ ngx_http_shard_publish_node(ngx_http_shard_model_t *m, shard_node_t *from,
     ngx_str_t     zone;
     ngx_url_t     u;
     ngx_pool_t   *pool;
+    shard_str_t   addr, host;
 
     ngx_memzero(to, sizeof(ngx_http_shard_node_t));
     to->zone_number = SHARD_ZONE_NONE;
@@ -197,6 +198,15 @@ ngx_http_shard_publish_node(ngx_http_shard_model_t *m, shard_node_t *from,
     zone.len = to->zone_len;
     to->zone_number = ngx_http_shard_zone_register(m->keyspace->sh, &zone);
 
+    addr.data = from->addr;
+    addr.len = to->addr_len;
+
+    /* the leader resolves it, and has perhaps done so before */
+
+    if (shard_addr_name(addr, &host, &to->named_port)) {
+        return;
+    }
+
     pool = ngx_create_pool(1024, m->log);
     if (pool == NULL) {
         return;
@@ -214,8 +224,8 @@ ngx_http_shard_publish_node(ngx_http_shard_model_t *m, shard_node_t *from,
 
     } else {
         ngx_log_error(NGX_LOG_ERR, m->log, 0,
-                      "keyspace \"%V\" node \"%s\": address \"%s\" is not a "
-                      "numeric host:port or unix:/path",
+                      "keyspace \"%V\" node \"%s\": address \"%s\" is not "
+                      "host:port or unix:/path",
                       &m->keyspace->name, from->name, from->addr);
     }
 
@@ -242,6 +252,10 @@ ngx_http_shard_publish_flags(ngx_http_shard_sh_t *sh, ngx_uint_t n,
 
     set = node->state == SHARD_NODE_DOWN ? SHARD_FLAG_DOWN
           : node->state == SHARD_NODE_DRAINING ? SHARD_FLAG_DRAINING : 0;
+
+    if (node->named_port && node->named.turn == 0) {
+        set |= SHARD_FLAG_UNRESOLVED;
+    }
 
     if (n >= arena->nnodes
         || node->name_len == 0 || node->name_len != old->name_len
@@ -286,6 +300,12 @@ ngx_http_shard_publish_nodes(ngx_http_shard_model_t *m)
         }
 
         ngx_http_shard_publish_node(m, &m->nodes[m->at], &arena->nodes[m->at]);
+
+        if (m->at < live->nnodes) {
+            ngx_http_shard_named_keep(&live->nodes[m->at],
+                                      &arena->nodes[m->at]);
+        }
+
         ngx_http_shard_publish_flags(sh, m->at, &arena->nodes[m->at]);
     }
 

@@ -144,7 +144,10 @@ ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
     sync->flushed_at = ngx_current_msec;
     sync->state_at = ngx_current_msec;
 
-    if (ngx_http_shard_health_start(sync) != NGX_OK) {
+    sync->names = ngx_http_shard_names_create(ks, log);
+
+    if (sync->names == NULL || ngx_http_shard_health_start(sync) != NGX_OK) {
+        ngx_http_shard_names_destroy(sync->names);
         ngx_http_shard_model_destroy(sync->model);
         ngx_free(sync);
         return NGX_ERROR;
@@ -193,6 +196,7 @@ ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
 
     ngx_http_shard_redis_close(&sync->follow, NULL);
     ngx_http_shard_redis_close(&sync->command, NULL);
+    ngx_http_shard_names_destroy(sync->names);
     ngx_http_shard_model_destroy(sync->loading);
     ngx_http_shard_model_destroy(sync->model);
     ngx_free(sync->policy);
@@ -214,6 +218,7 @@ ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync)
     now = ngx_current_msec;
 
     ngx_http_shard_bury(sync->keyspace);
+    ngx_http_shard_names_run(sync->names);
     ngx_http_shard_override_expire(sync);
     ngx_http_shard_barrier(sync);
 

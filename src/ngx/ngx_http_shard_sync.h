@@ -24,6 +24,7 @@
 
 #include "ngx_http_shard_exchange.h"
 #include "ngx_http_shard_model.h"
+#include "ngx_http_shard_names.h"
 #include "ngx_http_shard_redis.h"
 
 
@@ -75,6 +76,8 @@ struct ngx_http_shard_sync_s {
     ngx_event_t                   work;          /* goes on in slices */
     ngx_http_shard_model_t       *junk;          /* to be freed */
     ngx_event_t                   dismantle;
+
+    ngx_http_shard_names_t       *names;
 
     ngx_http_shard_redis_t        command;
     ngx_http_shard_redis_t        follow;

@@ -150,6 +150,7 @@ ngx_http_shard_work_published(ngx_http_shard_sync_t *sync)
     if (sync->structure) {
         sync->structure = 0;
         sync->override_hash = 0;
+        ngx_http_shard_names_run(sync->names);
     }
 
     ngx_http_shard_sync_contact(sync);
