@@ -98,6 +98,8 @@ $t->start_nginx(
                                 proxy_intercept_errors on;
                                 error_page 404 =200 /fallback; }
         location = /fallback { return 200 "fallback"; }
+        location /fastcgi { fastcgi_pass orders; }
+        location /tls { proxy_pass https://orders; }
         location /variable/ { proxy_pass http://\$arg_u; }
 CONF
 
@@ -313,6 +315,14 @@ reads(1, '/variable/x?u=orders');
 is_results('an upstream named by a variable', sent => 1, same => 1);
 
 
+# what cannot be mirrored
+
+to('n2');
+$t->get($_, 'X-Key' => 'a') for qw{ /fastcgi /tls };
+$t->get('/', 'X-Key' => 'a', Upgrade => 'websocket', Connection => 'upgrade');
+is_results('no HTTP/1, TLS, an upgrade', skipped => 3);
+
+
 # a client that is sent slowly
 
 to('n2');
@@ -426,6 +436,36 @@ my $metrics = $t->get('/metrics')->{content};
 like($metrics, qr/nginx_shard_mirror_total\{keyspace="orders",result="same"\} \d\d\d/,
      'shard_metrics keeps the sums');
 like($metrics, qr/result="failed"\} @{[ 5 + $cap - 1 ]}\n/, 'of each result');
+
+policy('');
+to('n2');
+reads(10, '/');
+is_results('a deleted policy mirrors nothing');
+policy('{"mirror":10000}');
+
+{
+    my ($old) = $t->process('nginx')->children();
+
+    $t->allow(qr/worker process $old exited on signal 9/);
+    kill('KILL', $old);
+    ok(eval { wait_for { ($t->api('')->{version} || 0) == $t->version()
+                         && ($t->process('nginx')->children())[0] != $old } 5, '';
+              1 }, 'the worker is killed, another one comes');
+}
+
+to('n2');
+reads(10, '/');
+is_results('it mirrors as before', sent => 10, same => 10);
+
+$t->process('redis')->restart();
+$t->redis()->close();
+ok(eval { wait_for { $t->error_log() =~ /Redis \S+ is back/ } 10, ''; 1 },
+   'Redis is restarted');
+policy('{"mirror":5000}');
+to('n2');
+reads(10, '/');
+is_results('a policy of after that', sent => 5, same => 5);
+policy('{"mirror":10000}');
 
 to('silent');
 reads($cap, '/');

@@ -151,7 +151,7 @@ typedef struct {
     uint32_t                    source_ms;       /* sums over compared ones */
     uint32_t                    target_ms;
 
-    /* when keys were written last: 32 bits of the position, 32 of the ms */
+    /* when keys were written last: 32 bits of the key, 32 of the ms */
     uint64_t                    wrote[NGX_HTTP_SHARD_MIRROR_WRITES];
 } ngx_http_shard_mirrored_t;
 

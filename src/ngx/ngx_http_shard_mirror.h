@@ -51,7 +51,7 @@ typedef struct {
     socklen_t                    socklen;
 
     uint64_t                     migration;
-    uint64_t                     position;
+    uint64_t                     sticky;         /* of the key */
     ngx_msec_t                   started;
     shard_id_t                   id;
     uint16_t                     node;           /* the source's number */
@@ -64,6 +64,14 @@ typedef struct {
     u_char                       uri[NGX_HTTP_SHARD_MIRROR_URI];
 } ngx_http_shard_mirror_t;
 
+
+/* _mirror */
+
+void ngx_http_shard_mirror_free(ngx_http_shard_mirror_t *m);
+
+/* _mirror_source: begins to watch the source's answer */
+
+ngx_int_t ngx_http_shard_mirror_attach(ngx_http_shard_mirror_t *m);
 
 /* _mirrored: results */
 

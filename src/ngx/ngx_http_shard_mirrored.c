@@ -16,7 +16,7 @@
 static ngx_http_shard_mirrored_t *ngx_http_shard_mirrored(
     ngx_http_shard_sh_t *sh, uint64_t migration);
 static uint64_t *ngx_http_shard_mirror_wrote(
-    ngx_http_shard_mirrored_t *mirrored, uint64_t position);
+    ngx_http_shard_mirrored_t *mirrored, uint64_t sticky);
 static ngx_uint_t ngx_http_shard_mirror_behind(ngx_http_shard_mirror_t *m);
 static ngx_http_shard_mirror_result_e ngx_http_shard_mirror_differs(
     ngx_http_shard_mirror_t *m, ngx_http_shard_mirror_result_e result,
@@ -130,9 +130,9 @@ ngx_http_shard_mirror_latency(ngx_http_shard_keyspace_t *ks,
 
 static uint64_t *
 ngx_http_shard_mirror_wrote(ngx_http_shard_mirrored_t *mirrored,
-    uint64_t position)
+    uint64_t sticky)
 {
-    return &mirrored->wrote[(position * 0x9e3779b97f4a7c15ULL >> 32)
+    return &mirrored->wrote[(sticky * 0x9e3779b97f4a7c15ULL >> 32)
                             % NGX_HTTP_SHARD_MIRROR_WRITES];
 }
 
@@ -148,8 +148,8 @@ ngx_http_shard_mirror_write(ngx_http_shard_ctx_t *ctx)
                                        shard_route_migration(&ctx->route));
 
     if (mirrored) {
-        __atomic_store_n(ngx_http_shard_mirror_wrote(mirrored, ctx->position),
-                         (ctx->position ^ ctx->position >> 32) << 32
+        __atomic_store_n(ngx_http_shard_mirror_wrote(mirrored, ctx->sticky),
+                         (ctx->sticky ^ ctx->sticky >> 32) << 32
                          | (uint32_t) ngx_current_msec, __ATOMIC_RELAXED);
     }
 }
@@ -177,10 +177,10 @@ ngx_http_shard_mirror_behind(ngx_http_shard_mirror_t *m)
         return 1;
     }
 
-    wrote = __atomic_load_n(ngx_http_shard_mirror_wrote(mirrored, m->position),
+    wrote = __atomic_load_n(ngx_http_shard_mirror_wrote(mirrored, m->sticky),
                             __ATOMIC_RELAXED);
 
-    return wrote >> 32 == (uint32_t) (m->position ^ m->position >> 32)
+    return wrote >> 32 == (uint32_t) (m->sticky ^ m->sticky >> 32)
            && (int32_t) (started - (uint32_t) wrote)
               <= NGX_HTTP_SHARD_MIRROR_LAG;
 }
