@@ -446,6 +446,13 @@ sub held {
     }
 
     wait_for { waiting() } 5, 'a part that is held';
+
+    # one more node: the table's structure is made anew under the part
+
+    my $made = $t->commit('nodes', 'node', 'n6', encode_json({
+        addr => "127.0.0.1:$port{n4}", zone => 'z1', capacity => 100,
+        state => 'up' }));
+    wait_for { $t->api('')->{version} >= $made->[1] } 5, 'the sixth node';
     update(4, phase => 'steady', primary => 'n2', epoch => 2, target => undef,
            migration => undef);
     waitpid $pid, 0;
@@ -645,7 +652,21 @@ sub wide {
                         capacity => 100 };
     $w->start_redis();
     $w->seed(nodes => [ 'n1' ], silent => 1);
+
+    # and of other kinds
+
+    my @init = ('--node', "n1=127.0.0.1:$port,zone=z1,capacity=100",
+                '--driver', 'none');
+    $w->ctl('-k', 'units', 'init', '--kind', 'list', '--unit', 'checkout',
+            '--unit', 'search,billing,mail', '--default', 'misc', @init);
+    $w->ctl('-k', 'numbers', 'init', '--kind', 'range uint64', '--cuts',
+            '1000,2000', @init);
+
     $w->start_nginx(http => <<"CONF", server => <<"SERVER");
+shard_table units 4m;
+shard_table numbers 4m;
+upstream units { shard units key=\$arg_key; }
+upstream numbers { shard numbers key=\$arg_key; }
 server {
     listen 127.0.0.1:$port backlog=1024;
     location / { return 200 '\$http_x_shard_id'; }
@@ -654,14 +675,35 @@ CONF
 proxy_set_header X-Shard-Id \$shard_id;
 location /all/ { shard_scatter orders concurrency=16; }
 location /wide/ { shard_scatter orders concurrency=1024 merge=ndjson; }
+location /units/ { shard_scatter units keys=\$arg_keys to=all; }
+location /numbers/ { shard_scatter numbers keys=\$arg_keys to=all; }
 SERVER
 
-    wait_for { $w->get('/', 'X-Key' => 'a')->{status} == 200 } 10, 'a table';
+    wait_for { $w->get("/$_/")->{status} == 200 } 10, "the table of $_"
+        for qw/ all units numbers /;
 
     my $got = $w->get('/all/');
     is($got->{content}, '[' . join(',', 0 .. 299) . ']',
        '300 shards, sixteen at a time');
     $got = $w->get('/wide/');
     is($got->{content}, join('', map { "$_\n" } 0 .. 299), 'all at once');
+
+    my $all = join ' ', sort @{ decode_json($w->get('/units/')->{content}) };
+    is($all, '0 1 2', 'a list: each shard once, whatever its units');
+
+    for my $case ([ 'units', 'mail,search,billing', '200 [1]' ],
+                  [ 'units', 'nobody,misc', '200 [2]' ],
+                  [ 'numbers', '', '200 [0,1,2]' ],
+                  [ 'numbers', '5000,2000,007,999', '200 [0,2]' ],
+                  [ 'numbers', '1,x', '400' ])
+    {
+        my ($keyspace, $keys, $expected) = @$case;
+
+        $got = $w->get("/$keyspace/?keys=$keys");
+        $got->{content} = '' if $got->{status} == 400;
+        is("$got->{status} $got->{content}" =~ s/ $//r, $expected,
+           "keys of $keyspace: $keys");
+    }
+
     $w->finish('wide: logs are clean');
 }

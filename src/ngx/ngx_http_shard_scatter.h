@@ -134,10 +134,15 @@ ngx_int_t ngx_http_shard_part_done(ngx_http_request_t *sr, void *data,
 void ngx_http_shard_part_kill(ngx_http_shard_part_t *part,
     ngx_http_shard_part_fault_e fault);
 ngx_int_t ngx_http_shard_part_gate(ngx_http_request_t *r);
+
+/* _part_body: what it answers */
+
 ngx_int_t ngx_http_shard_part_header(ngx_http_shard_part_t *part,
     ngx_http_request_t *r);
 ngx_int_t ngx_http_shard_part_body(ngx_http_shard_part_t *part,
     ngx_chain_t *in);
+void ngx_http_shard_part_fail(ngx_http_shard_part_t *part,
+    ngx_http_shard_part_fault_e fault);
 
 /* _scatter_answer */
 
