@@ -28,26 +28,40 @@ $t->{nodes}{n1} = { name => 'n1', addr => "127.0.0.1:$port", capacity => 100,
 $t->start_redis();
 $t->seed(nodes => [ 'n1' ], silent => 1);
 
-my $backend = <<"CONF";
-server {
-    listen 127.0.0.1:$port;
+# a node with connections of its own
+
+my $dir = $t->dir();
+
+spew("$dir/node.conf", <<"CONF");
+daemon off;
+pid $dir/node.pid;
+error_log $dir/node.log;
+
+events {
+    worker_connections 2048;
+}
+
+http {
     access_log off;
 
-    location / {
-        return 200 "\$request_uri";
-    }
+    server {
+        listen 127.0.0.1:$port;
 
-    location /slow {
-        limit_rate 2000;
-        return 200 "@{[ 'x' x 3500 ]}";
+        location / {
+            return 200 "\$request_uri";
+        }
     }
 }
 CONF
 
+$t->add(name => 'node', argv => [ '/usr/sbin/nginx', '-p', $dir, '-c',
+                                  "$dir/node.conf", '-e', "$dir/node.log" ],
+        ready => sub { IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") });
+
 my $limits = 'shard_hold max=2000 bytes=100k timeout=%s '
              . 'deadline=$http_x_deadline;';
 
-$t->start_nginx(http => $backend, upstream => sprintf $limits, '60s');
+$t->start_nginx(upstream => sprintf $limits, '60s');
 wait_for { $t->get('/', 'X-Key' => 'a')->{status} == 200 } 5, 'a table';
 
 
@@ -328,7 +342,7 @@ is_deeply(statuses(@sockets), { 200 => 2 }, 'both are answered');
 
 # the client's deadline
 
-$t->reload(http => $backend, upstream => sprintf $limits, '3s');
+$t->reload(upstream => sprintf $limits, '3s');
 hold($shard);
 
 for my $case ([ 1500, '1500', 1 ], [ 1000, '1S', 1 ], [ 1200, '1200m', 1 ],
@@ -356,7 +370,7 @@ release($shard);
 
 # a worker's connections: 100, half of which may be held
 
-$t->reload(http => $backend, upstream => sprintf($limits, '60s'),
+$t->reload(upstream => sprintf($limits, '60s'),
            connections => 100);
 wait_for { workers() == 2 } 15, 'old workers are gone';
 hold($shard);

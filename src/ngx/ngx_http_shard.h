@@ -572,6 +572,7 @@ void ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx);
 extern ngx_uint_t  ngx_http_shard_nwaiting;
 
 ngx_uint_t ngx_http_shard_crowded(void);
+ngx_uint_t ngx_http_shard_room(void);
 ngx_int_t ngx_http_shard_overflow(ngx_http_shard_ctx_t *ctx, ngx_int_t rc);
 ngx_msec_t ngx_http_shard_patience(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_held_take(ngx_http_shard_keyspace_t *ks,

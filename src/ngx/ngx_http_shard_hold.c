@@ -30,7 +30,7 @@ static void ngx_http_shard_drop_ticket(ngx_http_shard_keyspace_t *ks,
     uint32_t ticket);
 static void ngx_http_shard_parked_cleanup(void *data);
 static ngx_int_t ngx_http_shard_may_go(ngx_http_shard_ctx_t *ctx);
-static void ngx_http_shard_go(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_go(ngx_http_shard_ctx_t *ctx, uint32_t ticket);
 static ngx_uint_t ngx_http_shard_is_late(ngx_http_shard_ctx_t *ctx);
 static ngx_uint_t ngx_http_shard_release(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t *batch);
@@ -271,7 +271,7 @@ ngx_http_shard_is_late(ngx_http_shard_ctx_t *ctx)
 
 
 static void
-ngx_http_shard_go(ngx_http_shard_ctx_t *ctx)
+ngx_http_shard_go(ngx_http_shard_ctx_t *ctx, uint32_t ticket)
 {
     ngx_connection_t           *c;
     ngx_http_request_t         *r;
@@ -293,7 +293,7 @@ ngx_http_shard_go(ngx_http_shard_ctx_t *ctx)
 
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
                   "shard %uD released ticket %uD after %uD ms", ctx->id,
-                  ctx->wait->ticket, ctx->held_ms);
+                  ticket, ctx->held_ms);
 
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_core_run_phases;
@@ -391,12 +391,12 @@ ngx_http_shard_release(ngx_http_shard_keyspace_t *ks, ngx_uint_t *batch)
         wait = ngx_queue_data(q, ngx_http_shard_wait_t, queue);
         ctx = wait->ctx;
 
-        if (ngx_http_shard_may_go(ctx) == NGX_OK) {
+        if (ngx_http_shard_room() && ngx_http_shard_may_go(ctx) == NGX_OK) {
             ticket = wait->ticket;
             wait->ticket = SHARD_TICKET_NONE;
 
             ngx_http_shard_unpark(ctx);
-            ngx_http_shard_go(ctx);
+            ngx_http_shard_go(ctx, ticket);
 
             ngx_http_shard_drop_ticket(ks, ticket);
             went++;

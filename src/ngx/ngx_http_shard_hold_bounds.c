@@ -8,7 +8,8 @@
  *                   after a 421 included: the other half goes on serving
  *   time            shard_hold's, or what the client has left
  *
- * Beyond any of them a request gets 503 and Retry-After.
+ * Beyond any of them a request gets 503 and Retry-After.  Each that is released
+ * takes a connection to its node: they go as far as there are any to spare.
  */
 
 
@@ -27,6 +28,17 @@ ngx_uint_t
 ngx_http_shard_crowded(void)
 {
     return ngx_http_shard_nwaiting >= ngx_cycle->connection_n / 2;
+}
+
+
+/* connections that are free, or idle ones that nginx closes when it needs them,
+ * are enough for one more and for everybody else */
+
+ngx_uint_t
+ngx_http_shard_room(void)
+{
+    return ngx_cycle->free_connection_n + ngx_cycle->reusable_connections_n
+           > ngx_cycle->connection_n / 8;
 }
 
 
