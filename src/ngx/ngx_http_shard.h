@@ -50,7 +50,10 @@
 #define NGX_HTTP_SHARD_POLL_PARKED  4096         /* one ms more for each */
 #define NGX_HTTP_SHARD_LEASE        1000         /* ms */
 #define NGX_HTTP_SHARD_TICK         250          /* ms */
-#define NGX_HTTP_SHARD_PLACE        48           /* bytes */
+#define NGX_HTTP_SHARD_SHORT_ADDR   24           /* bytes of most addresses */
+#define NGX_HTTP_SHARD_PLACE        (sizeof(ngx_str_t)                        \
+                                     + sizeof(struct sockaddr_in)             \
+                                     + NGX_HTTP_SHARD_SHORT_ADDR)
 #define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
 #define NGX_HTTP_SHARD_MIRRORED_MAX 128          /* migrations at once */
 #define NGX_HTTP_SHARD_MIRROR_WRITES  64         /* keys noted of each */

@@ -224,10 +224,11 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
 
     /* a stale cached connection says nothing of its node: the same again */
 
-    failed = !ctx->misdirected
+    failed = (state & (NGX_PEER_FAILED|NGX_PEER_NEXT))
+             && !ctx->misdirected
              && !ngx_http_shard_stale(pc, ctx->request->upstream);
 
-    if ((state & NGX_PEER_FAILED) && failed && ctx->node != SHARD_NODE_NONE) {
+    if (failed && (state & NGX_PEER_FAILED) && ctx->node != SHARD_NODE_NONE) {
         ngx_http_shard_add(sh->node_failed[ctx->node], 1);
         ngx_http_shard_node_failure(ngx_http_shard_keyspace(ctx), ctx->node);
 
@@ -252,7 +253,7 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
         pc->tries--;
     }
 
-    if ((state & (NGX_PEER_FAILED|NGX_PEER_NEXT)) && failed) {
+    if (failed) {
         pc->tries = ngx_http_shard_next_pick(ctx) == NGX_OK;
     }
 

@@ -350,7 +350,8 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
         there = n < arena->nnodes;
         socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
         len = ngx_min(node->addr_len, SHARD_ADDR_SIZE);
-        room = sizeof(ngx_str_t) + socklen + len;
+        room = sizeof(ngx_str_t) + socklen
+               + ngx_max(len, NGX_HTTP_SHARD_SHORT_ADDR);
 
         if (room > ctx->room) {
 
@@ -373,8 +374,21 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
         ctx->name->data = (u_char *) sockaddr + socklen;
         ctx->socklen = socklen;
 
-        ngx_memcpy(sockaddr, &node->sockaddr, socklen);
-        ngx_memcpy(ctx->name->data, node->addr, len);
+        /* copies of a fixed length are a few moves and no calls */
+
+        if (socklen == sizeof(struct sockaddr_in)) {
+            ngx_memcpy(sockaddr, &node->sockaddr, sizeof(struct sockaddr_in));
+
+        } else {
+            ngx_memcpy(sockaddr, &node->sockaddr, socklen);
+        }
+
+        if (len <= NGX_HTTP_SHARD_SHORT_ADDR) {
+            ngx_memcpy(ctx->name->data, node->addr, NGX_HTTP_SHARD_SHORT_ADDR);
+
+        } else {
+            ngx_memcpy(ctx->name->data, node->addr, len);
+        }
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
 
