@@ -322,8 +322,9 @@ decode(int kind, const char *json, size_t len, void *out, char *err)
          ? shard_node_decode(name, str, out, err)
          : shard_record_decode((shard_kind_e) kind, 42, str, out, err);
 
-    if (rc == SHARD_OK && kind == SHARD_KIND_LIST) {
-        rec = out;
+    rec = out;
+
+    if (rc == SHARD_OK && kind == SHARD_KIND_LIST && rec->units.len) {
         memcpy(units[++turn % 2], rec->units.data, rec->units.len);
         rec->units.data = units[turn % 2];
     }
