@@ -1,7 +1,7 @@
 # make             everything into build/
 # make test        every test (needs what ./test.sh installs)
 # make demo        the loop on a trace        [TRACE=file.csv]
-# make bench       the data plane's figures
+# make bench       the data plane's figures       [BENCH="instructions cpu"]
 # make fuzz        every parser under libFuzzer  [FUZZ_SECONDS=20 each]
 # make sanitize    the same programs and module under ASan and UBSan, into build/san/
 # make compat      the module built and tested on Debian 13 (root only)
@@ -100,7 +100,7 @@ demo: all
 	perl -It/lib conf/demo.pl
 
 bench: all
-	perl -It/lib bench/run.pl
+	perl -It/lib -Ibench/lib bench/run.pl $(BENCH)
 
 clean:
 	rm -rf build

@@ -19,6 +19,7 @@
 
 #define LOOKUPS      1000000
 #define ROUNDS       7
+#define HOT          4096               /* positions of a warm table */
 #define SHARDS_LAST  4000000
 
 
@@ -33,7 +34,7 @@ static void usage(FILE *out);
 static int compare(const void *a, const void *b);
 static uint64_t random_next(uint64_t *state);
 static int build(table_t *table, uint32_t n, int uneven);
-static double measure(const table_t *table);
+static double measure(const table_t *table, uint32_t mask);
 static double measure_key(const table_t *table);
 static double now_ns(void);
 
@@ -44,7 +45,9 @@ usage(FILE *out)
     fputs("usage: lookup SHARDS...\n"
           "nanoseconds of a look-up in tables of so many shards, as JSON:\n"
           "\"equal\" parts of the keyspace, \"uneven\" ones as random splits\n"
-          "leave them, \"key\" the hash of a key of 16 bytes\n", out);
+          "leave them, both in any order over all of it; \"warm\": 4096 positions of\n"
+          "the equal ones again and again; \"key\": the hash of a key of 16 bytes\n",
+          out);
 }
 
 
@@ -146,10 +149,10 @@ build(table_t *table, uint32_t n, int uneven)
 }
 
 
-/* the best round: the others were disturbed */
+/* the best round: the others were disturbed; "mask" chooses the positions */
 
 static double
-measure(const table_t *table)
+measure(const table_t *table, uint32_t mask)
 {
     int             round;
     double          start, ns, best;
@@ -164,7 +167,7 @@ measure(const table_t *table)
         start = now_ns();
 
         for (i = 0; i < LOOKUPS; i++) {
-            k = shard_index_find(&table->index, table->position[i] ^ last);
+            k = shard_index_find(&table->index, table->position[i & mask] ^ last);
             shard_latch_read(&table->latch[shard_index_slot(&table->index, k)], &route);
 
             /* always 0, but the processor cannot know */
@@ -204,11 +207,13 @@ measure_key(const table_t *table)
 int
 main(int argc, char **argv)
 {
-    int      i, uneven;
+    int      i, kind;
     char    *end;
     long     n;
     double   key;
     table_t  table;
+
+    static const char *const  kinds[] = { "equal", "uneven", "warm" };
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         usage(stdout);
@@ -223,8 +228,8 @@ main(int argc, char **argv)
     key = 0;
     printf("{");
 
-    for (uneven = 0; uneven < 2; uneven++) {
-        printf("\"%s\":{", uneven ? "uneven" : "equal");
+    for (kind = 0; kind < 3; kind++) {
+        printf("\"%s\":{", kinds[kind]);
 
         for (i = 1; i < argc; i++) {
             n = strtol(argv[i], &end, 10);
@@ -235,11 +240,12 @@ main(int argc, char **argv)
                 return 2;
             }
 
-            if (build(&table, (uint32_t) n, uneven) != 0) {
+            if (build(&table, (uint32_t) n, kind == 1) != 0) {
                 return 1;
             }
 
-            printf("%s\"%ld\":%.1f", i > 1 ? "," : "", n, measure(&table));
+            printf("%s\"%ld\":%.1f", i > 1 ? "," : "", n,
+                   measure(&table, kind == 2 ? HOT - 1 : UINT32_MAX));
             key = measure_key(&table);
 
             free(table.index.entries);

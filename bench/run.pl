@@ -1,497 +1,189 @@
 #!/usr/bin/perl
 
-# make bench: what the data plane costs.
+# make bench: what the data plane costs, against nginx's own balancers and
+# HAProxy in the same run.  Prints a table and what was aimed at, leaves
+# build/bench/data-plane.json.
 #
-#   instructions  callgrind counts what nginx executes for one request through
-#                 its own round robin, its own "hash $arg_k consistent", and
-#                 this module; repeatable within 0.4 %
-#   look-up       nanoseconds from a position to the route of its shard
-#   propagation   from the commit sent to Redis until each worker answers with
-#                 its version
-#
-#       client ──▶ nginx under callgrind ──▶ nginx, 3 ports, 200 "ok"
-#       (one connection, keepalive)  │
-#                                    └─ Redis (the module's table)
-#
-# Prints a table, leaves build/bench/data-plane.json.
+#   bench/lib/BenchInstructions.pm   instructions for a request (callgrind)
+#   bench/lib/BenchCpu.pm            CPU seconds under wrk
+#   bench/lib/BenchTable.pm          look-up, loads, commits, changes, flush
+#   bench/lib/BenchServers.pm        the servers of all of them
 
 use strict;
 use warnings;
 
 use File::Path qw(make_path);
-use IO::Socket::INET;
 use JSON::PP;
-use List::Util qw(min max);
 use Time::HiRes qw(time);
 
 use ShardTest;
 
-my $warmup = 300;
-my $requests = 1000;
-my $starts = 5;
-my $idle_seconds = 2;
-my $shards = 1000;
-my $commits = 300;
-my $aim = 1.03;
+use BenchServers;
+use BenchInstructions;
+use BenchCpu;
+use BenchTable;
 
-if (@ARGV) {
+my %part = (
+    lookup => \&part_lookup, million => \&part_million, instructions => \&part_instructions,
+    cpu => \&part_cpu, propagation => \&part_propagation, changes => \&part_changes,
+    flush => \&part_flush);
+my @parts = qw(lookup million flush propagation changes cpu instructions);
+
+if (@ARGV && ($ARGV[0] eq '--help' || grep { !$part{$_} } @ARGV)) {
     my $help = $ARGV[0] eq '--help';
     print { $help ? *STDOUT : *STDERR }
-        "usage: perl -It/lib bench/run.pl     (make bench)\n"
+        "usage: make bench [BENCH=\"PART...\"]\n"
+        . "parts: @parts (default: all, 15 minutes)\n"
         . "prints what the data plane costs; build/bench/data-plane.json\n";
     exit($help ? 0 : 2);
 }
 
+@parts = @ARGV if @ARGV;
 $| = 1;
 
-for my $tool (qw(valgrind callgrind_control)) {
-    next if grep { -x "$_/$tool" } split(/:/, $ENV{PATH});
-    die "bench: no $tool here: apt-get install valgrind (./test.sh does it)\n";
+for my $tool (qw(valgrind callgrind_control wrk haproxy)) {
+    next if grep { -x "$_/$tool" } split(/:/, "$ENV{PATH}:/usr/sbin");
+    die "bench: no $tool here: ./test.sh installs it (packages)\n";
 }
 
-my $t = ShardTest->new(name => 'bench', shards => $shards);
+my $t = ShardTest->new(name => 'bench');
 my $build = ShardTest::top() . '/build/bench';
+my $file = "$build/data-plane.json";
+my %seeded;
+
 make_path($build);
 
-my %report = (shards => $shards, requests => $requests);
+my %report = -f $file && @ARGV ? %{ decode_json(ShardTest::slurp($file)) } : ();
 
-progress('look-ups in tables of 1,000, 100,000 and 1,000,000 shards');
-lookups();
+start_backends($t);
+$t->start_redis('--appendonly', 'no');
+$t->redis()->command('FUNCTION', 'LOAD', 'REPLACE', ShardTest::slurp($t->top() . '/src/lua/shard.lua'));
 
-progress("Redis, three backends, a table of $shards shards");
-start_backends();
-$t->start_redis();
-$t->seed(silent => 1);
-
-instructions();
-propagation();
+for my $n (0 .. $#parts) {
+    my $began = time();
+    progress(sprintf 'part %d of %d: %s', $n + 1, scalar @parts, $parts[$n]);
+    $report{$parts[$n]} = $part{$parts[$n]}->();
+    progress(sprintf '%s took %.0f s', $parts[$n], time() - $began);
+}
 
 my @problems = $t->problems();
 $t->stop_all();
 die "bench: " . join("\nbench: ", @problems) . "\n" if @problems;
 
 print_table();
-write_report();
+ShardTest::spew($file, JSON::PP->new->canonical->pretty->encode(\%report));
+print "\n  $file\n";
 exit(0);
 
 
-sub progress { printf "bench  %s\n", $_[0] }
+# a keyspace of so many shards over so many nodes
+
+sub table {
+    my ($keyspace, $shards, $nodes) = @_;
+
+    $t->{keyspace} = $keyspace;
+
+    if (!$seeded{$keyspace}++) {
+        progress("writing a table of $shards shards on $nodes nodes");
+        $t->seed_large($shards, $nodes, addr => \&node_addr);
+    }
+}
 
 
-sub lookups {
-    my ($status, $out, $err)
-        = $t->run("$build/lookup", 1000, 100000, 1000000);
+sub part_lookup {
+    my ($status, $out, $err) = $t->run("$build/lookup", 1000, 100000, 1000000);
     die "bench: lookup: $err" if $status;
 
-    my $got = decode_json($out);
-
-    $report{lookup_ns} = $got->{equal};
-    $report{lookup_uneven_ns} = $got->{uneven};
-    $report{key_hash_ns} = $got->{key};
+    return decode_json($out);
 }
 
 
-# one nginx is all three nodes: n1, n2, n3
+sub part_million { table('orders3', 1_000_000, 3); return million($t) }
 
-sub start_backends {
-    my $dir = $t->dir() . '/backends';
-    my @ports = map { ShardTest::free_port() } 1 .. 3;
-    my $listen = join(' ', map { "listen 127.0.0.1:$_;" } @ports);
+sub part_flush { table('tenthousand', 10_000, 3); return flush_of($t, 10_000) }
 
-    make_path($dir);
-    ShardTest::spew("$dir/nginx.conf", frame($dir, <<"CONF", ''));
-    keepalive_requests 100000000;
-    server { $listen  location / { return 200 "ok\\n"; } }
-CONF
+sub part_propagation {
+    table('thousand', 1000, 3);
+    return propagation($t, routers => 4, commits => 300);
+}
 
-    start('backends', $dir, $ports[0]);
+sub part_changes {
+    table('thousand', 1000, 3);
+    return changes($t, rounds => 5, seconds => 4, rate => 1000);
+}
 
-    for my $i (0 .. 2) {
-        $t->{nodes}{'n' . ($i + 1)} = {
-            name => 'n' . ($i + 1), addr => "127.0.0.1:$ports[$i]",
-            zone => 'z1', capacity => 1000
-        };
-    }
+sub part_cpu {
+    table('orders3', 1_000_000, 3);
+
+    return cpu_seconds($t, nodes => 3, rounds => 9, seconds => 4, ready => sub {
+        my ($port) = @_;
+        ShardTest::wait_for { BenchTable::version($t, $port) } 300, 'the table';
+    });
+}
+
+sub part_instructions {
+    table('orders3', 1_000_000, 3);
+    table('orders512', 1_000_000, 512);
+    return instructions($t, nodes => [ 3, 512 ], starts => 5, module_starts => 3);
 }
 
 
-sub frame {
-    my ($dir, $http, $main) = @_;
-
-    my $user = $> == 0 ? 'user root;' : '';
-    my $temp = join("\n    ", map { "${_}_temp_path $dir/$_;" }
-                    qw(client_body proxy fastcgi uwsgi scgi));
-
-    return <<"CONF";
-$user
-daemon off;
-pid $dir/nginx.pid;
-lock_file $dir/nginx.lock;
-error_log $dir/error.log warn;
-$main
-events { worker_connections 1024; }
-http {
-    access_log off;
-    $temp
-$http
-}
-CONF
-}
-
-
-sub start {
-    my ($name, $dir, $port, @before) = @_;
-
-    return $t->add(
-        name => $name, stop => 'QUIT', deadline => 60,
-        argv => [ @before, '/usr/sbin/nginx', '-p', $dir,
-                  '-c', "$dir/nginx.conf", '-e', "$dir/error.log" ],
-        ready => sub { ShardTest::listens("127.0.0.1:$port") });
-}
-
-
-# one nginx with one balancer, all else the same
-
-sub balancer_conf {
-    my ($name, $dir, $port) = @_;
-
-    my $servers = join("\n        ", map { "server $t->{nodes}{$_}{addr};" }
-                       $t->node_names());
-    my ($load, $http, $headers) = ('', '', '');
-    my $interval = $name eq 'module_clock' ? '1s' : '60s';
-    my $balancer = $name eq 'hash_consistent'
-        ? "hash \$arg_k consistent;\n        $servers" : $servers;
-
-    if ($name =~ /^module/) {
-        $load = 'load_module ' . module_copy() . ';';
-        $http = 'shard_redis ' . $t->redis_addr() . ";\n"
-              . "    shard_router bench zone=z1 interval=$interval;\n"
-              . "    shard_table orders 16m;\n";
-        $balancer = "shard orders key=\$arg_k;\n"
-                  . "        shard_hold max=4096 timeout=5s;";
-    }
-
-    if ($name eq 'module_headers') {
-        $headers = join("\n            ", map { "proxy_set_header $_;" }
-                        'X-Shard-Id $shard_id', 'X-Shard-Epoch $shard_epoch',
-                        'X-Shard-Role $shard_role');
-    }
-
-    return frame($dir, <<"CONF", "master_process off;\n$load");
-    keepalive_requests 100000000;
-    $http
-    upstream orders {
-        $balancer
-        keepalive 64;
-    }
-    server {
-        listen 127.0.0.1:$port;
-        location / {
-            proxy_pass http://orders;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            $headers
-        }
-        location /shards/ { @{[ $name =~ /^module/ ? 'shard_api;' : 'return 404;' ]} }
-    }
-CONF
-}
-
-
-sub instructions {
-    for my $name (qw(round_robin hash_consistent module module_headers)) {
-        my ($per_request, $spread) = instructions_of($name);
-
-        progress(sprintf '%-16s %6.0f instructions per request (+- %.2f %%)',
-                 $name, $per_request, 100 * $spread);
-
-        $report{instructions_per_request}{$name}
-            = sprintf('%.0f', $per_request) + 0;
-    }
-
-    my ($pid, $port, $out) = under_callgrind('module_clock');
-    $report{clock_instructions_per_second}
-        = sprintf('%.0f', idle($pid, $out)) + 0;
-    $t->process('module_clock')->stop();
-}
-
-
-# The flush of each interval belongs to no request, and callgrind would let
-# it count fifty times too much: it comes once a minute here, the heartbeat is
-# taken off, and module_clock has both as they are, by the second.
-#
-# A heap that was used before makes malloc() dearer by up to 1 %, otherwise in
-# every process but the same for all its life: several are started.
-
-sub instructions_of {
-    my ($name) = @_;
-
-    my @got;
-
-    for (1 .. $starts) {
-        my ($pid, $port, $out) = under_callgrind($name);
-        my $client = client($port);
-
-        ask($client, $warmup);
-
-        my $idle = idle($pid, $out);
-
-        control('-z', $pid);
-        my $since = time();
-        ask($client, $requests);
-        my $took = time() - $since;
-        push @got, (dump_of($pid, $out) - $idle * $took) / $requests;
-
-        $t->process($name)->stop();
-    }
-
-    my @sorted = sort { $a <=> $b } @got;
-    my $median = $sorted[$#sorted / 2];
-
-    return ($median, (max(@got) - min(@got)) / 2 / $median);
-}
-
-
-# the module is copied: a build meanwhile would take it from under nginx
-
-sub module_copy {
-    my $copy = $t->dir() . '/ngx_http_shard_module.so';
-
-    ShardTest::spew($copy,
-                    ShardTest::slurp("$t->{build}/ngx_http_shard_module.so"))
-        if !-f $copy;
-
-    return $copy;
-}
-
-
-sub under_callgrind {
-    my ($name) = @_;
-
-    my $port = ShardTest::free_port();
-    my $dir = $t->dir() . "/$name";
-    my $out = "$dir/callgrind." . $port;
-
-    make_path($dir);
-    ShardTest::spew("$dir/nginx.conf", balancer_conf($name, $dir, $port));
-
-    my $nginx = start($name, $dir, $port, 'valgrind', '--tool=callgrind',
-                      "--callgrind-out-file=$out");
-
-    if ($name =~ /^module/) {
-        ShardTest::wait_for {
-            my $got = $t->get("http://127.0.0.1:$port/shards/orders");
-            $got->{success} && decode_json($got->{content})->{version}
-        } 60, 'the table under callgrind';
-    }
-
-    return ($nginx->pid(), $port, $out);
-}
-
-
-# instructions per second without requests
-
-sub idle {
-    my ($pid, $out) = @_;
-
-    control('-z', $pid);
-    my $since = time();
-    select(undef, undef, undef, $idle_seconds);
-
-    return dump_of($pid, $out) / (time() - $since);
-}
-
-
-sub control {
-    my ($flag, $pid) = @_;
-
-    my ($status, $out, $err) = $t->run('callgrind_control', $flag, $pid);
-    die "bench: callgrind_control $flag: $out$err\n"
-        if $status || $out !~ /OK/;
-}
-
-
-# instructions since the last dump or zero
-
-sub dump_of {
-    my ($pid, $out) = @_;
-
-    my %old = map { $_ => 1 } glob("$out.*");
-
-    control('-d', $pid);
-
-    my ($file) = grep { !$old{$_} } glob("$out.*");
-    die "bench: callgrind left no dump at $out\n" if !defined $file;
-
-    my ($n) = ShardTest::slurp($file) =~ /^(?:totals|summary): (\d+)/m;
-    die "bench: no total in $file\n" if !defined $n;
-
-    return $n;
-}
-
-
-sub client {
-    my ($port) = @_;
-
-    my $client = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port",
-                                       Proto => 'tcp', Timeout => 10)
-        or die "bench: 127.0.0.1:$port: $!\n";
-    return $client;
-}
-
-
-# one after another on one connection; the same keys for every balancer
-
-sub ask {
-    my ($client, $n) = @_;
-
-    for my $i (1 .. $n) {
-        my $key = sprintf('customer-%08d', $i * 7919 % 1000003);
-        my ($status, $body) = http($client, "/?k=$key");
-
-        die "bench: request $i: $status $body\n"
-            if $status != 200 || $body ne "ok\n";
-    }
-}
-
-
-sub http {
-    my ($client, $path) = @_;
-
-    syswrite($client, "GET $path HTTP/1.1\r\nHost: bench\r\n\r\n")
-        or die "bench: $!\n";
-
-    my $got = '';
-
-    while (1) {
-        if ($got =~ /^HTTP\S+ (\d+).*?\r\n\r\n/s) {
-            my ($status, $head, $body) = ($1, $&, substr($got, length $&));
-            my ($length) = $head =~ /^Content-Length: (\d+)/mi;
-            my ($pid) = $head =~ /^X-Pid: (\d+)/mi;
-
-            return ($status, $body, $pid)
-                if defined $length && length $body >= $length;
-
-            # shard_api may answer chunked
-
-            return ($status, join('', $body =~ /\A[0-9a-f]+\r\n(.*?)\r\n0\r\n/s),
-                    $pid)
-                if !defined $length && $body =~ /\r\n0\r\n\r\n\z/;
-        }
-
-        sysread($client, $got, 65536, length $got)
-            or die "bench: nginx closed the connection: $got\n";
-    }
-}
-
-
-# one connection to each worker; commits at irregular times
-
-sub propagation {
-    $t->start_nginx(interval => '1s', upstream => 'keepalive 64;',
-                    server => 'add_header X-Pid $pid always;');
-
-    ShardTest::wait_for {
-        $t->api('')->{version}
-    } 20, 'the table in nginx';
-
-    my %worker;
-
-    for (1 .. 200) {
-        my $client = client($t->{nginx_port});
-        my (undef, undef, $pid) = http($client, '/shards/orders');
-        $worker{$pid} ||= $client;
-        last if keys %worker == $t->{workers};
-    }
-
-    die "bench: found only " . keys(%worker) . " workers\n"
-        if keys %worker != $t->{workers};
-
-    progress("$commits commits until each of $t->{workers} workers has them");
-
-    my $r = $t->redis();
-    my $got = $r->command('FCALL', 'shard_claim', 2, $t->key('meta'),
-                          $t->key('claims'), 'keyspace', 'bench', 600000);
-    my $token = $got->[1];
-    my @ms = map { commit_ms($r, $token, $_, [ values %worker ]) }
-             1 .. $commits;
-
-    @ms = sort { $a <=> $b } @ms;
-    $report{propagation_ms} = {
-        p50 => sprintf('%.2f', $ms[$#ms * 0.5]) + 0,
-        p99 => sprintf('%.2f', $ms[$#ms * 0.99]) + 0,
-        max => sprintf('%.2f', $ms[-1]) + 0,
-    };
-}
-
-
-sub commit_ms {
-    my ($r, $token, $n, $clients) = @_;
-
-    select(undef, undef, undef, 0.005 + rand(0.03));
-
-    my $id = int(rand($shards));
-    my $record = $t->shard_record($id);
-    $record->{epoch}++;
-    $record->{primary} = 'n' . (1 + $n % 3);
-
-    my @keys = map { $t->key($_) } qw(meta table nodes log claims), "op:bench-$n";
-    my $start = time();
-    my $got = $r->command('FCALL', 'shard_commit', 6, @keys, 'keyspace',
-                          $token, 'bench', -1, "bench-$n", 'bench',
-                          'shard', $id, encode_json($record));
-
-    die "bench: commit: @$got\n" if $got->[0] ne 'ok';
-
-    for my $client (@$clients) {
-        while (1) {
-            my ($status, $body) = http($client, '/shards/orders');
-            my ($version) = $body =~ /"version":\s*(\d+)/;
-
-            die "bench: shard_api: $status $body\n" if !defined $version;
-            last if $version >= $got->[1];
-            die "bench: version $got->[1] is not in nginx after 10 s\n"
-                if time() - $start > 10;
-        }
-    }
-
-    return (time() - $start) * 1000;
+sub line {
+    my ($what, $got, $aim, $reached) = @_;
+
+    printf "  %-58s %12s   %-22s %s\n", $what, $got, defined $aim ? "aim $aim" : '',
+           defined $aim ? $reached ? 'reached' : 'MISSED' : '';
 }
 
 
 sub print_table {
-    my $per = $report{instructions_per_request};
-    my $ratio = $per->{module} / $per->{hash_consistent};
-
-    $report{ratio_to_hash_consistent} = sprintf('%.4f', $ratio) + 0;
-
     print "\n";
-    printf "  %-44s %10s %12s\n", 'instructions per request', '', 'x hash';
-    printf "  %-44s %10.0f %12.3f\n", $_->[1], $per->{$_->[0]},
-           $per->{$_->[0]} / $per->{hash_consistent}
-        for [ 'round_robin', 'nginx round robin' ],
-            [ 'hash_consistent', 'nginx hash $arg_k consistent' ],
-            [ 'module', "shard, $shards shards, counters, hold check" ],
-            [ 'module_headers', 'shard with X-Shard-Id, -Epoch, -Role sent' ];
 
-    printf "  %-44s %10.0f\n", 'flush and heartbeat, instructions per second',
-           $report{clock_instructions_per_second};
-    printf "  aim: at most %.2f x hash consistent: %s\n\n", $aim,
-           $ratio <= $aim ? 'reached' : 'missed';
+    for my $nodes (sort { $a <=> $b } keys %{ $report{instructions} || {} }) {
+        my $per = $report{instructions}{$nodes};
+        my $ratio = $per->{module} / $per->{hash_consistent};
+        my $aim = $nodes == 3 ? 1.00 : 0.97;
 
-    printf "  %-44s %10s %12s\n", 'look-up, ns', 'equal', 'uneven';
-    printf "  %-44s %10.1f %12.1f\n", "$_ shards", $report{lookup_ns}{$_},
-           $report{lookup_uneven_ns}{$_}
-        for sort { $a <=> $b } keys %{$report{lookup_ns}};
+        line("instructions a request, $nodes nodes: round robin", $per->{round_robin});
+        line("    hash \$arg_k consistent", $per->{hash_consistent});
+        line("    shard, 1,000,000 shards", $per->{module});
+        line("    shard / hash", sprintf('%.3f', $ratio), sprintf('<= %.2f', $aim), $ratio <= $aim);
+        line("    shard / round robin", sprintf('%.3f', $per->{module} / $per->{round_robin}));
+    }
 
-    printf "\n  %-44s %10s %12s\n", 'commit to all workers, ms', 'p50', 'p99';
-    printf "  %-44s %10.2f %12.2f\n\n", "$commits commits",
-           @{$report{propagation_ms}}{qw(p50 p99)};
-}
+    if (my $cpu = $report{cpu}) {
+        line("CPU s for 10,000 requests: $_", $cpu->{seconds_per_10000}{$_})
+            for sort keys %{ $cpu->{seconds_per_10000} };
+        line("    shard / $_, median of pairs", $cpu->{ratio}{$_}, '< 1', $cpu->{ratio}{$_} < 1)
+            for sort keys %{ $cpu->{ratio} };
+    }
 
+    if (my $lookup = $report{lookup}) {
+        line("look-up in $_ shards, ns: all of them, in any order", $lookup->{equal}{$_})
+            for sort { $a <=> $b } keys %{ $lookup->{equal} };
+        line("    in 1000000, warm", $lookup->{warm}{1000000}, '<= 60', $lookup->{warm}{1000000} <= 60);
+    }
 
-sub write_report {
-    ShardTest::spew("$build/data-plane.json",
-                    JSON::PP->new->canonical->pretty->encode(\%report));
-    print "  $build/data-plane.json\n";
+    if (my $m = $report{million}) {
+        line('bytes of the zone for a shard, a million of them', $m->{zone_bytes_per_shard}, '<= 128',
+             $m->{zone_bytes_per_shard} <= 128);
+        line('    longest turn of the loop in a load, CPU ms', $m->{longest_turn_ms}, '<= 5',
+             $m->{longest_turn_ms} <= 5);
+        line('    a whole load, s', $m->{load_s});
+    }
+
+    if (my $p = $report{propagation}) {
+        line('commit to every worker of 4 routers, p50 ms', $p->{p50});
+        line('    p99 ms', $p->{p99}, '<= 5', $p->{p99} <= 5);
+    }
+
+    if (my $c = $report{changes}) {
+        line('table changes a second under load', $c->{rate_per_s}, '>= 1000', $c->{rate_per_s} >= 990);
+        line('    p99 ms without', $c->{p99_ms_quiet});
+        line('    p99 ms with', $c->{p99_ms_changing});
+    }
+
+    if (my $f = $report{flush}) {
+        line('metrics flush of 10,000 shards, ms of the worker', $f->{worker_ms}, '<= 2', $f->{worker_ms} <= 2);
+    }
 }
