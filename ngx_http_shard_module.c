@@ -198,6 +198,8 @@ ngx_http_shard_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_shard_init_module(ngx_cycle_t *cycle)
 {
+    ngx_http_shard_upgrade_init(cycle);
+
     return ngx_http_shard_wake_init(cycle);
 }
 

@@ -332,6 +332,7 @@ typedef struct {
     ngx_msec_t                  interval;
     ngx_array_t                 keyspaces;       /* of ..._keyspace_t * */
     ngx_uint_t                  parking;         /* a gate is in place */
+    ngx_pid_t                   old_master;      /* of an upgrade, or 0 */
     ngx_uint_t                  scatters;        /* shard_scatter somewhere */
     int                        *wake;            /* eventfd per worker number */
     ngx_connection_t           *wake_connection;
@@ -525,6 +526,11 @@ ngx_uint_t ngx_http_shard_waiting(ngx_http_shard_keyspace_t *ks);
 uint32_t ngx_http_shard_node_inflight(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t node);
 ngx_uint_t ngx_http_shard_old_workers(ngx_http_shard_keyspace_t *ks);
+
+/* _upgrade: of the binary */
+
+void ngx_http_shard_upgrade_init(ngx_cycle_t *cycle);
+ngx_uint_t ngx_http_shard_upgrade_workers(ngx_http_shard_main_conf_t *smcf);
 
 /* _inflight: the ledger of requests on their way */
 

@@ -15,6 +15,9 @@
 #include "ngx_http_shard_sync.h"
 
 
+#define NGX_HTTP_SHARD_BESIDE  ".upgrade"
+
+
 static ngx_int_t ngx_http_shard_print_room(ngx_http_shard_text_t *t);
 static void ngx_http_shard_print_escaped(ngx_http_shard_text_t *t,
     const char *s);
@@ -28,6 +31,10 @@ static void ngx_http_shard_print_health(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t n, ngx_http_shard_text_t *t);
 static void ngx_http_shard_print_sums(ngx_http_shard_sync_t *sync,
     ngx_http_shard_text_t *t);
+static void ngx_http_shard_router_name(ngx_http_shard_sync_t *sync,
+    ngx_str_t *name);
+static void ngx_http_shard_on_beside(ngx_http_shard_redis_t *redis,
+    redisReply *reply);
 static void ngx_http_shard_on_router(ngx_http_shard_redis_t *redis,
     redisReply *reply);
 
@@ -245,10 +252,52 @@ ngx_http_shard_print_head(ngx_http_shard_sync_t *sync,
 }
 
 
+/* its name, or one beside it while another binary's router has that */
+
+static void
+ngx_http_shard_router_name(ngx_http_shard_sync_t *sync, ngx_str_t *name)
+{
+    char       key[NGX_HTTP_SHARD_KEY_SIZE];
+    u_char     beside[SHARD_NAME_SIZE];
+    ngx_str_t  router;
+
+    router = sync->conf->router;
+    router.len = ngx_min(router.len,
+                         SHARD_NAME_SIZE - sizeof(NGX_HTTP_SHARD_BESIDE));
+
+    name->len = ngx_sprintf(beside, "%V" NGX_HTTP_SHARD_BESIDE, &router)
+                - beside;
+
+    if (ngx_http_shard_upgrade_workers(sync->conf)) {
+        ngx_memcpy(name->data, beside, name->len);
+        sync->router_beside = 1;
+        return;
+    }
+
+    if (sync->router_beside) {
+        sync->router_beside = 0;
+        (void) ngx_http_shard_sync_command(sync, ngx_http_shard_on_beside,
+                   "HDEL %s %b", ngx_http_shard_sync_key(sync, "routers", key),
+                   beside, name->len);
+    }
+
+    *name = sync->conf->router;
+}
+
+
+static void
+ngx_http_shard_on_beside(ngx_http_shard_redis_t *redis, redisReply *reply)
+{
+    /* what is not deleted is too old to count in 3 s */
+}
+
+
 void
 ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
 {
     char                    key[NGX_HTTP_SHARD_KEY_SIZE];
+    u_char                  beside[SHARD_NAME_SIZE];
+    ngx_str_t               name;
     ngx_http_shard_text_t  *t;
 
     if (sync->router_out) {
@@ -261,6 +310,9 @@ ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
     if (ngx_exiting || !ngx_http_shard_leading(sync->keyspace)) {
         return;
     }
+
+    name.data = beside;
+    ngx_http_shard_router_name(sync, &name);
 
     t = &sync->router;
     t->pos = t->start;
@@ -283,8 +335,7 @@ ngx_http_shard_flush_router(ngx_http_shard_sync_t *sync)
     if (!t->failed
         && ngx_http_shard_sync_command(sync, ngx_http_shard_on_router,
             "HSET %s %b %b", ngx_http_shard_sync_key(sync, "routers", key),
-            sync->conf->router.data, sync->conf->router.len,
-            t->start, (size_t) (t->pos - t->start))
+            name.data, name.len, t->start, (size_t) (t->pos - t->start))
            == NGX_OK)
     {
         sync->router_out = 1;

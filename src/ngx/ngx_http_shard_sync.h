@@ -146,6 +146,7 @@ struct ngx_http_shard_sync_s {
     ngx_http_shard_text_t         router;        /* the entry, as last sent */
     ngx_uint_t                    router_out;
     ngx_uint_t                    router_again;
+    ngx_uint_t                    router_beside; /* not by its name */
 };
 
 

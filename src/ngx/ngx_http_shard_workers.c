@@ -262,14 +262,18 @@ ngx_http_shard_node_inflight(ngx_http_shard_keyspace_t *ks, ngx_uint_t node)
 }
 
 
-/* whether workers of a zone of another size are still at work */
+/* whether workers of another zone are still at work: of one of another size,
+ * or of another binary */
 
 ngx_uint_t
 ngx_http_shard_old_workers(ngx_http_shard_keyspace_t *ks)
 {
-    ngx_uint_t  i, n;
+    ngx_uint_t                   i, n;
+    ngx_http_shard_main_conf_t  *smcf;
 
-    n = 0;
+    smcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_shard_module);
+    n = ngx_http_shard_upgrade_workers(smcf);
 
     for (i = 0; i < NGX_HTTP_SHARD_WORKERS_MAX; i++) {
         if (ks->sh->before[i] == 0) {
