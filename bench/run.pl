@@ -57,7 +57,7 @@ my %report = -f $file && @ARGV ? %{ decode_json(ShardTest::slurp($file)) } : ();
 
 start_backends($t);
 $t->start_redis('--appendonly', 'no');
-$t->redis()->command('FUNCTION', 'LOAD', 'REPLACE', ShardTest::slurp($t->top() . '/src/lua/shard.lua'));
+$t->redis()->command('FUNCTION', 'LOAD', 'REPLACE', $t->library());
 
 for my $n (0 .. $#parts) {
     my $began = time();
@@ -79,13 +79,13 @@ exit(0);
 # a keyspace of so many shards over so many nodes
 
 sub table {
-    my ($keyspace, $shards, $nodes) = @_;
+    my ($keyspace, $shards, $nodes, %more) = @_;
 
     $t->{keyspace} = $keyspace;
 
     if (!$seeded{$keyspace}++) {
         progress("writing a table of $shards shards on $nodes nodes");
-        $t->seed_large($shards, $nodes, addr => \&node_addr);
+        $t->seed_large($shards, $nodes, addr => \&node_addr, %more);
     }
 }
 
@@ -100,7 +100,7 @@ sub part_lookup {
 
 sub part_million { table('orders3', 1_000_000, 3); return million($t) }
 
-sub part_flush { table('tenthousand', 10_000, 3); return flush_of($t, 10_000) }
+sub part_flush { table('tenthousand', 10_000, 3, kind => 'range uint64'); return flush_of($t, 10_000) }
 
 sub part_propagation {
     table('thousand', 1000, 3);

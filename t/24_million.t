@@ -25,8 +25,7 @@ $t->start_redis('--appendonly', 'no');
 # every node is the same server: which one was meant is told by a header
 
 my $began = time();
-$t->redis()->command('FUNCTION', 'LOAD', 'REPLACE',
-                     slurp($t->top() . '/src/lua/shard.lua'));
+$t->redis()->command('FUNCTION', 'LOAD', 'REPLACE', $t->library());
 my %at = (addr => sub { "127.0.0.1:$port" });
 $t->seed_large($shards, $nodes, %at);
 note(sprintf 'written in %.1f s', time() - $began);

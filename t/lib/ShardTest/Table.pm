@@ -118,7 +118,7 @@ sub version {
 
 # A large table, straight into Redis' hashes: equal shards over the nodes
 # node-0001 ... in turn, at addresses nobody serves, or at that of the sub
-# "addr" of a node's number from 0.
+# "addr" of a node's number from 0; "kind" hash, or range uint64.
 
 sub seed_large {
     my ($self, $nshards, $nnodes, %args) = @_;
@@ -145,7 +145,7 @@ sub seed_large {
         } $id .. $last);
     }
 
-    $r->command('HSET', $self->key('meta'), kind => 'hash', version => 1);
+    $r->command('HSET', $self->key('meta'), kind => $args{kind} || 'hash', version => 1);
 }
 
 
