@@ -467,6 +467,18 @@ reads(10, '/');
 is_results('a policy of after that', sent => 5, same => 5);
 policy('{"mirror":10000}');
 
+{
+    my ($conf, $n) = (slurp($t->{nginx_conf}), 0);
+
+    $conf =~ s/(shard_table\s+orders\s+)\w+/${1}9m/ or die "no shard_table\n";
+    spew($t->{nginx_conf}, $conf);
+    $t->reload();
+    to('n2');
+    wait_for { ++$n && $t->get('/', 'X-Key' => 'a')->{status} == 200
+               && results()->{same} } 5, 'a zone of another size';
+    pass('a reload to a zone of another size mirrors, too');
+}
+
 to('silent');
 reads($cap, '/');
 {
