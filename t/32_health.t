@@ -42,7 +42,7 @@ sub conf {
                                         . ' shard_hold timeout=5s;');
 }
 
-sub nodes { return { map { $_->{name} => $_ } @{ $t->api('/nodes')->{nodes} } } }
+sub nodes { return { map { $_->{name} => $_ } @{ $t->api('/nodes?limit=1000')->{nodes} } } }
 sub health { return nodes()->{$_[0]}{health} || 'gone' }
 
 sub router {
@@ -315,10 +315,10 @@ wait_for {
     $many->get('/metrics');
     $asked++;
     $worst = time() - $now if time() - $now > $worst;
-    (grep { $_->{health} eq 'dead' } @{ $many->api('/nodes')->{nodes} }) == 100
+    (grep { $_->{health} eq 'dead' } @{ $many->api('/nodes?limit=1000')->{nodes} }) == 100
 } 30, '100 dead nodes';
 
-my %by = map { $_->{name} => $_->{health} } @{ $many->api('/nodes')->{nodes} };
+my %by = map { $_->{name} => $_->{health} } @{ $many->api('/nodes?limit=1000')->{nodes} };
 
 is((grep { $by{$_} eq 'dead' && /[13579]$/ } keys %by), 100,
    sprintf('100 mute nodes of 200 are dead after %.1f s', time() - $begin));
