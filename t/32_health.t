@@ -74,7 +74,7 @@ sub becomes {
 
 # checks
 
-$t->start_nginx(conf("uri=/health $quick slow_start=1s"));
+$t->start_nginx(conf("uri=/health $quick slow_start=2s"));
 
 wait_for { (router()->{health}{checked} || 0) == 5 } 10, 'five checks';
 is_deeply(router()->{health}, { up => 5, down => 0, checked => 5 },
@@ -108,9 +108,9 @@ $mark = mark();
 $t->process('n2')->start();
 becomes('n2', 'slow', 5);
 ok(router()->{nodes}{n2}, 'a node that was dead is told of');
-like(logged($mark), qr/node "n2" is back after \d+ ms: 2 checks passed, slow start of 1000 ms/,
+like(logged($mark), qr/node "n2" is back after \d+ ms: 2 checks passed, slow start of 2000 ms/,
      'it is back, slowly');
-becomes('n2', 'up', 5);
+becomes('n2', 'up', 10);
 is(router()->{nodes}{n2}{state}, 'up', 'and told so');
 
 
@@ -137,8 +137,58 @@ for my $case ([ 'ill', 'status 503' ], [ 'mute', 'closed without an answer' ])
     like(logged($mark), qr/node "n4" is dead: 3 checks .*last: $reason/,
          "$mood: $reason");
     unlink("$t->{dir}/n4.$mood");
-    becomes('n4', 'up', 5);
+    becomes('n4', 'up', 10);
 }
+
+# a slow start: keys come one after another, and none goes again
+
+my $shard = (grep { $t->shard_record($_)->{primary} eq 'n4' } 0 .. 9)[0];
+my $record = { %{ $t->shard_record($shard) }, consistency => 'eventual',
+               standbys => [ 'n5' ] };
+my $done = $t->commit("shard:$shard", 'shard', $shard, encode_json($record));
+is($done->[0], 'ok', 'a shard of n4 gets a standby');
+
+my @keys = grep {
+    $t->get('/', 'X-Key' => $_)->{headers}{'x-shard-id'} eq $shard
+} map { "slow$_" } 1 .. 400;
+cmp_ok(scalar @keys, '>', 15, scalar(@keys) . ' keys of it');
+
+sub serves {
+    my ($key) = @_;
+    return $t->get('/', 'X-Key' => $key)->{headers}{'x-shard-node'};
+}
+
+touch('n4.ill');
+becomes('n4', 'dead', 10);
+is(scalar(grep { serves($_) eq 'n5' } @keys), @keys,
+   'the standby answers for a dead node');
+unlink("$t->{dir}/n4.ill");
+becomes('n4', 'slow', 10);
+
+my (%came, @shares, $went);
+my $over = 0;
+
+while (!$over) {
+    my $here = 0;
+    $over = health('n4') eq 'up';
+
+    for my $key (@keys) {
+        if (serves($key) eq 'n4') {
+            $here++;
+            $came{$key} = 1;
+
+        } elsif ($came{$key}) {
+            $went++;
+        }
+    }
+
+    push @shares, $here;
+}
+
+ok(!$went, 'a key that has come stays');
+is($shares[-1], @keys, 'all are back when the slow start is over');
+ok((grep { $_ > 0 && $_ < @keys } @shares), "they came bit by bit: @shares");
+
 
 touch('n4.moved');
 sleep(0.6);
@@ -175,7 +225,7 @@ unlike(logged($mark), qr/node "n5" is/, 'and is not said again');
 cmp_ok(abs((router()->{nodes}{n5}{since_ms} || 0) - $since), '<', 50,
        'nor is the time of its death');
 unlink("$t->{dir}/n5.ill");
-becomes('n5', 'up', 5);
+becomes('n5', 'up', 10);
 
 
 # another address, and another life
@@ -190,7 +240,7 @@ $record{capacity} += 0;
 
 my $got = $t->commit('keyspace', 'node', 'n2', encode_json(\%record));
 is($got->[0], 'ok', 'n2 moves to another address');
-becomes('n2', 'up', 5);
+becomes('n2', 'up', 10);
 unlike(logged($mark), qr/node "n2" is back/, 'it began anew');
 
 
@@ -199,7 +249,7 @@ unlike(logged($mark), qr/node "n2" is back/, 'it began anew');
 touch('n5.ill');
 becomes('n5', 'dead', 5);
 $t->reload(conf(''));
-becomes('n5', 'up', 5);
+becomes('n5', 'up', 10);
 wait_for { !exists router()->{health} } 5, 'an entry of the new workers';
 pass('without shard_health nobody is dead');
 unlink("$t->{dir}/n5.ill");
@@ -233,7 +283,7 @@ pass('and the leader says so');
 sleep(0.7);
 is(health('n2'), 'dead', 'its trials fail');
 $t->process('n2')->start();
-becomes('n2', 'up', 5);
+becomes('n2', 'up', 10);
 like(logged($mark), qr/node "n2" is back after \d+ ms: 1 connection made/,
      'a connection brings it back');
 is($t->get('/kv/x', 'X-Key' => $key)->{status} < 500, 1, 'and it serves');
@@ -268,7 +318,7 @@ pass('between two checks requests tell');
 
 $t->reload(conf('uri=/health interval=100ms passive=off fails=3 timeout=300ms'));
 $t->process('n2')->start();
-becomes('n2', 'up', 5);
+becomes('n2', 'up', 10);
 
 $t->finish();
 
