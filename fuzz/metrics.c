@@ -8,6 +8,8 @@
 
 static void histogram(shard_metrics_writer_t *w, uint16_t type,
     const uint8_t *buckets, uint16_t n);
+static void clients(shard_metrics_writer_t *w,
+    const shard_metrics_entry_t *e);
 
 
 static void
@@ -29,6 +31,32 @@ histogram(shard_metrics_writer_t *w, uint16_t type, const uint8_t *buckets,
 
     fuzz_must(shard_metrics_add_histogram(w, type, value, n) == SHARD_OK,
               "a histogram that was read cannot be written");
+}
+
+
+static void
+clients(shard_metrics_writer_t *w, const shard_metrics_entry_t *e)
+{
+    uint32_t                i;
+    shard_str_t             names[SHARD_METRICS_NAMES_MAX];
+    shard_metrics_client_t  client;
+
+    if (e->names == NULL) {
+        return;
+    }
+
+    for (i = 0; i < e->nnames; i++) {
+        names[i] = shard_metrics_name(e, i);
+    }
+
+    fuzz_must(shard_metrics_add_names(w, names, e->nnames) == SHARD_OK,
+              "names that were read cannot be written");
+
+    for (i = 0; i < e->nclients; i++) {
+        shard_metrics_client(e, i, &client);
+        fuzz_must(shard_metrics_add_client(w, &client) == SHARD_OK,
+                  "a client that was read cannot be written");
+    }
 }
 
 
@@ -55,7 +83,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
 
-    room = shard_metrics_entry_size(e.nshards);
+    room = shard_metrics_entry_size(e.nshards)
+           + shard_metrics_clients_size(e.nnames, e.nclients);
     buf = malloc(room);
 
     fuzz_must(shard_metrics_begin(&w, buf, room, &e.head) == SHARD_OK,
@@ -70,6 +99,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     histogram(&w, 2, e.latency, e.nlatency);
     histogram(&w, 3, e.position, e.nposition);
 
+    clients(&w, &e);
+
     len = shard_metrics_end(&w);
     fuzz_must(len > 0, "an entry that was read cannot be written");
 
@@ -78,6 +109,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_must(shard_metrics_decode(entry, &again, err) == SHARD_OK, err);
     fuzz_must(again.nshards == e.nshards && again.nlatency == e.nlatency
               && again.nposition == e.nposition
+              && again.nnames == e.nnames && again.nclients == e.nclients
               && again.head.sequence == e.head.sequence, "other parts");
 
     for (i = 0; i < e.nshards; i++) {

@@ -1,6 +1,7 @@
 
 #include <string.h>
 
+#include "shard_clients.h"
 #include "shard_codec.h"
 #include "shard_metrics.h"
 #include "shard_text.h"
@@ -9,6 +10,7 @@
 #define SHARD_METRICS_SHARDS    1
 #define SHARD_METRICS_LATENCY   2
 #define SHARD_METRICS_POSITION  3
+#define SHARD_METRICS_CLIENTS   4
 
 #define SHARD_METRICS_FIXED     (8 + 8 + 8 + 4 + 2)   /* after the name */
 #define SHARD_METRICS_SECTION   (2 + 4)
@@ -19,6 +21,9 @@ static int shard_metrics_section(shard_metrics_entry_t *out, unsigned type,
     const uint8_t *body, size_t len, char *err);
 static int shard_metrics_histogram(const uint8_t *body, size_t len,
     unsigned max, const uint8_t **buckets, uint16_t *n, char *err);
+static int shard_metrics_clients(shard_metrics_entry_t *out,
+    const uint8_t *body, size_t len, char *err);
+static int shard_metrics_name_good(shard_str_t name);
 static void shard_metrics_put(uint8_t **p, uint64_t value, unsigned bytes);
 static uint64_t shard_metrics_get(const uint8_t **p, unsigned bytes);
 
@@ -41,6 +46,14 @@ shard_metrics_entry_size(uint32_t nshards)
            + (size_t) nshards * SHARD_METRICS_SHARD_BYTES
            + SHARD_METRICS_SECTION + 2 + 4 * SHARD_METRICS_LATENCY_BUCKETS
            + SHARD_METRICS_SECTION + 2 + 4 * SHARD_METRICS_POSITION_BUCKETS;
+}
+
+
+size_t
+shard_metrics_clients_size(uint32_t nnames, uint32_t nclients)
+{
+    return SHARD_METRICS_SECTION + 2 + (size_t) nnames * SHARD_CLIENT_SIZE
+           + 4 + (size_t) nclients * SHARD_METRICS_CLIENT_BYTES;
 }
 
 
@@ -151,7 +164,7 @@ shard_metrics_add_histogram(shard_metrics_writer_t *w, uint16_t type,
 {
     uint16_t  i;
 
-    if (n == 0
+    if (n == 0 || w->clients != NULL
         || !((type == SHARD_METRICS_LATENCY
               && n <= SHARD_METRICS_LATENCY_BUCKETS)
              || (type == SHARD_METRICS_POSITION
@@ -180,6 +193,77 @@ shard_metrics_add_histogram(shard_metrics_writer_t *w, uint16_t type,
 }
 
 
+int
+shard_metrics_add_names(shard_metrics_writer_t *w, const shard_str_t *names,
+    uint32_t n)
+{
+    size_t    size;
+    uint32_t  i;
+
+    if (w->clients != NULL || n > SHARD_METRICS_NAMES_MAX) {
+        return SHARD_ERROR;
+    }
+
+    for (i = 0, size = 0; i < n; i++) {
+        if (!shard_metrics_name_good(names[i])) {
+            return SHARD_ERROR;
+        }
+
+        size += 1 + names[i].len;
+    }
+
+    if (shard_metrics_room(w, SHARD_METRICS_SECTION + 2 + size + 4)
+        != SHARD_OK)
+    {
+        return SHARD_AGAIN;
+    }
+
+    shard_metrics_put(&w->pos, SHARD_METRICS_CLIENTS, 2);
+    w->clients = w->pos;
+    w->pos += 4;
+    shard_metrics_put(&w->pos, n, 2);
+
+    for (i = 0; i < n; i++) {
+        shard_metrics_put(&w->pos, names[i].len, 1);
+        memcpy(w->pos, names[i].data, names[i].len);
+        w->pos += names[i].len;
+    }
+
+    w->nclients = w->pos;
+    w->pos += 4;
+    w->nnames = (uint16_t) n;
+    w->nsections++;
+
+    return SHARD_OK;
+}
+
+
+int
+shard_metrics_add_client(shard_metrics_writer_t *w,
+    const shard_metrics_client_t *client)
+{
+    if (w->clients == NULL || client->client >= w->nnames
+        || client->id == SHARD_ID_NONE)
+    {
+        return SHARD_ERROR;
+    }
+
+    if (shard_metrics_room(w, SHARD_METRICS_CLIENT_BYTES) != SHARD_OK) {
+        return SHARD_AGAIN;
+    }
+
+    shard_metrics_put(&w->pos, client->id, 4);
+    shard_metrics_put(&w->pos, client->client, 2);
+    shard_metrics_put(&w->pos, client->offered, 4);
+    shard_metrics_put(&w->pos, client->errors, 4);
+    shard_metrics_put(&w->pos, client->bytes, 8);
+
+    w->ncounts++;
+
+    return SHARD_OK;
+}
+
+
 long
 shard_metrics_end(shard_metrics_writer_t *w)
 {
@@ -197,6 +281,13 @@ shard_metrics_end(shard_metrics_writer_t *w)
         shard_metrics_put(&p, 4 + (uint64_t) w->nshards
                                   * SHARD_METRICS_SHARD_BYTES, 4);
         shard_metrics_put(&p, w->nshards, 4);
+    }
+
+    if (w->clients != NULL) {
+        p = w->clients;
+        shard_metrics_put(&p, (uint64_t) (w->pos - w->clients) - 4, 4);
+        p = w->nclients;
+        shard_metrics_put(&p, w->ncounts, 4);
     }
 
     return (long) (w->pos - w->start);
@@ -301,6 +392,10 @@ shard_metrics_section(shard_metrics_entry_t *out, unsigned type,
                                        &out->position, &out->nposition, err);
     }
 
+    if (type == SHARD_METRICS_CLIENTS) {
+        return shard_metrics_clients(out, body, len, err);
+    }
+
     if (type != SHARD_METRICS_SHARDS) {
         return SHARD_OK;
     }
@@ -355,6 +450,121 @@ shard_metrics_histogram(const uint8_t *body, size_t len, unsigned max,
     }
 
     return SHARD_OK;
+}
+
+
+static int
+shard_metrics_clients(shard_metrics_entry_t *out, const uint8_t *body,
+    size_t len, char *err)
+{
+    uint32_t                i;
+    shard_str_t             name;
+    const uint8_t          *last;
+    shard_metrics_client_t  client;
+
+    if (out->names != NULL) {
+        return shard_refuse(err, "metrics entry has two sections of clients");
+    }
+
+    last = body + len;
+
+    if (len < 2) {
+        return shard_refuse(err, "metrics section of clients has no names");
+    }
+
+    out->nnames = (uint16_t) shard_metrics_get(&body, 2);
+    out->names = body;
+
+    if (out->nnames > SHARD_METRICS_NAMES_MAX) {
+        return shard_refuse(err, "metrics of %u clients, at most %u",
+                            (unsigned) out->nnames,
+                            (unsigned) SHARD_METRICS_NAMES_MAX);
+    }
+
+    for (i = 0; i < out->nnames; i++) {
+        name.len = body < last ? *body++ : 0;
+        name.data = (const char *) body;
+
+        if (name.len > (size_t) (last - body)
+            || !shard_metrics_name_good(name))
+        {
+            return shard_refuse(err, "metrics of client %u without a good "
+                                "name", (unsigned) i);
+        }
+
+        body += name.len;
+    }
+
+    if (last - body < 4) {
+        return shard_refuse(err, "metrics section of clients has no count");
+    }
+
+    out->nclients = (uint32_t) shard_metrics_get(&body, 4);
+    out->clients = body;
+
+    if ((uint64_t) out->nclients * SHARD_METRICS_CLIENT_BYTES
+        != (uint64_t) (last - body))
+    {
+        return shard_refuse(err, "metrics section of %u counts of clients has "
+                            "%u bytes", (unsigned) out->nclients,
+                            (unsigned) len);
+    }
+
+    for (i = 0; i < out->nclients; i++) {
+        shard_metrics_client(out, i, &client);
+
+        if (client.id == SHARD_ID_NONE || client.client >= out->nnames) {
+            return shard_refuse(err, "metrics of a client without a shard or "
+                                "a name");
+        }
+    }
+
+    return SHARD_OK;
+}
+
+
+static int
+shard_metrics_name_good(shard_str_t name)
+{
+    char  buf[SHARD_CLIENT_SIZE];
+
+    return name.len > 0 && shard_client_clean(buf, name) == name.len
+           && memcmp(buf, name.data, name.len) == 0;
+}
+
+
+void
+shard_metrics_client(const shard_metrics_entry_t *entry, uint32_t i,
+    shard_metrics_client_t *out)
+{
+    const uint8_t  *p;
+
+    p = entry->clients + (size_t) i * SHARD_METRICS_CLIENT_BYTES;
+
+    out->id = (shard_id_t) shard_metrics_get(&p, 4);
+    out->client = (uint16_t) shard_metrics_get(&p, 2);
+    out->offered = (uint32_t) shard_metrics_get(&p, 4);
+    out->errors = (uint32_t) shard_metrics_get(&p, 4);
+    out->bytes = shard_metrics_get(&p, 8);
+}
+
+
+/* i < nnames */
+
+shard_str_t
+shard_metrics_name(const shard_metrics_entry_t *entry, uint32_t i)
+{
+    shard_str_t     name;
+    const uint8_t  *p;
+
+    for (p = entry->names; i > 0; i--) {
+        p += 1 + p[0];
+    }
+
+    name.len = p[0];
+    name.data = (const char *) p + 1;
+
+    return name;
 }
 
 

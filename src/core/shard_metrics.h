@@ -10,6 +10,9 @@
  *     type 2, latency:  u16 buckets, then u32 per bucket
  *     type 3, position: u16 buckets, then u32 per bucket: requests by key
  *                       position, equal parts of the keyspace
+ *     type 4, clients:  u16 names, then u8 length and bytes of each; u32
+ *                       count, then count x shard_metrics_client_t packed
+ *                       (22 bytes each), client: number of its name
  *
  * All little endian, no padding.  A reader skips sections it does not know.
  * An entry is idempotent by (router, instance, sequence).
@@ -30,6 +33,8 @@
 #define SHARD_METRICS_POSITION_BUCKETS  64
 #define SHARD_METRICS_ENTRY_MAX         (64 * 1024 * 1024)
 #define SHARD_METRICS_SHARD_BYTES       48
+#define SHARD_METRICS_CLIENT_BYTES      22
+#define SHARD_METRICS_NAMES_MAX         256
 
 
 typedef struct {
@@ -45,6 +50,16 @@ typedef struct {
     uint32_t    held;           /* parked in the interval */
 } shard_metrics_shard_t;
 
+/* what one client group asked of one shard */
+
+typedef struct {
+    shard_id_t   id;
+    uint16_t     client;
+    uint32_t     offered;
+    uint32_t     errors;
+    uint64_t     bytes;         /* in and out */
+} shard_metrics_client_t;
+
 typedef struct {
     shard_str_t  router;        /* points into the entry when decoded */
     uint64_t     instance;
@@ -54,7 +69,8 @@ typedef struct {
 } shard_metrics_head_t;
 
 
-/* writer: begin, shards*, histograms, end; memory is the caller's */
+/* writer: begin, shards*, histograms, names and clients*, end; memory is the
+ * caller's */
 
 typedef struct {
     uint8_t   *start;
@@ -62,13 +78,21 @@ typedef struct {
     uint8_t   *end;
     uint8_t   *sections;        /* where their number goes */
     uint8_t   *count;           /* where the open shard section's counts go */
+    uint8_t   *clients;         /* where the section of clients' length goes */
+    uint8_t   *nclients;        /* and their number */
     uint16_t   nsections;
+    uint16_t   nnames;
     uint32_t   nshards;
+    uint32_t   ncounts;
 } shard_metrics_writer_t;
 
 /* an upper bound of an entry's size */
 
 size_t shard_metrics_entry_size(uint32_t nshards);
+
+/* ... and of the section of clients, to be added to it */
+
+size_t shard_metrics_clients_size(uint32_t nnames, uint32_t nclients);
 
 int shard_metrics_begin(shard_metrics_writer_t *w, void *buf, size_t size,
     const shard_metrics_head_t *head);
@@ -76,6 +100,13 @@ int shard_metrics_add_shard(shard_metrics_writer_t *w,
     const shard_metrics_shard_t *shard);
 int shard_metrics_add_histogram(shard_metrics_writer_t *w, uint16_t type,
     const uint32_t *buckets, uint16_t n);
+
+/* names of 1 to 63 bytes that shard_client_clean() leaves as they are */
+
+int shard_metrics_add_names(shard_metrics_writer_t *w,
+    const shard_str_t *names, uint32_t n);
+int shard_metrics_add_client(shard_metrics_writer_t *w,
+    const shard_metrics_client_t *client);
 
 /* the entry's length, or SHARD_AGAIN */
 
@@ -92,12 +123,20 @@ typedef struct {
     const uint8_t        *latency;      /* nlatency x u32 */
     uint16_t              nposition;
     const uint8_t        *position;
+    uint16_t              nnames;
+    const uint8_t        *names;        /* length and bytes of each */
+    uint32_t              nclients;
+    const uint8_t        *clients;      /* nclients packed records */
 } shard_metrics_entry_t;
 
 int shard_metrics_decode(shard_str_t entry, shard_metrics_entry_t *out,
     char *err);
 void shard_metrics_shard(const shard_metrics_entry_t *entry, uint32_t i,
     shard_metrics_shard_t *out);
+void shard_metrics_client(const shard_metrics_entry_t *entry, uint32_t i,
+    shard_metrics_client_t *out);
+shard_str_t shard_metrics_name(const shard_metrics_entry_t *entry,
+    uint32_t i);
 uint32_t shard_metrics_bucket(const uint8_t *buckets, uint16_t i);
 
 uint32_t shard_metrics_latency_bucket(uint64_t us);
