@@ -131,6 +131,81 @@ is(scalar(grep { /^nginx_shard_shard_/ } keys %{ $t->metrics() }), 0, 'none unas
 $t->finish();
 
 
+# client groups
+
+$t = ShardTest->new(name => '37_clients', shards => 4);
+$t->start_redis();
+$t->start_nodes(1);
+$t->seed();
+$t->start_nginx(shard_args => ' client=$http_x_app');
+wait_for { $t->api('')->{version} > 0 } 5, 'a table';
+
+is(scalar(grep { /^nginx_shard_client_requests/ } keys %{ $t->metrics() }), 0, 'no clients yet');
+
+my %want;
+
+for my $n (1 .. 60) {
+    my $app = (qw/ shop search /, "b\"a\\d x", '')[$n % 4];
+    my $answer = $t->get('/kv/none', 'X-Key' => "k$n", length $app ? ('X-App' => $app) : ());
+    my $name = $app eq '' ? '-' : $app =~ /^b/ ? 'b_a_d_x' : $app;
+    $want{ $answer->{headers}{'x-shard-id'} . " $name" }++;
+}
+
+$m = $t->metrics();
+my $client = sub { $m->{"nginx_shard_client_requests_total{client=\"$_[0]\",keyspace=\"orders\"}"} };
+is_deeply([ map { $client->($_) } qw/ shop search b_a_d_x - / ], [ 15, 15, 15, 15 ],
+          'requests of each, names cleaned');
+
+# { "SHARD CLIENT" => offered } of all entries so far
+
+sub counted {
+    my %sum;
+
+    for my $entry (@{ $t->redis()->command('XRANGE', $t->key('metrics'), '-', '+') }) {
+        my $m = $entry->[1][1];
+        my $at = 5 + ord(substr($m, 4, 1)) + 28;
+        my $sections = unpack('v', substr($m, $at, 2));
+        $at += 2;
+
+        while ($sections--) {
+            my ($type, $len) = unpack('vV', substr($m, $at, 6));
+            my $body = substr($m, $at + 6, $len);
+            $at += 6 + $len;
+            next if $type != 4;
+
+            my ($n) = unpack('v', $body);
+            my $pos = 2;
+            my @names;
+
+            while ($n--) {
+                my $l = ord(substr($body, $pos, 1));
+                push @names, substr($body, $pos + 1, $l);
+                $pos += 1 + $l;
+            }
+
+            my $count = unpack('V', substr($body, $pos, 4));
+
+            for my $i (0 .. $count - 1) {
+                my ($id, $c, $offered) = unpack('VvV', substr($body, $pos + 4 + $i * 22, 10));
+                $sum{"$id $names[$c]"} += $offered;
+            }
+        }
+    }
+
+    return \%sum;
+}
+
+wait_for { my $sum = 0; $sum += $_ for values %{ counted() }; $sum >= 60 } 5, 'all flushed';
+is_deeply(counted(), \%want, 'by shard and client in Redis');
+
+$t->get('/kv/none', 'X-Key' => 'k', 'X-App' => "app-$_") for 1 .. 300;
+$m = $t->metrics();
+my @clients = grep { /^nginx_shard_client_requests_total/ } keys %$m;
+is(scalar @clients, 256, '255 names and "other"');
+is($client->('other'), 300 - 251, 'which has the rest');
+$t->finish();
+
+
 # a large table, by default 100,000 shards
 
 my $nshards = $ENV{SHARD_LARGE} || 100000;

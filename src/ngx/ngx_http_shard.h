@@ -26,6 +26,7 @@
 #include <ngx_http.h>
 
 #include "../core/shard_types.h"
+#include "../core/shard_clients.h"
 #include "../core/shard_codec.h"
 #include "../core/shard_deadline.h"
 #include "../core/shard_key.h"
@@ -255,6 +256,7 @@ typedef struct {
     ngx_http_shard_node_health_t *node_health;   /* [nnodes_max] */
     ngx_http_shard_requests_t  *requests;        /* [nnodes_max + 1], the last
                                                     of no node */
+    shard_clients_t             clients;         /* with "client=" */
 } ngx_http_shard_sh_t;
 
 
@@ -605,6 +607,12 @@ void ngx_http_shard_named_keep(ngx_http_shard_node_t *from,
 ngx_uint_t ngx_http_shard_named_set(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t n, ngx_str_t *addr, struct sockaddr *sockaddr,
     socklen_t socklen);
+
+/* _clients: groups of them, where "client=" is configured */
+
+uint32_t ngx_http_shard_clients_capacity(size_t size);
+void ngx_http_shard_count_client(ngx_http_shard_ctx_t *ctx, ngx_uint_t error,
+    off_t bytes);
 
 /* _peer: the balancer */
 

@@ -145,7 +145,8 @@ ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync)
     /* some more may be counted between here and there */
 
     sync->take_most = n + n / 8 + 64;
-    size = shard_metrics_entry_size(sync->take_most);
+    size = shard_metrics_entry_size(sync->take_most)
+           + ngx_http_shard_clients_size(sh);
 
     if (size > sync->entry_size) {
         ngx_free(sync->entry);
@@ -245,6 +246,8 @@ ngx_http_shard_take_end(ngx_http_shard_sync_t *sync)
                                        SHARD_METRICS_LATENCY_BUCKETS);
     (void) shard_metrics_add_histogram(&sync->writer, 3, position,
                                        SHARD_METRICS_POSITION_BUCKETS);
+
+    ngx_http_shard_take_clients(sync);
 
     len = shard_metrics_end(&sync->writer);
 

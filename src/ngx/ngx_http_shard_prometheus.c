@@ -28,6 +28,10 @@ static void ngx_http_shard_metrics_requests(ngx_buf_t *b,
     ngx_http_shard_row_t *row, const ngx_http_shard_family_t *family);
 static void ngx_http_shard_metrics_node(ngx_buf_t *b,
     ngx_http_shard_row_t *row, const ngx_http_shard_family_t *family);
+static void ngx_http_shard_metrics_client(ngx_buf_t *b,
+    ngx_http_shard_row_t *row, const ngx_http_shard_family_t *family);
+static void ngx_http_shard_metrics_overflows(ngx_buf_t *b,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
 static void ngx_http_shard_metrics_shard(ngx_buf_t *b,
     ngx_http_shard_row_t *row, const ngx_http_shard_family_t *family);
 static uint32_t ngx_http_shard_inflight_of(ngx_http_shard_row_t *row);
@@ -85,6 +89,12 @@ const ngx_http_shard_family_t  ngx_http_shard_families[] = {
     ngx_http_shard_nodes("node_failures_total", "counter",
                          ngx_http_shard_failures_of,
                          "Attempts that failed, by node."),
+    { "client_requests_total", "counter", NULL, 0,
+      "Requests by client group.", NGX_HTTP_SHARD_ROWS_CLIENTS,
+      ngx_http_shard_metrics_client, NULL },
+    { "client_overflows_total", "counter", ngx_http_shard_metrics_overflows, 0,
+      "Requests of client groups that were not counted by shard.",
+      0, NULL, NULL },
     ngx_http_shard_shards("shard_epoch", ngx_http_shard_epoch_of,
                           "Epoch of each shard."),
     ngx_http_shard_shards("shard_phase", ngx_http_shard_phase_of,
@@ -276,6 +286,34 @@ static uint32_t
 ngx_http_shard_failures_of(ngx_http_shard_row_t *row)
 {
     return row->keyspace->sh->node_failed[row->number];
+}
+
+
+/* names are clean: nothing to be escaped */
+
+static void
+ngx_http_shard_metrics_client(ngx_buf_t *b, ngx_http_shard_row_t *row,
+    const ngx_http_shard_family_t *family)
+{
+    uint64_t  n;
+
+    n = row->keyspace->sh->clients.names[row->number].requests;
+
+    if (n) {
+        ngx_http_shard_scrape_print(b,
+            "nginx_shard_%s{keyspace=\"%V\",client=\"%V\"} %uL\n",
+            family->name, &row->keyspace->name, row->node, n);
+    }
+}
+
+
+static void
+ngx_http_shard_metrics_overflows(ngx_buf_t *b, ngx_http_shard_keyspace_t *ks,
+    const ngx_http_shard_family_t *family)
+{
+    ngx_http_shard_scrape_print(b, "nginx_shard_%s{keyspace=\"%V\"} %uL\n",
+                                family->name, &ks->name,
+                                ks->sh->clients.overflows);
 }
 
 

@@ -505,6 +505,7 @@ void
 ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status, off_t bytes)
 {
     uint64_t                    us;
+    ngx_uint_t                  error;
     ngx_time_t                 *tp;
     ngx_msec_int_t              ms;
     ngx_http_request_t         *r;
@@ -548,13 +549,18 @@ ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status, off_t bytes)
         ngx_http_shard_add(counters->writes, 1);
     }
 
-    if (status >= 200 && status < 500
-        && status != NGX_HTTP_CLIENT_CLOSED_REQUEST)
-    {
-        ngx_http_shard_add(counters->latency_ms, (uint32_t) ngx_max(ms, 0));
+    error = status < 200 || status >= 500
+            || status == NGX_HTTP_CLIENT_CLOSED_REQUEST;
+
+    if (error) {
+        ngx_http_shard_add(counters->errors, 1);
 
     } else {
-        ngx_http_shard_add(counters->errors, 1);
+        ngx_http_shard_add(counters->latency_ms, (uint32_t) ngx_max(ms, 0));
+    }
+
+    if (ctx->conf->client) {
+        ngx_http_shard_count_client(ctx, error, bytes);
     }
 
     ngx_http_shard_add(sh->totals.latency_us, us);

@@ -53,6 +53,7 @@ typedef struct {
 typedef enum {
     NGX_HTTP_SHARD_ROWS_ONE = 0,                 /* a keyspace: print() */
     NGX_HTTP_SHARD_ROWS_NODES,                   /* a node, then "no node" */
+    NGX_HTTP_SHARD_ROWS_CLIENTS,                 /* a client group */
     NGX_HTTP_SHARD_ROWS_SHARDS                   /* only with ?shards=1 */
 } ngx_http_shard_rows_e;
 
@@ -60,9 +61,10 @@ typedef enum {
 typedef struct {
     ngx_http_shard_keyspace_t  *keyspace;
     ngx_uint_t                  number;          /* of the node, or nnodes_max:
-                                                    no node */
+                                                    no node; or a place */
     ngx_str_t                  *node;            /* its name, or the primary's
-                                                    of the shard */
+                                                    of the shard, or the
+                                                    client's */
     shard_id_t                  id;              /* of the shard */
     uint32_t                    slot;
     shard_route_t               route;

@@ -11,6 +11,8 @@ static ngx_int_t ngx_http_shard_scrape_family(ngx_http_shard_scrape_t *scrape,
     const ngx_http_shard_family_t *family, ngx_uint_t *steps);
 static ngx_int_t ngx_http_shard_scrape_node(ngx_http_shard_scrape_t *scrape,
     ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
+static ngx_int_t ngx_http_shard_scrape_client(ngx_http_shard_scrape_t *scrape,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
 static ngx_int_t ngx_http_shard_scrape_shard(ngx_http_shard_scrape_t *scrape,
     ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family);
 
@@ -101,6 +103,10 @@ ngx_http_shard_scrape_family(ngx_http_shard_scrape_t *scrape,
             rc = ngx_http_shard_scrape_node(scrape, ks[scrape->keyspace],
                                             family);
 
+        } else if (family->rows == NGX_HTTP_SHARD_ROWS_CLIENTS) {
+            rc = ngx_http_shard_scrape_client(scrape, ks[scrape->keyspace],
+                                              family);
+
         } else {
             rc = ngx_http_shard_scrape_shard(scrape, ks[scrape->keyspace],
                                              family);
@@ -150,6 +156,29 @@ ngx_http_shard_scrape_node(ngx_http_shard_scrape_t *scrape,
     scrape->row++;
 
     return last_row ? NGX_DONE : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_scrape_client(ngx_http_shard_scrape_t *scrape,
+    ngx_http_shard_keyspace_t *ks, const ngx_http_shard_family_t *family)
+{
+    ngx_str_t              name;
+    shard_str_t            text;
+    ngx_http_shard_row_t   row;
+
+    text = shard_clients_name_at(&ks->sh->clients, scrape->row);
+
+    if (text.len) {
+        name.data = (u_char *) text.data;
+        name.len = text.len;
+        row.keyspace = ks;
+        row.number = scrape->row;
+        row.node = &name;
+        family->row(scrape->b, &row, family);
+    }
+
+    return ++scrape->row == SHARD_CLIENT_PLACES ? NGX_DONE : NGX_OK;
 }
 
 

@@ -15,7 +15,8 @@
 static ngx_int_t ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t nworkers);
 static size_t ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
-    ngx_uint_t nworkers, uint32_t nentries, uint32_t ntickets);
+    ngx_uint_t nworkers, uint32_t nentries, uint32_t ntickets,
+    uint32_t nclients);
 static ngx_http_shard_keyspace_t *ngx_http_shard_old_keyspace(
     ngx_http_shard_keyspace_t *ks);
 static ngx_int_t ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
@@ -25,7 +26,7 @@ static ngx_int_t ngx_http_shard_inherit_shards(ngx_http_shard_keyspace_t *ks,
 static void ngx_http_shard_inherit_workers(ngx_http_shard_sh_t *to,
     ngx_http_shard_sh_t *from);
 static void ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
-    uint32_t nentries, uint32_t ntickets);
+    uint32_t nentries, uint32_t ntickets, uint32_t nclients);
 
 
 #define NGX_HTTP_SHARD_TICKETS_SHARE  100        /* of the zone ... */
@@ -89,7 +90,8 @@ ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data)
 
 static size_t
 ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
-    ngx_uint_t nworkers, uint32_t nentries, uint32_t ntickets)
+    ngx_uint_t nworkers, uint32_t nentries, uint32_t ntickets,
+    uint32_t nclients)
 {
     return ngx_http_shard_align(sizeof(ngx_http_shard_sh_t))
            + 2 * ngx_http_shard_align(nnodes * sizeof(ngx_http_shard_node_t))
@@ -110,6 +112,7 @@ ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
                                   * sizeof(ngx_http_shard_node_health_t))
            + ngx_http_shard_align((nnodes + 1)
                                   * sizeof(ngx_http_shard_requests_t))
+           + ngx_http_shard_align(shard_clients_size(nclients))
            + 64;
 }
 
@@ -119,7 +122,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 {
     size_t                size, room;
     u_char               *p;
-    uint32_t              nslots, nnodes, nentries, ntickets, step;
+    uint32_t              nslots, nnodes, nentries, ntickets, nclients, step;
     ngx_http_shard_sh_t  *sh;
 
     /* what the slab pool takes for itself: its header and its page table */
@@ -136,11 +139,12 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
                                   / (shard_tickets_size(1)
                                      - shard_tickets_size(0)));
     ntickets = ngx_max(ntickets, NGX_HTTP_SHARD_TICKETS_MIN);
+    nclients = ngx_http_shard_clients_capacity(ks->zone->shm.size);
     nslots = 0;
 
     for (step = 1 << 24; step; step >>= 1) {
         if (ngx_http_shard_layout_size(nslots + step, nnodes, nworkers,
-                                       nentries, ntickets)
+                                       nentries, ntickets, nclients)
             <= room)
         {
             nslots += step;
@@ -148,7 +152,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
     }
 
     size = ngx_http_shard_layout_size(nslots, nnodes, nworkers, nentries,
-                                      ntickets);
+                                      ntickets, nclients);
     p = nslots ? ngx_slab_alloc(ks->shpool, size) : NULL;
 
     if (p == NULL) {
@@ -173,7 +177,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 
     ngx_http_shard_place_rows(sh,
                       p + ngx_http_shard_align(sizeof(ngx_http_shard_sh_t)),
-                      nentries, ntickets);
+                      nentries, ntickets, nclients);
 
     ngx_http_shard_policy_inherit(sh, NULL);
 
@@ -190,7 +194,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 
 static void
 ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
-    uint32_t nentries, uint32_t ntickets)
+    uint32_t nentries, uint32_t ntickets, uint32_t nclients)
 {
     uint32_t    nslots, nnodes, nworkers;
     ngx_uint_t  i;
@@ -232,6 +236,9 @@ ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
     sh->node_health = (ngx_http_shard_node_health_t *) p;
     p += ngx_http_shard_align(nnodes * sizeof(ngx_http_shard_node_health_t));
     sh->requests = (ngx_http_shard_requests_t *) p;
+    p += ngx_http_shard_align((nnodes + 1)
+                              * sizeof(ngx_http_shard_requests_t));
+    shard_clients_place(&sh->clients, p, nclients);
 }
 
 
