@@ -13,7 +13,8 @@ sub wait_for (&$$);        # of ShardTest.pm, which comes after this file
 
 
 # "main", "http", "server" and "upstream" are texts put there, "interval" is
-# the routers' metrics interval, "zone" the size of shared memory
+# the routers' metrics interval, "zone" the size of shared memory,
+# "state" another parameter, or none, than the state file
 
 sub start_nginx {
     my ($self, %args) = @_;
@@ -67,6 +68,7 @@ sub nginx_conf {
                  : "shard_hold max=4096 timeout=5s;\n        keepalive 64;";
     my $redis = $args{redis} || $self->redis_addr();
     my $zone = $args{zone} || '4m';
+    my $state = $args{state} // "state=$dir/$name.shards";
     my $connections = $args{connections} || 2048;
 
     return <<"CONF";
@@ -95,7 +97,7 @@ http {
 
     shard_redis  $redis;
     shard_router edge-1 zone=z1 interval=$interval;
-    shard_table  $name $zone state=$dir/$name.shards;
+    shard_table  $name $zone $state;
     $http
 
     upstream $name {
