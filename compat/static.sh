@@ -33,6 +33,14 @@ if [ -z "$(ls -d "$dir"/nginx-[0-9]*/ 2>/dev/null)" ]; then
     for version in $(apt-cache $options showsrc nginx 2>/dev/null | sed -n 's/^Version: //p' | sort -rVu); do
         (cd "$dir" && apt-get $options source "nginx=$version") >>"$dir/apt.log" 2>&1 && break
     done
+
+    # a mirror may lack Debian's patches of the newest: nginx' own archive, checked by apt, will do
+    if [ -z "$(ls -d "$dir"/nginx-[0-9]*/ 2>/dev/null)" ]; then
+        for archive in "$dir"/nginx_*.orig.tar.gz; do
+            [ ! -f "$archive" ] || tar -C "$dir" -xzf "$archive" || rm -rf "$dir"/nginx-[0-9]*/ "$archive"
+        done
+    fi
+
     [ -n "$(ls -d "$dir"/nginx-[0-9]*/ 2>/dev/null)" ] \
         || { echo "static: no source package of nginx through apt, see $dir/apt.log" >&2; exit 77; }
     rm -rf "$dir/apt/lists"
