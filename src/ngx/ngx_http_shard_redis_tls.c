@@ -165,14 +165,20 @@ ngx_http_shard_redis_tls_start(ngx_http_shard_redis_t *redis, char *host)
         return NGX_ERROR;
     }
 
+    redis->ssl = ssl;
+
+    /* the other side may be as fast as to be refused here already */
+
     if (redisInitiateSSL(&redis->ac->c, ssl) != REDIS_OK) {
         ngx_http_shard_redis_reason(redis, "TLS: ", redis->ac->c.errstr);
+        ngx_http_shard_redis_tls_reason(redis);
+
+        redis->ssl = NULL;
         SSL_free(ssl);
         ERR_clear_error();
+
         return NGX_ERROR;
     }
-
-    redis->ssl = ssl;
 
     return NGX_OK;
 }
