@@ -35,6 +35,7 @@ sub http {
     my $text = <<"CONF";
 map "\$http_x_shard_id\$uri" \$answer {
     volatile;
+    ~/421\$       '[\$http_x_shard_id]';
     ~/json\$      '{"shard":\$http_x_shard_id}';
     ~/headers\$   '[\$shard_test_headers]';
     ~^3/.*bad\$    '{"shard":3';
@@ -51,6 +52,7 @@ map "\$http_x_shard_id\$uri" \$shard_test_status {
     volatile;
     ~^1/.*some\$   1;
     ~^4/.*some\$   1;
+    ~^6/.*421\$    421;
     ~/none\$      1;
     default       0;
 }
@@ -68,6 +70,10 @@ server {
     default_type text/plain;
 
     location / {
+        if (\$shard_test_status = 421) {
+            return 421 "not mine";
+        }
+
         if (\$shard_test_status) {
             return 404 "none";
         }
@@ -177,8 +183,9 @@ sub update {
 sub metric {
     my ($name) = @_;
 
+    my $text = $t->get('/metrics')->{content};
     my $sum = 0;
-    $sum += $1 while $t->get('/metrics')->{content} =~ /^$name\{[^}]*\} (\d+)/mg;
+    $sum += $1 while $text =~ /^$name\{[^}]*\} (\d+)/mg;
     return $sum;
 }
 
@@ -191,6 +198,7 @@ requests();
 keys_of_shards();
 limits();
 missing();
+misdirected();
 fastcgi();
 held();
 clients();
@@ -367,6 +375,25 @@ sub missing {
     update(5, primary => 'n2', epoch => 3);
     update(2, primary => 'n1', epoch => 3);
     is($t->get('/json/json')->{status}, 200, 'all are back');
+}
+
+
+# 421: a part asks again once the table was read, or until its time is over
+
+sub misdirected {
+    my $before = metric('nginx_shard_retried_total');
+    my $got = $t->get('/patient/421');
+
+    is("$got->{status} $got->{headers}{'x-shard-missing'}", '207 6',
+       'a part refused with 421 twice is missing');
+    is(metric('nginx_shard_retried_total') - $before, 1, 'and was sent again');
+    like($t->error_log(), qr/shard 6 answered with status 421/, 'the log says so');
+
+    $t->process('redis')->signal('STOP');
+    $got = $t->get('/soon/421');
+    is("$got->{status} $got->{headers}{'x-shard-missing'}", '207 6',
+       'one that waits for Redis is ended in time');
+    $t->process('redis')->signal('CONT');
 }
 
 
@@ -608,16 +635,9 @@ sub many {
 # parts are requests of their shard
 
 sub counted {
-    my $count = sub {
-        my $text = $t->get('/metrics')->{content};
-        my $sum = 0;
-        $sum += $1 while $text =~ /^nginx_shard_requests_total\{[^}]*\} (\d+)/mg;
-        return $sum;
-    };
-
-    my $before = $count->();
+    my $before = metric('nginx_shard_requests_total');
     $t->get('/json/json') for 1 .. 10;
-    is($count->() - $before, 80, 'parts are counted, scatters are not');
+    is(metric('nginx_shard_requests_total') - $before, 80, 'parts are counted, scatters are not');
 }
 
 
