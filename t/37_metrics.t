@@ -94,6 +94,8 @@ my $failed = 'nginx_shard_node_failures_total{keyspace="orders",node="n2"}';
 my $was = $t->metrics()->{$failed};
 grew('n2', '5xx', 'failed', sub { $t->get('/kv/a', 'X-Key' => $key{1}) });
 cmp_ok($t->metrics()->{$failed}, '>', $was, 'and counted at the node');
+$t->request('PUT', "http://$t->{nodes}{n1}{addr}/_shard/3/role", '{"role":"standby","epoch":1}');
+grew('n1', '4xx', 'failover', sub { $t->get('/kv/none', 'X-Key' => $key{3}) });
 
 
 # a histogram is cumulative over flushes
@@ -231,7 +233,13 @@ my ($value, @wrong) = ShardTest::parse_metrics($answer->{content});
 is_deeply([ @wrong[0 .. ($#wrong > 3 ? 3 : $#wrong)] ], [], 'Prometheus takes it');
 note(sprintf '%d bytes in %.2f s, %.2f s of the worker, %.1f us a row',
      length $answer->{content}, $took, $cpu, $cpu * 1e6 / (4 * $nshards));
-cmp_ok($t->worker_memory() - $memory, '<', 2000, 'in bounded memory');
+
+# ASan keeps what is freed
+
+SKIP: {
+    skip 'memory under ASan', 1 if $ENV{SHARD_SAN};
+    cmp_ok($t->worker_memory() - $memory, '<', 2000, 'in bounded memory');
+}
 
 # other requests of the same worker meanwhile
 
@@ -267,7 +275,12 @@ sysread($slow, my $first, 4096);
 $cpu = $t->worker_seconds();
 sleep(1);
 cmp_ok($t->worker_seconds() - $cpu, '<', 0.3, 'a client that does not read costs nothing');
-cmp_ok($t->worker_memory() - $memory, '<', 4000, 'nor memory');
+
+SKIP: {
+    skip 'memory under ASan', 1 if $ENV{SHARD_SAN};
+    cmp_ok($t->worker_memory() - $memory, '<', 4000, 'nor memory');
+}
+
 close($slow);
 
 # without shards, on many nodes: figures

@@ -470,7 +470,7 @@ ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx, ngx_uint_t status)
     } else if (ctx->misdirected) {
         outcome = NGX_HTTP_SHARD_RETRIED;
 
-    } else if (ctx->attempt) {
+    } else if (ctx->attempt || ctx->failover) {
         outcome = NGX_HTTP_SHARD_FAILOVER;
 
     } else {

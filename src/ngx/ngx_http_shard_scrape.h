@@ -37,7 +37,8 @@ typedef struct {
     ngx_uint_t                  keyspace;
     uint32_t                    row;
     uint32_t                    nrows;           /* of shards, gone through */
-    uint64_t                    lo;              /* of the last of them */
+    uint64_t                    lo;              /* of the last of them ... */
+    shard_bytes_t               bound;           /* ... and of range bytes */
     uint64_t                    structure;       /* that row is of */
 
     uint32_t                    from;            /* of shards, by position */

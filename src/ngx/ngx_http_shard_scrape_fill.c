@@ -196,6 +196,7 @@ ngx_http_shard_scrape_shard(ngx_http_shard_scrape_t *scrape,
     uint64_t                lo;
     ngx_int_t               rc;
     ngx_str_t               name;
+    shard_bytes_t           bound;
     ngx_http_shard_row_t    row;
     ngx_http_shard_view_t   view;
 
@@ -205,6 +206,7 @@ ngx_http_shard_scrape_shard(ngx_http_shard_scrape_t *scrape,
 
     last = scrape->b->last;
     lo = 0;
+    ngx_memzero(&bound, sizeof(shard_bytes_t));
 
     do {
         scrape->b->last = last;
@@ -212,12 +214,14 @@ ngx_http_shard_scrape_shard(ngx_http_shard_scrape_t *scrape,
 
         i = scrape->nrows == 0 ? scrape->from
             : scrape->structure == view.structure
-              ? scrape->row : ngx_http_shard_view_after(&view, scrape->lo);
+              ? scrape->row : ngx_http_shard_view_after(&view, scrape->lo,
+                                                         &scrape->bound);
 
         rc = ngx_http_shard_view_shard(&view, i, &row.id, &row.slot);
 
         if (rc != NGX_DECLINED) {
             lo = ngx_http_shard_view_lo(&view, i);
+            ngx_http_shard_view_bytes(&view, i, &bound);
         }
 
         if (rc == NGX_OK) {
@@ -234,6 +238,7 @@ ngx_http_shard_scrape_shard(ngx_http_shard_scrape_t *scrape,
     scrape->row = i + 1;
     scrape->nrows++;
     scrape->lo = lo;
+    scrape->bound = bound;
     scrape->structure = view.structure;
 
     return rc == NGX_DECLINED ? NGX_DONE : NGX_OK;

@@ -72,15 +72,24 @@ ngx_http_shard_view_shard(ngx_http_shard_view_t *view, uint32_t i,
 size_t
 ngx_http_shard_view_bound(ngx_http_shard_view_t *view, uint32_t i, char *buf)
 {
-    shard_str_t    text;
     shard_bytes_t  bytes;
+
+    ngx_http_shard_view_bytes(view, i, &bytes);
+
+    return shard_bytes_encode(&bytes, buf);
+}
+
+
+void
+ngx_http_shard_view_bytes(ngx_http_shard_view_t *view, uint32_t i,
+    shard_bytes_t *bytes)
+{
+    shard_str_t  text;
 
     text = shard_index_bound(&view->arena->index, i);
 
-    bytes.len = (uint8_t) ngx_min(text.len, SHARD_BOUND_MAX);
-    ngx_memcpy(bytes.data, text.data, bytes.len);
-
-    return shard_bytes_encode(&bytes, buf);
+    bytes->len = (uint8_t) ngx_min(text.len, SHARD_BOUND_MAX);
+    ngx_memcpy(bytes->data, text.data, bytes->len);
 }
 
 
@@ -92,8 +101,24 @@ ngx_http_shard_view_lo(ngx_http_shard_view_t *view, uint32_t i)
 
 
 uint32_t
-ngx_http_shard_view_after(ngx_http_shard_view_t *view, uint64_t position)
+ngx_http_shard_view_after(ngx_http_shard_view_t *view, uint64_t lo,
+    shard_bytes_t *bound)
 {
-    return view->nentries ? shard_index_find(&view->arena->index, position) + 1
-                          : 0;
+    shard_str_t     key;
+    shard_index_t  *index;
+
+    index = &view->arena->index;
+
+    if (view->nentries == 0) {
+        return 0;
+    }
+
+    if (index->kind == SHARD_KIND_RANGE_BYTES) {
+        key.data = bound->data;
+        key.len = bound->len;
+
+        return shard_index_find_key(index, lo, key) + 1;
+    }
+
+    return shard_index_find(index, lo) + 1;
 }

@@ -46,16 +46,18 @@ void ngx_http_shard_view_name(ngx_http_shard_view_t *view, ngx_uint_t node,
 ngx_int_t ngx_http_shard_view_shard(ngx_http_shard_view_t *view, uint32_t i,
     shard_id_t *id, uint32_t *slot);
 
-/* where the shard that follows this position is now */
+/* where what follows this start of a shard is now; bound: of range bytes */
 
 uint32_t ngx_http_shard_view_after(ngx_http_shard_view_t *view,
-    uint64_t position);
+    uint64_t lo, shard_bytes_t *bound);
 uint64_t ngx_http_shard_view_lo(ngx_http_shard_view_t *view, uint32_t i);
 
 /* as in a record of range bytes; buf takes SHARD_BYTES_TEXT bytes */
 
 size_t ngx_http_shard_view_bound(ngx_http_shard_view_t *view, uint32_t i,
     char *buf);
+void ngx_http_shard_view_bytes(ngx_http_shard_view_t *view, uint32_t i,
+    shard_bytes_t *bytes);
 
 
 #endif /* _NGX_HTTP_SHARD_VIEW_H_INCLUDED_ */
