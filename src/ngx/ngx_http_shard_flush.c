@@ -43,6 +43,16 @@ ngx_http_shard_flush(ngx_http_shard_sync_t *sync)
 }
 
 
+/* most shards have no errors, many no writes: a look is cheaper than a swap */
+
+static ngx_inline uint32_t
+ngx_http_shard_take_one(uint32_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED)
+           ? __atomic_exchange_n(counter, 0, __ATOMIC_RELAXED) : 0;
+}
+
+
 static void
 ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync, uint32_t slot)
 {
@@ -56,33 +66,22 @@ ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync, uint32_t slot)
     /* one that is about to be published: its counts wait for the next time */
 
     if (e == NULL) {
+        ngx_http_shard_touch(sync->keyspace->sh, slot);
         return;
     }
 
-    /* first, so that a count that comes after it sets the bit again */
-
-    (void) __atomic_fetch_and(&sync->keyspace->sh->touched[slot / 64],
-                              ~((uint64_t) 1 << (slot % 64)),
-                              __ATOMIC_SEQ_CST);
-
     c = &sync->keyspace->sh->counters[slot];
-
-#define ngx_http_shard_take_one(member)                                       \
-    __atomic_exchange_n(&c->member, 0, __ATOMIC_RELAXED)
-
-    done = ngx_http_shard_take_one(done);
-    latency_ms = ngx_http_shard_take_one(latency_ms);
 
     ngx_memzero(&shard, sizeof(shard_metrics_shard_t));
 
     shard.id = e->id;
-    shard.offered = ngx_http_shard_take_one(offered);
-    shard.errors = ngx_http_shard_take_one(errors);
-    shard.writes = ngx_http_shard_take_one(writes);
-    shard.bytes = (uint64_t) ngx_http_shard_take_one(bytes_64)
+    shard.offered = ngx_http_shard_take_one(&c->offered);
+    done = ngx_http_shard_take_one(&c->done);
+    shard.errors = ngx_http_shard_take_one(&c->errors);
+    shard.writes = ngx_http_shard_take_one(&c->writes);
+    shard.bytes = (uint64_t) ngx_http_shard_take_one(&c->bytes_64)
                   * NGX_HTTP_SHARD_BYTES_UNIT;
-
-#undef ngx_http_shard_take_one
+    latency_ms = ngx_http_shard_take_one(&c->latency_ms);
 
     shard.completed = done - ngx_min(done, shard.errors);
     shard.reads = done - ngx_min(done, shard.writes);
@@ -144,7 +143,7 @@ ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync)
 
     /* some more may be counted between here and there */
 
-    sync->take_most = n + n / 8 + 64;
+    sync->take_most = n + n / 8 + 128;
     size = shard_metrics_entry_size(sync->take_most)
            + ngx_http_shard_clients_size(sh);
 
@@ -205,8 +204,18 @@ ngx_http_shard_take_handler(ngx_event_t *ev)
 
     for (i = sync->take_at; i < (sh->nslots + 63) / 64; i++) {
 
-        for (bits = __atomic_load_n(&sh->touched[i], __ATOMIC_RELAXED);
-             bits && sync->writer.nshards < sync->take_most;
+        if (sh->touched[i] == 0) {
+            continue;
+        }
+
+        if (sync->writer.nshards + 64 > sync->take_most) {
+            break;
+        }
+
+        /* first, so that a count that comes after it sets its bit again */
+
+        for (bits = __atomic_exchange_n(&sh->touched[i], 0, __ATOMIC_SEQ_CST);
+             bits;
              bits &= bits - 1)
         {
             ngx_http_shard_take_shard(sync, i * 64 + __builtin_ctzll(bits));
