@@ -235,6 +235,8 @@ ngx_int_t ngx_http_shard_model_remember(ngx_http_shard_model_t *m,
     ngx_uint_t is_node, uint32_t number);
 void ngx_http_shard_model_refer(ngx_http_shard_model_t *m,
     ngx_http_shard_entry_t *e, uint32_t n);
+ngx_int_t ngx_http_shard_model_new_slot(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e, char *err);
 void ngx_http_shard_model_free_slot(ngx_http_shard_model_t *m, uint32_t slot);
 void ngx_http_shard_model_forget(ngx_http_shard_model_t *m);
 void ngx_http_shard_model_map_nodes(ngx_http_shard_model_t *m);
@@ -261,6 +263,12 @@ int ngx_http_shard_model_compare(const ngx_http_shard_model_t *m,
     const ngx_http_shard_place_t *a, const ngx_http_shard_entry_t *ea,
     const ngx_http_shard_place_t *b, const ngx_http_shard_entry_t *eb);
 ngx_int_t ngx_http_shard_model_room(ngx_http_shard_model_t *m, uint32_t n);
+ngx_int_t ngx_http_shard_model_collect(ngx_http_shard_model_t *m,
+    ngx_http_shard_slice_t *slice, char *err);
+ngx_int_t ngx_http_shard_model_sort(ngx_http_shard_model_t *m,
+    ngx_http_shard_slice_t *slice, char *err);
+ngx_int_t ngx_http_shard_model_check(ngx_http_shard_model_t *m,
+    ngx_http_shard_slice_t *slice, char *err);
 ngx_int_t ngx_http_shard_model_fits(ngx_http_shard_model_t *m,
     uint32_t nplaces, size_t text, char *err);
 ngx_int_t ngx_http_shard_model_too_big(ngx_http_shard_model_t *m, uint32_t n,

@@ -1,12 +1,7 @@
 
 /*
- * The order of the keyspace, and the way of a loaded model into use.  With a
- * million shards sorting alone takes longer than any request may wait, so
- * all of it goes in steps:
- *
- *   PLACES ─▶ SORT ─▶ CHECK ─▶ RELEASE ─▶ SLOTS ─▶ in use, to be published
- *   of each   runs,   no gap,  slots of   for new
- *   shard     merged  no two   what left  shards
+ * The order of the keyspace: places of all shards, sorted and checked in
+ * steps, because a million of them take longer than a request may wait.
  */
 
 
@@ -16,79 +11,19 @@
 #define NGX_HTTP_SHARD_RUN  1024                 /* places sorted at once */
 
 
-typedef ngx_int_t (*ngx_http_shard_step_pt)(ngx_http_shard_model_t *m,
-    ngx_http_shard_slice_t *slice, char *err);
-
-
-static ngx_int_t ngx_http_shard_model_collect(ngx_http_shard_model_t *m,
-    ngx_http_shard_slice_t *slice, char *err);
-static ngx_int_t ngx_http_shard_model_sort(ngx_http_shard_model_t *m,
-    ngx_http_shard_slice_t *slice, char *err);
 static ngx_uint_t ngx_http_shard_model_merge(ngx_http_shard_model_t *m,
     ngx_http_shard_slice_t *slice);
 static int ngx_libc_cdecl ngx_http_shard_model_by_place(const void *one,
     const void *two);
-static ngx_int_t ngx_http_shard_model_check(ngx_http_shard_model_t *m,
-    ngx_http_shard_slice_t *slice, char *err);
 static ngx_int_t ngx_http_shard_model_check_next(ngx_http_shard_model_t *m,
     ngx_http_shard_place_t *prev, ngx_http_shard_place_t *place, char *err);
 static ngx_int_t ngx_http_shard_model_check_end(ngx_http_shard_model_t *m,
     char *err);
-static ngx_int_t ngx_http_shard_model_release(ngx_http_shard_model_t *m,
-    ngx_http_shard_slice_t *slice, char *err);
-static ngx_int_t ngx_http_shard_model_slots(ngx_http_shard_model_t *m,
-    ngx_http_shard_slice_t *slice, char *err);
-static void ngx_http_shard_model_inherit(ngx_http_shard_model_t *m);
-static uint64_t ngx_http_shard_now_us(void);
 
 
 /* qsort() has no argument of its own; one worker, one thread */
 
 static ngx_http_shard_model_t  *ngx_http_shard_model_sorting;
-
-
-static uint64_t
-ngx_http_shard_now_us(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-
-void
-ngx_http_shard_slice_begin(ngx_http_shard_slice_t *slice)
-{
-    slice->steps = 0;
-    slice->until_us = ngx_http_shard_now_us() + NGX_HTTP_SHARD_SLICE_US;
-}
-
-
-/* "slice" may be NULL: as long as it takes */
-
-ngx_uint_t
-ngx_http_shard_slice_over(ngx_http_shard_slice_t *slice)
-{
-    return slice && ++slice->steps % NGX_HTTP_SHARD_SLICE_ASK == 0
-           && ngx_http_shard_slice_late(slice);
-}
-
-
-ngx_uint_t
-ngx_http_shard_slice_late(ngx_http_shard_slice_t *slice)
-{
-    return ngx_http_shard_now_us() >= slice->until_us;
-}
-
-
-uint64_t
-ngx_http_shard_slice_spent(ngx_http_shard_slice_t *slice)
-{
-    return ngx_http_shard_now_us() + NGX_HTTP_SHARD_SLICE_US
-           - slice->until_us;
-}
 
 
 int
@@ -219,7 +154,7 @@ ngx_http_shard_model_too_big(ngx_http_shard_model_t *m, uint32_t n,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_model_collect(ngx_http_shard_model_t *m,
     ngx_http_shard_slice_t *slice, char *err)
 {
@@ -264,7 +199,7 @@ ngx_http_shard_model_collect(ngx_http_shard_model_t *m,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_model_sort(ngx_http_shard_model_t *m,
     ngx_http_shard_slice_t *slice, char *err)
 {
@@ -357,7 +292,7 @@ ngx_http_shard_model_merge(ngx_http_shard_model_t *m,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_model_check(ngx_http_shard_model_t *m,
     ngx_http_shard_slice_t *slice, char *err)
 {
@@ -480,126 +415,3 @@ ngx_http_shard_model_check_end(ngx_http_shard_model_t *m, char *err)
 }
 
 
-/* nothing can fail from here on: the base gives up what is its own */
-
-static ngx_int_t
-ngx_http_shard_model_release(ngx_http_shard_model_t *m,
-    ngx_http_shard_slice_t *slice, char *err)
-{
-    ngx_http_shard_entry_t  *old, *e;
-
-    for ( /* void */ ; m->at < m->base->nentries; m->at++) {
-
-        if (ngx_http_shard_slice_over(slice)) {
-            return NGX_AGAIN;
-        }
-
-        old = &m->base->entries[m->at];
-        e = old->live ? ngx_http_shard_model_find(m, old->id) : NULL;
-
-        if (old->live && (e == NULL || !e->live)) {
-            ngx_http_shard_model_free_slot(m->base, old->slot);
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_shard_model_slots(ngx_http_shard_model_t *m,
-    ngx_http_shard_slice_t *slice, char *err)
-{
-    ngx_http_shard_entry_t  *e;
-    ngx_http_shard_model_t  *base;
-
-    base = m->base;
-
-    for ( /* void */ ; m->at < m->nentries; m->at++) {
-
-        if (ngx_http_shard_slice_over(slice)) {
-            return NGX_AGAIN;
-        }
-
-        e = &m->entries[m->at];
-
-        if (e->live && e->slot == SHARD_SLOT_NONE) {
-            e->slot = base->free_slots[base->first_free];
-            base->first_free = (base->first_free + 1)
-                               % m->keyspace->sh->nslots;
-            base->nfree_slots--;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_shard_model_inherit(ngx_http_shard_model_t *m)
-{
-    uint32_t                 i;
-    ngx_http_shard_model_t  *base;
-
-    base = m->base;
-
-    m->free_slots = base->free_slots;
-    m->first_free = base->first_free;
-    m->nfree_slots = base->nfree_slots;
-    m->verbs = base->verbs;
-    m->nverbs = base->nverbs;
-    m->published = base->published;
-
-    base->free_slots = NULL;
-    base->verbs = NULL;
-    base->nverbs = 0;
-
-    for (i = 0; i < m->nnodes; i++) {
-        if (!m->node_seen[i]) {
-            m->nodes[i].name[0] = '\0';
-        }
-    }
-
-    ngx_http_shard_model_map_nodes(m);
-
-    m->base = NULL;
-    m->all_dirty = 1;
-    m->structure = 1;
-}
-
-
-ngx_int_t
-ngx_http_shard_model_settle(ngx_http_shard_model_t *m,
-    ngx_http_shard_slice_t *slice, char *err)
-{
-    ngx_int_t  rc;
-
-    static const ngx_http_shard_step_pt  steps[] = {
-        ngx_http_shard_model_collect,
-        ngx_http_shard_model_sort,
-        ngx_http_shard_model_check,
-        ngx_http_shard_model_release,
-        ngx_http_shard_model_slots
-    };
-
-    if (m->step == NGX_HTTP_SHARD_STEP_NONE) {
-        m->step = NGX_HTTP_SHARD_STEP_PLACES;
-        m->at = 0;
-    }
-
-    while (m->step <= NGX_HTTP_SHARD_STEP_SLOTS) {
-        rc = steps[m->step - NGX_HTTP_SHARD_STEP_PLACES](m, slice, err);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        m->step++;
-        m->at = 0;
-    }
-
-    m->step = NGX_HTTP_SHARD_STEP_NONE;
-    ngx_http_shard_model_inherit(m);
-
-    return NGX_OK;
-}
