@@ -2,7 +2,7 @@
 # make test        every test (needs what ./test.sh installs)
 # make demo        the loop on a trace        [TRACE=file.csv]
 # make bench       the data plane's figures       [BENCH="instructions cpu"]
-# make fuzz        every parser under libFuzzer  [FUZZ_SECONDS=20 each]
+# make fuzz        every parser under libFuzzer  [FUZZ_SECONDS=20 each; -j2]
 # make sanitize    the same programs and module under ASan and UBSan, into build/san/
 # make compat      the module built and tested on Debian 13 (root only)
 # make static      nginx with the module linked in, and a test of it

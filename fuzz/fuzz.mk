@@ -1,4 +1,5 @@
-# make fuzz        every parser of the core under libFuzzer  [FUZZ_SECONDS=20 each]
+# make fuzz        every parser of the core under libFuzzer  [FUZZ_SECONDS=20 each; -j2: two at a time]
+# make fuzz-NAME   one of them
 # make fuzzers     builds them only
 
 FUZZ_SECONDS = 20
@@ -7,21 +8,32 @@ FUZZ_FLAGS   = -std=c11 -D_GNU_SOURCE -O1 -g $(WARN) -Isrc/core -fno-omit-frame-
                -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 FUZZ_RUN     = -timeout=5 -rss_limit_mb=1024 -max_len=8192 -verbosity=0 -print_final_stats=1
 
-fuzzers = $(patsubst fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard fuzz/*.c))
+fuzzers   = $(patsubst fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard fuzz/*.c))
+fuzz_core = $(patsubst src/core/%.c,$(BUILD)/fuzz/core/%.o,$(core))
 
-$(BUILD)/fuzz/%: fuzz/%.c fuzz/fuzz.h $(core) $(wildcard src/core/*.h)
+# the core once, for all of them
+
+$(BUILD)/fuzz/core/%.o: src/core/%.c $(wildcard src/core/*.h)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(core)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -c -o $@ $<
+
+$(BUILD)/fuzz/%: fuzz/%.c fuzz/fuzz.h $(fuzz_core)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(fuzz_core)
 
 fuzzers: $(fuzzers)
 
+.SECONDARY: $(fuzz_core) $(fuzzers)
+
 # what is found goes to build/fuzz/corpus, the seeds stay as they are
 
-fuzz: $(fuzzers)
-	@for f in $(fuzzers); do n=$${f##*/}; log=$(BUILD)/fuzz/$$n.log; mkdir -p $(BUILD)/fuzz/corpus/$$n; \
-	    printf '%-10s %4s s  ' $$n $(FUZZ_SECONDS); \
-	    $$f $(FUZZ_RUN) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/fuzz/$$n- \
-	        $(BUILD)/fuzz/corpus/$$n fuzz/corpus/$$n >$$log 2>&1 || { tail -40 $$log; exit 1; }; \
-	    sed -n 's/^stat::number_of_executed_units: */inputs: /p' $$log; done
+fuzz: $(patsubst $(BUILD)/fuzz/%,fuzz-%,$(fuzzers))
+
+fuzz-%: $(BUILD)/fuzz/%
+	@mkdir -p $(BUILD)/fuzz/corpus/$*
+	@log=$(BUILD)/fuzz/$*.log; \
+	$< $(FUZZ_RUN) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/fuzz/$*- \
+	    $(BUILD)/fuzz/corpus/$* fuzz/corpus/$* >$$log 2>&1 || { tail -40 $$log; exit 1; }; \
+	sed -n 's/^stat::number_of_executed_units: */$*: $(FUZZ_SECONDS) s, inputs: /p' $$log
 
 .PHONY: fuzz fuzzers
