@@ -39,7 +39,11 @@ sub master {
     return $pid;
 }
 
+$ENV{LD_PRELOAD} = ShardTest::sanitizer_libraries() if $ENV{SHARD_SAN};
+$ENV{ASAN_OPTIONS} = 'detect_leaks=0';
+
 my $started = system(@nginx);
+delete $ENV{LD_PRELOAD};
 
 END {
     my $status = $?;

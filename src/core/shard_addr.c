@@ -60,7 +60,7 @@ shard_addr_name(shard_str_t addr, shard_str_t *host, uint16_t *port)
     uint64_t     value;
     shard_str_t  text;
 
-    if (addr.len >= SHARD_ADDR_SIZE || !shard_addr_split(addr, host, &text)
+    if (!shard_addr_valid(addr) || !shard_addr_split(addr, host, &text)
         || !shard_addr_port(text) || !shard_addr_host(*host))
     {
         return 0;

@@ -281,7 +281,8 @@ ngx_http_shard_health_keep(ngx_conf_t *cf, ngx_http_shard_srv_conf_t *sscf,
         || old->timeout != hc->timeout || old->passive != hc->passive
         || ngx_memcmp(old->status, hc->status, sizeof(hc->status)) != 0
         || old->uri.len != hc->uri.len
-        || ngx_memcmp(old->uri.data, hc->uri.data, hc->uri.len) != 0)
+        || (hc->uri.len
+            && ngx_memcmp(old->uri.data, hc->uri.data, hc->uri.len) != 0))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"shard_health\" is not the one of keyspace "

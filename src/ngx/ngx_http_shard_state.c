@@ -180,8 +180,8 @@ ngx_http_shard_state_head(ngx_str_t *keyspace, char *text, char *end,
     number.data = text + len;
     space = memchr(number.data, ' ', eol - number.data);
     number.len = space ? (size_t) (space - number.data) : 0;
-    name.data = space + 1;
-    name.len = space ? (size_t) (eol - name.data) : 0;
+    name.data = space ? space + 1 : eol;
+    name.len = (size_t) (eol - name.data);
 
     if (shard_uint64_decode(number, version) != SHARD_OK
         || shard_kind_parse(name, kind) != SHARD_OK)
