@@ -176,8 +176,20 @@ bad('server after', qr/is not allowed beside "shard"/, $table,
     "$shard server 127.0.0.1:1;");
 bad('keepalive before', qr/must stand before "keepalive"/, $table,
     "keepalive 8; $shard");
-bad('another method behind it', qr/"shard" of upstream .* is overruled/, $table,
-    "$shard random;");
+bad("$_ before", qr/"shard" directive must stand .* beside no other balancing method/,
+    $table, "$_; $shard") for 'least_conn', 'ip_hash', 'random', 'hash $arg_k';
+bad("$_ behind it", qr/"shard" of upstream .* is overruled/, $table,
+    "$shard $_;") for 'least_conn', 'ip_hash', 'random two', 'hash $arg_k consistent';
+bad("zone", qr/"zone" in upstream "orders" .* not allowed beside "shard": .*"shard_table"/,
+    $table, $_) for "zone peers 64k; $shard", "$shard zone peers 64k;";
+good('keepalive with everything of it', $table, "keepalive_timeout 1m; $shard keepalive 8;"
+     . ' keepalive_requests 100; keepalive_time 1h;');
+good('an upstream behind its locations, and one that nobody uses',
+     "$table server { listen 127.0.0.1:2; location / { proxy_pass http://later; } }"
+     . " upstream later { $shard } upstream unused { $shard }", $shard);
+good('several upstreams of one keyspace, several keyspaces',
+     "$table shard_table users 2m; upstream by_user { shard users key=\$arg_user; keepalive 2; }"
+     . ' upstream by_cookie { shard orders key=$cookie_order; shard_hold max=1; }', $shard);
 bad('no such value', qr/"write=yes" of "shard_api": give on or off/, $table,
     $shard, 'location /s/ { shard_api write=yes; }');
 bad('hold before shard', qr/must stand after "shard"/, $table,

@@ -359,6 +359,7 @@ typedef struct {
     ngx_msec_t                  mirror_timeout;
     ngx_uint_t                  balances;        /* none came after it */
     ngx_uint_t                  health;          /* shard_health is here */
+    void                      **sessions;        /* TLS, of this worker [node] */
 } ngx_http_shard_srv_conf_t;
 
 
@@ -369,6 +370,7 @@ typedef struct {
     ngx_uint_t                  api;             /* shard_api here */
     ngx_uint_t                  api_write;
     ngx_http_upstream_conf_t   *upstream;        /* of the content handler */
+    ngx_module_t               *content;         /* whose that is */
     ngx_http_shard_srv_conf_t  *shard;           /* its upstream's, or NULL */
     ngx_http_shard_scatter_conf_t  *scatter;     /* and then no "shard" */
 } ngx_http_shard_loc_conf_t;
@@ -619,6 +621,13 @@ void ngx_http_shard_count_client(ngx_http_shard_ctx_t *ctx, ngx_uint_t error,
 ngx_int_t ngx_http_shard_init_upstream(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *us);
 void ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx);
+
+/* _session: TLS */
+
+#if (NGX_HTTP_SSL)
+ngx_int_t ngx_http_shard_set_session(ngx_peer_connection_t *pc, void *data);
+void ngx_http_shard_save_session(ngx_peer_connection_t *pc, void *data);
+#endif
 
 /* _misdirected: 421 */
 

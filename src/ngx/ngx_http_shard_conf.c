@@ -8,7 +8,8 @@
 
 
 static ngx_http_upstream_conf_t *ngx_http_shard_location_upstream(
-    ngx_conf_t *cf);
+    ngx_conf_t *cf, ngx_http_shard_loc_conf_t *prev,
+    ngx_http_shard_loc_conf_t *conf);
 
 
 /* modules whose location configuration begins with ngx_http_upstream_conf_t */
@@ -123,18 +124,23 @@ ngx_http_shard_create_loc_conf(ngx_conf_t *cf)
  * modules that proxy begin their location configuration with
  * ngx_http_upstream_conf_t; they are found by name because nginx may be
  * built without them.
+ *
+ * "if" and "limit_except" inherit the location's: beside another module's it
+ * is not the one that is used.
  */
 
 static ngx_http_upstream_conf_t *
-ngx_http_shard_location_upstream(ngx_conf_t *cf)
+ngx_http_shard_location_upstream(ngx_conf_t *cf,
+    ngx_http_shard_loc_conf_t *prev, ngx_http_shard_loc_conf_t *conf)
 {
     ngx_uint_t                  i;
     ngx_module_t               *module;
     ngx_http_conf_ctx_t        *ctx;
     const char                **name;
-    ngx_http_upstream_conf_t   *ucf;
+    ngx_http_upstream_conf_t   *ucf, *inherited;
 
     ctx = cf->ctx;
+    inherited = NULL;
 
     for (i = 0; cf->cycle->modules[i]; i++) {
         module = cf->cycle->modules[i];
@@ -150,13 +156,27 @@ ngx_http_shard_location_upstream(ngx_conf_t *cf)
 
             ucf = ctx->loc_conf[module->ctx_index];
 
-            if (ucf && ucf->upstream && ucf->upstream->srv_conf) {
-                return ucf;
+            if (ucf == NULL || ucf->upstream == NULL
+                || ucf->upstream->srv_conf == NULL)
+            {
+                continue;
             }
+
+            if (module == prev->content
+                && ucf->upstream == prev->upstream->upstream)
+            {
+                inherited = ucf;
+                continue;
+            }
+
+            conf->content = module;
+            return ucf;
         }
     }
 
-    return NULL;
+    conf->content = inherited ? prev->content : NULL;
+
+    return inherited;
 }
 
 
@@ -169,14 +189,15 @@ ngx_http_shard_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_upstream_conf_t   *ucf;
     ngx_http_shard_srv_conf_t  *sscf;
 
-    ucf = ngx_http_shard_location_upstream(cf);
+    ucf = ngx_http_shard_location_upstream(cf, prev, conf);
 
     if (ucf) {
         sscf = ngx_http_conf_upstream_srv_conf(ucf->upstream,
                                                ngx_http_shard_module);
 
+        conf->upstream = ucf;
+
         if (sscf->keyspace) {
-            conf->upstream = ucf;
             conf->shard = sscf;
         }
     }

@@ -109,6 +109,13 @@ ngx_http_shard_process_header(ngx_http_request_t *r)
     }
 
     if (u->headers_in.status_n != NGX_HTTP_MISDIRECTED_REQUEST) {
+
+        /* a tunnel from now on, for hours perhaps: no cutover waits for it */
+
+        if (u->upgrade) {
+            ngx_http_shard_leave(ctx);
+        }
+
         return rc;
     }
 

@@ -20,12 +20,6 @@ static void ngx_http_shard_note_status(ngx_http_shard_ctx_t *ctx);
 static uint32_t *ngx_http_shard_node_counter(ngx_http_shard_ctx_t *ctx);
 static ngx_uint_t ngx_http_shard_stale(ngx_peer_connection_t *pc,
     ngx_http_upstream_t *u);
-#if (NGX_HTTP_SSL)
-static ngx_int_t ngx_http_shard_set_session(ngx_peer_connection_t *pc,
-    void *data);
-static void ngx_http_shard_save_session(ngx_peer_connection_t *pc,
-    void *data);
-#endif
 
 
 ngx_int_t
@@ -40,6 +34,17 @@ ngx_http_shard_init_upstream(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
                       &us->host, us->file_name, us->line);
         return NGX_ERROR;
     }
+
+#if (NGX_HTTP_UPSTREAM_ZONE)
+    if (us->shm_zone) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"zone\" in upstream \"%V\" in %s:%ui is not allowed "
+                      "beside \"shard\": nodes and what is known of them are "
+                      "in the memory of \"shard_table\"",
+                      &us->host, us->file_name, us->line);
+        return NGX_ERROR;
+    }
+#endif
 
     if (ngx_http_upstream_init_round_robin(cf, us) != NGX_OK) {
         return NGX_ERROR;
@@ -295,23 +300,3 @@ ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx)
         ctx->node_entered = 0;
     }
 }
-
-
-#if (NGX_HTTP_SSL)
-
-/* sessions are not kept: nodes come and go with the table */
-
-static ngx_int_t
-ngx_http_shard_set_session(ngx_peer_connection_t *pc, void *data)
-{
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_shard_save_session(ngx_peer_connection_t *pc, void *data)
-{
-    return;
-}
-
-#endif

@@ -11,6 +11,9 @@ use JSON::PP;
 use Math::BigInt;
 
 
+sub wait_for (&$$);        # of ShardTest.pm, which comes after this file
+
+
 # boundaries of N equal shards, as 16 hex digits
 
 sub boundaries {
@@ -106,6 +109,53 @@ sub shard_record {
 
     my $json = $self->redis()->command('HGET', $self->key('table'), $id);
     return defined $json ? decode_json($json) : undef;
+}
+
+
+# fields of a record (undef: without it), committed and in force here
+
+sub update_shard {
+    my ($self, $id, %fields) = @_;
+
+    my $record = $self->shard_record($id);
+    @$record{keys %fields} = values %fields;
+    delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} }
+                    keys %$record};
+
+    my $got = $self->commit("shard:$id", 'shard', $id, encode_json($record));
+    die "@$got\n" if $got->[0] ne 'ok';
+
+    wait_for { $self->api('')->{version} >= $got->[1] } 5, "version $got->[1]";
+    return $got->[1];
+}
+
+
+sub hold_shard {
+    my ($self, $id, $target) = @_;
+
+    return $self->update_shard($id, phase => 'held', target => $target,
+                               migration => '00000000000000ab');
+}
+
+
+sub release_shard {
+    my ($self, $id, %fields) = @_;
+
+    return $self->update_shard($id, phase => 'steady', target => undef,
+                               migration => undef, %fields);
+}
+
+
+# true when nothing is in flight or waits, in any shard and at any node
+
+sub idle {
+    my ($self) = @_;
+
+    my $all = $self->api('/shards?limit=1000')->{shards};
+    my $metrics = $self->get('/metrics')->{content};
+
+    return !(grep { $_->{inflight} } @$all) && !$self->api('')->{waiting}
+           && $metrics !~ /^nginx_shard_inflight\S* [1-9-]/m;
 }
 
 
