@@ -32,6 +32,7 @@ while (1) {
 
     next if $pid;
 
+    close $listen;
     binmode $s;
     eval { $serve{$protocol}->($s) };
     print STDERR "$name: $@" if $@ && $@ !~ /^end of input/;
