@@ -109,6 +109,15 @@ location /put     { proxy_pass http://orders; }
 location /slow    { proxy_pass http://orders; }
 location /unbuffered { proxy_buffering off; proxy_pass http://orders/slow; }
 location /big     { proxy_pass http://orders; proxy_max_temp_file_size 8m; proxy_buffers 4 4k; }
+location /sliced  {
+    rewrite          ^/sliced /big/file break;
+    slice            1m;
+    proxy_cache      answers;
+    proxy_cache_key  $uri$slice_range;
+    proxy_cache_valid 206 1m;
+    proxy_set_header Range $slice_range;
+    proxy_pass       http://orders;
+}
 location /rewritten { rewrite ^ /elsewhere last; proxy_pass http://orders; }
 location /sub     { proxy_pass http://orders; sub_filter n1 N1; sub_filter_types *; }
 CONF
@@ -246,7 +255,7 @@ is($t->get('/from', 'X-Key' => 'a')->{headers}{'x-from'}, '127.0.0.9', 'proxy_bi
 $t->hold_shard(0, 'n2');
 like(text('/named/x'), qr/^502/, 'by a variable: does not wait');
 $t->release_shard(0);
-like($t->error_log(), qr/an upstream named by variables\b.* cannot wait/, 'and says why');
+like($t->error_log(), qr/shard 0 is held .* an upstream named by variables\b.* cannot wait/, 'and says why');
 idle('variables');
 
 
@@ -277,6 +286,8 @@ like(rest($chunked), qr/^HTTP\/1.1 200 .*X-Length: 300000\r/s, 'and is sent');
 
 like(rest(later('/put', 'PUT', 'x' x 5_000_000)), qr/X-Length: 5000000\r/, 'a body in a file');
 is(length($t->get('/big/file', 'X-Key' => 'a')->{content}), 5_000_000, 'an answer in a file');
+is(length($t->get('/sliced', 'X-Key' => 'a')->{content}), 5_000_000, "in slices, $_")
+    for 'asked for', 'cached';
 idle('bodies');
 
 

@@ -12,6 +12,7 @@ use JSON::PP;
 use POSIX ();
 
 use ShardTest;
+use ShardTest::Http2;
 
 $SIG{PIPE} = 'IGNORE';
 
@@ -310,22 +311,14 @@ sub result {
 
 # HTTP/2
 
-sub h2_frame {
-    my ($type, $flags, $stream, $payload) = @_;
-
-    return substr(pack('N', length $payload), 1) . pack('CCN', $type, $flags, $stream)
-           . $payload;
-}
-
-# GET / with authority "x", as HPACK has it
-
 sub streams {
     my ($count) = @_;
 
-    my $s = IO::Socket::INET->new("127.0.0.1:$port{h2}") or die $!;
+    my $s = h2_connect($port{h2});
+    my $get = h2_headers(':method', 'GET', ':scheme', 'http', ':path', '/',
+                         ':authority', 'x');
 
-    print $s "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", h2_frame(4, 0, 0, ''),
-        map { h2_frame(1, 5, 2 * $_ - 1, "\x82\x86\x84\x41\x01x") } 1 .. $count;
+    print $s h2_frame(1, 5, 2 * $_ - 1, $get) for 1 .. $count;
     $s->flush();
     return $s;
 }
@@ -340,9 +333,8 @@ sub h2_bodies {
     local $SIG{ALRM} = sub { die "no frame\n" };
     alarm 10;
 
-    while ($ended < $count && read($s, my $head, 9) == 9) {
-        my ($high, $low, $type, $flags) = unpack 'CnCC', $head;
-        read($s, my $payload, $high * 65536 + $low) if $high || $low;
+    while ($ended < $count) {
+        my ($type, $flags, $stream, $payload) = h2_read($s) or last;
 
         $good++ if $type == 0 && $payload =~ /^n2 0 4 primary/;
         $ended++ if $type < 2 && $flags & 1;

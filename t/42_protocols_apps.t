@@ -15,6 +15,7 @@ use JSON::PP;
 use POSIX ();
 
 use ShardTest;
+use ShardTest::Http2;
 
 my $t = ShardTest->new(shards => 8);
 my $dir = $t->dir();
@@ -316,35 +317,24 @@ sub h2_later {
     POSIX::_exit(0);
 }
 
-sub h2_frame {
-    my ($type, $flags, $stream, $payload) = @_;
-
-    return substr(pack('N', length $payload), 1) . pack('CCN', $type, $flags, $stream)
-           . $payload;
-}
-
 sub h2_calls {
     my ($path, $count) = @_;
 
-    my $s = IO::Socket::INET->new("127.0.0.1:$h2") or die "connect: $!\n";
-    my @header = ([ ':method', 'POST' ], [ ':scheme', 'http' ], [ ':path', $path ],
-                  [ ':authority', 'x' ], [ 'content-type', 'application/grpc' ],
-                  [ 'te', 'trailers' ], [ 'x-key', $key ]);
-    my $block = join '', map { pack 'x C/a C/a', @$_ } @header;
+    my $s = h2_connect($h2);
     my $answers = '';
-
-    print $s "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", h2_frame(4, 0, 0, '');
+    my $post = h2_headers(':method', 'POST', ':scheme', 'http', ':path', $path,
+                          ':authority', 'x', 'content-type', 'application/grpc',
+                          'te', 'trailers', 'x-key', $key);
 
     for my $stream (map { 2 * $_ - 1 } 1 .. $count) {
         my ($status, $body, $frames, $flags) = ('?', '', 0, 0);
 
-        print $s h2_frame(1, 4, $stream, $block), h2_frame(0, 1, $stream, 'message');
+        print $s h2_frame(1, 4, $stream, $post), h2_frame(0, 1, $stream, 'message');
         $s->flush();
 
         while (!($flags & 1)) {
-            read($s, my $head, 9) == 9 or die "closed\n";
-            (my ($high, $low, $type), $flags, my $of) = unpack 'CnCCN', $head;
-            read($s, my $payload, $high * 65536 + $low) if $high || $low;
+            (my $type, $flags, my $of, my $payload) = h2_read($s)
+                or die "closed\n";
 
             die "goaway or reset\n" if $type == 7 || $type == 3;
             $flags = 0 if $type > 1 || $of != $stream;

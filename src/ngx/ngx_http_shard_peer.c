@@ -77,7 +77,8 @@ ngx_http_shard_init_peer(ngx_http_request_t *r,
             ngx_http_shard_leave(ctx);
         }
 
-        /* an upstream named by variables: the gate could not know it */
+        /* named by variables, or a slice, or an update in the background: it
+         * did not come through the gate */
 
         ctx = ngx_http_shard_create_ctx(r, sscf);
         if (ctx == NULL) {
@@ -125,7 +126,8 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
             ngx_http_shard_leave(ctx);
             ngx_log_error(NGX_LOG_ERR, pc->log, 0,
                           "shard %uD is held or has no owner, and a request "
-                          "to an upstream named by variables cannot wait",
+                          "to an upstream named by variables, of a slice or "
+                          "of a cache's update cannot wait",
                           ctx->id);
             return NGX_BUSY;
         }
