@@ -50,7 +50,7 @@ make -s -j"$(nproc)" all units
 echo "compat: built with$(grep -q HIREDIS_SSL build/nginx/ngx_auto_config.h && echo || echo out) TLS to Redis"
 
 if [ $# = 0 ]; then
-    set -- t/00_unit.t t/01_core_pure.t t/02_static.t t/2[5-9]*.t t/3[1-9]*.t
+    set -- t/00_unit.t t/01_core_pure.t t/02_static.t t/2[5-9]*.t t/3[1-9]*.t t/4[12]*.t
 fi
 
 exec prove -It/lib "$@"
