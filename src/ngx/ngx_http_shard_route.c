@@ -186,6 +186,11 @@ ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
             ctx->slot = shard_index_slot(index, i);
             ctx->id = index->entries[i].id;
 
+            /* both come from far away in a large table: at once, then */
+
+            __builtin_prefetch(&sh->latches[ctx->slot]);
+            __builtin_prefetch(&sh->counters[ctx->slot], 1);
+
         } else {
             rc = ngx_http_shard_locate_key(ctx, index);
         }
