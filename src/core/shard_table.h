@@ -28,7 +28,7 @@
 #define SHARD_NODE_NONE       0xffff
 #define SHARD_SLOT_NONE       0xffffffff
 #define SHARD_INDEX_BITS_MAX  20
-#define SHARD_INDEX_PER_FIRST 8         /* entries, in a full index */
+#define SHARD_INDEX_PER_FIRST 16        /* entries, in a full index */
 
 #define SHARD_ROUTE_EVENTUAL  0x01      /* consistency of the shard */
 #define SHARD_ROUTE_OVERRIDE  0x02      /* an operator's verb is in force */

@@ -13,7 +13,7 @@
 #define NGX_HTTP_SHARD_CLIENTS_MAX  32768
 
 
-/* of each of two tables: less than a hundredth of the zone */
+/* of each of two tables: less than five thousandths of the zone */
 
 uint32_t
 ngx_http_shard_clients_capacity(size_t size)
@@ -22,7 +22,7 @@ ngx_http_shard_clients_capacity(size_t size)
 
     n = NGX_HTTP_SHARD_CLIENTS_MIN;
 
-    while (n < NGX_HTTP_SHARD_CLIENTS_MAX && n * 2 <= size / 8192) {
+    while (n < NGX_HTTP_SHARD_CLIENTS_MAX && n * 2 <= size / 32768) {
         n *= 2;
     }
 

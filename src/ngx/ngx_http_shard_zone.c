@@ -29,7 +29,7 @@ static void ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
     uint32_t nentries, uint32_t ntickets, uint32_t nclients);
 
 
-#define NGX_HTTP_SHARD_TICKETS_SHARE  100        /* of the zone ... */
+#define NGX_HTTP_SHARD_TICKETS_SHARE  200        /* of the zone ... */
 #define NGX_HTTP_SHARD_TICKETS_MIN    4096       /* ... but of a small one */
 
 #define ngx_http_shard_align(n)  (((n) + 63) & ~(size_t) 63)
