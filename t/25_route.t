@@ -427,5 +427,19 @@ $t->process('nginx')->start();
 is($t->get('/', 'X-Key' => 'a')->{status}, 503, 'no table at all: 503');
 like($t->error_log(), qr/has no table: none came from Redis/, 'and says why');
 
+# the state file of nginx-shard 0.1
+
+$t->process('nginx')->stop();
+spew("$t->{dir}/nginx/orders.shards", <<'STATE');
+nginx-shard-state 1 orders 7
+node n1 {"addr":"127.0.0.1:9","zone":"z1","capacity":1,"state":"up"}
+shard 0 {"lo":"0000000000000000","hi":"8000000000000000","primary":"n1","epoch":1}
+shard 1 {"lo":"8000000000000000","hi":null,"primary":"n1","epoch":1}
+sum 66e0589b479ffb34
+STATE
+$t->process('nginx')->start();
+like($t->error_log(), qr/table of version 7 with 2 shards from/,
+     'a state file of 0.1 is read');
+
 $t->finish();
 done_testing();

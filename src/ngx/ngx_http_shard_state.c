@@ -155,7 +155,10 @@ ngx_http_shard_state_sum(char *text, size_t len, char *err)
 }
 
 
-/* the line behind the first one; NULL when that is not good */
+/*
+ * The line behind the first one; NULL when that is not good.  Format 1, of
+ * nginx-shard 0.1, has no kind: there was only one.
+ */
 
 static char *
 ngx_http_shard_state_head(ngx_str_t *keyspace, char *text, char *end,
@@ -163,11 +166,14 @@ ngx_http_shard_state_head(ngx_str_t *keyspace, char *text, char *end,
 {
     char         *eol, *space, head[128];
     size_t        len;
+    ngx_uint_t    format;
     shard_str_t   number, name;
 
-    len = ngx_sprintf((u_char *) head, "nginx-shard-state 2 %V ", keyspace)
-          - (u_char *) head;
     eol = memchr(text, '\n', end - text);
+    format = eol && eol - text > 18 && text[18] == '1' ? 1 : 2;
+    len = ngx_sprintf((u_char *) head, "nginx-shard-state %ui %V ", format,
+                      keyspace)
+          - (u_char *) head;
 
     if (eol == NULL || (size_t) (eol - text) < len
         || ngx_strncmp(text, head, len) != 0)
@@ -178,10 +184,11 @@ ngx_http_shard_state_head(ngx_str_t *keyspace, char *text, char *end,
     }
 
     number.data = text + len;
-    space = memchr(number.data, ' ', eol - number.data);
+    space = format == 1 ? eol : memchr(number.data, ' ', eol - number.data);
     number.len = space ? (size_t) (space - number.data) : 0;
-    name.data = space ? space + 1 : eol;
-    name.len = (size_t) (eol - name.data);
+
+    name.data = format == 1 ? "hash" : space ? space + 1 : "";
+    name.len = format == 1 ? 4 : space ? (size_t) (eol - name.data) : 0;
 
     if (shard_uint64_decode(number, version) != SHARD_OK
         || shard_kind_parse(name, kind) != SHARD_OK)
