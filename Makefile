@@ -4,6 +4,7 @@
 # make bench       the data plane's figures       [BENCH="instructions cpu"]
 # make fuzz        every parser under libFuzzer  [FUZZ_SECONDS=20 each; -j2]
 # make sanitize    the same programs and module under ASan and UBSan, into build/san/
+# make clang       all of it by clang as well, warnings are errors, into build/clang/
 # make compat      the module built and tested on Debian 13 (root only)
 # make static      nginx with the module linked in, and a test of it
 # make clean
@@ -88,12 +89,15 @@ $(call obj,$(daemon) $(shardctl)): $(BUILD)/gen/shard_lua.h
 # the module: nginx's own build, from Debian's nginx-dev
 
 $(module): config ngx_http_shard_module.c $(wildcard src/ngx/*.[ch]) $(wildcard src/core/*.[ch]) src/ngx/build.sh
-	SAN=$(SAN) bash src/ngx/build.sh $(abspath $(BUILD))
+	SAN=$(SAN) CC=$(CC) bash src/ngx/build.sh $(abspath $(BUILD))
 
 sanitize:
 	$(MAKE) BUILD=build/san SAN=1 OPT='-O1 -g' all units
 
-test: all units sanitize
+clang:
+	$(MAKE) BUILD=build/clang CC=clang OPT='-O1 -g' all units
+
+test: all units sanitize clang
 	prove -It/lib $(PROVE_FLAGS) t/
 
 demo: all
@@ -105,7 +109,7 @@ bench: all
 clean:
 	rm -rf build
 
-.PHONY: all programs module units sanitize test demo bench clean
+.PHONY: all programs module units sanitize clang test demo bench clean
 
 -include fuzz/fuzz.mk bench/bench.mk compat/compat.mk
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -26,7 +26,7 @@ my $pid_file = "$dir/nginx.pid";
 
 mkdir $dir;
 $t->{nginx_port} = free_port();
-my $conf = $t->nginx_conf();
+my $conf = $t->nginx_conf(main => $ENV{SHARD_SAN} ? 'env LD_PRELOAD; env ASAN_OPTIONS;' : '');
 $conf =~ s/^daemon off;/daemon on;/m;
 $conf =~ s/ reuseport;/;/;
 spew("$dir/nginx.conf", $conf);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# build.sh BUILD_DIR: builds ngx_http_shard_module.so against Debian's nginx-dev.  SAN=1 adds ASan and UBSan.
+# build.sh BUILD_DIR: builds ngx_http_shard_module.so against Debian's nginx-dev.  SAN=1 adds ASan and UBSan; CC=clang is taken.
 # nginx's configure must run where its sources are; it writes below BUILD_DIR only.
 set -eu
 
@@ -30,7 +30,7 @@ sources=$(cd "$top" && ls src/core/* src/ngx/*)
 if [ ! -f "$build/nginx/Makefile" ] || [ "$sources" != "$(cat "$build/nginx/sources" 2>/dev/null)" ] \
     || [ "$top/config" -nt "$build/nginx/Makefile" ] \
     || [ "$top/src/ngx/build.sh" -nt "$build/nginx/Makefile" ]; then
-    ./configure "${NGX_CONF_FLAGS[@]}" --with-cc-opt="$cc" --with-ld-opt="$ld" \
+    ./configure "${NGX_CONF_FLAGS[@]}" --with-cc="${CC:-cc}" --with-cc-opt="$cc" --with-ld-opt="$ld" \
         --add-dynamic-module="$top" --builddir="$build/nginx" >"$build/nginx/configure.log" 2>&1 \
         || { tail -n 20 "$build/nginx/configure.log" >&2; exit 1; }
     echo "$sources" >"$build/nginx/sources"

@@ -227,9 +227,12 @@ ngx_http_shard_state_model(ngx_http_shard_keyspace_t *ks, shard_kind_e kind,
     for (p = text; p < end; p = eol + 1) {
         eol = memchr(p, '\n', end - p);
 
-        if (eol == NULL
-            || ngx_http_shard_state_line(m, p, eol - p, err) != NGX_OK)
-        {
+        if (eol == NULL) {
+            (void) snprintf(err, SHARD_ERR_SIZE, "its last line is cut");
+            goto failed;
+        }
+
+        if (ngx_http_shard_state_line(m, p, eol - p, err) != NGX_OK) {
             goto failed;
         }
     }
