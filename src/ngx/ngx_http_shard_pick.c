@@ -311,18 +311,71 @@ ngx_http_shard_next_pick(ngx_http_shard_ctx_t *ctx)
 }
 
 
+/* its text and sockaddr, into the context where they are short */
+
+static ngx_inline ngx_int_t
+ngx_http_shard_copy_addr(ngx_http_shard_ctx_t *ctx,
+    ngx_http_shard_node_t *node)
+{
+    size_t            len, room;
+    socklen_t         socklen;
+    struct sockaddr  *sockaddr;
+
+    socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
+    len = ngx_min(node->addr_len, SHARD_ADDR_SIZE);
+    room = sizeof(ngx_str_t) + socklen
+           + ngx_max(len, NGX_HTTP_SHARD_SHORT_ADDR);
+
+    if (room > ctx->room) {
+
+        /* the first attempt's place is in the context itself */
+
+        ctx->name = (ctx->name == NULL && room <= sizeof(ctx->place))
+                    ? (ngx_str_t *) ctx->place
+                    : ngx_palloc(ctx->request->pool, room);
+
+        if (ctx->name == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->room = (uint16_t) room;
+    }
+
+    sockaddr = ngx_http_shard_sockaddr(ctx);
+
+    ctx->name->len = len;
+    ctx->name->data = (u_char *) sockaddr + socklen;
+    ctx->socklen = socklen;
+
+    /* copies of a fixed length are a few moves and no calls */
+
+    if (socklen == sizeof(struct sockaddr_in)) {
+        ngx_memcpy(sockaddr, &node->sockaddr, sizeof(struct sockaddr_in));
+
+    } else {
+        ngx_memcpy(sockaddr, &node->sockaddr, socklen);
+    }
+
+    if (len <= NGX_HTTP_SHARD_SHORT_ADDR) {
+        ngx_memcpy(ctx->name->data, node->addr, NGX_HTTP_SHARD_SHORT_ADDR);
+
+    } else {
+        ngx_memcpy(ctx->name->data, node->addr, len);
+    }
+
+    return NGX_OK;
+}
+
+
 /* copies the picked node's address out of the arena; NGX_DECLINED: none */
 
 ngx_int_t
 ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
 {
-    size_t                   len, room;
     uint64_t                 structure;
     uint16_t                 n;
     ngx_int_t                rc;
-    socklen_t                socklen;
     ngx_uint_t               there;
-    struct sockaddr         *sockaddr;
     ngx_http_shard_sh_t     *sh;
     ngx_http_shard_node_t   *node;
     ngx_http_shard_arena_t  *arena;
@@ -348,53 +401,16 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
 
         node = &arena->nodes[ngx_min(n, sh->nnodes_max - 1)];
         there = n < arena->nnodes;
-        socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
-        len = ngx_min(node->addr_len, SHARD_ADDR_SIZE);
-        room = sizeof(ngx_str_t) + socklen
-               + ngx_max(len, NGX_HTTP_SHARD_SHORT_ADDR);
 
-        if (room > ctx->room) {
-
-            /* the first attempt's place is in the context itself */
-
-            ctx->name = (ctx->name == NULL && room <= sizeof(ctx->place))
-                        ? (ngx_str_t *) ctx->place
-                        : ngx_palloc(ctx->request->pool, room);
-
-            if (ctx->name == NULL) {
-                return NGX_ERROR;
-            }
-
-            ctx->room = (uint16_t) room;
-        }
-
-        sockaddr = ngx_http_shard_sockaddr(ctx);
-
-        ctx->name->len = len;
-        ctx->name->data = (u_char *) sockaddr + socklen;
-        ctx->socklen = socklen;
-
-        /* copies of a fixed length are a few moves and no calls */
-
-        if (socklen == sizeof(struct sockaddr_in)) {
-            ngx_memcpy(sockaddr, &node->sockaddr, sizeof(struct sockaddr_in));
-
-        } else {
-            ngx_memcpy(sockaddr, &node->sockaddr, socklen);
-        }
-
-        if (len <= NGX_HTTP_SHARD_SHORT_ADDR) {
-            ngx_memcpy(ctx->name->data, node->addr, NGX_HTTP_SHARD_SHORT_ADDR);
-
-        } else {
-            ngx_memcpy(ctx->name->data, node->addr, len);
+        if (ngx_http_shard_copy_addr(ctx, node) != NGX_OK) {
+            return NGX_ERROR;
         }
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
 
     } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
 
-    if (there && socklen == 0) {
+    if (there && ctx->socklen == 0) {
         rc = ngx_http_shard_named_choose(ctx);
 
         if (rc != NGX_OK) {

@@ -2,6 +2,7 @@
 #include "ngx_http_shard_sync.h"
 
 
+static void ngx_http_shard_sync_init(ngx_http_shard_sync_t *sync);
 static ngx_int_t ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks);
 static void ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync);
 static void ngx_http_shard_sync_ask_version(ngx_http_shard_sync_t *sync,
@@ -76,6 +77,49 @@ ngx_http_shard_tick_handler(ngx_event_t *ev)
 }
 
 
+/* its connections and events */
+
+static void
+ngx_http_shard_sync_init(ngx_http_shard_sync_t *sync)
+{
+    ngx_uint_t  i;
+
+    struct {
+        ngx_event_t             *ev;
+        ngx_event_handler_pt     handler;
+    } events[] = {
+        { &sync->work, ngx_http_shard_work_handler },
+        { &sync->dismantle, ngx_http_shard_work_dismantle_handler },
+        { &sync->take, ngx_http_shard_take_handler },
+        { &sync->state_work, ngx_http_shard_work_state_handler }
+    };
+
+    sync->command.conf = &sync->conf->redis;
+    sync->command.data = sync;
+    sync->command.log = sync->log;
+    sync->command.ready = ngx_http_shard_sync_ready;
+    sync->command.closed = ngx_http_shard_sync_closed;
+
+    sync->follow.conf = &sync->conf->redis;
+    sync->follow.data = sync;
+    sync->follow.log = sync->log;
+    sync->follow.ready = ngx_http_shard_sync_followed;
+    sync->follow.closed = ngx_http_shard_sync_unfollowed;
+
+    sync->barrier.handler = ngx_http_shard_barrier_handler;
+    sync->barrier.data = sync->keyspace->zone;
+    sync->barrier.log = sync->log;
+    sync->barrier.cancelable = 1;
+
+    for (i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        events[i].ev->handler = events[i].handler;
+        events[i].ev->data = sync;
+        events[i].ev->log = sync->log;
+        events[i].ev->cancelable = 1;
+    }
+}
+
+
 static ngx_int_t
 ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
 {
@@ -104,38 +148,7 @@ ngx_http_shard_sync_start(ngx_http_shard_keyspace_t *ks)
     sync->conf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                      ngx_http_shard_module);
 
-    sync->command.conf = &sync->conf->redis;
-    sync->command.data = sync;
-    sync->command.log = log;
-    sync->command.ready = ngx_http_shard_sync_ready;
-    sync->command.closed = ngx_http_shard_sync_closed;
-
-    sync->follow.conf = &sync->conf->redis;
-    sync->follow.data = sync;
-    sync->follow.log = log;
-    sync->follow.ready = ngx_http_shard_sync_followed;
-    sync->follow.closed = ngx_http_shard_sync_unfollowed;
-
-    sync->barrier.handler = ngx_http_shard_barrier_handler;
-    sync->barrier.data = ks->zone;
-    sync->barrier.log = log;
-    sync->barrier.cancelable = 1;
-
-    sync->work.handler = ngx_http_shard_work_handler;
-    sync->work.data = sync;
-    sync->work.log = log;
-
-    sync->dismantle.handler = ngx_http_shard_work_dismantle_handler;
-    sync->dismantle.data = sync;
-    sync->dismantle.log = log;
-
-    sync->take.handler = ngx_http_shard_take_handler;
-    sync->take.data = sync;
-    sync->take.log = log;
-
-    sync->state_work.handler = ngx_http_shard_work_state_handler;
-    sync->state_work.data = sync;
-    sync->state_work.log = log;
+    ngx_http_shard_sync_init(sync);
 
     sync->command_retry_at = ngx_current_msec;
     sync->follow_retry_at = ngx_current_msec;
