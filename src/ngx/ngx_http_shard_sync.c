@@ -219,6 +219,11 @@ ngx_http_shard_sync_stop(ngx_http_shard_keyspace_t *ks)
     ngx_free(sync->entry);
     ngx_free(sync);
 
+    ngx_free(ks->held);
+    ks->held = NULL;
+    ks->held_size = 0;
+    ks->nheld = 0;
+
     ngx_http_shard_abdicate(ks);
 }
 

@@ -26,7 +26,9 @@ sub start_nginx {
     $self->{nginx_conf} = "$dir/nginx.conf";
     spew($self->{nginx_conf}, $self->nginx_conf(%args));
 
-    my %env = (ASAN_OPTIONS => 'detect_leaks=0');
+    # "leaks": of one process, which frees what it has when it is asked to quit
+
+    my %env = (ASAN_OPTIONS => 'detect_leaks=' . ($args{leaks} ? 1 : 0));
     $env{LD_PRELOAD} = sanitizer_libraries() if $ENV{SHARD_SAN};
 
     return $self->add(
