@@ -529,7 +529,6 @@ CONF
 
 $backends .= <<"CONF";
 upstream others {
-    zone others 64k;
     shard orders key=\$arg_k;
     keepalive 4;
 }
