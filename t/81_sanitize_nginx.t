@@ -22,6 +22,8 @@ my %out = (
     '24_million.t' => 'its bounds are of time and of memory; the same code runs with few shards',
     '80_sanitize.t' => 'it is one itself',
     '81_sanitize_nginx.t' => 'this file',
+    '82_fuzz_nginx.t' => 'it takes the sanitizer build by itself',
+    '83_leaks.t' => 'it takes the sanitizer build by itself',
 );
 
 my $top = ShardTest::top();
