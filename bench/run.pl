@@ -124,7 +124,7 @@ sub part_cpu {
 sub part_instructions {
     table('orders3', 1_000_000, 3);
     table('orders512', 1_000_000, 512);
-    return instructions($t, nodes => [ 3, 512 ], starts => 5, module_starts => 3);
+    return instructions($t, nodes => [ 3, 512 ], starts => 3, module_starts => 3);
 }
 
 
