@@ -19,7 +19,7 @@
 
 #define LOOKUPS      1000000
 #define ROUNDS       7
-#define HOT          1024               /* positions of a warm table */
+#define HOT          512                /* positions of a warm table */
 #define SHARDS_LAST  4000000
 
 
@@ -45,7 +45,7 @@ usage(FILE *out)
     fputs("usage: lookup SHARDS...\n"
           "nanoseconds of a look-up in tables of so many shards, as JSON:\n"
           "\"equal\" parts of the keyspace, \"uneven\" ones as random splits\n"
-          "leave them, both in any order over all of it; \"warm\": 1024 positions of\n"
+          "leave them, both in any order over all of it; \"warm\": 512 positions of\n"
           "the equal ones again and again; \"key\": the hash of a key of 16 bytes\n",
           out);
 }

@@ -175,6 +175,7 @@ sub print_table {
     if (my $p = $report{propagation}) {
         line('commit to every worker of 4 routers, p50 ms', $p->{p50});
         line('    p99 ms', $p->{p99}, '<= 5', $p->{p99} <= 5);
+        line('    p99 ms from when the commit was sent', $p->{sent}{p99});
     }
 
     if (my $c = $report{changes}) {

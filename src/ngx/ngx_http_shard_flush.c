@@ -56,16 +56,15 @@ ngx_http_shard_take_one(uint32_t *counter)
 static void
 ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync, uint32_t slot)
 {
-    uint32_t                    done, latency_ms;
+    uint32_t                    id, done, latency_ms;
     shard_metrics_shard_t       shard;
-    ngx_http_shard_entry_t     *e;
     ngx_http_shard_counters_t  *c;
 
-    e = ngx_http_shard_model_by_slot(sync->model, slot);
+    id = sync->model->ids[slot];
 
     /* one that is about to be published: its counts wait for the next time */
 
-    if (e == NULL) {
+    if (id == 0) {
         ngx_http_shard_touch(sync->keyspace->sh, slot);
         return;
     }
@@ -74,7 +73,7 @@ ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync, uint32_t slot)
 
     ngx_memzero(&shard, sizeof(shard_metrics_shard_t));
 
-    shard.id = e->id;
+    shard.id = id - 1;
     shard.offered = ngx_http_shard_take_one(&c->offered);
     done = ngx_http_shard_take_one(&c->done);
     shard.errors = ngx_http_shard_take_one(&c->errors);

@@ -72,8 +72,8 @@ ngx_http_shard_model_alloc(ngx_http_shard_model_t *m)
 
     n = m->keyspace->sh->nnodes_max;
 
-    m->by_slot = ngx_http_shard_model_zeroed(m->keyspace->sh->nslots,
-                                             sizeof(uint32_t), m->log);
+    m->ids = ngx_http_shard_model_zeroed(m->keyspace->sh->nslots,
+                                         sizeof(uint32_t), m->log);
     m->nodes = ngx_http_shard_model_zeroed(n, sizeof(shard_node_t), m->log);
     m->node_refs = ngx_calloc(n * sizeof(uint32_t), m->log);
     m->node_seen = ngx_calloc(n, m->log);
@@ -91,8 +91,8 @@ ngx_http_shard_model_alloc(ngx_http_shard_model_t *m)
         }
     }
 
-    return m->by_slot && m->nodes && m->node_refs && m->node_seen && m->node_map && m->texts
-           ? NGX_OK : NGX_ERROR;
+    return m->ids && m->nodes && m->node_refs && m->node_seen && m->node_map
+           && m->texts ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -123,7 +123,7 @@ ngx_http_shard_model_dismantle(ngx_http_shard_model_t *m)
     ngx_uint_t   i;
     void       **arrays[] = {
         (void **) &m->entries, (void **) &m->map, (void **) &m->places,
-        (void **) &m->spare, (void **) &m->by_slot, (void **) &m->free_slots,
+        (void **) &m->spare, (void **) &m->ids, (void **) &m->free_slots,
         (void **) &m->nodes, (void **) &m->node_refs, (void **) &m->node_seen,
         (void **) &m->node_map, (void **) &m->verbs, (void **) &m->dirty,
         (void **) &m->taken
@@ -249,23 +249,6 @@ ngx_http_shard_model_find(ngx_http_shard_model_t *m, shard_id_t id)
     }
 
     return NULL;
-}
-
-
-/* whose slot it is in what is published; NULL: nobody's */
-
-ngx_http_shard_entry_t *
-ngx_http_shard_model_by_slot(ngx_http_shard_model_t *m, uint32_t slot)
-{
-    ngx_http_shard_entry_t  *e;
-
-    if (m->by_slot[slot] == 0) {
-        return NULL;
-    }
-
-    e = &m->entries[m->by_slot[slot] - 1];
-
-    return e->live && e->slot == slot ? e : NULL;
 }
 
 

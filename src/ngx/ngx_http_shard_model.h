@@ -117,7 +117,8 @@ struct ngx_http_shard_model_s {
     ngx_http_shard_entry_t     *entries;
     uint32_t                   *map;             /* id -> entry + 1 */
     uint32_t                    map_mask;
-    uint32_t                   *by_slot;         /* published: entry + 1 */
+    uint32_t                   *ids;             /* by slot, as published, + 1;
+                                                    of one that went, too */
     ngx_pool_t                 *texts;
 
     uint32_t                    nplaces;
@@ -218,8 +219,6 @@ ngx_int_t ngx_http_shard_model_settle(ngx_http_shard_model_t *m,
 
 ngx_http_shard_entry_t *ngx_http_shard_model_find(ngx_http_shard_model_t *m,
     shard_id_t id);
-ngx_http_shard_entry_t *ngx_http_shard_model_by_slot(
-    ngx_http_shard_model_t *m, uint32_t slot);
 uint16_t ngx_http_shard_model_node_number(ngx_http_shard_model_t *m,
     const char *name);
 ngx_http_shard_verb_t *ngx_http_shard_model_verb(ngx_http_shard_model_t *m,

@@ -55,7 +55,7 @@ ngx_http_shard_model_take_entry(ngx_http_shard_model_t *m,
     e->live = 1;
     m->nlive++;
     m->taken[e->slot] = 1;
-    m->by_slot[e->slot] = e - m->entries + 1;
+    m->ids[e->slot] = e->id + 1;
     shard_latch_read(&m->keyspace->sh->latches[e->slot], &e->route);
 
     return NGX_OK;

@@ -139,7 +139,7 @@ ngx_http_shard_publish_latch(ngx_http_shard_model_t *m,
 
     e->dirty = 0;
     e->fresh = 0;
-    m->by_slot[e->slot] = e - m->entries + 1;
+    m->ids[e->slot] = e->id + 1;
 }
 
 
