@@ -153,7 +153,6 @@ struct ngx_http_shard_model_s {
     ngx_uint_t                  in_change;
     ngx_uint_t                  structure;       /* to be published */
     ngx_uint_t                  moves;           /* of boundaries, so far */
-    ngx_uint_t                  published;       /* at least once */
 
     /* steps of what takes long */
     uint8_t                    *taken;           /* slots, while taking over */

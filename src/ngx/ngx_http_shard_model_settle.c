@@ -90,7 +90,6 @@ ngx_http_shard_model_inherit(ngx_http_shard_model_t *m)
     m->nfree_slots = base->nfree_slots;
     m->verbs = base->verbs;
     m->nverbs = base->nverbs;
-    m->published = base->published;
 
     base->free_slots = NULL;
     base->verbs = NULL;

@@ -425,7 +425,6 @@ ngx_http_shard_publish_batch(ngx_http_shard_model_t *m, ngx_uint_t as_leader)
 
         m->ndirty = 0;
         m->all_dirty = 0;
-        m->published = 1;
         ks->sh->table_version = m->version;
     }
 
