@@ -250,6 +250,7 @@ sub changes {
         my ($pid, $count) = commits_in_background($t, $args{rate}, $args{seconds} + 1);
         push @busy, latency($port, $args{seconds});
         waitpid($pid, 0);
+        die "bench: the commits failed\n" if $?;
         push @rate, ShardTest::slurp($count) + 0;
         progress(sprintf 'round %d: p99 %.2f ms, with %d changes a second %.2f ms',
                  $round, $quiet[-1], $rate[-1], $busy[-1]);
@@ -259,7 +260,9 @@ sub changes {
     ShardTest::wait_for { version($t, $port) == $version } 10, 'the last of the changes';
     $t->process('changes')->stop();
 
-    return { rate_per_s => r(BenchCpu::median(@rate), 0), failed => 0,
+    # latency() dies of a request that failed
+
+    return { rate_per_s => r(BenchCpu::median(@rate), 0),
              p99_ms_quiet => r(BenchCpu::median(@quiet), 2), p99_ms_changing => r(BenchCpu::median(@busy), 2) };
 }
 
