@@ -51,6 +51,18 @@ is($t->get('/rw/orders/shards', 'If-None-Match' => "\"$v\"")->{status}, 304, 'no
 is($t->get('/rw/orders/shards', 'If-None-Match' => "\"9$v\"")->{status}, 200, 'another tag');
 is($t->get('/rw/orders/nodes', 'If-None-Match' => "W/\"$v\"")->{status}, 304, 'nodes, a weak one');
 is($t->get('/rw/orders/shards/1', 'If-None-Match' => "\"$v\"")->{status}, 304, 'one shard');
+is($t->get('/rw/orders/shards', 'If-Match' => "\"9$v\", \"$v\"")->{status}, 200, 'read as it was');
+is($t->get('/rw/orders/shards', 'If-Match' => '*')->{status}, 200, 'any');
+is($t->get('/rw/orders/shards', 'If-Unmodified-Since' => 'Thu, 26 Nov 2026 00:00:00 GMT')->{status}, 200,
+   'there is no Last-Modified');
+
+for my $tag ("\"9$v\"", '"', 'W/') {
+    my $moved = $t->get('/rw/orders/shards', 'If-Match' => $tag);
+
+    is($moved->{status}, 412, "If-Match: $tag");
+    is(decode_json($moved->{content})->{error}{code}, 'moved_on', 'says so');
+    isnt($moved->{headers}{connection}, 'close', 'and the connection stays');
+}
 
 my ($status, $json) = call('GET', '/rw/orders/shards?from=1&limit=2');
 is_deeply([ map { $_->{id} } @{ $json->{shards} } ], [ 1, 2 ], 'a page');

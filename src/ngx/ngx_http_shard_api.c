@@ -13,6 +13,7 @@
 
 
 #include "ngx_http_shard_api.h"
+#include "../core/shard_wish.h"
 
 
 static ngx_int_t ngx_http_shard_api_route(ngx_http_shard_api_t *api,
@@ -25,6 +26,7 @@ static ngx_uint_t ngx_http_shard_api_word(ngx_str_t *path, ngx_str_t *word);
 static ngx_uint_t ngx_http_shard_api_is(ngx_str_t *text, const char *word);
 static ngx_int_t ngx_http_shard_api_number(ngx_http_shard_api_t *api,
     const char *name, uint32_t min, uint32_t max, uint32_t *number);
+static ngx_uint_t ngx_http_shard_api_matches(ngx_http_shard_api_t *api);
 static ngx_int_t ngx_http_shard_api_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value, ngx_table_elt_t **header);
 
@@ -384,6 +386,33 @@ ngx_http_shard_api_header(ngx_http_request_t *r, const char *name,
 
 /* reads with an entity tag become 304 in nginx's own filter */
 
+/* 1: If-Match names the tag of what was read */
+
+static ngx_uint_t
+ngx_http_shard_api_matches(ngx_http_shard_api_t *api)
+{
+    shard_str_t  list, tag;
+
+    list.data = (const char *) api->request->headers_in.if_match->value.data;
+    list.len = api->request->headers_in.if_match->value.len;
+
+    while (shard_etag_next(&list, &tag) == SHARD_OK) {
+
+        if (tag.len == 1 && tag.data[0] == '*') {
+            return 1;
+        }
+
+        if (api->etag.len == tag.len + 2
+            && ngx_memcmp(api->etag.data + 1, tag.data, tag.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 ngx_int_t
 ngx_http_shard_api_send(ngx_http_shard_api_t *api)
 {
@@ -393,6 +422,25 @@ ngx_http_shard_api_send(ngx_http_shard_api_t *api)
     ngx_http_request_t  *r;
 
     r = api->request;
+
+    if (api->status == NGX_HTTP_OK && ngx_http_shard_read_only(r)
+        && r->headers_in.if_match && !ngx_http_shard_api_matches(api))
+    {
+        rc = ngx_http_shard_api_error(api, NGX_HTTP_PRECONDITION_FAILED,
+                                      "moved_on", "If-Match is %V, the entity "
+                                      "tag is %V",
+                                      &r->headers_in.if_match->value,
+                                      &api->etag);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    /* what is left to nginx ends as 304, its 412 would close the connection */
+
+    r->headers_in.if_match = NULL;
+    r->headers_in.if_unmodified_since = NULL;
+
     b = api->b;
 
     r->headers_out.status = api->status;
