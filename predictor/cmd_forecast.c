@@ -10,6 +10,7 @@
 #include "series_csv.h"
 
 
+static void predictor_forecast_usage(void);
 static int predictor_forecast_run(const predictor_forecast_args_t *a,
     const predictor_csv_t *csv);
 static int predictor_forecast_shown(const predictor_forecast_args_t *a,
@@ -32,11 +33,15 @@ static const char  predictor_forecast_help[] =
 "  --horizon N         steps ahead, up to 10080 (default: a day)\n"
 "  --quantiles Q,...   up to 16, between 0 and 1\n"
 "                      (default: 0.1,0.5,0.9,0.95)\n"
-"  --model NAME        combined (default), naive, lagreg, lagreg-raw,\n"
-"                      lagreg-fresh\n"
+"  --model NAME        combined (default), or one model alone\n"
 "  --json              one JSON object instead of CSV\n"
 "  --help\n"
 "\n"
+"Models:";
+
+
+static const char  predictor_forecast_exits[] =
+"\n\n"
 "Exit status: 0 ok, 1 the series cannot be read, 2 wrong use or too little\n"
 "history for the model asked for.\n";
 
@@ -54,7 +59,7 @@ predictor_cmd_forecast(int argc, char **argv)
     rc = predictor_forecast_args(argc, argv, &a);
 
     if (rc == SHARD_AGAIN) {
-        fputs(predictor_forecast_help, stdout);
+        predictor_forecast_usage();
         return 0;
     }
 
@@ -75,6 +80,22 @@ predictor_cmd_forecast(int argc, char **argv)
 }
 
 
+static void
+predictor_forecast_usage(void)
+{
+    uint32_t  i;
+
+    fputs(predictor_forecast_help, stdout);
+
+    for (i = 0; predictor_models[i]; i++) {
+        printf("%s%s", i % 6 == 0 && i ? "\n        " : " ",
+               predictor_models[i]->name);
+    }
+
+    fputs(predictor_forecast_exits, stdout);
+}
+
+
 static int
 predictor_forecast_run(const predictor_forecast_args_t *a,
     const predictor_csv_t *csv)
@@ -88,6 +109,7 @@ predictor_forecast_run(const predictor_forecast_args_t *a,
     predictor_series_t   series;
 
     series.y = csv->y;
+    series.start = csv->start / a->interval_s;
     series.n = csv->n;
     series.interval_s = a->interval_s;
     series.day = a->season[0];
@@ -97,7 +119,7 @@ predictor_forecast_run(const predictor_forecast_args_t *a,
     ask.nq = a->nq;
     ask.q = a->q;
 
-    if (predictor_size(&series, &ask, &size) != SHARD_OK) {
+    if (predictor_size(&series, &ask, a->wish, &size) != SHARD_OK) {
         fputs("shard-predictor: a number is out of range\n", stderr);
         return 2;
     }
@@ -149,17 +171,13 @@ predictor_forecast_shown(const predictor_forecast_args_t *a,
     const char  *wish;
 
     days = (double) csv->n / a->season[0];
-    wish = predictor_forecast_models[a->wish];
+    wish = a->wish ? a->wish->name : "combined";
 
-    /* "naive" stands for "naive-day" */
-
-    if (strcmp(used, wish) == 0
-        || (a->wish == PREDICTOR_NAIVE && strncmp(used, wish, 5) == 0))
-    {
+    if (strcmp(used, wish) == 0) {
         return 1;
     }
 
-    if (a->wish == PREDICTOR_COMBINED) {
+    if (a->wish == NULL) {
         if (strncmp(used, "lagreg", 6) != 0) {
             fprintf(stderr, "shard-predictor: model %s had to do: %u steps "
                     "(%.1f days) are too little history for the regression "

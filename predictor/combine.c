@@ -22,12 +22,15 @@ static const predictor_model_t *const  predictor_members[] = {
 #define PREDICTOR_MEMBERS  6
 #define PREDICTOR_VOTERS   4
 
+#define PREDICTOR_ALL      0x1f
+
 
 /* states of the fitted members follow, each at its offset */
 
 typedef struct {
     uint32_t  fitted;               /* bit i: member i */
-    uint32_t  wish;                 /* bits of the members that may vote */
+    uint32_t  wish;                 /* 1 + its number, 0 = combined */
+    uint32_t  voters;               /* bits of the members that may vote */
     uint32_t  limit;                /* values the memory has room for */
     uint32_t  horizon;              /* as asked when it was fitted */
     uint32_t  nq;
@@ -45,6 +48,11 @@ typedef struct {
 
 static int predictor_check(const predictor_series_t *series,
     const predictor_ask_t *ask);
+static uint32_t predictor_wish(const predictor_model_t *wish);
+static const predictor_model_t *predictor_member(uint32_t wish, uint32_t i);
+static int predictor_whole(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_state_t *s, double *y,
+    predictor_series_t *whole);
 static size_t predictor_round(size_t size);
 static void predictor_cut(const predictor_series_t *series,
     const predictor_ask_t *ask, void *work, predictor_cut_t *cut);
@@ -56,10 +64,10 @@ static void predictor_vote(const predictor_ask_t *ask, double *const *vote,
 
 int
 predictor_size(const predictor_series_t *series, const predictor_ask_t *ask,
-    predictor_size_t *size)
+    const predictor_model_t *wish, predictor_size_t *size)
 {
     size_t              work;
-    uint32_t            i;
+    uint32_t            i, number;
     predictor_size_t    one;
     predictor_series_t  grown;
 
@@ -71,10 +79,11 @@ predictor_size(const predictor_series_t *series, const predictor_ask_t *ask,
     grown.n += series->day;
 
     size->state = predictor_round(sizeof(predictor_state_t));
+    number = predictor_wish(wish);
     work = 0;
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
-        predictor_members[i]->size(&grown, ask, &one);
+        predictor_member(number, i)->size(&grown, ask, &one);
         size->state += predictor_round(one.state);
         work = one.work > work ? one.work : work;
     }
@@ -91,22 +100,17 @@ predictor_size(const predictor_series_t *series, const predictor_ask_t *ask,
 
 int
 predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
-    predictor_wish_e wish, void *state, void *work)
+    const predictor_model_t *wish, void *state, void *work)
 {
-    int                     rc;
-    uint32_t                i;
-    predictor_cut_t         cut;
-    predictor_size_t        one;
-    predictor_state_t      *s;
-    predictor_series_t      whole;
+    int                       rc;
+    uint32_t                  i;
+    predictor_cut_t           cut;
+    predictor_size_t          one;
+    predictor_state_t        *s;
+    predictor_series_t        whole;
+    const predictor_model_t  *model;
 
-    /* bits of the members that may vote, by predictor_wish_e */
-
-    static const uint32_t   wishes[] = { 0x1f, 0, 0x1, 0x4, 0x2 };
-
-    if (predictor_check(series, ask) != SHARD_OK
-        || (uint32_t) wish >= sizeof(wishes) / sizeof(wishes[0]))
-    {
+    if (predictor_check(series, ask) != SHARD_OK) {
         return SHARD_ERROR;
     }
 
@@ -121,34 +125,66 @@ predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
 
     s = state;
     s->fitted = 0;
-    s->wish = wishes[wish];
+    s->wish = predictor_wish(wish);
+    s->voters = wish ? 1 : PREDICTOR_ALL;
     s->limit = series->n + series->day;
     s->horizon = ask->horizon;
     s->nq = ask->nq;
     s->offset[0] = predictor_round(sizeof(predictor_state_t));
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
-        predictor_members[i]->size(&whole, ask, &one);
+        model = predictor_member(s->wish, i);
+        model->size(&whole, ask, &one);
 
         if (i + 1 < PREDICTOR_MEMBERS) {
             s->offset[i + 1] = s->offset[i] + predictor_round(one.state);
         }
 
-        if ((i < PREDICTOR_DAILY && !(s->wish & 1u << i))
+        if ((i < PREDICTOR_DAILY && !(s->voters & 1u << i))
             || (i == PREDICTOR_LEVEL && s->fitted))
         {
             continue;
         }
 
-        rc = predictor_members[i]->fit(&whole, ask,
-                                             (char *) state + s->offset[i],
-                                             cut.work);
+        rc = model->fit(&whole, ask, (char *) state + s->offset[i],
+                        cut.work);
         if (rc == SHARD_OK) {
             s->fitted |= 1u << i;
         }
     }
 
     return SHARD_OK;
+}
+
+
+void
+predictor_update(const predictor_series_t *series,
+    const predictor_ask_t *ask, void *state, void *work)
+{
+    uint32_t                  i;
+    predictor_cut_t           cut;
+    predictor_state_t        *s;
+    predictor_series_t        whole;
+    const predictor_model_t  *model;
+
+    s = state;
+
+    for (i = 0; i < PREDICTOR_MEMBERS; i++) {
+        model = predictor_member(s->wish, i);
+
+        if (!(s->fitted & 1u << i) || model->update == NULL) {
+            continue;
+        }
+
+        predictor_cut(series, ask, work, &cut);
+
+        if (predictor_whole(series, ask, s, cut.y, &whole) != SHARD_OK) {
+            return;
+        }
+
+        (void) model->update(&whole, ask, (char *) state + s->offset[i],
+                             cut.work);
+    }
 }
 
 
@@ -166,21 +202,13 @@ predictor_predict(const predictor_series_t *series,
     const predictor_model_t  *model;
 
     s = state;
-
-    if (predictor_check(series, ask) != SHARD_OK || series->n > s->limit
-        || ask->horizon != s->horizon || ask->nq != s->nq)
-    {
-        return SHARD_ERROR;
-    }
-
     predictor_cut(series, ask, work, &cut);
 
-    if (predictor_fill(series, cut.y) != SHARD_OK) {
-        return SHARD_AGAIN;
-    }
+    rc = predictor_whole(series, ask, s, cut.y, &whole);
 
-    whole = *series;
-    whole.y = cut.y;
+    if (rc != SHARD_OK) {
+        return rc;
+    }
 
     n = 0;
     naive = 0;
@@ -191,7 +219,7 @@ predictor_predict(const predictor_series_t *series,
             continue;
         }
 
-        model = predictor_members[i];
+        model = predictor_member(s->wish, i);
 
         rc = model->forecast(&whole, ask,
                              (const char *) state + s->offset[i],
@@ -225,7 +253,7 @@ predictor_predict(const predictor_series_t *series,
 
 int
 predictor_forecast(const predictor_series_t *series,
-    const predictor_ask_t *ask, predictor_wish_e wish, void *state,
+    const predictor_ask_t *ask, const predictor_model_t *wish, void *state,
     void *work, double *out, const char **used)
 {
     int  rc;
@@ -261,6 +289,55 @@ predictor_check(const predictor_series_t *series, const predictor_ask_t *ask)
             return SHARD_ERROR;
         }
     }
+
+    return SHARD_OK;
+}
+
+
+/* a state keeps numbers, no pointers */
+
+static uint32_t
+predictor_wish(const predictor_model_t *wish)
+{
+    uint32_t  i;
+
+    for (i = 0; wish && predictor_models[i]; i++) {
+        if (predictor_models[i] == wish) {
+            return 1 + i;
+        }
+    }
+
+    return 0;
+}
+
+
+/* the model that is wished for stands in the place of the first */
+
+static const predictor_model_t *
+predictor_member(uint32_t wish, uint32_t i)
+{
+    return wish && i == 0 ? predictor_models[wish - 1] : predictor_members[i];
+}
+
+
+/* the series without gaps, when the state can be asked about it */
+
+static int
+predictor_whole(const predictor_series_t *series, const predictor_ask_t *ask,
+    const predictor_state_t *s, double *y, predictor_series_t *whole)
+{
+    if (predictor_check(series, ask) != SHARD_OK || series->n > s->limit
+        || ask->horizon != s->horizon || ask->nq != s->nq)
+    {
+        return SHARD_ERROR;
+    }
+
+    if (predictor_fill(series, y) != SHARD_OK) {
+        return SHARD_AGAIN;
+    }
+
+    *whole = *series;
+    whole->y = y;
 
     return SHARD_OK;
 }
@@ -314,7 +391,7 @@ predictor_voice(const predictor_state_t *s, uint32_t member, uint32_t votes,
         return votes > 0;
 
     case PREDICTOR_DAILY:
-        return votes == 0 || (s->wish & 1u << member && !naive);
+        return votes == 0 || (s->voters & 1u << member && !naive);
 
     case PREDICTOR_LEVEL:
         return votes == 0;

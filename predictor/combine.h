@@ -22,19 +22,13 @@
 #define _PREDICTOR_COMBINE_H_INCLUDED_
 
 
-#include "model.h"
-
-
-typedef enum {
-    PREDICTOR_COMBINED = 0,         /* the default */
-    PREDICTOR_NAIVE,
-    PREDICTOR_LAGREG,
-    PREDICTOR_LAGREG_RAW,
-    PREDICTOR_LAGREG_FRESH
-} predictor_wish_e;
+#include "models.h"
 
 
 /*
+ * "wish" is one of predictor_models[], or NULL for the combination.  A model
+ * that is wished for still falls back on a naive one, as "used" tells.
+ *
  * Here "series" may have gaps: NaN (and infinities, which count as gaps).
  * "day" must be at least 1, "week" 0 or a multiple of "day".
  *
@@ -45,7 +39,8 @@ typedef enum {
  */
 
 int predictor_size(const predictor_series_t *series,
-    const predictor_ask_t *ask, predictor_size_t *size);
+    const predictor_ask_t *ask, const predictor_model_t *wish,
+    predictor_size_t *size);
 
 
 /*
@@ -54,8 +49,17 @@ int predictor_size(const predictor_series_t *series,
  */
 
 int predictor_fit(const predictor_series_t *series,
-    const predictor_ask_t *ask, predictor_wish_e wish, void *state,
+    const predictor_ask_t *ask, const predictor_model_t *wish, void *state,
     void *work);
+
+
+/*
+ * Lets the models that follow the data see what was added to the series; to
+ * be called before predictor_predict() when it has moved on.
+ */
+
+void predictor_update(const predictor_series_t *series,
+    const predictor_ask_t *ask, void *state, void *work);
 
 
 /*
@@ -65,8 +69,7 @@ int predictor_fit(const predictor_series_t *series,
  * the ask has another shape, SHARD_AGAIN when it shrank too far to be of use.
  * Some hundred times cheaper than a fit.
  *
- * "used" is set to the name of what was used: "combined", "lagreg",
- * "lagreg-fresh", "lagreg-raw", "naive-day", "level".
+ * "used" is set to the name of what was used: "combined" or a model's.
  */
 
 int predictor_predict(const predictor_series_t *series,
@@ -77,7 +80,7 @@ int predictor_predict(const predictor_series_t *series,
 /* both at once */
 
 int predictor_forecast(const predictor_series_t *series,
-    const predictor_ask_t *ask, predictor_wish_e wish, void *state,
+    const predictor_ask_t *ask, const predictor_model_t *wish, void *state,
     void *work, double *out, const char **used);
 
 

@@ -10,6 +10,10 @@
 
 #define PREDICTOR_INTERVAL_MAX  (7 * 86400)
 
+/* names to choose from that a message lists */
+
+#define PREDICTOR_ARG_MODELS    32
+
 
 static int predictor_forecast_arg(int option, const char *value,
     predictor_forecast_args_t *a);
@@ -21,7 +25,8 @@ static int predictor_arg_quantiles(const char *value,
     predictor_forecast_args_t *a);
 static int predictor_arg_quantile(const char *text, size_t len,
     predictor_forecast_args_t *a);
-static int predictor_arg_model(const char *value, predictor_wish_e *wish);
+static int predictor_arg_model(const char *value,
+    const predictor_model_t **wish);
 static int predictor_forecast_unknown(const char *arg);
 
 
@@ -40,11 +45,6 @@ static const struct option  predictor_forecast_options[] = {
 static const char *const  predictor_forecast_words[] = {
     "--interval", "--season", "--horizon", "--quantiles", "--model",
     "--json", "--help", NULL
-};
-
-
-const char *const  predictor_forecast_models[] = {
-    "combined", "naive", "lagreg", "lagreg-raw", "lagreg-fresh", NULL
 };
 
 
@@ -287,26 +287,46 @@ predictor_arg_quantile(const char *text, size_t len,
 
 
 static int
-predictor_arg_model(const char *value, predictor_wish_e *wish)
+predictor_arg_model(const char *value, const predictor_model_t **wish)
 {
-    uint32_t     i;
+    uint32_t     i, n;
     const char  *nearest;
+    const char  *names[PREDICTOR_ARG_MODELS + 1];
     shard_str_t  text;
 
-    for (i = 0; predictor_forecast_models[i]; i++) {
-        if (strcmp(value, predictor_forecast_models[i]) == 0) {
-            *wish = (predictor_wish_e) i;
-            return SHARD_OK;
-        }
+    *wish = NULL;
+
+    if (strcmp(value, "combined") == 0) {
+        return SHARD_OK;
     }
+
+    *wish = predictor_model_find(value);
+
+    if (*wish) {
+        return SHARD_OK;
+    }
+
+    names[0] = "combined";
+    names[1] = "naive";
+
+    for (n = 2; n < PREDICTOR_ARG_MODELS && predictor_models[n - 2]; n++) {
+        names[n] = predictor_models[n - 2]->name;
+    }
+
+    names[n] = NULL;
 
     text.data = value;
     text.len = strlen(value);
-    nearest = shard_nearest(text, predictor_forecast_models);
+    nearest = shard_nearest(text, names);
 
-    fprintf(stderr, "shard-predictor: --model \"%s\" is unknown, %s%s\n",
-            value, nearest ? "nearest is " : "there are combined, naive, "
-            "lagreg, lagreg-raw, lagreg-fresh", nearest ? nearest : "");
+    fprintf(stderr, "shard-predictor: --model \"%s\" is unknown, %s", value,
+            nearest ? "nearest is " : "there are ");
+
+    for (i = 0; nearest == NULL && i < n; i++) {
+        fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
+    }
+
+    fprintf(stderr, "%s\n", nearest ? nearest : "");
 
     return SHARD_ERROR;
 }

@@ -16,21 +16,16 @@
 
 
 typedef struct {
-    uint32_t             interval_s;
-    uint32_t             season[2];
-    uint32_t             horizon;
-    uint32_t             nq;
-    uint32_t             json;
-    predictor_wish_e     wish;
-    double               q[PREDICTOR_QUANTILES_MAX];
-    char                 name[PREDICTOR_QUANTILES_MAX]
-                             [PREDICTOR_QUANTILE_TEXT];
+    uint32_t                  interval_s;
+    uint32_t                  season[2];
+    uint32_t                  horizon;
+    uint32_t                  nq;
+    uint32_t                  json;
+    const predictor_model_t  *wish;         /* NULL: combined */
+    double                    q[PREDICTOR_QUANTILES_MAX];
+    char                      name[PREDICTOR_QUANTILES_MAX]
+                                  [PREDICTOR_QUANTILE_TEXT];
 } predictor_forecast_args_t;
-
-
-/* names of predictor_wish_e in its order, then NULL */
-
-extern const char *const  predictor_forecast_models[];
 
 
 /* everything filled in; SHARD_AGAIN: help is wanted, SHARD_ERROR: bad use */

@@ -2,19 +2,21 @@
 /*
  * What every forecasting model looks like to its users.
  *
- *      series ──▶ fit ──▶ state ──┐
- *                                 ├──▶ forecast ──▶ horizon x (1 + nq)
- *      series, maybe longer ──────┘
+ *      series ──▶ fit ──▶ state ◀── update, with each new value
+ *                           │
+ *      series, later on ────┴──▶ forecast ──▶ horizon x (1 + nq)
  *
  * Models are pure: no malloc, I/O, clock, globals.  The caller asks for the
  * sizes and hands in two pieces of memory, aligned to 16 bytes: "state" keeps
  * what fit() learnt, "work" is scratch for the length of one call.  A state
  * has no pointers: it may be copied, kept and written to disk.
  *
- * forecast() takes the series anew.  It may have grown since fit() (same
+ * forecast() takes the series anew.  It may have moved on since fit() (same
  * interval and seasons), so learning may be done seldom and forecasting with
- * every new value.  A model whose state follows the data value by value keeps
- * in it how many values it has seen, and catches up in forecast().
+ * every new value.  "start" tells which values are new.  A model whose state
+ * follows the data value by value has an update(), which takes in those that
+ * it has not seen; without it forecast() answers from what was seen last,
+ * for the steps after the end of the series.
  *
  * Units: values are what the series counts (requests per second), seasons
  * and horizons are steps of the series' interval.
@@ -33,9 +35,17 @@
 #define PREDICTOR_SEASON_MAX     100000        /* steps */
 #define PREDICTOR_QUANTILES_MAX  16
 
+/*
+ * Errors grow with the horizon; what is kept of them is kept by class: the
+ * next step, up to 1 hour, up to 6, up to a day, beyond.
+ */
+
+#define PREDICTOR_CLASSES        5
+
 
 typedef struct {
     const double   *y;              /* oldest first, equal steps */
+    uint64_t        start;          /* steps from 1970 to y[0] */
     uint32_t        n;
     uint32_t        interval_s;     /* seconds from value to value */
     uint32_t        day;            /* steps of the short season */
@@ -61,6 +71,9 @@ typedef struct {
  * Models expect a series without gaps.  fit() returns SHARD_AGAIN when the
  * history is too short for the model, SHARD_ERROR when the figures defeat it
  * (no positive definite system).  Neither is final: combine.h falls back.
+ *
+ * update() returns SHARD_AGAIN when values between those seen and the series
+ * are missing: the state stays as it was, a fit is due.
  */
 
 typedef struct {
@@ -73,7 +86,18 @@ typedef struct {
     int           (*forecast)(const predictor_series_t *series,
                               const predictor_ask_t *ask, const void *state,
                               void *work, double *out);
+
+    /* NULL: forecast() takes all it needs from the series */
+
+    int           (*update)(const predictor_series_t *series,
+                            const predictor_ask_t *ask, void *state,
+                            void *work);
 } predictor_model_t;
+
+
+/* of step h, from 1; below PREDICTOR_CLASSES */
+
+uint32_t predictor_horizon_class(uint32_t interval_s, uint32_t h);
 
 
 extern const predictor_model_t  predictor_model_level;

@@ -104,7 +104,8 @@ const predictor_model_t  predictor_model_lagreg = {
     "lagreg",
     predictor_lagreg_size,
     predictor_lagreg_fit_log,
-    predictor_lagreg_forecast
+    predictor_lagreg_forecast,
+    NULL
 };
 
 
@@ -112,7 +113,8 @@ const predictor_model_t  predictor_model_lagreg_fresh = {
     "lagreg-fresh",
     predictor_lagreg_size,
     predictor_lagreg_fit_fresh,
-    predictor_lagreg_forecast
+    predictor_lagreg_forecast,
+    NULL
 };
 
 
@@ -120,7 +122,8 @@ const predictor_model_t  predictor_model_lagreg_raw = {
     "lagreg-raw",
     predictor_lagreg_size,
     predictor_lagreg_fit_raw,
-    predictor_lagreg_forecast
+    predictor_lagreg_forecast,
+    NULL
 };
 
 

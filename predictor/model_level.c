@@ -6,6 +6,8 @@
  */
 
 
+#include <stddef.h>
+
 #include "model.h"
 #include "quantile.h"
 
@@ -34,7 +36,8 @@ const predictor_model_t  predictor_model_level = {
     "level",
     predictor_level_size,
     predictor_level_fit,
-    predictor_level_forecast
+    predictor_level_forecast,
+    NULL
 };
 
 

@@ -6,6 +6,8 @@
  */
 
 
+#include <stddef.h>
+
 #include "model.h"
 #include "quantile.h"
 
@@ -40,7 +42,8 @@ const predictor_model_t  predictor_model_naive_day = {
     "naive-day",
     predictor_naive_size,
     predictor_naive_fit_day,
-    predictor_naive_forecast_day
+    predictor_naive_forecast_day,
+    NULL
 };
 
 
@@ -48,7 +51,8 @@ const predictor_model_t  predictor_model_naive_week = {
     "naive-week",
     predictor_naive_size,
     predictor_naive_fit_week,
-    predictor_naive_forecast_week
+    predictor_naive_forecast_week,
+    NULL
 };
 
 

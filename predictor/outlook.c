@@ -44,7 +44,7 @@ predictor_outlook_init(predictor_outlook_t *o, long res_s, size_t window,
     o->refit = refit > 0 ? refit : 1;
     o->nshards = nshards;
 
-    if (predictor_size(&o->series, &o->ask, &size) != SHARD_OK) {
+    if (predictor_size(&o->series, &o->ask, NULL, &size) != SHARD_OK) {
         return SHARD_ERROR;
     }
 
@@ -144,8 +144,7 @@ predictor_outlook_fit(predictor_outlook_t *o, shard_id_t id, long slot)
 
     s->n = o->series.n;
 
-    rc = predictor_fit(&o->series, &o->ask, PREDICTOR_COMBINED, s->state,
-                       o->work);
+    rc = predictor_fit(&o->series, &o->ask, NULL, s->state, o->work);
 
     if (rc != SHARD_OK) {
         free(s->state);
@@ -168,6 +167,7 @@ predictor_outlook_shard(predictor_outlook_t *o, const predictor_history_t *h,
     rc = SHARD_AGAIN;
 
     o->series.n = (uint32_t) predictor_history_column(h, id, o->y);
+    o->series.start = (uint64_t) (h->last + 1) - o->series.n;
     o->series.y = o->y;
 
     if (o->series.n) {
@@ -177,6 +177,8 @@ predictor_outlook_shard(predictor_outlook_t *o, const predictor_history_t *h,
         }
 
         if (s->state) {
+            predictor_update(&o->series, &o->ask, s->state, o->work);
+
             rc = predictor_predict(&o->series, &o->ask, s->state, o->work,
                                    o->out, &s->model);
         }

@@ -58,7 +58,8 @@ is((split /\n/, $out)[0], 'h,mean,q.90,q0.50', 'columns named as given');
 
 for my $case (['combined', 'combined'], ['naive', 'naive-day'],
               ['lagreg', 'lagreg'], ['lagreg-raw', 'lagreg-raw'],
-              ['lagreg-fresh', 'lagreg-fresh'])
+              ['lagreg-fresh', 'lagreg-fresh'],
+              ['naive-week', 'naive-week'])
 {
     ($status, $out, $err) = forecast($wave, @hourly, '--json', '--model',
                                      $case->[0]);
@@ -184,6 +185,8 @@ for my $help (['--help'], ['forecast', '--help']) {
     ($status, $out, $err) = run_with('/dev/null', @$help);
     is($status, 0, "@$help");
     like($out, qr/^usage: shard-predictor/, 'usage');
+    like($out, qr/naive-day naive-week/, 'models by their names')
+        if @$help > 1;
 }
 
 ($status, $out, $err) = run_with('/dev/null', '--version');

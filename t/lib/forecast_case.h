@@ -67,6 +67,7 @@ case_series(uint32_t n, uint32_t interval_s, uint32_t week)
     predictor_series_t  series;
 
     series.y = case_y;
+    series.start = 0;
     series.n = n;
     series.interval_s = interval_s;
     series.day = 86400 / interval_s;

@@ -16,7 +16,7 @@ static void test_hostile(void);
 static void make(uint32_t n, uint32_t day, uint64_t *seed);
 static void spoil(uint32_t n, uint64_t *seed);
 static int run(const predictor_series_t *series, const predictor_ask_t *ask,
-    predictor_wish_e wish, int dirt);
+    const predictor_model_t *wish, int dirt);
 static const char *sane(const predictor_series_t *series,
     const predictor_ask_t *ask);
 
@@ -55,7 +55,7 @@ make(uint32_t n, uint32_t day, uint64_t *seed)
 
 static int
 run(const predictor_series_t *series, const predictor_ask_t *ask,
-    predictor_wish_e wish, int dirt)
+    const predictor_model_t *wish, int dirt)
 {
     int               rc;
     void             *state, *work;
@@ -63,7 +63,7 @@ run(const predictor_series_t *series, const predictor_ask_t *ask,
 
     used = "";
 
-    rc = predictor_size(series, ask, &size);
+    rc = predictor_size(series, ask, wish, &size);
 
     if (rc != SHARD_OK) {
         return rc;
@@ -130,24 +130,26 @@ test_choice(void)
     predictor_series_t  series;
 
     static const struct {
-        uint32_t          steps;
-        uint32_t          week;
-        predictor_wish_e  wish;
-        const char       *used;
-        const char       *what;
+        uint32_t                  steps;
+        uint32_t                  week;
+        const predictor_model_t  *wish;
+        const char               *used;
+        const char               *what;
     } cases[] = {
-        { 28 * 96, 1, PREDICTOR_COMBINED, "combined", "four weeks" },
-        { 14 * 96, 0, PREDICTOR_COMBINED, "combined", "no week" },
-        { 6 * 96, 0, PREDICTOR_COMBINED, "combined", "six days" },
-        { 3 * 96 - 1, 0, PREDICTOR_COMBINED, "naive-day", "below 3 days" },
-        { 120, 0, PREDICTOR_COMBINED, "naive-day", "a day and a quarter" },
-        { 119, 0, PREDICTOR_COMBINED, "level", "less" },
-        { 1, 0, PREDICTOR_COMBINED, "level", "one value" },
-        { 28 * 96, 1, PREDICTOR_NAIVE, "naive-day", "naive wished" },
-        { 28 * 96, 1, PREDICTOR_LAGREG, "lagreg", "lagreg wished" },
-        { 28 * 96, 1, PREDICTOR_LAGREG_RAW, "lagreg-raw", "raw wished" },
-        { 28 * 96, 1, PREDICTOR_LAGREG_FRESH, "lagreg-fresh", "fresh" },
-        { 60, 1, PREDICTOR_LAGREG, "level", "lagreg wished in vain" }
+        { 28 * 96, 1, NULL, "combined", "four weeks" },
+        { 14 * 96, 0, NULL, "combined", "no week" },
+        { 6 * 96, 0, NULL, "combined", "six days" },
+        { 3 * 96 - 1, 0, NULL, "naive-day", "below 3 days" },
+        { 120, 0, NULL, "naive-day", "a day and a quarter" },
+        { 119, 0, NULL, "level", "less" },
+        { 1, 0, NULL, "level", "one value" },
+        { 28 * 96, 1, &predictor_model_naive_day, "naive-day", "naive" },
+        { 28 * 96, 1, &predictor_model_lagreg, "lagreg", "lagreg wished" },
+        { 28 * 96, 1, &predictor_model_naive_week, "naive-week", "weekly" },
+        { 28 * 96, 1, &predictor_model_level, "level", "level wished" },
+        { 28 * 96, 1, &predictor_model_lagreg_raw, "lagreg-raw", "raw" },
+        { 28 * 96, 1, &predictor_model_lagreg_fresh, "lagreg-fresh", "fresh" },
+        { 60, 1, &predictor_model_lagreg, "level", "lagreg wished in vain" }
     };
 
     seed = 11;
@@ -178,7 +180,7 @@ test_zeros(void)
     series = case_series(21 * 96, 900, 1);
 
     memset(case_y, 0, sizeof(case_y));
-    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_OK,
+    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_OK,
                "all zeros: a forecast");
     tap_is_str(sane(&series, &ask), "", "all zeros: sane");
 
@@ -192,7 +194,7 @@ test_zeros(void)
         case_y[i] = 7;
     }
 
-    (void) run(&series, &ask, PREDICTOR_COMBINED, 0xff);
+    (void) run(&series, &ask, NULL, 0xff);
     tap_is_dbl(case_out[50 * 6], 7, 1e-6, "a constant goes on");
     tap_is_dbl(case_out[50 * 6 + 5], 7, 1e-6, "without a spread");
 
@@ -205,7 +207,7 @@ test_zeros(void)
         case_y[i] = i % 96 < 32 ? 0 : case_y[i];
     }
 
-    (void) run(&series, &ask, PREDICTOR_COMBINED, 0xff);
+    (void) run(&series, &ask, NULL, 0xff);
     tap_is_str(sane(&series, &ask), "", "nightly zeros: sane");
 
     night = case_out[16 * 6];
@@ -229,7 +231,7 @@ test_gaps(void)
     ask = case_ask(96);
     series = case_series(21 * 96, 900, 1);
 
-    (void) run(&series, &ask, PREDICTOR_COMBINED, 0xff);
+    (void) run(&series, &ask, NULL, 0xff);
     whole = case_error(&series, &ask, case_out);
 
     for (i = 0; i < 21 * 96; i++) {
@@ -240,7 +242,7 @@ test_gaps(void)
         }
     }
 
-    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_OK,
+    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_OK,
                "a tenth and some hours missing: a forecast");
     tap_is_str(sane(&series, &ask), "", "gaps: sane");
 
@@ -252,11 +254,11 @@ test_gaps(void)
         case_y[i] = NAN;
     }
 
-    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_AGAIN,
+    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_AGAIN,
                "gaps only: too little history");
 
     case_y[1000] = 5;
-    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_OK,
+    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_OK,
                "one value among gaps: a forecast");
     tap_is_dbl(case_out[0], 5, 1e-9, "which is that value");
 }
@@ -281,9 +283,9 @@ test_shift(void)
     ask = case_ask(8);
     series = case_series(21 * 96, 900, 1);
 
-    (void) run(&series, &ask, PREDICTOR_COMBINED, 0xff);
+    (void) run(&series, &ask, NULL, 0xff);
     combined = case_error(&series, &ask, case_out);
-    (void) run(&series, &ask, PREDICTOR_NAIVE, 0xff);
+    (void) run(&series, &ask, &predictor_model_naive_day, 0xff);
     naive = case_error(&series, &ask, case_out);
 
     for (i = 0, truth = 0; i < 8; i++) {
@@ -313,11 +315,11 @@ test_order(void)
     ask = case_ask(96);
     series = case_series(21 * 96, 900, 1);
 
-    (void) run(&series, &ask, PREDICTOR_COMBINED, 0);
+    (void) run(&series, &ask, NULL, 0);
     memcpy(up, &case_out[40 * 6], sizeof(up));
 
     ask.q = mixed;
-    (void) run(&series, &ask, PREDICTOR_COMBINED, 0);
+    (void) run(&series, &ask, NULL, 0);
 
     tap_ok(case_out[40 * 6] == up[0] && case_out[40 * 6 + 1] == up[4]
            && case_out[40 * 6 + 2] == up[1] && case_out[40 * 6 + 3] == up[5]
@@ -325,7 +327,7 @@ test_order(void)
            "columns follow the order asked for");
 
     ask.nq = 0;
-    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_OK,
+    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_OK,
                "no quantiles: a forecast");
     tap_is_dbl(case_out[40], up[0], 0, "the same point");
 }
@@ -343,10 +345,11 @@ test_refusals(void)
     good_ask = case_ask(10);
 
 #define refused(what)                                                         \
-    tap_is_int(predictor_size(&series, &ask, &size), SHARD_ERROR, what)
+    tap_is_int(predictor_size(&series, &ask, NULL, &size), SHARD_ERROR, what)
 
     series = good; ask = good_ask;
-    tap_is_int(predictor_size(&series, &ask, &size), SHARD_OK, "all in range");
+    tap_is_int(predictor_size(&series, &ask, NULL, &size), SHARD_OK,
+               "all in range");
 
     series.day = 0;
     refused("no day");
@@ -369,7 +372,7 @@ test_refusals(void)
     refused("a quantile that is no number");
 
     series.n = 0; ask = good_ask;
-    tap_is_int(run(&series, &ask, PREDICTOR_COMBINED, 0xff), SHARD_AGAIN,
+    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_AGAIN,
                "an empty series");
 }
 
@@ -393,11 +396,11 @@ test_later(void)
     ask = case_ask(16);
     series = case_series(21 * 96, 900, 1);
 
-    (void) predictor_size(&series, &ask, &size);
+    (void) predictor_size(&series, &ask, NULL, &size);
     state = case_alloc(size.state, 0xff);
     work = case_alloc(size.work, 0xff);
 
-    (void) predictor_fit(&series, &ask, PREDICTOR_COMBINED, state, work);
+    (void) predictor_fit(&series, &ask, NULL, state, work);
 
     good = 1;
     kept = fresh = 0;
@@ -416,7 +419,7 @@ test_later(void)
         series.y = case_y;
         series.n = 21 * 96 + k;
 
-        (void) run(&series, &ask, PREDICTOR_COMBINED, 0);
+        (void) run(&series, &ask, NULL, 0);
         fresh += case_error(&series, &ask, case_out);
     }
 
@@ -476,7 +479,7 @@ static void
 test_hostile(void)
 {
     int                  rc, failed, known;
-    uint32_t             i, n, round;
+    uint32_t             i, n, round, models;
     uint64_t             seed, start;
     const char          *why;
     predictor_ask_t      ask;
@@ -484,6 +487,8 @@ test_hostile(void)
 
     seed = tap_seed(20261122);
     failed = 0;
+
+    for (models = 0; predictor_models[models]; models++) { /* void */ }
 
     for (round = 0; round < HOSTILE_ROUNDS && !failed; round++) {
         start = seed;
@@ -500,7 +505,9 @@ test_hostile(void)
             known |= isfinite(case_y[i]);
         }
 
-        rc = run(&series, &ask, (predictor_wish_e) (round % 5), 0xff);
+        /* the NULL behind the last model stands for the combination */
+
+        rc = run(&series, &ask, predictor_models[round % (models + 1)], 0xff);
         why = rc == SHARD_OK ? sane(&series, &ask) : "";
         failed = rc != (known ? SHARD_OK : SHARD_AGAIN) || *why;
 

@@ -1,0 +1,56 @@
+
+#include <string.h>
+
+#include "models.h"
+
+
+const predictor_model_t *const  predictor_models[] = {
+    &predictor_model_level,
+    &predictor_model_naive_day,
+    &predictor_model_naive_week,
+    &predictor_model_lagreg,
+    &predictor_model_lagreg_fresh,
+    &predictor_model_lagreg_raw,
+    NULL
+};
+
+
+const predictor_model_t *
+predictor_model_find(const char *name)
+{
+    uint32_t  i;
+
+    if (strcmp(name, "naive") == 0) {
+        return &predictor_model_naive_day;
+    }
+
+    for (i = 0; predictor_models[i]; i++) {
+        if (strcmp(name, predictor_models[i]->name) == 0) {
+            return predictor_models[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+uint32_t
+predictor_horizon_class(uint32_t interval_s, uint32_t h)
+{
+    uint32_t  i;
+    uint64_t  ahead;
+
+    static const uint32_t  bounds[] = { 3600, 6 * 3600, 24 * 3600 };
+
+    if (h <= 1) {
+        return 0;
+    }
+
+    ahead = (uint64_t) interval_s * h;
+
+    for (i = 0; i < PREDICTOR_CLASSES - 2 && ahead > bounds[i]; i++) {
+        /* void */
+    }
+
+    return i + 1;
+}
