@@ -1,14 +1,16 @@
 
 /*
- * The history in memory: rows of requests per second, one per slot, oldest
- * first in one piece; NaN is unknown.  The window slides within "room" rows
- * and is moved to their beginning when it comes to their end, so that a row
- * is written once and moved seldom.
+ * The history in memory: requests per second by slot, a ring of floats for
+ * each shard; NaN is unknown.  The store's rows are time-major, forecasts
+ * want columns: rows are turned once when they come (a row a slot), so that
+ * a column is read in one or two pieces as often as it is wanted.
  *
- *     [ room ............ | window: n rows, ncols floats each | ... ]
- *                         start                          last
+ *     values   shard 0 [ ........|..... ]      slot s lies at s % window
+ *              shard 1 [ ........|..... ]
+ *                       newest ──┘└── oldest, once the window is full
  *
- * Memory is from the heap; no clock, no I/O.
+ * Memory is from the heap; no clock, no I/O.  Any number of threads may read
+ * while nobody writes.
  */
 
 
@@ -22,10 +24,9 @@
 typedef struct {
     uint32_t  ncols;
     size_t    window;
-    size_t    room;
-    size_t    start;
-    size_t    n;                /* rows, at most window */
-    long      last;             /* slot of the last row */
+    size_t    n;                /* slots, at most window */
+    long      last;             /* the newest */
+    long     *first;            /* by shard: nothing is known before it */
     float    *values;
 } predictor_history_t;
 
@@ -36,14 +37,19 @@ int predictor_history_init(predictor_history_t *h, size_t window,
     uint32_t ncols);
 void predictor_history_done(predictor_history_t *h);
 
-/* all of the window, to be filled by the caller; it ends with slot "last" */
+/* empties it; what is pushed or put next comes after slot "last" */
 
-float *predictor_history_fill(predictor_history_t *h, long last);
+void predictor_history_begin(predictor_history_t *h, long last);
 
 /* row NULL: unknown; slots left out are unknown; older ones are replaced */
 
 void predictor_history_push(predictor_history_t *h, long slot,
     const float *row);
+
+/* the next n slots at once, rows one after the other; at most a window */
+
+void predictor_history_rows(predictor_history_t *h, const float *rows,
+    size_t n);
 
 /* the column from its first known value on; returns how many; y has room for
  * a window */
@@ -51,7 +57,16 @@ void predictor_history_push(predictor_history_t *h, long slot,
 size_t predictor_history_column(const predictor_history_t *h, uint32_t col,
     double *y);
 
-/* mean of the known ones of the last "n" rows, NaN when there is none */
+/* about as many as that gives (no less), without looking at them */
+
+size_t predictor_history_length(const predictor_history_t *h, uint32_t col);
+
+/* NaN where the slot is unknown or out of the window */
+
+float predictor_history_value(const predictor_history_t *h, uint32_t col,
+    long slot);
+
+/* mean of the known ones of the last "n" slots, NaN when there is none */
 
 float predictor_history_now(const predictor_history_t *h, uint32_t col,
     size_t n);

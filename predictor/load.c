@@ -98,7 +98,6 @@ predictor_load_window(const predictor_daemon_t *d, uint32_t ncols)
 
     window = (size_t) (d->conf->history_ms / 1000 / d->res_s);
     fits = (size_t) d->conf->history_mb * 1024 * 1024 / sizeof(float) / ncols;
-    fits -= fits / 8;
     fits = fits ? fits : 1;
 
     if (window > fits) {
@@ -112,45 +111,67 @@ predictor_load_window(const predictor_daemon_t *d, uint32_t ncols)
 }
 
 
-static int
-predictor_load_rows(predictor_daemon_t *d, long last)
+/* the last slot with a figure of any shard, -1 */
+
+static long
+predictor_load_known(const predictor_history_t *h)
 {
-    int      rc;
-    float   *values;
-    long     first;
-    size_t   i, n, step, col;
+    long      slot, known;
+    uint32_t  col;
 
-    values = predictor_history_fill(&d->history, last);
-    first = last + 1 - (long) d->history.window;
-    step = PREDICTOR_LOAD_FLOATS / d->history.ncols;
-    step = step < 1 ? 1 : step;
-    step = step > PREDICTOR_LOAD_SLOTS ? PREDICTOR_LOAD_SLOTS : step;
-    d->known = -1;
+    known = h->last - (long) h->n;
 
-    for (i = 0; i < d->history.window; i += n) {
-        n = d->history.window - i < step ? d->history.window - i : step;
+    for (col = 0; col < h->ncols; col++) {
 
-        rc = d->io->rows_range(d->io->data, d->res_s, first + (long) i, n,
-                               values + i * d->history.ncols,
-                               d->history.ncols);
+        for (slot = h->last; slot > known; slot--) {
 
-        if (rc != SHARDD_OK && rc != SHARDD_NONE) {
-            return rc;
-        }
-    }
-
-    for (i = d->history.window; d->known < 0 && i; i--) {
-
-        for (col = 0; col < d->history.ncols; col++) {
-
-            if (isfinite(values[(i - 1) * d->history.ncols + col])) {
-                d->known = first + (long) i - 1;
-                break;
+            if (isfinite(predictor_history_value(h, col, slot))) {
+                known = slot;
             }
         }
     }
 
-    return SHARDD_OK;
+    return known > h->last - (long) h->n ? known : -1;
+}
+
+
+static int
+predictor_load_rows(predictor_daemon_t *d, long last)
+{
+    int      rc;
+    long     first;
+    float   *rows;
+    size_t   i, n, step;
+
+    first = last + 1 - (long) d->history.window;
+    predictor_history_begin(&d->history, first - 1);
+    step = PREDICTOR_LOAD_FLOATS / d->history.ncols;
+    step = step < 1 ? 1 : step;
+    step = step > PREDICTOR_LOAD_SLOTS ? PREDICTOR_LOAD_SLOTS : step;
+
+    rows = malloc(step * d->history.ncols * sizeof(float));
+
+    if (rows == NULL) {
+        return SHARDD_BAD;
+    }
+
+    rc = SHARDD_OK;
+
+    for (i = 0; rc == SHARDD_OK && i < d->history.window; i += n) {
+        n = d->history.window - i < step ? d->history.window - i : step;
+
+        rc = d->io->rows_range(d->io->data, d->res_s, first + (long) i, n,
+                               rows, d->history.ncols);
+
+        if (rc == SHARDD_OK) {
+            predictor_history_rows(&d->history, rows, n);
+        }
+    }
+
+    free(rows);
+    d->known = predictor_load_known(&d->history);
+
+    return rc;
 }
 
 

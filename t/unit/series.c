@@ -403,6 +403,61 @@ test_history(void)
 }
 
 
+/* rows at once and rows one by one are the same, whatever the window holds */
+
+static void
+test_history_rows(uint64_t seed)
+{
+    int                  i, n, round, same, shorter;
+    float                rows[7 * 37], *r;
+    double               one[16], other[16];
+    uint32_t             col;
+    predictor_history_t  a, b;
+
+    same = 1;
+    shorter = 0;
+
+    for (round = 0; round < 200; round++) {
+        predictor_history_init(&a, 12, 37);
+        predictor_history_init(&b, 12, 37);
+        predictor_history_begin(&b, 99);
+
+        for (n = 0; n < 25; n += i) {
+
+            for (i = 0; i < 7 && n + i < 25; i++) {
+                r = rows + i * 37;
+
+                for (col = 0; col < 37; col++) {
+                    r[col] = tap_random(&seed) % 3 || col % 5 == 0
+                             ? (float) (n + i) : NAN;
+                    r[col] = n + i < (int) col / 2 ? NAN : r[col];
+                }
+
+                predictor_history_push(&a, 100 + n + i, r);
+            }
+
+            predictor_history_rows(&b, rows, (size_t) i);
+
+            for (col = 0; col < 37; col++) {
+                memset(one, 0, sizeof(one));
+                memset(other, 0, sizeof(other));
+                same &= predictor_history_column(&a, col, one)
+                        == predictor_history_column(&b, col, other);
+                same &= memcmp(one, other, sizeof(one)) == 0;
+                shorter += predictor_history_length(&a, col)
+                           < predictor_history_column(&a, col, one);
+            }
+        }
+
+        predictor_history_done(&a);
+        predictor_history_done(&b);
+    }
+
+    tap_ok(same, "rows at once are rows one by one");
+    tap_is_int(shorter, 0, "the length that is guessed is never too small");
+}
+
+
 int
 main(void)
 {
@@ -413,6 +468,7 @@ main(void)
     test_cursor();
     test_hostile();
     test_history();
+    test_history_rows(tap_seed(11));
     test_random(tap_seed(42));
 
     predictor_slots_destroy(s);
