@@ -129,6 +129,28 @@ predictor_io_rows_range(void *data, long res_s, long first, size_t nslots,
 }
 
 
+static int
+predictor_io_named_put(void *data, const char *name, long live_s, long res_s,
+    long slot, const float *values, size_t n)
+{
+    predictor_io_store_t  *w = data;
+
+    return shardd_named_rows_put(&w->store, name, live_s, res_s, slot, values,
+                                 n);
+}
+
+
+static int
+predictor_io_named_range(void *data, const char *name, long res_s, long first,
+    size_t nslots, float *values, size_t n)
+{
+    predictor_io_store_t  *w = data;
+
+    return shardd_named_rows_range(&w->store, name, res_s, first, nslots,
+                                   values, n);
+}
+
+
 void
 predictor_io_store(predictor_io_t *io, predictor_io_store_t *world)
 {
@@ -146,4 +168,6 @@ predictor_io_store(predictor_io_t *io, predictor_io_store_t *world)
     io->metrics = predictor_io_metrics;
     io->rows_put = predictor_io_rows_put;
     io->rows_range = predictor_io_rows_range;
+    io->named_put = predictor_io_named_put;
+    io->named_range = predictor_io_named_range;
 }

@@ -44,6 +44,14 @@ typedef struct {
                             const float *values, size_t n);
     int         (*rows_range)(void *data, long res_s, long first,
                               size_t nslots, float *values, size_t n);
+
+    /* rows of other figures than the load, kept for live_s */
+    int         (*named_put)(void *data, const char *name, long live_s,
+                             long res_s, long slot, const float *values,
+                             size_t n);
+    int         (*named_range)(void *data, const char *name, long res_s,
+                               long first, size_t nslots, float *values,
+                               size_t n);
 } predictor_io_t;
 
 

@@ -4,18 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "series.h"
+#include "series_parts.h"
 
 
 #define PREDICTOR_COVERED_MIN  0.5      /* of a slot */
 #define PREDICTOR_LOST_MAX     0.2
 #define PREDICTOR_LIVE_MS      3000     /* without an entry, see the docs */
-
-
-typedef enum {
-    PREDICTOR_SPAN_COVERED = 0,
-    PREDICTOR_SPAN_LOST
-} predictor_span_e;
 
 
 predictor_slots_t *
@@ -29,6 +23,7 @@ predictor_slots_create(void)
         s->base = -1;
         s->clock.speed = 1;
         s->res_s = 300;
+        predictor_slots_metrics(s, 0);
     }
 
     return s;
@@ -52,11 +47,32 @@ predictor_slots_destroy(predictor_slots_t *s)
 }
 
 
+void
+predictor_slots_metrics(predictor_slots_t *s, unsigned metrics)
+{
+    unsigned  m;
+
+    s->nmetrics = 0;
+
+    for (m = 0; m < PREDICTOR_METRICS; m++) {
+
+        if (m == PREDICTOR_REQUESTS || metrics & PREDICTOR_METRIC_BIT(m)) {
+            s->metrics[s->nmetrics++] = (predictor_metric_e) m;
+        }
+    }
+}
+
+
 int
 predictor_slots_columns(predictor_slots_t *s, uint32_t ncols)
 {
     int      i;
+    size_t   size, old;
     double  *counts;
+
+    size = sizeof(double) * s->nmetrics;
+    old = size * s->ncols;
+    size *= ncols;
 
     if (ncols <= s->ncols) {
         return SHARD_OK;
@@ -68,13 +84,13 @@ predictor_slots_columns(predictor_slots_t *s, uint32_t ncols)
             continue;
         }
 
-        counts = realloc(s->open[i].counts, ncols * sizeof(double));
+        counts = realloc(s->open[i].counts, size);
 
         if (counts == NULL) {
             return SHARD_ERROR;
         }
 
-        memset(counts + s->ncols, 0, (ncols - s->ncols) * sizeof(double));
+        memset((char *) counts + old, 0, size - old);
         s->open[i].counts = counts;
     }
 
@@ -84,30 +100,28 @@ predictor_slots_columns(predictor_slots_t *s, uint32_t ncols)
 }
 
 
-static predictor_slot_t *
-predictor_slot(const predictor_slots_t *s, long slot)
+predictor_slot_t *
+predictor_slots_at(const predictor_slots_t *s, long slot)
 {
     return (predictor_slot_t *) &s->open[slot % PREDICTOR_SLOTS_OPEN];
 }
 
 
-static double
-predictor_slot_ms(const predictor_slots_t *s, long slot)
+double
+predictor_slots_ms(const predictor_slots_t *s, long slot)
 {
     return predictor_clock_ms(&s->clock, (double) slot * s->res_s);
 }
 
 
-/* the part of [begin, end) ms that lies in the slot, in ms */
-
-static double
-predictor_slot_overlap(const predictor_slots_t *s, long slot, double begin,
+double
+predictor_slots_overlap(const predictor_slots_t *s, long slot, double begin,
     double end)
 {
     double  from, to;
 
-    from = fmax(begin, predictor_slot_ms(s, slot));
-    to = fmin(end, predictor_slot_ms(s, slot + 1));
+    from = fmax(begin, predictor_slots_ms(s, slot));
+    to = fmin(end, predictor_slots_ms(s, slot + 1));
 
     return to > from ? to - from : 0;
 }
@@ -117,139 +131,6 @@ static long
 predictor_slot_of(const predictor_slots_t *s, double ms)
 {
     return (long) floor(predictor_clock_s(&s->clock, ms) / s->res_s);
-}
-
-
-/* SHARD_AGAIN: more live routers than there is room for */
-
-static int
-predictor_slots_router(predictor_slots_t *s, shard_str_t name, double end_ms)
-{
-    int                  slot;
-    uint32_t             i, oldest;
-    predictor_router_t  *r;
-
-    oldest = 0;
-
-    for (i = 0; i < s->nrouters; i++) {
-        r = &s->routers[i];
-
-        if (strlen(r->name) == name.len
-            && memcmp(r->name, name.data, name.len) == 0)
-        {
-            return (int) i;
-        }
-
-        if (r->end_ms < s->routers[oldest].end_ms) {
-            oldest = i;
-        }
-    }
-
-    if (s->nrouters < PREDICTOR_ROUTERS_MAX) {
-        oldest = s->nrouters++;
-
-    } else if (s->routers[oldest].end_ms + PREDICTOR_AHEAD_MS > end_ms) {
-        return SHARD_AGAIN;
-    }
-
-    for (slot = 0; slot < PREDICTOR_SLOTS_OPEN; slot++) {
-        s->open[slot].covered_ms[oldest] = 0;
-        s->open[slot].lost_ms[oldest] = 0;
-    }
-
-    r = &s->routers[oldest];
-    memset(r, 0, sizeof(predictor_router_t));
-    memcpy(r->name, name.data, name.len);
-
-    return (int) oldest;
-}
-
-
-static void
-predictor_slots_span(predictor_slots_t *s, int router, predictor_span_e what,
-    double begin, double end, int sign)
-{
-    long               i;
-    float             *ms;
-    predictor_slot_t  *slot;
-
-    for (i = s->base; i < s->base + PREDICTOR_SLOTS_OPEN; i++) {
-        slot = predictor_slot(s, i);
-
-        ms = what == PREDICTOR_SPAN_LOST ? slot->lost_ms : slot->covered_ms;
-        ms[router] += sign * (float) predictor_slot_overlap(s, i, begin, end);
-
-        if (ms[router] < 0) {
-            ms[router] = 0;
-        }
-    }
-}
-
-
-/* the window of this run: known, or the one that has been quiet longer */
-
-static predictor_window_t *
-predictor_router_window(predictor_router_t *r, uint64_t instance)
-{
-    predictor_window_t  *w;
-
-    w = r->window;
-
-    if (w[0].seen && w[0].instance == instance) {
-        return &w[0];
-    }
-
-    if (w[1].seen && w[1].instance == instance) {
-        return &w[1];
-    }
-
-    w += w[0].seen && (!w[1].seen || w[1].end_ms < w[0].end_ms);
-
-    memset(w, 0, sizeof(predictor_window_t));
-    w->instance = instance;
-
-    return w;
-}
-
-
-/* 1: not seen before; a hole in the sequence is lost time until it comes */
-
-static int
-predictor_slots_sequence(predictor_slots_t *s, int router,
-    const shard_metrics_head_t *head)
-{
-    double               end, begin;
-    uint64_t             behind;
-    predictor_window_t  *w;
-
-    end = (double) head->end_ms;
-    begin = end - head->interval_ms;
-    w = predictor_router_window(&s->routers[router], head->instance);
-
-    if (w->seen && head->sequence <= w->last) {
-        behind = w->last - head->sequence;
-
-        if (behind >= 64 || (w->seen >> behind & 1)) {
-            return 0;
-        }
-
-        w->seen |= (uint64_t) 1 << behind;
-        predictor_slots_span(s, router, PREDICTOR_SPAN_LOST, begin, end, -1);
-
-        return 1;
-    }
-
-    if (w->seen && head->sequence > w->last + 1 && begin > w->end_ms) {
-        predictor_slots_span(s, router, PREDICTOR_SPAN_LOST, w->end_ms, begin,
-                             1);
-    }
-
-    behind = w->seen ? head->sequence - w->last : 64;
-    w->seen = behind < 64 ? w->seen << behind | 1 : 1;
-    w->last = head->sequence;
-    w->end_ms = end;
-
-    return 1;
 }
 
 
@@ -295,14 +176,16 @@ static int
 predictor_slots_count(predictor_slots_t *s, const shard_metrics_entry_t *e,
     long slot, double share, const char *cursor)
 {
-    uint32_t               i;
+    double                *counts;
+    uint32_t               i, k;
     predictor_slot_t      *o;
     shard_metrics_shard_t  shard;
 
-    o = predictor_slot(s, slot);
+    o = predictor_slots_at(s, slot);
 
     if (o->counts == NULL) {
-        o->counts = calloc(s->ncols ? s->ncols : 1, sizeof(double));
+        o->counts = calloc((size_t) s->ncols * s->nmetrics + 1,
+                           sizeof(double));
 
         if (o->counts == NULL) {
             return SHARD_AGAIN;
@@ -316,8 +199,14 @@ predictor_slots_count(predictor_slots_t *s, const shard_metrics_entry_t *e,
     for (i = 0; i < e->nshards; i++) {
         shard_metrics_shard(e, i, &shard);
 
-        if (shard.id < s->ncols) {
-            o->counts[shard.id] += shard.offered * share;
+        if (shard.id >= s->ncols) {
+            continue;
+        }
+
+        counts = o->counts + (size_t) shard.id * s->nmetrics;
+
+        for (k = 0; k < s->nmetrics; k++) {
+            counts[k] += predictor_metric_of(&shard, s->metrics[k]) * share;
         }
     }
 
@@ -374,7 +263,7 @@ predictor_slots_add(predictor_slots_t *s, const shard_metrics_entry_t *e,
     predictor_slots_span(s, router, PREDICTOR_SPAN_COVERED, begin, end, 1);
 
     for (slot = first < s->base ? s->base : first; slot <= last; slot++) {
-        part = predictor_slot_overlap(s, slot, begin, end);
+        part = predictor_slots_overlap(s, slot, begin, end);
 
         if (part > 0
             && predictor_slots_count(s, e, slot, part / (end - begin), cursor)
@@ -401,7 +290,7 @@ predictor_slots_ready(const predictor_slots_t *s, double mark_ms)
         return 0;
     }
 
-    end = predictor_slot_ms(s, s->base + 1);
+    end = predictor_slots_ms(s, s->base + 1);
 
     if (mark_ms >= end + s->grace_ms) {
         return 1;
@@ -424,27 +313,50 @@ predictor_slots_ready(const predictor_slots_t *s, double mark_ms)
 }
 
 
-int
-predictor_slots_row(const predictor_slots_t *s, float *row)
+double
+predictor_slots_seconds(const predictor_slots_t *s)
 {
-    double             length, best, seconds;
+    double             length, best;
     uint32_t           i;
     predictor_slot_t  *o;
 
-    o = predictor_slot(s, s->base);
-    length = predictor_slot_ms(s, s->base + 1) - predictor_slot_ms(s, s->base);
+    o = predictor_slots_at(s, s->base);
+    length = predictor_slots_ms(s, s->base + 1)
+             - predictor_slots_ms(s, s->base);
     best = 0;
 
     for (i = 0; i < s->nrouters; i++) {
         best = fmax(best, o->covered_ms[i] / length);
 
         if (o->lost_ms[i] > PREDICTOR_LOST_MAX * length) {
-            best = 0;
-            break;
+            return 0;
         }
     }
 
     if (best < PREDICTOR_COVERED_MIN || o->counts == NULL) {
+        return 0;
+    }
+
+    return length / 1000 * fmin(best, 1);
+}
+
+
+int
+predictor_slots_row(const predictor_slots_t *s, predictor_metric_e metric,
+    float *row)
+{
+    double             seconds;
+    uint32_t           i, k;
+    predictor_slot_t  *o;
+
+    o = predictor_slots_at(s, s->base);
+    seconds = predictor_slots_seconds(s);
+
+    for (k = 0; k < s->nmetrics && s->metrics[k] != metric; k++) {
+        /* void */
+    }
+
+    if (seconds == 0 || k == s->nmetrics) {
 
         for (i = 0; i < s->ncols; i++) {
             row[i] = NAN;
@@ -453,10 +365,8 @@ predictor_slots_row(const predictor_slots_t *s, float *row)
         return 0;
     }
 
-    seconds = length / 1000 * fmin(best, 1);
-
     for (i = 0; i < s->ncols; i++) {
-        row[i] = (float) (o->counts[i] / seconds);
+        row[i] = (float) (o->counts[(size_t) i * s->nmetrics + k] / seconds);
     }
 
     return 1;
@@ -468,7 +378,7 @@ predictor_slots_close(predictor_slots_t *s)
 {
     predictor_slot_t  *o;
 
-    o = predictor_slot(s, s->base);
+    o = predictor_slots_at(s, s->base);
 
     free(o->counts);
     memset(o, 0, sizeof(predictor_slot_t));

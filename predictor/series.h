@@ -21,7 +21,7 @@
 #define _PREDICTOR_SERIES_H_INCLUDED_
 
 
-#include "../src/core/shard_metrics.h"
+#include "metric.h"
 
 
 #define PREDICTOR_SHARDS_MAX    1000000       /* ids below it */
@@ -73,7 +73,7 @@ typedef struct {
 } predictor_router_t;
 
 typedef struct {
-    double   *counts;           /* ncols, NULL until something is counted */
+    double   *counts;           /* ncols x nmetrics, NULL: nothing yet */
     float     covered_ms[PREDICTOR_ROUTERS_MAX];
     float     lost_ms[PREDICTOR_ROUTERS_MAX];
 
@@ -89,7 +89,9 @@ typedef struct {
     double              newest_ms;      /* end of the latest entry */
     double              grace_ms;       /* entries may be so late */
     uint32_t            ncols;
+    uint32_t            nmetrics;
     uint32_t            nrouters;
+    predictor_metric_e  metrics[PREDICTOR_METRICS];
     predictor_router_t  routers[PREDICTOR_ROUTERS_MAX];
     predictor_slot_t    open[PREDICTOR_SLOTS_OPEN];
 
@@ -104,6 +106,10 @@ typedef struct {
 
 predictor_slots_t *predictor_slots_create(void);
 void predictor_slots_destroy(predictor_slots_t *s);
+
+/* what to count besides requests, bits of metric.h; before any is counted */
+
+void predictor_slots_metrics(predictor_slots_t *s, unsigned metrics);
 
 /* more shards; SHARD_ERROR without memory, nothing is changed then */
 
@@ -123,9 +129,14 @@ int predictor_slots_add(predictor_slots_t *s, const shard_metrics_entry_t *e,
 
 int predictor_slots_ready(const predictor_slots_t *s, double mark_ms);
 
-/* requests per second by shard; 1, or 0 and NaN when the slot is unknown */
+/* per second by shard; 1, or 0 and NaN when the slot is unknown */
 
-int predictor_slots_row(const predictor_slots_t *s, float *row);
+int predictor_slots_row(const predictor_slots_t *s, predictor_metric_e metric,
+    float *row);
+
+/* seconds of real time that the oldest open slot is covered, 0: unknown */
+
+double predictor_slots_seconds(const predictor_slots_t *s);
 
 /* the oldest open slot is done with */
 

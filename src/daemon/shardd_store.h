@@ -215,6 +215,12 @@ int shardd_rows_get(shardd_store_t *s, long res_s, long slot, float *values,
 int shardd_rows_range(shardd_store_t *s, long res_s, long first, size_t nslots,
     float *values, size_t n);
 
+/* rows of something else, rows:NAME:..., kept for live_s; NULL: the load */
+int shardd_named_rows_put(shardd_store_t *s, const char *name, long live_s,
+    long res_s, long slot, const float *values, size_t n);
+int shardd_named_rows_range(shardd_store_t *s, const char *name, long res_s,
+    long first, size_t nslots, float *values, size_t n);
+
 void shardd_entry_free(shardd_entry_t *entry);
 void shardd_entries_free(shardd_entries_t *entries);
 const char *shardd_entry_field(const shardd_entry_t *entry, const char *name);

@@ -1,7 +1,8 @@
 
 /*
  * History, time-major:  rows:RES:SLOT:BLOCK = float32 little endian of
- * shards BLOCK * 10000 and on, in requests per second.
+ * shards BLOCK * 10000 and on, in units of load per second, and beside it
+ * rows:NAME:RES:SLOT:BLOCK of other figures.
  *
  * Reading many slots takes one MGET per 32 MB of answer.
  */
@@ -16,13 +17,13 @@
 
 
 #define SHARDD_ROWS_BLOCK      10000
-#define SHARDD_ROWS_LIVE_S     "3456000"      /* 40 days */
+#define SHARDD_ROWS_LIVE_S     3456000        /* 40 days */
 #define SHARDD_ROWS_MGET_MAX   (32 * 1024 * 1024)
 #define SHARDD_ROWS_KEYS_MAX   10000
 
 
-static int shardd_rows_mget(shardd_store_t *s, long res_s, long first,
-    size_t from, size_t count, float *values, size_t n);
+static int shardd_rows_mget(shardd_store_t *s, const char *name, long res_s,
+    long first, size_t from, size_t count, float *values, size_t n);
 
 
 static size_t
@@ -86,12 +87,32 @@ shardd_rows_unpack(shard_str_t row, float *values, size_t n)
 }
 
 
+/* name NULL: the load */
+
+static const char *
+shardd_rows_key(shardd_store_t *s, char *key, const char *name, long res_s,
+    long slot, size_t block)
+{
+    return shardd_store_key(s, key, "rows:%s%s%ld:%ld:%zu", name ? name : "",
+                            name ? ":" : "", res_s, slot, block);
+}
+
+
 int
 shardd_rows_put(shardd_store_t *s, long res_s, long slot,
     const float *values, size_t n)
 {
+    return shardd_named_rows_put(s, NULL, SHARDD_ROWS_LIVE_S, res_s, slot,
+                                 values, n);
+}
+
+
+int
+shardd_named_rows_put(shardd_store_t *s, const char *name, long live_s,
+    long res_s, long slot, const float *values, size_t n)
+{
     int          rc;
-    char         key[SHARDD_KEY_SIZE];
+    char         key[SHARDD_KEY_SIZE], live[24];
     size_t       block, size, lens[5];
     uint8_t     *row;
     redisReply  *reply;
@@ -103,6 +124,7 @@ shardd_rows_put(shardd_store_t *s, long res_s, long slot,
     }
 
     rc = SHARDD_OK;
+    snprintf(live, sizeof(live), "%ld", live_s);
 
     for (block = 0; rc == SHARDD_OK && block < shardd_rows_blocks(n);
          block++)
@@ -111,17 +133,16 @@ shardd_rows_put(shardd_store_t *s, long res_s, long slot,
         shardd_rows_pack(values + block * SHARDD_ROWS_BLOCK, size, row);
 
         argv[0] = "SET";
-        argv[1] = shardd_store_key(s, key, "rows:%ld:%ld:%zu", res_s, slot,
-                                   block);
+        argv[1] = shardd_rows_key(s, key, name, res_s, slot, block);
         argv[2] = (const char *) row;
         argv[3] = "EX";
-        argv[4] = SHARDD_ROWS_LIVE_S;
+        argv[4] = live;
 
         lens[0] = 3;
         lens[1] = strlen(key);
         lens[2] = size * 4;
         lens[3] = 2;
-        lens[4] = sizeof(SHARDD_ROWS_LIVE_S) - 1;
+        lens[4] = strlen(live);
 
         reply = shardd_store_argv(s, &rc, 5, argv, lens);
 
@@ -148,6 +169,14 @@ int
 shardd_rows_range(shardd_store_t *s, long res_s, long first, size_t nslots,
     float *values, size_t n)
 {
+    return shardd_named_rows_range(s, NULL, res_s, first, nslots, values, n);
+}
+
+
+int
+shardd_named_rows_range(shardd_store_t *s, const char *name, long res_s,
+    long first, size_t nslots, float *values, size_t n)
+{
     int     rc;
     size_t  from, step, blocks;
 
@@ -166,7 +195,7 @@ shardd_rows_range(shardd_store_t *s, long res_s, long first, size_t nslots,
     step = step ? step : 1;
 
     for (from = 0; from < nslots; from += step) {
-        rc = shardd_rows_mget(s, res_s, first, from,
+        rc = shardd_rows_mget(s, name, res_s, first, from,
                               nslots - from < step ? nslots - from : step,
                               values, n);
         if (rc != SHARDD_OK) {
@@ -181,8 +210,8 @@ shardd_rows_range(shardd_store_t *s, long res_s, long first, size_t nslots,
 /* slots first + from .. first + from + count - 1 in one command */
 
 static int
-shardd_rows_mget(shardd_store_t *s, long res_s, long first, size_t from,
-    size_t count, float *values, size_t n)
+shardd_rows_mget(shardd_store_t *s, const char *name, long res_s, long first,
+    size_t from, size_t count, float *values, size_t n)
 {
     int           rc;
     char         *keys;
@@ -203,12 +232,10 @@ shardd_rows_mget(shardd_store_t *s, long res_s, long first, size_t from,
     argv[0] = "MGET";
 
     for (i = 0; i < total; i++) {
-        argv[i + 1] = shardd_store_key(s, keys
-                                       + (total + 1) * sizeof(char *)
-                                       + i * SHARDD_KEY_SIZE,
-                                       "rows:%ld:%ld:%zu", res_s,
-                                       first + (long) (from + i / blocks),
-                                       i % blocks);
+        argv[i + 1] = shardd_rows_key(s, keys + (total + 1) * sizeof(char *)
+                                         + i * SHARDD_KEY_SIZE, name, res_s,
+                                      first + (long) (from + i / blocks),
+                                      i % blocks);
     }
 
     reply = shardd_store_argv(s, &rc, (int) total + 1, argv, NULL);

@@ -331,10 +331,84 @@ w_rows_range(void *data, long res_s, long first, size_t nslots, float *v,
 }
 
 
+/* rows of other names: kept, so that what was put is what is read */
+
+#define NAMED  4096
+
+static struct {
+    char   name[32];
+    long   slot;
+    float  values[COLS];
+} named[NAMED];
+
+static size_t  nnamed;
+
+
+static float *
+w_named(const char *name, long slot)
+{
+    size_t  i;
+
+    for (i = 0; i < nnamed; i++) {
+
+        if (named[i].slot == slot && strcmp(named[i].name, name) == 0) {
+            return named[i].values;
+        }
+    }
+
+    return NULL;
+}
+
+
+static int
+w_named_put(void *data, const char *name, long live_s, long res_s, long slot,
+    const float *v, size_t n)
+{
+    float   *row;
+    size_t   c;
+    LUCK(1)
+
+    (void) live_s;
+    row = w_named(name, slot);
+
+    if (row == NULL && nnamed < NAMED && res_s == RES) {
+        snprintf(named[nnamed].name, sizeof(named[0].name), "%s", name);
+        named[nnamed].slot = slot;
+        row = named[nnamed++].values;
+    }
+
+    for (c = 0; row && c < COLS; c++) {
+        row[c] = c < n ? v[c] : NAN;
+    }
+
+    return ANSWER;
+}
+
+
+static int
+w_named_range(void *data, const char *name, long res_s, long first,
+    size_t nslots, float *v, size_t n)
+{
+    size_t  i, c;
+    float  *row;
+    LUCK(0)
+
+    for (i = 0; i < nslots; i++) {
+        row = res_s == RES ? w_named(name, first + (long) i) : NULL;
+
+        for (c = 0; c < n; c++) {
+            v[i * n + c] = row && c < COLS ? row[c] : NAN;
+        }
+    }
+
+    return SHARDD_OK;
+}
+
+
 static const predictor_io_t  io = {
     NULL, w_now_ms, w_err, w_claim, w_release, w_table, w_none, w_none,
     w_decision_add, w_hash_load, w_hash_put, w_metrics, w_rows_put,
-    w_rows_range
+    w_rows_range, w_named_put, w_named_range
 };
 
 
@@ -403,6 +477,7 @@ world(uint64_t seed)
     free(w.table.shards);
     free(w.table.nodes);
     memset(&w, 0, sizeof(w));
+    nnamed = 0;
 
     w.seed = seed;
     w.asks = "one";
