@@ -10,6 +10,7 @@
 static void move(shard_str_t body);
 static void verb(shard_str_t body);
 static void event(shard_str_t body);
+static void spans(const shard_event_t *e, int64_t start_s);
 static void tags(shard_str_t list);
 static void text(shard_str_t json);
 
@@ -56,6 +57,24 @@ verb(shard_str_t body)
 }
 
 
+/* in order, apart from each other, in the window */
+
+static void
+spans(const shard_event_t *e, int64_t start_s)
+{
+    unsigned      i, n;
+    shard_span_t  span[64];
+
+    n = shard_event_spans(e, start_s, start_s + 4000 * 86400LL, span, 64);
+
+    for (i = 0; i < n; i++) {
+        fuzz_must(span[i].start_s < span[i].end_s, "an empty span");
+        fuzz_must(span[i].start_s >= start_s, "before the start");
+        fuzz_must(i == 0 || span[i - 1].end_s <= span[i].start_s, "overlap");
+    }
+}
+
+
 static void
 event(shard_str_t body)
 {
@@ -81,11 +100,16 @@ event(shard_str_t body)
     fuzz_must(shard_json_is_object(json), "no JSON");
     fuzz_must(shard_wish_event(json, &again, err) == SHARD_OK, err);
     fuzz_must(again.start_ms == e.start_ms && again.end_ms == e.end_ms
-              && again.repeat == e.repeat && again.nshards == e.nshards
-              && again.nnodes == e.nnodes
+              && memcmp(&again.repeat, &e.repeat, sizeof(e.repeat)) == 0
+              && again.kind == e.kind && again.size == e.size
+              && again.nshards == e.nshards && again.nnodes == e.nnodes
+              && again.nexcept == e.nexcept && again.noffsets == e.noffsets
+              && memcmp(again.except_s, e.except_s, sizeof(e.except_s)) == 0
               && memcmp(again.shards, e.shards, sizeof(e.shards)) == 0
               && memcmp(again.nodes, e.nodes, sizeof(e.nodes)) == 0,
               "not the same again");
+
+    spans(&e, (int64_t) (e.start_ms / 1000));
 }
 
 

@@ -57,6 +57,11 @@ int shard_json_parse_large(shard_json_t *json, shard_str_t text, size_t max,
 int shard_json_bind(const shard_json_t *json,
     const shard_json_field_t *fields, void *out, char *err);
 
+/* refuses a field that is none of "fields", at most 15 of them */
+
+int shard_json_known(const shard_json_t *json,
+    const shard_json_field_t *fields, char *err);
+
 /* the token after "value" and all it contains */
 
 int shard_json_next(const shard_json_t *json, int value);

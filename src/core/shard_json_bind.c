@@ -5,6 +5,9 @@
 #include "shard_text.h"
 
 
+#define SHARD_JSON_FIELDS  16
+
+
 int
 shard_json_bind(const shard_json_t *json, const shard_json_field_t *fields,
     void *out, char *err)
@@ -33,6 +36,33 @@ shard_json_bind(const shard_json_t *json, const shard_json_field_t *fields,
 
         if (n == 0 && field->mandatory) {
             return shard_refuse(err, "field \"%s\" is missing", field->name);
+        }
+    }
+
+    return SHARD_OK;
+}
+
+
+int
+shard_json_known(const shard_json_t *json, const shard_json_field_t *fields,
+    char *err)
+{
+    int          i;
+    unsigned     n, index;
+    const char  *words[SHARD_JSON_FIELDS];
+
+    for (n = 0; fields[n].name != NULL && n + 1 < SHARD_JSON_FIELDS; n++) {
+        words[n] = fields[n].name;
+    }
+
+    words[n] = NULL;
+
+    for (i = 1; i < json->n; i = shard_json_next(json, i + 1)) {
+        if (shard_text_word(shard_json_text(json, i), words, "field",
+                            &index, err)
+            != SHARD_OK)
+        {
+            return SHARD_ERROR;
         }
     }
 

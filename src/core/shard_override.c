@@ -17,8 +17,6 @@ static int shard_override_split(shard_override_t *o, const shard_str_t *word,
     unsigned n, char *err);
 static int shard_override_twice(const shard_override_t *o, unsigned n);
 static int shard_override_share(shard_str_t word, char *node, uint16_t *bp);
-static uint64_t shard_override_days(unsigned year, unsigned month,
-    unsigned day);
 
 
 static const char *const  shard_override_verbs[] = {
@@ -240,78 +238,4 @@ shard_override_share(shard_str_t word, char *node, uint16_t *bp)
     *bp = (uint16_t) value;
 
     return SHARD_OK;
-}
-
-
-int
-shard_time_decode(shard_str_t text, uint64_t *ms)
-{
-    size_t       i;
-    unsigned     n, value[6];
-    const char  *shape, *digits;
-
-    static const unsigned char  days[] = {
-        31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
-    };
-
-    shape = text.len == 17 ? "dddd-dd-ddTdd:ddZ" : "dddd-dd-ddTdd:dd:ddZ";
-
-    if (text.len != strlen(shape)) {
-        return SHARD_ERROR;
-    }
-
-    memset(value, 0, sizeof(value));
-    n = 0;
-
-    for (i = 0; i < text.len; i++) {
-        if (shape[i] != 'd') {
-            if (text.data[i] != shape[i]) {
-                return SHARD_ERROR;
-            }
-
-            n++;
-            continue;
-        }
-
-        digits = memchr("0123456789", text.data[i], 10);
-
-        if (digits == NULL) {
-            return SHARD_ERROR;
-        }
-
-        value[n] = value[n] * 10 + (unsigned) (text.data[i] - '0');
-    }
-
-    if (value[0] < 1970 || value[1] < 1 || value[1] > 12 || value[2] < 1
-        || value[2] > days[value[1] - 1] || value[3] > 23 || value[4] > 59
-        || value[5] > 59)
-    {
-        return SHARD_ERROR;
-    }
-
-    if (value[1] == 2 && value[2] == 29
-        && (value[0] % 4 != 0 || (value[0] % 100 == 0 && value[0] % 400 != 0)))
-    {
-        return SHARD_ERROR;
-    }
-
-    *ms = 1000 * (86400 * shard_override_days(value[0], value[1], value[2])
-                  + 3600 * value[3] + 60 * value[4] + value[5]);
-
-    return SHARD_OK;
-}
-
-
-/* since 1970-01-01; the year begins in March, so that leap days end it */
-
-static uint64_t
-shard_override_days(unsigned year, unsigned month, unsigned day)
-{
-    unsigned  y, m;
-
-    y = month > 2 ? year : year - 1;
-    m = month > 2 ? month - 3 : month + 9;
-
-    return (uint64_t) y * 365 + y / 4 - y / 100 + y / 400
-           + (m * 153 + 2) / 5 + day - 1 - 719468;
 }

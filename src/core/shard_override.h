@@ -14,7 +14,7 @@
 #define _SHARD_OVERRIDE_H_INCLUDED_
 
 
-#include "shard_types.h"
+#include "shard_time.h"
 
 
 #define SHARD_OVERRIDE_MAX    512     /* bytes of text */
@@ -37,10 +37,6 @@ typedef struct {
     char              node[SHARD_OVERRIDE_NODES][SHARD_NAME_SIZE];
 } shard_override_t;
 
-
-/* YYYY-MM-DDTHH:MM[:SS]Z, years 1970 to 9999 */
-
-int shard_time_decode(shard_str_t text, uint64_t *ms);
 
 int shard_override_decode(shard_str_t text, shard_override_t *out, char *err);
 const char *shard_override_name(shard_override_e verb);

@@ -16,44 +16,14 @@
 #define _SHARD_WISH_H_INCLUDED_
 
 
+#include "shard_event.h"
 #include "shard_override.h"
-
-
-#define SHARD_EVENT_SHARDS_MAX  256
-#define SHARD_EVENT_NODES_MAX   32
-#define SHARD_EVENT_SIZE        8192         /* of the encoded JSON */
 
 
 typedef struct {
     shard_id_t        shard;
     char              to[SHARD_NAME_SIZE];
 } shard_move_t;
-
-
-typedef enum {
-    SHARD_EVENT_ONCE = 0,
-    SHARD_EVENT_DAILY,
-    SHARD_EVENT_WEEKLY,
-    SHARD_EVENT_MONTHLY,
-    SHARD_EVENT_YEARLY
-} shard_repeat_e;
-
-
-/* texts point into the body */
-
-typedef struct {
-    char              id[SHARD_NAME_SIZE];   /* "": to be chosen */
-    uint64_t          start_ms;              /* since 1970 */
-    uint64_t          end_ms;                /* behind start */
-    shard_str_t       start;
-    shard_str_t       end;
-    shard_str_t       effect;                /* x2.5, +300, -300, drain */
-    shard_repeat_e    repeat;
-    uint16_t          nshards;               /* neither: it is of */
-    uint16_t          nnodes;                /* all shards */
-    shard_id_t        shards[SHARD_EVENT_SHARDS_MAX];
-    char              nodes[SHARD_EVENT_NODES_MAX][SHARD_NAME_SIZE];
-} shard_event_t;
 
 
 int shard_wish_move(shard_str_t body, shard_move_t *out, char *err);
@@ -64,10 +34,6 @@ int shard_wish_verb(shard_str_t body, shard_override_t *out,
     shard_str_t *text, char *err);
 
 int shard_wish_event(shard_str_t body, shard_event_t *out, char *err);
-
-/* length without the terminating zero, or SHARD_AGAIN; the id is no part */
-
-int shard_event_encode(const shard_event_t *event, char *buf, size_t size);
 
 
 /*
