@@ -5,6 +5,7 @@
 #include "../src/daemon/shardd_log.h"
 #include "model.h"
 #include "conf.h"
+#include "pool.h"
 
 
 #define DAY_MS   86400000.0
@@ -58,6 +59,8 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       NULL, "how far ahead to forecast and to plan" },
     { "refit", SHARDD_CONF_MS, AT(refit_ms), 1000, DAY_MS, 0, NULL, NULL,
       "a shard's models learn anew so often" },
+    { "threads", SHARDD_CONF_INT, AT(threads), 0, PREDICTOR_THREADS_MAX, 0,
+      NULL, NULL, "that learn and forecast; 0: as many as there are cores" },
     { "now_slots", SHARDD_CONF_INT, AT(now_slots), 1, 100, 0, NULL, NULL,
       "the present load is the mean of so many slots" },
     { "grace_real", SHARDD_CONF_MS, AT(grace_real_ms), 0, 600000, 0, NULL,

@@ -32,6 +32,7 @@ typedef struct {
     long                 history_mb;
     long                 horizon_ms;
     long                 refit_ms;
+    long                 threads;       /* 0: as many as cores */
     long                 now_slots;
     long                 grace_real_ms;
     long                 lease_real_ms;

@@ -16,7 +16,13 @@
 #define PREDICTOR_PAUSE_MIN_MS   10
 #define PREDICTOR_RETRY_MS       500
 #define PREDICTOR_HELD_MS        1000
-#define PREDICTOR_SLICE_MS       250      /* of forecasting in one step */
+#define PREDICTOR_WAIT_MS        100      /* for the threads, in one step */
+#define PREDICTOR_SLICE          4        /* fits of each thread */
+#define PREDICTOR_SLICE_MAX      (PREDICTOR_SLICE * PREDICTOR_THREADS_MAX)
+
+/* the fits are late when so many in a hundred shards are due: no pauses */
+
+#define PREDICTOR_LATE           10
 
 
 typedef int (*predictor_state_pt)(predictor_daemon_t *d);
@@ -25,6 +31,8 @@ static int predictor_step_waiting(predictor_daemon_t *d);
 static int predictor_step_loading(predictor_daemon_t *d);
 static int predictor_step_running(predictor_daemon_t *d);
 static int predictor_step_forecasting(predictor_daemon_t *d);
+static int predictor_step_fitting(predictor_daemon_t *d);
+static void predictor_turns(predictor_daemon_t *d);
 
 
 static const struct {
@@ -34,7 +42,8 @@ static const struct {
     { "waiting", predictor_step_waiting },
     { "loading", predictor_step_loading },
     { "running", predictor_step_running },
-    { "forecasting", predictor_step_forecasting }
+    { "forecasting", predictor_step_forecasting },
+    { "fitting", predictor_step_fitting }
 };
 
 
@@ -76,6 +85,8 @@ void
 predictor_daemon_done(predictor_daemon_t *d)
 {
     predictor_unload(d);
+    predictor_pool_destroy(d->pool);
+    d->pool = NULL;
 }
 
 
@@ -179,42 +190,131 @@ predictor_step_running(predictor_daemon_t *d)
             return SHARDD_OK;
         }
 
-        d->next = 0;
         d->due = 0;
         predictor_set_state(d, PREDICTOR_FORECASTING);
         return SHARDD_OK;
     }
 
-    return rc == SHARDD_OK ? predictor_say(d) : rc;
+    if (rc == SHARDD_OK) {
+        rc = predictor_say(d);
+    }
+
+    if (rc == SHARDD_OK && d->drained) {
+        predictor_turns(d);
+    }
+
+    return rc;
+}
+
+
+static void
+predictor_broken(predictor_daemon_t *d)
+{
+    uint64_t  broken;
+
+    broken = predictor_outlook_broken(&d->outlook);
+
+    if (broken > d->broken) {
+        shardd_log(SHARDD_LOG_ERROR, "no memory for the models of %llu "
+                   "shards: set a smaller \"history\"",
+                   (unsigned long long) (broken - d->broken));
+    }
+
+    d->broken = broken;
+}
+
+
+/* waits a little for the threads: 1 when they are done, with "ms" they took */
+
+static int
+predictor_done(predictor_daemon_t *d, uint64_t *ms)
+{
+    if (!predictor_outlook_wait(&d->outlook, PREDICTOR_WAIT_MS)) {
+        return 0;
+    }
+
+    d->busy = 0;
+    *ms = d->io->now_ms(d->io->data) - d->times.begun;
+    predictor_broken(d);
+
+    return 1;
+}
+
+
+static void
+predictor_begin(predictor_daemon_t *d)
+{
+    d->busy = 1;
+    d->times.begun = d->io->now_ms(d->io->data);
+}
+
+
+/* begins a slice of fits when there are any to be made */
+
+static void
+predictor_turns(predictor_daemon_t *d)
+{
+    uint32_t    max;
+    shard_id_t  list[PREDICTOR_SLICE_MAX];
+
+    max = PREDICTOR_SLICE * predictor_pool_threads(d->pool);
+    predictor_outlook_schedule(&d->outlook, &d->history, d->fleet.ids,
+                               d->fleet.plan.nshards, list, max, &d->turns);
+
+    if (d->learning && d->turns.first == 0) {
+        d->learning = 0;
+        d->due = d->known >= 0;
+        d->drained = 0;
+        return;
+    }
+
+    if (d->turns.n) {
+        predictor_begin(d);
+        predictor_outlook_fit(&d->outlook, &d->history, list, d->turns.n);
+        predictor_set_state(d, PREDICTOR_FITTING);
+    }
+}
+
+
+static int
+predictor_step_fitting(predictor_daemon_t *d)
+{
+    uint64_t  ms;
+
+    if (!predictor_done(d, &ms)) {
+        return SHARDD_OK;
+    }
+
+    d->times.fits += ms;
+    d->times.nfits += d->turns.n;
+
+    /* what has come meanwhile is read at once, where more fits wait too: a
+     * few that come due are spread over the slot by the pauses */
+
+    if (d->learning || d->turns.first > d->turns.n
+        || d->turns.due > d->fleet.plan.nshards / PREDICTOR_LATE)
+    {
+        d->drained = 0;
+    }
+
+    predictor_set_state(d, PREDICTOR_RUNNING);
+
+    return SHARDD_OK;
 }
 
 
 static int
 predictor_step_forecasting(predictor_daemon_t *d)
 {
-    int         rc;
-    uint64_t    until;
-    shard_id_t  id;
+    int  rc;
 
-    until = d->io->now_ms(d->io->data) + PREDICTOR_SLICE_MS;
-
-    while (d->next < d->fleet.table.nshards
-           && d->io->now_ms(d->io->data) < until)
-    {
-        id = d->fleet.table.shards[d->next++].id;
-
-        if (id < d->outlook.nshards
-            && predictor_outlook_shard(&d->outlook, &d->history, id)
-               != SHARD_OK)
-        {
-            shardd_log(SHARDD_LOG_ERROR, "no memory for the models of shard "
-                       "%u", id);
-            d->next = 0;
-            return SHARDD_BAD;
-        }
+    if (!d->busy) {
+        predictor_begin(d);
+        predictor_outlook_forecast(&d->outlook, &d->history, d->fleet.ids,
+                                   d->fleet.plan.nshards);
     }
 
-    if (d->next < d->fleet.table.nshards) {
+    if (!predictor_done(d, &d->times.tick)) {
         return SHARDD_OK;
     }
 

@@ -3,10 +3,17 @@
  * The predictor's work, one step at a time.
  *
  *   WAITING ──claim──▶ LOADING ──▶ RUNNING ──▶ slots closed? ──▶ FORECASTING
- *      ▲                  ▲            ▲                              │
+ *      ▲                  ▲          ▲   │                            │
+ *      │                  │          │   └─ else whose turn is it?    │
+ *      │                  │          │              ▼                 │
+ *      │                  │          ├────────── FITTING              │
  *      │                  └─more shards┼──────────────────────────────┤
- *      │                               └── forecasts, zones, decisions┘
+ *      │                             └── forecasts, zones, decisions ─┘
  *      └────────────── claim lost, from anywhere
+ *
+ * Forecasting and fitting are done by threads (outlook.h), while steps do
+ * nothing but wait for them a little and renew the lease.  A slice of fits
+ * is a few for each thread: a slot that closes meanwhile waits no longer.
  *
  * A step does a bounded piece of work and says how long to pause; the lease
  * is renewed between steps.  What the store does not take is tried again
@@ -26,9 +33,19 @@ typedef enum {
     PREDICTOR_WAITING = 0,
     PREDICTOR_LOADING,
     PREDICTOR_RUNNING,
-    PREDICTOR_FORECASTING
+    PREDICTOR_FORECASTING,
+    PREDICTOR_FITTING
 } predictor_state_e;
 
+
+/* real ms of the last pieces of work, for those who watch */
+
+typedef struct {
+    uint64_t              begun;        /* the one under way */
+    uint64_t              tick;         /* forecast of all shards */
+    uint64_t              fits;         /* sum of nfits of them */
+    uint64_t              nfits;
+} predictor_times_t;
 
 /* entries read and not counted yet */
 
@@ -49,6 +66,7 @@ typedef struct {
     predictor_state_e       state;
     predictor_slots_t      *slots;
     predictor_history_t     history;
+    predictor_pool_t       *pool;
     predictor_outlook_t     outlook;
     predictor_fleet_t       fleet;
     predictor_batch_t       batch;
@@ -57,13 +75,16 @@ typedef struct {
     char                    cursor[PREDICTOR_CURSOR_SIZE];
     long                    closed;     /* last slot closed, -1 */
     long                    known;      /* last slot with figures, -1 */
-    uint32_t                next;       /* shard to be forecast */
+    predictor_schedule_t    turns;      /* as they were last looked at */
+    predictor_times_t       times;
     double                  claimed_ms;
     double                  said_ms;    /* "predictor" hash written */
 
     unsigned                drained:1;  /* all entries there are were read */
     unsigned                unsaved:1;  /* cursor */
     unsigned                due:1;      /* slots were closed, or first time */
+    unsigned                busy:1;     /* threads work on a list */
+    unsigned                learning:1; /* first fits of what was loaded */
     unsigned                down:1;     /* store, said so */
     unsigned                held:1;     /* claim is another's, said so */
     char                    said[256];  /* last state written */
@@ -71,6 +92,7 @@ typedef struct {
     /* counts for logs and tests */
     uint64_t                decisions;
     uint64_t                refused;
+    uint64_t                broken;     /* shards without memory, said */
 } predictor_daemon_t;
 
 

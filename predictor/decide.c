@@ -59,6 +59,9 @@ predictor_say_state(const predictor_daemon_t *d, char *buf, size_t size)
                  predictor_report_time((double) ((d->known + 1) * d->res_s),
                                        since));
 
+    } else if (d->learning) {
+        snprintf(buf, size, "learning");
+
     } else {
         snprintf(buf, size, "ready");
     }
@@ -68,9 +71,10 @@ predictor_say_state(const predictor_daemon_t *d, char *buf, size_t size)
 int
 predictor_say(predictor_daemon_t *d)
 {
-    int     rc;
-    char    state[sizeof(d->said)], at[32];
-    double  now_ms;
+    int       rc;
+    char      state[sizeof(d->said)], at[32], tick[32], refit[32];
+    double    now_ms;
+    uint64_t  fits;
 
     predictor_say_state(d, state, sizeof(state));
     now_ms = (double) d->io->now_ms(d->io->data);
@@ -80,25 +84,35 @@ predictor_say(predictor_daemon_t *d)
         return SHARDD_OK;
     }
 
+    /* what learning takes for all shards, by what it took for some */
+
+    fits = d->times.nfits ? d->times.nfits : 1;
     snprintf(at, sizeof(at), "%.0f", predictor_now_s(d));
+    snprintf(tick, sizeof(tick), "%llu", (unsigned long long) d->times.tick);
+    snprintf(refit, sizeof(refit), "%.1f", (double) d->times.fits / 1000
+             / (double) fits * d->fleet.plan.nshards);
 
     const shardd_field_t  fields[] = {
         { "at", at },
         { "mode", (char *) predictor_mode_words[d->conf->mode] },
-        { "state", state }
+        { "state", state },
+        { "tick_ms", tick },
+        { "refit_s", refit }
     };
 
-    rc = d->io->hash_put(d->io->data, "predictor", fields, 3);
+    rc = d->io->hash_put(d->io->data, "predictor", fields, 5);
 
     if (rc != SHARDD_OK) {
         return rc;
     }
 
     if (strcmp(state, d->said) != 0) {
-        shardd_log(strcmp(state, "ready") == 0 ? SHARDD_LOG_INFO
-                                               : SHARDD_LOG_WARN,
+        shardd_log(strncmp(state, "no metrics", 10) == 0 ? SHARDD_LOG_WARN
+                                                         : SHARDD_LOG_INFO,
                    "%s%s", state, strncmp(state, "no metrics", 10) == 0
-                   ? ": planning pauses, nothing is taken for zero" : "");
+                   ? ": planning pauses, nothing is taken for zero"
+                   : d->learning ? ": no decisions until all shards' models "
+                   "have learnt" : "");
         memcpy(d->said, state, sizeof(state));
     }
 
@@ -182,8 +196,10 @@ predictor_decide(predictor_daemon_t *d)
         rc = predictor_report_zones(d->io, &d->fleet, at);
     }
 
+    /* right after a start the forecasts are those of a stopgap */
+
     if (rc == SHARDD_OK && d->conf->mode != PREDICTOR_OBSERVE
-        && !predictor_paused(d))
+        && !d->learning && !predictor_paused(d))
     {
         rc = predictor_decide_moves(d, now_s);
     }

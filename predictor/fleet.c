@@ -27,6 +27,7 @@ predictor_fleet_done(predictor_fleet_t *f)
     free(f->plan.shards);
     free(f->plan.memory);
     free(f->by_id);
+    free(f->ids);
     free(f->now);
     free(f->mean);
     free(f->quantile);
@@ -80,9 +81,14 @@ predictor_fleet_alloc(predictor_fleet_t *f)
     p->shards = calloc(p->nshards + 1, sizeof(predictor_plan_shard_t));
     f->now = calloc(p->nshards + 1, sizeof(float));
     f->by_id = malloc((f->ncols + 1) * sizeof(uint32_t));
+    f->ids = malloc((p->nshards + 1) * sizeof(shard_id_t));
 
-    if (!p->nodes || !p->shards || !f->now || !f->by_id) {
+    if (!p->nodes || !p->shards || !f->now || !f->by_id || !f->ids) {
         return SHARDD_BAD;
+    }
+
+    for (i = 0; i < f->table.nshards; i++) {
+        f->ids[i] = f->table.shards[i].id;
     }
 
     memset(f->by_id, 0xff, (f->ncols + 1) * sizeof(uint32_t));

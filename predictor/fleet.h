@@ -28,6 +28,7 @@ typedef struct {
     predictor_plan_t    plan;           /* arrays in the table's order */
     uint32_t            ncols;          /* highest forecast shard id + 1 */
     uint32_t           *by_id;          /* number in the table by id */
+    shard_id_t         *ids;            /* in the table's order */
     uint32_t            waiting;        /* decisions nobody has picked up */
     uint32_t            nmoves;         /* that the durations are from */
 

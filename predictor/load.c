@@ -25,15 +25,17 @@ predictor_unload(predictor_daemon_t *d)
 {
     predictor_intake_forget(d);
     predictor_slots_destroy(d->slots);
-    predictor_history_done(&d->history);
     predictor_outlook_done(&d->outlook);
+    predictor_history_done(&d->history);
     predictor_fleet_done(&d->fleet);
     free(d->row);
 
     d->slots = NULL;
     d->row = NULL;
-    d->next = 0;
     d->due = 0;
+    d->busy = 0;
+    d->learning = 0;
+    d->broken = 0;
     d->unsaved = 0;
     d->drained = 0;
 }
@@ -178,13 +180,17 @@ predictor_load_rows(predictor_daemon_t *d, long last)
 static int
 predictor_load_memory(predictor_daemon_t *d, uint32_t ncols, size_t window)
 {
+    if (d->pool == NULL) {
+        d->pool = predictor_pool_create((uint32_t) d->conf->threads);
+    }
+
     d->slots = predictor_slots_create();
     d->row = calloc(ncols, sizeof(float));
 
-    if (!d->slots || !d->row
+    if (!d->pool || !d->slots || !d->row
         || predictor_slots_columns(d->slots, ncols) != SHARD_OK
         || predictor_history_init(&d->history, window, ncols) != SHARD_OK
-        || predictor_outlook_init(&d->outlook, d->res_s, window,
+        || predictor_outlook_init(&d->outlook, d->pool, d->res_s, window,
                (uint32_t) (d->conf->horizon_ms / 1000 / d->res_s),
                d->conf->quantile, d->conf->refit_ms / 1000 / d->res_s, ncols)
            != SHARD_OK)
@@ -249,6 +255,7 @@ predictor_load(predictor_daemon_t *d)
     }
 
     d->due = d->known >= 0;
+    d->learning = 1;
 
     shardd_log(SHARDD_LOG_INFO, "loaded %zu shards on %zu nodes, history of "
                "%zu slots, last known one %s; metrics from %s on",

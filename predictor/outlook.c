@@ -3,30 +3,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models.h"
 #include "outlook.h"
 
 
 #define PREDICTOR_DAY_S   86400
 #define PREDICTOR_WEEK    7
 
+/* learns in no time, stands in until a shard's first fit */
 
-static void *
-predictor_outlook_floats(uint32_t nshards, uint32_t horizon)
+#define PREDICTOR_STOPGAP  "naive-week"
+
+
+static void predictor_outlook_fit_one(void *data, uint32_t id,
+    uint32_t thread);
+static void predictor_outlook_forecast_one(void *data, uint32_t id,
+    uint32_t thread);
+
+
+static size_t
+predictor_outlook_own(void *data, const predictor_history_t *h, shard_id_t id,
+    double *y, uint32_t *own)
 {
-    return calloc((size_t) nshards * horizon + 1, sizeof(float));
+    size_t  n;
+
+    (void) data;
+
+    n = predictor_history_column(h, id, y);
+    *own = (uint32_t) n;
+
+    return n;
 }
 
 
-int
-predictor_outlook_init(predictor_outlook_t *o, long res_s, size_t window,
-    uint32_t horizon, double quantile, long refit, uint32_t nshards)
+static void
+predictor_outlook_shape(predictor_outlook_t *o, long res_s, size_t window,
+    uint32_t horizon, double quantile)
 {
-    int               missing;
-    uint32_t          i;
-    predictor_size_t  size;
-
-    memset(o, 0, sizeof(predictor_outlook_t));
-
     o->q[0] = 0.5;
     o->q[1] = 0.9;
     o->q[2] = quantile;
@@ -39,31 +52,83 @@ predictor_outlook_init(predictor_outlook_t *o, long res_s, size_t window,
     o->series.day = (uint32_t) (PREDICTOR_DAY_S / res_s);
     o->series.week = PREDICTOR_WEEK * o->series.day;
     o->series.n = (uint32_t) window;
+}
 
-    o->window = window;
+
+/* scratch of all threads; -1 without memory */
+
+static int
+predictor_outlook_scratch(predictor_outlook_t *o, size_t work)
+{
+    uint32_t                     i, n;
+    predictor_outlook_thread_t  *t;
+
+    n = predictor_pool_threads(o->pool);
+    o->threads = calloc(n, sizeof(predictor_outlook_thread_t));
+
+    for (i = 0; o->threads && i < n; i++) {
+        t = &o->threads[i];
+        t->series = o->series;
+        t->y = malloc(((size_t) o->series.n + 1) * sizeof(double));
+        t->out = malloc((size_t) o->ask.horizon * (1 + o->ask.nq)
+                        * sizeof(double));
+        t->work = malloc(work);
+
+        if (!t->y || !t->out || !t->work) {
+            return -1;
+        }
+
+        t->series.y = t->y;
+    }
+
+    return o->threads ? 0 : -1;
+}
+
+
+int
+predictor_outlook_init(predictor_outlook_t *o, predictor_pool_t *pool,
+    long res_s, size_t window, uint32_t horizon, double quantile, long refit,
+    uint32_t nshards)
+{
+    int               missing;
+    size_t            values;
+    uint32_t          i;
+    predictor_size_t  all, stopgap;
+
+    memset(o, 0, sizeof(predictor_outlook_t));
+    predictor_outlook_shape(o, res_s, window, horizon, quantile);
+
+    o->pool = pool;
     o->refit = refit > 0 ? refit : 1;
     o->nshards = nshards;
+    o->column = predictor_outlook_own;
 
-    if (predictor_size(&o->series, &o->ask, NULL, &size) != SHARD_OK) {
+    if (predictor_size(&o->series, &o->ask, NULL, &all) != SHARD_OK
+        || predictor_size(&o->series, &o->ask,
+                          predictor_model_find(PREDICTOR_STOPGAP), &stopgap)
+           != SHARD_OK)
+    {
         return SHARD_ERROR;
     }
 
-    o->state_size = size.state;
+    o->state_size = all.state > stopgap.state ? all.state : stopgap.state;
+    values = (size_t) nshards * horizon + 1;
 
     o->shards = calloc(nshards + 1, sizeof(predictor_outlook_shard_t));
-    o->mean = predictor_outlook_floats(nshards, horizon);
-    o->y = malloc((window + 1) * sizeof(double));
-    o->out = malloc((size_t) horizon * (1 + o->ask.nq) * sizeof(double));
-    o->work = malloc(size.work);
+    o->turns = calloc(nshards + 1, sizeof(predictor_turn_t));
+    o->list = malloc((nshards + 1) * sizeof(shard_id_t));
+    o->mean = calloc(values, sizeof(float));
 
-    missing = !o->shards || !o->mean || !o->y || !o->out || !o->work;
+    missing = !o->shards || !o->turns || !o->list || !o->mean;
 
     for (i = 0; i < o->ask.nq; i++) {
-        o->quantile[i] = predictor_outlook_floats(nshards, horizon);
+        o->quantile[i] = calloc(values, sizeof(float));
         missing |= o->quantile[i] == NULL;
     }
 
-    if (missing) {
+    if (missing || predictor_outlook_scratch(o, all.work > stopgap.work
+                                                ? all.work : stopgap.work))
+    {
         predictor_outlook_done(o);
         return SHARD_ERROR;
     }
@@ -77,34 +142,236 @@ predictor_outlook_done(predictor_outlook_t *o)
 {
     uint32_t  i;
 
+    if (o->pool) {
+        predictor_pool_cancel(o->pool);
+    }
+
     for (i = 0; o->shards && i < o->nshards; i++) {
         free(o->shards[i].state);
+    }
+
+    for (i = 0; o->threads && i < predictor_pool_threads(o->pool); i++) {
+        free(o->threads[i].y);
+        free(o->threads[i].out);
+        free(o->threads[i].work);
     }
 
     for (i = 0; i < PREDICTOR_OUTLOOK_QUANTILES; i++) {
         free(o->quantile[i]);
     }
 
+    free(o->threads);
     free(o->shards);
+    free(o->turns);
+    free(o->list);
     free(o->mean);
-    free(o->y);
-    free(o->out);
-    free(o->work);
 
     memset(o, 0, sizeof(predictor_outlook_t));
 }
 
 
-static void
-predictor_outlook_store(predictor_outlook_t *o, shard_id_t id, int known)
+void
+predictor_outlook_schedule(predictor_outlook_t *o,
+    const predictor_history_t *h, const shard_id_t *ids, uint32_t n,
+    shard_id_t *list, uint32_t max, predictor_schedule_t *result)
 {
-    size_t         i;
-    uint32_t       h, k;
-    const double  *row;
+    uint32_t  i, known;
+
+    known = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (ids[i] < o->nshards) {
+            o->turns[ids[i]].now = (uint32_t) predictor_history_length(h,
+                                                                       ids[i]);
+            o->list[known++] = ids[i];
+        }
+    }
+
+    predictor_schedule(o->turns, o->list, known, h->last, o->refit, list, max,
+                       result);
+}
+
+
+static void
+predictor_outlook_start(predictor_outlook_t *o, const predictor_history_t *h,
+    const shard_id_t *ids, uint32_t n, predictor_pool_pt work)
+{
+    uint32_t  i, known;
+
+    known = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (ids[i] < o->nshards) {
+            o->list[known++] = ids[i];
+        }
+    }
+
+    o->history = h;
+    predictor_pool_start(o->pool, work, o, o->list, known);
+}
+
+
+void
+predictor_outlook_fit(predictor_outlook_t *o, const predictor_history_t *h,
+    const shard_id_t *ids, uint32_t n)
+{
+    predictor_outlook_start(o, h, ids, n, predictor_outlook_fit_one);
+}
+
+
+void
+predictor_outlook_forecast(predictor_outlook_t *o,
+    const predictor_history_t *h, const shard_id_t *ids, uint32_t n)
+{
+    predictor_outlook_start(o, h, ids, n, predictor_outlook_forecast_one);
+}
+
+
+int
+predictor_outlook_wait(predictor_outlook_t *o, long ms)
+{
+    return predictor_pool_wait(o->pool, ms);
+}
+
+
+uint64_t
+predictor_outlook_broken(const predictor_outlook_t *o)
+{
+    uint32_t  i;
+    uint64_t  sum;
+
+    sum = 0;
+
+    for (i = 0; i < predictor_pool_threads(o->pool); i++) {
+        sum += o->threads[i].broken;
+    }
+
+    return sum;
+}
+
+
+/* 0 when there is none */
+
+static uint32_t
+predictor_outlook_column(predictor_outlook_t *o,
+    predictor_outlook_thread_t *t, shard_id_t id)
+{
+    uint32_t  own;
+
+    t->series.n = (uint32_t) o->column(o->column_data, o->history, id, t->y,
+                                       &own);
+
+    return t->series.n;
+}
+
+
+/* SHARD_AGAIN: nothing to learn from */
+
+static int
+predictor_outlook_learn(predictor_outlook_t *o, predictor_outlook_thread_t *t,
+    shard_id_t id, const char *model)
+{
+    int                         rc;
+    predictor_outlook_shard_t  *s;
+
+    s = &o->shards[id];
+
+    if (s->state == NULL) {
+        s->state = malloc(o->state_size);
+
+        if (s->state == NULL) {
+            t->broken++;
+            return SHARD_AGAIN;
+        }
+    }
+
+    rc = predictor_fit(&t->series, &o->ask,
+                       model ? predictor_model_find(model) : NULL, s->state,
+                       t->work);
+
+    if (rc != SHARD_OK) {
+        free(s->state);
+        s->state = NULL;
+    }
+
+    return rc;
+}
+
+
+static void
+predictor_outlook_fit_one(void *data, uint32_t id, uint32_t thread)
+{
+    predictor_turn_t            *turn;
+    predictor_outlook_t         *o = data;
+    predictor_outlook_thread_t  *t;
+
+    t = &o->threads[thread];
+    turn = &o->turns[id];
+
+    if (predictor_outlook_column(o, t, id)) {
+        (void) predictor_outlook_learn(o, t, id, NULL);
+    }
+
+    turn->now = (uint32_t) predictor_history_length(o->history, id);
+    predictor_schedule_done(turn, id, o->history->last, o->refit);
+}
+
+
+/* what was learnt may be too old for the series: then a stopgap as well */
+
+static int
+predictor_outlook_predict(predictor_outlook_t *o,
+    predictor_outlook_thread_t *t, shard_id_t id)
+{
+    int                         rc;
+    predictor_outlook_shard_t  *s;
+
+    s = &o->shards[id];
+    rc = SHARD_ERROR;
+
+    if (s->state) {
+        predictor_update(&t->series, &o->ask, s->state, t->work);
+        rc = predictor_predict(&t->series, &o->ask, s->state, t->work, t->out,
+                               &s->model);
+    }
+
+    if (rc != SHARD_OK) {
+        o->turns[id].full = 0;
+        rc = predictor_outlook_learn(o, t, id, PREDICTOR_STOPGAP);
+
+        if (rc == SHARD_OK) {
+            rc = predictor_predict(&t->series, &o->ask, s->state, t->work,
+                                   t->out, &s->model);
+        }
+    }
+
+    return rc;
+}
+
+
+static void
+predictor_outlook_forecast_one(void *data, uint32_t id, uint32_t thread)
+{
+    int                          known;
+    size_t                       i;
+    uint32_t                     h, k;
+    const double                *row;
+    predictor_outlook_t         *o = data;
+    predictor_outlook_thread_t  *t;
+
+    t = &o->threads[thread];
+    known = predictor_outlook_column(o, t, id)
+            && predictor_outlook_predict(o, t, id) == SHARD_OK;
+
+    if (!known) {
+        o->shards[id].model = NULL;
+    }
 
     for (h = 0; h < o->ask.horizon; h++) {
         i = (size_t) id * o->ask.horizon + h;
-        row = o->out + (size_t) h * (1 + o->ask.nq);
+        row = t->out + (size_t) h * (1 + o->ask.nq);
 
         o->mean[i] = known ? (float) row[0] : NAN;
 
@@ -112,83 +379,4 @@ predictor_outlook_store(predictor_outlook_t *o, shard_id_t id, int known)
             o->quantile[k][i] = known ? (float) row[1 + k] : NAN;
         }
     }
-}
-
-
-/* a first fit is dated back by the shard's turn */
-
-static int
-predictor_outlook_fit(predictor_outlook_t *o, shard_id_t id, long slot)
-{
-    int                         rc;
-    predictor_outlook_shard_t  *s;
-
-    s = &o->shards[id];
-
-    if (s->state && slot - s->fitted < o->refit && o->series.n / 2 < s->n) {
-        return SHARD_OK;
-    }
-
-    if (s->state == NULL) {
-        s->state = malloc(o->state_size);
-
-        if (s->state == NULL) {
-            return SHARD_ERROR;
-        }
-
-        s->fitted = slot - (long) (id % (uint32_t) o->refit);
-
-    } else {
-        s->fitted = slot;
-    }
-
-    s->n = o->series.n;
-
-    rc = predictor_fit(&o->series, &o->ask, NULL, s->state, o->work);
-
-    if (rc != SHARD_OK) {
-        free(s->state);
-        s->state = NULL;
-    }
-
-    return SHARD_OK;
-}
-
-
-int
-predictor_outlook_shard(predictor_outlook_t *o, const predictor_history_t *h,
-    shard_id_t id)
-{
-    int                         rc;
-    predictor_outlook_shard_t  *s;
-
-    s = &o->shards[id];
-    s->model = NULL;
-    rc = SHARD_AGAIN;
-
-    o->series.n = (uint32_t) predictor_history_column(h, id, o->y);
-    o->series.start = (uint64_t) (h->last + 1) - o->series.n;
-    o->series.y = o->y;
-
-    if (o->series.n) {
-
-        if (predictor_outlook_fit(o, id, h->last) != SHARD_OK) {
-            return SHARD_ERROR;
-        }
-
-        if (s->state) {
-            predictor_update(&o->series, &o->ask, s->state, o->work);
-
-            rc = predictor_predict(&o->series, &o->ask, s->state, o->work,
-                                   o->out, &s->model);
-        }
-    }
-
-    if (rc != SHARD_OK) {
-        s->model = NULL;
-    }
-
-    predictor_outlook_store(o, id, rc == SHARD_OK);
-
-    return SHARD_OK;
 }
