@@ -265,6 +265,9 @@ predictor_turns(predictor_daemon_t *d)
         d->learning = 0;
         d->due = d->known >= 0;
         d->drained = 0;
+        shardd_log(SHARDD_LOG_DEBUG, "models of %llu shards have learnt in "
+                   "%.1f s", (unsigned long long) d->times.nfits,
+                   (double) d->times.fits / 1000);
         return;
     }
 
@@ -317,6 +320,9 @@ predictor_step_forecasting(predictor_daemon_t *d)
     if (!predictor_done(d, &d->times.tick)) {
         return SHARDD_OK;
     }
+
+    shardd_log(SHARDD_LOG_DEBUG, "%u shards forecast in %llu ms",
+               d->fleet.plan.nshards, (unsigned long long) d->times.tick);
 
     rc = predictor_decide(d);
 

@@ -49,7 +49,7 @@ static struct {
     int              puts[SLOTS];
     entry_t          entries[ENTRIES];
     size_t           nentries;
-    shardd_field_t   state[8];
+    shardd_field_t   state[16];
     size_t           nstate;
     size_t           nforecasts;
     size_t           nzones;
