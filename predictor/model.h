@@ -103,6 +103,8 @@ uint32_t predictor_horizon_class(uint32_t interval_s, uint32_t h);
 extern const predictor_model_t  predictor_model_level;
 extern const predictor_model_t  predictor_model_naive_day;
 extern const predictor_model_t  predictor_model_naive_week;
+extern const predictor_model_t  predictor_model_local_level;
+extern const predictor_model_t  predictor_model_ets;
 extern const predictor_model_t  predictor_model_spar;
 extern const predictor_model_t  predictor_model_lagreg;
 extern const predictor_model_t  predictor_model_lagreg_fresh;
