@@ -11,6 +11,12 @@ FUZZ_RUN     = -timeout=5 -rss_limit_mb=1024 -max_len=8192 -verbosity=0 -print_f
 fuzzers   = $(patsubst fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard fuzz/*.c))
 fuzz_core = $(patsubst src/core/%.c,$(BUILD)/fuzz/core/%.o,$(core))
 
+# what a target needs besides the core
+
+fuzz_more_prometheus = predictor/prometheus_text.c predictor/exporter.c
+
+$(BUILD)/fuzz/prometheus: $(fuzz_more_prometheus) predictor/prometheus_text.h predictor/exporter.h
+
 # the core once, for all of them
 
 $(BUILD)/fuzz/core/%.o: src/core/%.c $(wildcard src/core/*.h)
@@ -19,7 +25,7 @@ $(BUILD)/fuzz/core/%.o: src/core/%.c $(wildcard src/core/*.h)
 
 $(BUILD)/fuzz/%: fuzz/%.c fuzz/fuzz.h $(fuzz_core)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(fuzz_core)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(fuzz_more_$*) $(fuzz_core) -lm
 
 fuzzers: $(fuzzers)
 
