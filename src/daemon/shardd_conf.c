@@ -5,8 +5,8 @@
  *                                    ▼
  *                     FILE:LINE:COL: what is wrong
  *
- * Only mappings and scalars are known: no lists, anchors, aliases, tags or
- * second documents.  Values are converted by shardd_conf_value.c.
+ * Only mappings, scalars and lists of scalars are known: no anchors, aliases,
+ * tags or second documents.  Values are converted by shardd_conf_value.c.
  */
 
 
@@ -121,7 +121,7 @@ shardd_conf_load(const char *path, const shardd_conf_key_t *keys,
         if (rc == 0) {
             shardd_conf_value_set(&cf->values[i], conf);
         } else {
-            free(cf->values[i].string);
+            shardd_conf_value_free(&cf->values[i]);
         }
     }
 
@@ -324,6 +324,60 @@ shardd_conf_key(shardd_conf_t *cf, const shardd_conf_key_t *keys,
 }
 
 
+/* enters with the event of its start, leaves with that of its end */
+
+static int
+shardd_conf_list(shardd_conf_t *cf, const shardd_conf_key_t *key)
+{
+    char                  why[SHARDD_ERR_SIZE];
+    yaml_mark_t           mark;
+    shardd_conf_value_t  *value;
+
+    mark = cf->event.start_mark;
+
+    if (cf->event.data.sequence_start.anchor
+        || cf->event.data.sequence_start.tag
+        || cf->nvalues == SHARDD_CONF_KEYS_MAX)
+    {
+        return shardd_conf_error(cf, mark, "\"%s\" has an anchor or a tag, or "
+                                 "there are more than %d keys", key->name,
+                                 SHARDD_CONF_KEYS_MAX);
+    }
+
+    /* counted at once: what is in it is freed with the others */
+
+    value = &cf->values[cf->nvalues++];
+    shardd_conf_value_list(key, value);
+
+    for ( ;; ) {
+        if (shardd_conf_next(cf) != 0) {
+            return -1;
+        }
+
+        mark = cf->event.start_mark;
+
+        if (cf->event.type == YAML_SEQUENCE_END_EVENT) {
+            return 0;
+        }
+
+        if (cf->event.type != YAML_SCALAR_EVENT
+            || cf->event.data.scalar.anchor || cf->event.data.scalar.tag)
+        {
+            return shardd_conf_error(cf, mark, "an item of \"%s\" must be a "
+                                     "plain value", key->name);
+        }
+
+        if (shardd_conf_value_item((const char *)
+                                   cf->event.data.scalar.value,
+                                   cf->event.data.scalar.length, value, why)
+            != 0)
+        {
+            return shardd_conf_error(cf, mark, "%.400s", why);
+        }
+    }
+}
+
+
 static int
 shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
     uint8_t *seen, int depth)
@@ -349,6 +403,13 @@ shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
         }
 
         return shardd_conf_mapping(cf, key->section, key->name, depth + 1);
+    }
+
+    if (key->type == SHARDD_CONF_LIST) {
+        return cf->event.type == YAML_SEQUENCE_START_EVENT
+               ? shardd_conf_list(cf, key)
+               : shardd_conf_error(cf, mark, "\"%s\" needs a list, as "
+                                   "[a, b]", key->name);
     }
 
     if (cf->event.type != YAML_SCALAR_EVENT

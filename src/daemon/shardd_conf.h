@@ -28,6 +28,7 @@ typedef enum {
     SHARDD_CONF_MS,             /* long ms: 250ms 5s 10m 2h 21d, min .. max */
     SHARDD_CONF_BOOL,           /* int: on, off, true, false             */
     SHARDD_CONF_ENUM,           /* int: index into words                 */
+    SHARDD_CONF_LIST,           /* char **, NULL-terminated, at most max  */
     SHARDD_CONF_SECTION         /* nested mapping, keys in "section"     */
 } shardd_conf_type_e;
 

@@ -11,7 +11,6 @@
 
 
 #define SHARDD_CONF_STRING_MAX  4096
-#define SHARDD_CONF_TIME_SIZE   32
 
 
 typedef struct {
@@ -81,6 +80,71 @@ shardd_conf_value_parse(const shardd_conf_key_t *key, const char *text,
     }
 
     return shardd_conf_parsers[key->type](key, text, value, why);
+}
+
+
+void
+shardd_conf_value_list(const shardd_conf_key_t *key,
+    shardd_conf_value_t *value)
+{
+    memset(value, 0, sizeof(shardd_conf_value_t));
+    value->key = key;
+}
+
+
+int
+shardd_conf_value_item(const char *text, size_t len,
+    shardd_conf_value_t *value, char *why)
+{
+    size_t   n;
+    char   **list;
+
+    n = (size_t) value->integer;
+
+    if ((double) n >= value->key->max) {
+        snprintf(why, SHARDD_ERR_SIZE, "\"%s\" has more than %.0f items",
+                 value->key->name, value->key->max);
+        return -1;
+    }
+
+    if (len == 0 || len > SHARDD_CONF_STRING_MAX || memchr(text, '\0', len)) {
+        snprintf(why, SHARDD_ERR_SIZE, "an item of \"%s\" is empty, longer "
+                 "than %d bytes or holds a zero byte", value->key->name,
+                 SHARDD_CONF_STRING_MAX);
+        return -1;
+    }
+
+    list = realloc(value->list, (n + 2) * sizeof(char *));
+
+    if (list) {
+        value->list = list;
+        list[n] = strdup(text);
+        list[n + 1] = NULL;
+    }
+
+    if (list == NULL || list[n] == NULL) {
+        snprintf(why, SHARDD_ERR_SIZE, "\"%s\": no memory",
+                 value->key->name);
+        return -1;
+    }
+
+    value->integer++;
+
+    return 0;
+}
+
+
+void
+shardd_conf_value_free(shardd_conf_value_t *value)
+{
+    size_t  i;
+
+    for (i = 0; value->list && value->list[i]; i++) {
+        free(value->list[i]);
+    }
+
+    free(value->list);
+    free(value->string);
 }
 
 
@@ -204,7 +268,7 @@ shardd_conf_number(const shardd_conf_key_t *key, const char *text,
 }
 
 
-static const char *
+const char *
 shardd_conf_time(double ms, char *buf)
 {
     size_t  i;
@@ -353,106 +417,11 @@ shardd_conf_value_set(const shardd_conf_value_t *value, void *conf)
         *(int *) member = (int) value->integer;
         break;
 
+    case SHARDD_CONF_LIST:
+        *(char ***) member = value->list;
+        break;
+
     case SHARDD_CONF_SECTION:
         break;
     }
-}
-
-
-static void
-shardd_conf_print_value(const shardd_conf_key_t *key, const void *member)
-{
-    char         buf[SHARDD_CONF_TIME_SIZE];
-    const char  *p;
-
-    switch (key->type) {
-
-    case SHARDD_CONF_STRING:
-        printf("\"");
-
-        for (p = *(char *const *) member; *p; p++) {
-            printf(*p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
-        }
-
-        printf("\"");
-        break;
-
-    case SHARDD_CONF_INT:
-        printf("%ld", *(const long *) member);
-        break;
-
-    case SHARDD_CONF_NUMBER:
-        printf("%g", *(const double *) member);
-        break;
-
-    case SHARDD_CONF_MS:
-        printf("%s", shardd_conf_time((double) *(const long *) member, buf));
-        break;
-
-    case SHARDD_CONF_BOOL:
-        printf("%s", *(const int *) member ? "on" : "off");
-        break;
-
-    case SHARDD_CONF_ENUM:
-        printf("%s", key->words[*(const int *) member]);
-        break;
-
-    case SHARDD_CONF_FILE:
-    case SHARDD_CONF_SECTION:
-        break;
-    }
-}
-
-
-/* a key without a default is a comment: uncommented it would be empty */
-
-static void
-shardd_conf_print_keys(const shardd_conf_key_t *keys, const void *conf,
-    int indent)
-{
-    size_t                    i;
-    const void               *member;
-    const shardd_conf_key_t  *key;
-
-    for (key = keys; key->name; key++) {
-        member = (const char *) conf + key->offset;
-
-        printf("%*s# %s%s\n", indent, "", key->doc,
-               key->required ? " (required)" : "");
-
-        if (key->type == SHARDD_CONF_ENUM) {
-            printf("%*s# one of:", indent, "");
-
-            for (i = 0; key->words[i]; i++) {
-                printf(" %s", key->words[i]);
-            }
-
-            printf("\n");
-        }
-
-        if (key->type == SHARDD_CONF_SECTION) {
-            printf("%*s%s:\n", indent, "", key->name);
-            shardd_conf_print_keys(key->section, conf, indent + 2);
-            continue;
-        }
-
-        if (key->type == SHARDD_CONF_FILE
-            || (key->type == SHARDD_CONF_STRING
-                && *(char *const *) member == NULL))
-        {
-            printf("%*s#%s:\n", indent, "", key->name);
-            continue;
-        }
-
-        printf("%*s%s: ", indent, "", key->name);
-        shardd_conf_print_value(key, member);
-        printf("\n");
-    }
-}
-
-
-void
-shardd_conf_print(const shardd_conf_key_t *keys, const void *conf)
-{
-    shardd_conf_print_keys(keys, conf, 0);
 }

@@ -20,6 +20,7 @@ typedef struct {
     int      mode;
     char    *addr;
     long     db;
+    char   **names;
 } conf_t;
 
 #define AT(member)  offsetof(conf_t, member)
@@ -49,6 +50,7 @@ static const shardd_conf_key_t  keys[] = {
     { "mode", SHARDD_CONF_ENUM, AT(mode), 0, 0, 0, modes, NULL, "what" },
     { "redis", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, redis_keys,
       "where" },
+    { "names", SHARDD_CONF_LIST, AT(names), 0, 3, 0, NULL, NULL, "of whom" },
     { NULL, SHARDD_CONF_STRING, 0, 0, 0, 0, NULL, NULL, NULL }
 };
 
@@ -266,6 +268,53 @@ bad_shapes(void)
 
 
 static void
+lists(void)
+{
+    int     i;
+    char    err[SHARDD_ERR_SIZE];
+    conf_t  conf;
+
+    static const char  block[] = "name: a\nnames:\n  - x\n  - \"y z\"\n";
+    static const char  empty[] = "name: a\nnames: []\n";
+
+    write_file(path, block, sizeof(block) - 1);
+    defaults(&conf);
+    tap_is_int(shardd_conf_load(path, keys, &conf, err), 0, "a list");
+    tap_ok(conf.names && conf.names[2] == NULL, "of two");
+    tap_is_str(conf.names[0], "x", "its first item");
+    tap_is_str(conf.names[1], "y z", "its second item");
+
+    for (i = 0; i < 2; i++) {
+        free(conf.names[i]);
+    }
+
+    free(conf.names);
+    free(conf.name);
+
+    write_file(path, empty, sizeof(empty) - 1);
+    defaults(&conf);
+    tap_is_int(shardd_conf_load(path, keys, &conf, err), 0, "an empty list");
+    tap_ok(conf.names == NULL, "is none");
+    free(conf.name);
+
+    refuses("name: a\nnames: x\n", "2:8: \"names\" needs a list, as [a, b]");
+    refuses("name: a\nnames: {x: y}\n", "2:8: \"names\" needs one value, not "
+            "a section");
+    refuses("name: a\nnames: [x, [y]]\n", "2:12: an item of \"names\" must "
+            "be a plain value");
+    refuses("name: a\nnames: [x, &y z]\n", "2:12: an item of \"names\"");
+    refuses("name: a\nnames: &n [x]\n", "2:8: \"names\" has an anchor");
+    refuses("name: a\nnames: [x, '']\n", "2:12: an item of \"names\" is "
+            "empty");
+    refuses("name: a\nnames: [a, b, c, d]\n", "2:18: \"names\" has more than "
+            "3 items");
+    refuses("name: a\nnames: [a, b]\nnames: [c]\n", "3:1: \"names\" is given "
+            "twice");
+    refuses("name: a\nnames: [a, b\n", "3:1: did not find expected");
+}
+
+
+static void
 bad_files(void)
 {
     char    err[SHARDD_ERR_SIZE], *big;
@@ -300,11 +349,14 @@ printed(void)
     FILE   *f;
     conf_t  conf, again;
 
+    static const char *const  names[] = { "a\"b", "c", NULL };
+
     defaults(&conf);
     conf.name = (char *) "say \"hi\" \\";
     conf.addr = (char *) "127.0.0.1:6379";
     conf.interval_ms = 90000;
     conf.mode = 1;
+    conf.names = (char **) names;
 
     fflush(stdout);
     out = dup(1);
@@ -327,7 +379,11 @@ printed(void)
     tap_is_int(again.mode, 1, "word");
     tap_is_int(again.count, 7, "number");
     tap_ok(again.password == NULL, "no secret is printed");
+    tap_is_str(again.names[0], "a\"b", "list");
 
+    free(again.names[0]);
+    free(again.names[1]);
+    free(again.names);
     free(again.name);
     free(again.addr);
 }
@@ -347,6 +403,7 @@ main(void)
     bad_keys();
     bad_values();
     bad_shapes();
+    lists();
     bad_files();
     printed();
 
