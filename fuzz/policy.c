@@ -1,7 +1,7 @@
 
 /* a policy: refused with a reason, or sound */
 
-#include "shard_policy.h"
+#include "shard_load.h"
 
 #include "fuzz.h"
 
@@ -41,6 +41,34 @@ sound(const shard_policy_t *p)
 }
 
 
+static void
+load(shard_str_t text)
+{
+    int           i, some;
+    char          err[SHARD_ERR_SIZE];
+    shard_load_t  out, before;
+
+    memset(&before, 0x5a, sizeof(before));
+    memset(err, 0, sizeof(err));
+    out = before;
+
+    if (shard_load_decode(text, &work, &out, err) != SHARD_OK) {
+        fuzz_refused(err, &out, &before);
+        return;
+    }
+
+    some = 0;
+
+    for (i = 0; i < SHARD_METRICS; i++) {
+        fuzz_must(out.weight[i] >= 0 && out.weight[i] <= SHARD_LOAD_MAX,
+                  "odd weight");
+        some |= out.weight[i] > 0;
+    }
+
+    fuzz_must(some, "no load at all");
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -51,6 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     text.data = (const char *) data;
     text.len = size;
+    load(text);
     memset(&before, 0x5a, sizeof(before));
     memset(err, 0, sizeof(err));
     out = before;

@@ -118,7 +118,7 @@ predictor_intake_close(predictor_daemon_t *d)
     long  slot;
 
     slot = d->slots->base;
-    known = predictor_slots_row(d->slots, PREDICTOR_REQUESTS, d->row);
+    known = predictor_slots_row(d->slots, SHARD_METRIC_REQUESTS, d->row);
 
     if (known) {
         predictor_intake_mask(d);

@@ -54,10 +54,10 @@ predictor_slots_metrics(predictor_slots_t *s, unsigned metrics)
 
     s->nmetrics = 0;
 
-    for (m = 0; m < PREDICTOR_METRICS; m++) {
+    for (m = 0; m < SHARD_METRICS; m++) {
 
-        if (m == PREDICTOR_REQUESTS || metrics & PREDICTOR_METRIC_BIT(m)) {
-            s->metrics[s->nmetrics++] = (predictor_metric_e) m;
+        if (m == SHARD_METRIC_REQUESTS || metrics & SHARD_METRIC_BIT(m)) {
+            s->metrics[s->nmetrics++] = (shard_metric_e) m;
         }
     }
 }
@@ -206,7 +206,7 @@ predictor_slots_count(predictor_slots_t *s, const shard_metrics_entry_t *e,
         counts = o->counts + (size_t) shard.id * s->nmetrics;
 
         for (k = 0; k < s->nmetrics; k++) {
-            counts[k] += predictor_metric_of(&shard, s->metrics[k]) * share;
+            counts[k] += shard_metric_of(&shard, s->metrics[k]) * share;
         }
     }
 
@@ -342,7 +342,7 @@ predictor_slots_seconds(const predictor_slots_t *s)
 
 
 int
-predictor_slots_row(const predictor_slots_t *s, predictor_metric_e metric,
+predictor_slots_row(const predictor_slots_t *s, shard_metric_e metric,
     float *row)
 {
     double             seconds;

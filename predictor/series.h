@@ -21,7 +21,7 @@
 #define _PREDICTOR_SERIES_H_INCLUDED_
 
 
-#include "metric.h"
+#include "../src/core/shard_load.h"
 
 
 #define PREDICTOR_SHARDS_MAX    1000000       /* ids below it */
@@ -91,7 +91,7 @@ typedef struct {
     uint32_t            ncols;
     uint32_t            nmetrics;
     uint32_t            nrouters;
-    predictor_metric_e  metrics[PREDICTOR_METRICS];
+    shard_metric_e      metrics[SHARD_METRICS];
     predictor_router_t  routers[PREDICTOR_ROUTERS_MAX];
     predictor_slot_t    open[PREDICTOR_SLOTS_OPEN];
 
@@ -107,7 +107,7 @@ typedef struct {
 predictor_slots_t *predictor_slots_create(void);
 void predictor_slots_destroy(predictor_slots_t *s);
 
-/* what to count besides requests, bits of metric.h; before any is counted */
+/* what to count besides requests, bits of shard_load.h; before any is counted */
 
 void predictor_slots_metrics(predictor_slots_t *s, unsigned metrics);
 
@@ -131,7 +131,7 @@ int predictor_slots_ready(const predictor_slots_t *s, double mark_ms);
 
 /* per second by shard; 1, or 0 and NaN when the slot is unknown */
 
-int predictor_slots_row(const predictor_slots_t *s, predictor_metric_e metric,
+int predictor_slots_row(const predictor_slots_t *s, shard_metric_e metric,
     float *row);
 
 /* seconds of real time that the oldest open slot is covered, 0: unknown */

@@ -1,7 +1,8 @@
 
 /*
  * policy get, policy set: the keyspace's policy, one JSON object that every
- * program reads its own fields of.  What routers would refuse is not written.
+ * program reads its own fields of.  What one of them would refuse is not
+ * written.
  */
 
 
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shard_policy.h"
+#include "shard_load.h"
 #include "shardctl.h"
 
 
@@ -140,7 +141,7 @@ policy_text(shardctl_t *ctl, char *buf, size_t size)
 }
 
 
-/* as the routers read it */
+/* as the routers and the predictor read it */
 
 static int
 policy_check(shardctl_t *ctl, const char *text)
@@ -148,6 +149,7 @@ policy_check(shardctl_t *ctl, const char *text)
     int                   rc;
     char                  err[SHARD_ERR_SIZE];
     shard_str_t           json;
+    shard_load_t          load;
     shard_policy_t        policy;
     shard_policy_work_t  *work;
 
@@ -167,6 +169,10 @@ policy_check(shardctl_t *ctl, const char *text)
 
     } else {
         rc = shard_policy_decode(json, work, &policy, err);
+    }
+
+    if (rc == SHARD_OK) {
+        rc = shard_load_decode(json, work, &load, err);
     }
 
     free(work);

@@ -18,7 +18,6 @@ static int shard_node_set_capacity(const shard_json_t *json, int value,
     const shard_json_field_t *field, void *dst, char *err);
 static int shard_node_set_addr(const shard_json_t *json, int value,
     const shard_json_field_t *field, void *dst, char *err);
-static double shard_node_number(shard_str_t text);
 static void shard_node_add_capacity(shard_text_t *text, double capacity);
 
 
@@ -115,7 +114,7 @@ shard_node_set_capacity(const shard_json_t *json, int value,
     capacity = -1;
 
     if (json->token[value].type == JSMN_PRIMITIVE) {
-        capacity = shard_node_number(text);
+        capacity = shard_json_double(text);
     }
 
     if (!(capacity >= 1.0 / SHARD_CAPACITY_UNITS
@@ -128,81 +127,6 @@ shard_node_set_capacity(const shard_json_t *json, int value,
     *(double *) dst = capacity;
 
     return SHARD_OK;
-}
-
-
-/*
- * Value of a JSON number, -1 for words, negative numbers and exponents that
- * are out of any use.  Digits beyond the 17th do not count.
- */
-
-static double
-shard_node_number(shard_str_t text)
-{
-    int       digits, point, exponent, sign, scale;
-    char      c;
-    size_t    i;
-    double    power;
-    uint64_t  mantissa;
-
-    digits = 0;
-    point = 0;
-    scale = 0;
-    mantissa = 0;
-
-    for (i = 0; i < text.len; i++) {
-        c = text.data[i];
-
-        if (c == '.') {
-            point = 1;
-            continue;
-        }
-
-        if (c < '0' || c > '9') {
-            break;
-        }
-
-        if (digits < 17) {
-            mantissa = mantissa * 10 + (uint64_t) (c - '0');
-            digits += (mantissa != 0);
-            scale -= point;
-
-        } else {
-            scale += !point;
-        }
-    }
-
-    if (i == 0 || (i < text.len && text.data[i] != 'e'
-                   && text.data[i] != 'E'))
-    {
-        return -1;
-    }
-
-    exponent = 0;
-    sign = 1;
-
-    for (i++; i < text.len; i++) {
-        c = text.data[i];
-
-        if (c == '-') {
-            sign = -1;
-
-        } else if (c != '+' && exponent < 10000) {
-            exponent = exponent * 10 + (c - '0');
-        }
-    }
-
-    scale += sign * exponent;
-
-    if (scale < -300 || scale > 300) {
-        return -1;
-    }
-
-    for (power = 1, i = (size_t) (scale < 0 ? -scale : scale); i > 0; i--) {
-        power *= 10;
-    }
-
-    return scale < 0 ? (double) mantissa / power : (double) mantissa * power;
 }
 
 

@@ -80,6 +80,13 @@ int shard_json_string(const shard_json_t *json, int value, const char *name,
 int shard_json_uint(const shard_json_t *json, int value,
     const shard_json_field_t *field, uint64_t *number, char *err);
 
+/*
+ * The value of a primitive's text, -1 for words, negative numbers and exponents that
+ * are out of any use.  Digits beyond the 17th do not count.
+ */
+
+double shard_json_double(shard_str_t text);
+
 
 /* setters: char[SHARD_NAME_SIZE], uint64_t, uint32_t, uint16_t, uint8_t of
  * true and false, an enum */

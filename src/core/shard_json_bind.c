@@ -226,3 +226,73 @@ shard_json_set_word(const shard_json_t *json, int value,
 
     return SHARD_OK;
 }
+
+
+double
+shard_json_double(shard_str_t text)
+{
+    int       digits, point, exponent, sign, scale;
+    char      c;
+    size_t    i;
+    double    power;
+    uint64_t  mantissa;
+
+    digits = 0;
+    point = 0;
+    scale = 0;
+    mantissa = 0;
+
+    for (i = 0; i < text.len; i++) {
+        c = text.data[i];
+
+        if (c == '.') {
+            point = 1;
+            continue;
+        }
+
+        if (c < '0' || c > '9') {
+            break;
+        }
+
+        if (digits < 17) {
+            mantissa = mantissa * 10 + (uint64_t) (c - '0');
+            digits += (mantissa != 0);
+            scale -= point;
+
+        } else {
+            scale += !point;
+        }
+    }
+
+    if (i == 0 || (i < text.len && text.data[i] != 'e'
+                   && text.data[i] != 'E'))
+    {
+        return -1;
+    }
+
+    exponent = 0;
+    sign = 1;
+
+    for (i++; i < text.len; i++) {
+        c = text.data[i];
+
+        if (c == '-') {
+            sign = -1;
+
+        } else if (c != '+' && exponent < 10000) {
+            exponent = exponent * 10 + (c - '0');
+        }
+    }
+
+    scale += sign * exponent;
+
+    if (scale < -300 || scale > 300) {
+        return -1;
+    }
+
+    for (power = 1, i = (size_t) (scale < 0 ? -scale : scale); i > 0; i--) {
+        power *= 10;
+    }
+
+    return scale < 0 ? (double) mantissa / power : (double) mantissa * power;
+}

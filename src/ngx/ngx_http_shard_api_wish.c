@@ -6,6 +6,8 @@
 
 #include "ngx_http_shard_ask.h"
 
+#include "shard_load.h"
+
 
 static ngx_int_t ngx_http_shard_ask_refuse(ngx_http_shard_ask_t *ask,
     const char *err);
@@ -374,12 +376,13 @@ ngx_http_shard_ask_add_event(ngx_http_shard_ask_t *ask)
 }
 
 
-/* what routers read of it must be right, the rest must be JSON */
+/* what routers and the predictor read of it must be right, the rest JSON */
 
 ngx_int_t
 ngx_http_shard_ask_set_policy(ngx_http_shard_ask_t *ask)
 {
     char                  err[SHARD_ERR_SIZE];
+    shard_load_t          load;
     shard_policy_t       *policy;
     shard_policy_work_t  *work;
 
@@ -397,7 +400,9 @@ ngx_http_shard_ask_set_policy(ngx_http_shard_ask_t *ask)
                                                 "be a JSON object");
     }
 
-    if (shard_policy_decode(ask->body, work, policy, err) != SHARD_OK) {
+    if (shard_policy_decode(ask->body, work, policy, err) != SHARD_OK
+        || shard_load_decode(ask->body, work, &load, err) != SHARD_OK)
+    {
         return ngx_http_shard_ask_refuse(ask, err);
     }
 

@@ -1,7 +1,7 @@
 
 /* meta.policy: what is refused, distances, numbers of zones that stay */
 
-#include "shard_policy.h"
+#include "shard_load.h"
 
 #include "../lib/tap.h"
 
@@ -286,6 +286,66 @@ test_flips(uint64_t *seed)
 }
 
 
+static void
+test_load(void)
+{
+    size_t          i;
+    char            err[SHARD_ERR_SIZE];
+    shard_str_t     text;
+    shard_load_t    load;
+    shard_policy_t  p;
+
+    static const char  good[] =
+        "{\"mirror\":5,\"load\":{\"requests\":1,\"writes\":2.5,"
+        "\"bytes\":1e-3}}";
+
+    static const struct {
+        const char  *json;
+        const char  *says;
+    } refused[] = {
+        { "{\"load\":\"learnt\"}", "neither \"learned\" nor weights" },
+        { "{\"load\":5}", "neither" },
+        { "{\"load\":{}}", "no weight above 0" },
+        { "{\"load\":{\"writes\":0}}", "no weight above 0" },
+        { "{\"load\":{\"write\":1}}", "nearest is \"writes\"" },
+        { "{\"load\":{\"writes\":-1}}", "is not a number from 0" },
+        { "{\"load\":{\"writes\":\"1\"}}", "is not a number from 0" },
+        { "{\"load\":{\"writes\":true}}", "is not a number from 0" },
+        { "{\"load\":{\"writes\":1e10}}", "is not a number from 0" },
+        { "{\"load\":[1]}", "neither" }
+    };
+
+    text.data = good;
+    text.len = sizeof(good) - 1;
+    tap_is_int(shard_load_decode(text, &work, &load, err), SHARD_OK, "load");
+    tap_ok(load.weight[SHARD_METRIC_REQUESTS] == 1
+           && load.weight[SHARD_METRIC_WRITES] == 2.5
+           && fabs(load.weight[SHARD_METRIC_BYTES] - 1e-3) < 1e-12
+           && load.weight[SHARD_METRIC_LATENCY] == 0 && load.given
+           && !load.learned, "its weights");
+    tap_is_int(decode(text.data, text.len, &p, err), SHARD_OK,
+               "which routers skip");
+
+    text.data = "{\"load\":\"learned\"}";
+    text.len = strlen(text.data);
+    tap_ok(shard_load_decode(text, &work, &load, err) == SHARD_OK
+           && load.learned, "learned");
+    text.len = 0;
+    tap_ok(shard_load_decode(text, &work, &load, err) == SHARD_OK
+           && !load.given && load.weight[SHARD_METRIC_REQUESTS] == 1,
+           "no policy: requests");
+
+    for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        text.data = refused[i].json;
+        text.len = strlen(text.data);
+        err[0] = '\0';
+        tap_is_int(shard_load_decode(text, &work, &load, err), SHARD_ERROR,
+                   "%s", text.data);
+        tap_ok(strstr(err, refused[i].says), "%s", err);
+    }
+}
+
+
 int
 main(void)
 {
@@ -297,6 +357,7 @@ main(void)
     test_bad();
     test_bounds();
     test_replace();
+    test_load();
     test_flips(&seed);
 
     return tap_done();

@@ -84,7 +84,7 @@ value(void)
 {
     int  known;
 
-    known = predictor_slots_row(s, PREDICTOR_REQUESTS, row);
+    known = predictor_slots_row(s, SHARD_METRIC_REQUESTS, row);
     predictor_slots_close(s);
 
     return known ? row[1] : NAN;
