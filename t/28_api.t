@@ -267,6 +267,7 @@ refused('PUT', '/rw/orders/policy', '[]', 400, 'bad_body');
 refused('PUT', '/rw/orders/policy', '{"a":1,}', 400, 'bad_body');
 refused('PUT', '/rw/orders/policy', '', 400, 'bad_body');
 refused('PUT', '/rw/orders/policy', '{"mirror":10001}', 400, 'bad_body');
+refused('PUT', '/rw/orders/policy', '{"load":{"reads":1}}', 400, 'bad_body');
 refused('PUT', '/rw/orders/policy', '{"x":"' . 'y' x 65536 . '"}', 413, 'too_large');
 is((with('*', 'PUT', '/rw/orders/policy', '{}'))[0], 412, 'there is none yet');
 

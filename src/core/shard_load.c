@@ -11,7 +11,7 @@ static int shard_load_weight(const shard_json_t *json, int name,
     shard_load_t *load, char *err);
 
 
-const char *const  shard_metric_words[] = {
+static const char *const  shard_metric_names[] = {
     "requests", "completed", "errors", "writes", "bytes", "latency", NULL
 };
 
@@ -22,6 +22,13 @@ static const shard_json_field_t  shard_load_fields[] = {
 
     { NULL, 0, NULL, 0, 0, NULL }
 };
+
+
+const char *const *
+shard_metric_words(void)
+{
+    return shard_metric_names;
+}
 
 
 double
@@ -143,7 +150,7 @@ shard_load_weight(const shard_json_t *json, int name, shard_load_t *load,
     text = shard_json_text(json, name);
     value = shard_json_text(json, name + 1);
 
-    if (shard_text_word(text, shard_metric_words, "weight of \"load\"",
+    if (shard_text_word(text, shard_metric_names, "weight of \"load\"",
                         &metric, err)
         != SHARD_OK)
     {

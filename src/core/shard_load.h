@@ -41,8 +41,9 @@ typedef struct {
 } shard_load_t;
 
 
-extern const char *const shard_metric_words[];  /* ends with NULL */
+/* their names, in this order, NULL at the end */
 
+const char *const *shard_metric_words(void);
 
 double shard_metric_of(const shard_metrics_shard_t *shard,
     shard_metric_e metric);
