@@ -229,29 +229,24 @@ predictor_borrow_column(const predictor_borrow_t *b,
     const predictor_history_t *h, long res_s, shard_id_t id, double *y,
     uint32_t *own)
 {
-    long          first, slot;
-    float         values[PREDICTOR_BORROW_PIECES];
-    double        v;
-    size_t        i, n;
-    uint32_t      k;
-    const float  *row;
+    long      slot;
+    float     values[PREDICTOR_BORROW_PIECES];
+    double    v;
+    size_t    n;
+    uint32_t  k;
 
-    first = h->last + 1 - (long) h->n;
     n = 0;
     *own = 0;
 
-    for (i = 0; i < h->n; i++) {
-        slot = first + (long) i;
-        row = h->values + (h->start + i) * h->ncols;
+    for (slot = h->last + 1 - (long) h->n; slot <= h->last; slot++) {
 
         if (slot >= b->since) {
-            v = row[id];
+            v = predictor_history_value(h, id, slot);
 
         } else {
 
             for (k = 0; k < b->npieces; k++) {
-                values[k] = b->piece[k].id < h->ncols ? row[b->piece[k].id]
-                                                      : NAN;
+                values[k] = predictor_history_value(h, b->piece[k].id, slot);
             }
 
             v = predictor_borrow_sum(b, slot, values)

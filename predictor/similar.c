@@ -6,6 +6,7 @@
 
 
 #define PREDICTOR_SIMILAR_HOUR_S   3600
+#define PREDICTOR_SIMILAR_TILE     16
 
 /* a load of 0 has no logarithm: a part of the mean is added */
 
@@ -107,45 +108,39 @@ predictor_similar_row(const predictor_similar_t *s, long hour)
 
 static void
 predictor_similar_hour(predictor_similar_t *s, const predictor_history_t *h,
-    long hour)
+    long hour, uint32_t i)
 {
-    float         sum, *row;
-    long          first, slot, from, to, known;
-    uint32_t      i;
-    const float  *v;
+    float   v, sum, mean;
+    long    slot, known;
 
-    row = predictor_similar_row(s, hour);
-    first = h->last + 1 - (long) h->n;
-    from = hour * s->slots > first ? hour * s->slots - first : 0;
-    to = (hour + 1) * s->slots - first;
+    known = 0;
+    sum = 0;
 
-    for (i = 0; i < s->ncols; i++) {
-        v = h->values + h->start * h->ncols + i;
-        known = 0;
-        sum = 0;
+    for (slot = hour * s->slots; slot < (hour + 1) * s->slots; slot++) {
+        v = predictor_history_value(h, i, slot);
 
-        for (slot = from; slot < to; slot++) {
-
-            if (isfinite(v[(size_t) slot * h->ncols])) {
-                sum += v[(size_t) slot * h->ncols];
-                known++;
-            }
+        if (isfinite(v)) {
+            sum += v;
+            known++;
         }
+    }
 
-        row[i] = 2 * known >= s->slots ? sum / (float) known : NAN;
+    mean = 2 * known >= s->slots ? sum / (float) known : NAN;
+    predictor_similar_row(s, hour)[i] = mean;
 
-        if (row[i] > 0 && s->first[i] < 0) {
-            s->first[i] = hour;
-        }
+    if (mean > 0 && s->first[i] < 0) {
+        s->first[i] = hour;
     }
 }
 
+
+/* shards whose hours share a line of a row go together */
 
 void
 predictor_similar_update(predictor_similar_t *s, const predictor_history_t *h)
 {
     long      hour, first, last;
-    uint32_t  i;
+    uint32_t  i, tile, end;
 
     if (h->n == 0 || h->ncols < s->ncols) {
         return;
@@ -165,10 +160,21 @@ predictor_similar_update(predictor_similar_t *s, const predictor_history_t *h)
         }
     }
 
-    for (hour = s->last < first ? first : s->last + 1; hour <= last; hour++) {
-        predictor_similar_hour(s, h, hour);
-        s->last = hour;
+    first = s->last < first ? first : s->last + 1;
+
+    for (tile = 0; tile < s->ncols; tile = end) {
+        end = s->ncols - tile > PREDICTOR_SIMILAR_TILE
+              ? tile + PREDICTOR_SIMILAR_TILE : s->ncols;
+
+        for (hour = first; hour <= last; hour++) {
+
+            for (i = tile; i < end; i++) {
+                predictor_similar_hour(s, h, hour, i);
+            }
+        }
     }
+
+    s->last = last < first ? s->last : last;
 }
 
 
