@@ -25,7 +25,7 @@
 static int predictor_line_add(predictor_line_t *line, shard_id_t id,
     long first, long last, double factor);
 static double predictor_line_share(const predictor_line_t *line,
-    shard_id_t id, const predictor_history_t *h, long res_s, long until);
+    shard_id_t id, const predictor_history_t *h, long res_s);
 
 
 void
@@ -81,7 +81,7 @@ predictor_line_parent(predictor_line_t *line, shard_id_t id, double share,
                                                   : PREDICTOR_BORROW_MERGED;
     }
 
-    since = parent && parent->npieces ? parent->since : LONG_MIN;
+    since = parent && parent->npieces ? parent->since : 0;
     last = line->since - PREDICTOR_LINEAGE_MIXED;
 
     rc = predictor_line_add(line, id, since, last, share);
@@ -125,29 +125,26 @@ predictor_line_siblings(const predictor_line_t *line)
 
 static double
 predictor_line_share(const predictor_line_t *line, shard_id_t id,
-    const predictor_history_t *h, long res_s, long until)
+    const predictor_history_t *h, long res_s)
 {
     long      slot, first, hour;
-    float     mine, one;
     double    own, all, sum, n;
     uint32_t  i;
 
-    until = until > h->last + 1 ? h->last + 1 : until;
-    first = until - PREDICTOR_LINEAGE_RECENT * PREDICTOR_LINEAGE_DAY_S / res_s;
+    first = h->last + 1
+            - PREDICTOR_LINEAGE_RECENT * PREDICTOR_LINEAGE_DAY_S / res_s;
     first = first > line->since ? first : line->since;
     own = all = n = 0;
 
-    for (slot = first; slot < until; slot++) {
-        mine = predictor_history_value(h, id, slot);
+    for (slot = first; slot <= h->last; slot++) {
         sum = 0;
 
         for (i = 0; i < line->nsiblings; i++) {
-            one = predictor_history_value(h, line->sibling[i], slot);
-            sum += one;
+            sum += predictor_history_value(h, line->sibling[i], slot);
         }
 
         if (isfinite(sum)) {
-            own += mine;
+            own += predictor_history_value(h, id, slot);
             all += sum;
             n++;
         }
@@ -168,45 +165,60 @@ predictor_line_share(const predictor_line_t *line, shard_id_t id,
 
 
 void
-predictor_line_borrow(const predictor_line_t *line, shard_id_t id,
-    const predictor_history_t *h, const predictor_similar_t *s, long until,
-    predictor_borrow_t *b)
+predictor_line_settle(predictor_line_t *line, shard_id_t id,
+    const predictor_history_t *h, long res_s)
 {
-    double    share, factor;
+    double    factor;
     uint32_t  i;
-
-    predictor_borrow_init(b, line->how, line->since);
-
-    share = line->nparents ? line->parent[0].share : 1;
-    factor = 1;
-
-    if (predictor_line_siblings(line)) {
-        share = predictor_line_share(line, id, h, s->res_s, until);
-        factor = share / line->parent[0].share;
-    }
-
-    for (i = 0; i < line->npieces; i++) {
-        (void) predictor_borrow_piece(b, line->piece[i].id,
-                                      line->piece[i].first,
-                                      line->piece[i].last,
-                                      line->piece[i].factor * factor);
-    }
-
-    for (i = 0; i < line->nparents; i++) {
-        b->lender[i].id = line->parent[i].id;
-        b->lender[i].ratio = (float) (line->parent[i].share * factor);
-        b->lender[i].correlation = NAN;
-    }
-
-    b->nlenders = line->nparents;
 
     if (!predictor_line_siblings(line)) {
         return;
     }
 
+    factor = predictor_line_share(line, id, h, res_s) / line->parent[0].share;
+    line->parent[0].share *= (float) factor;
+    line->nsiblings = 0;
+
+    for (i = 0; i < line->npieces; i++) {
+        line->piece[i].factor *= (float) factor;
+    }
+}
+
+
+void
+predictor_line_borrow(const predictor_line_t *line, shard_id_t id,
+    const predictor_history_t *h, const predictor_similar_t *s,
+    predictor_borrow_t *b)
+{
+    uint32_t          i;
+    predictor_line_t  now;
+
+    now = *line;
+    predictor_line_settle(&now, id, h, s->res_s);
+    predictor_borrow_init(b, now.how, now.since);
+
+    for (i = 0; i < now.npieces; i++) {
+        (void) predictor_borrow_piece(b, now.piece[i].id, now.piece[i].first,
+                                      now.piece[i].last, now.piece[i].factor);
+    }
+
+    for (i = 0; i < now.nparents; i++) {
+        b->lender[i].id = now.parent[i].id;
+        b->lender[i].ratio = now.parent[i].share;
+        b->lender[i].correlation = NAN;
+    }
+
+    b->nlenders = now.nparents;
+
+    if (!predictor_line_siblings(line)) {
+        return;
+    }
+
+    /* together they are what the parent would be */
+
     for (i = 0; i < line->nsiblings; i++) {
-        (void) predictor_borrow_piece(b, line->sibling[i], line->since, until,
-                                      share);
+        (void) predictor_borrow_piece(b, line->sibling[i], line->since,
+                                      LONG_MAX, now.parent[0].share);
     }
 
     predictor_borrow_correct(b, s, id);

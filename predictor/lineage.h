@@ -98,14 +98,18 @@ int predictor_line_parent(predictor_line_t *line, shard_id_t id,
 void predictor_line_sibling(predictor_line_t *line, shard_id_t id);
 
 /*
- * What it borrows.  "until" is the slot from which on its siblings are not
- * what they were.  Its share of the load since the change counts, with the
+ * What it borrows.  Its share of the load since the change counts, with the
  * share of the keys as if that had been seen for an hour.
  */
 
 void predictor_line_borrow(const predictor_line_t *line, shard_id_t id,
-    const predictor_history_t *h, const predictor_similar_t *s, long until,
+    const predictor_history_t *h, const predictor_similar_t *s,
     predictor_borrow_t *b);
+
+/* the share is what it is now, as a sibling is about to change */
+
+void predictor_line_settle(predictor_line_t *line, shard_id_t id,
+    const predictor_history_t *h, long res_s);
 
 
 #endif /* _PREDICTOR_LINEAGE_H_INCLUDED_ */
