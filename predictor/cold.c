@@ -13,6 +13,10 @@
 
 #define PREDICTOR_COLD_DAY_S      86400
 
+/* slots that a change may be ahead: what is further on is of another clock */
+
+#define PREDICTOR_COLD_AHEAD      8
+
 /* with so many days of its own, a shard takes nothing from one that it is not
  * like: its models have begun to learn */
 
@@ -104,7 +108,9 @@ predictor_cold_inherits(const predictor_cold_t *c,
 
     line = c->shards[id].line;
 
-    return line && line->npieces && line->since > h->last + 1 - (long) h->n;
+    return line && line->npieces
+           && line->since > h->last + 1 - (long) h->n
+           && line->since <= h->last + PREDICTOR_COLD_AHEAD;
 }
 
 
@@ -183,8 +189,9 @@ predictor_cold_one(predictor_cold_t *c, const predictor_history_t *h,
 
 void
 predictor_cold_prepare(predictor_cold_t *c, const predictor_history_t *h,
-    const shard_id_t *ids, uint32_t n)
+    predictor_turn_t *turns, const shard_id_t *ids, uint32_t n)
 {
+    int                      before;
     uint32_t                 i, searches;
     predictor_cold_shard_t  *s;
 
@@ -202,12 +209,17 @@ predictor_cold_prepare(predictor_cold_t *c, const predictor_history_t *h,
         }
 
         s = &c->shards[ids[i]];
+        before = s->borrow != NULL;
 
         if (s->hour != c->similar.last
             || (s->borrow == NULL && predictor_cold_inherits(c, h, ids[i])))
         {
             searches += (uint32_t) predictor_cold_one(c, h, ids[i],
                                        searches < PREDICTOR_COLD_SEARCHES);
+        }
+
+        if (s->borrow && !before) {
+            turns[ids[i]].full = 0;
         }
     }
 }

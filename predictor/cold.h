@@ -21,6 +21,7 @@
 
 #include "io.h"
 #include "lineage.h"
+#include "schedule.h"
 
 
 #define PREDICTOR_COLD_IDS   1000000    /* ids below it */
@@ -69,10 +70,11 @@ int predictor_cold_room(predictor_cold_t *c, size_t window, uint32_t ncols);
 int predictor_cold_change(predictor_cold_t *c, const predictor_io_t *io,
     const shardd_table_t *table, const predictor_history_t *h, long since);
 
-/* before the shards ids[n] are forecast: who borrows what */
+/* before the shards ids[n] learn or are forecast: who borrows what.  One
+ * that has begun to borrow learns anew: turns are by id */
 
 void predictor_cold_prepare(predictor_cold_t *c, const predictor_history_t *h,
-    const shard_id_t *ids, uint32_t n);
+    predictor_turn_t *turns, const shard_id_t *ids, uint32_t n);
 
 /* the outlook's hooks; data is the predictor_cold_t */
 

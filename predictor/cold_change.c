@@ -503,11 +503,11 @@ predictor_cold_change(predictor_cold_t *c, const predictor_io_t *io,
     }
 
     if (rc == SHARDD_OK) {
+        predictor_cold_settle(&d, h);
         rc = predictor_cold_lines(&d, since);
     }
 
     if (rc == SHARDD_OK) {
-        predictor_cold_settle(&d, h);
         rc = predictor_cold_write(&d);
     }
 

@@ -1,5 +1,6 @@
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,20 @@ predictor_refresh(predictor_daemon_t *d)
 }
 
 
+/* who came from whom; what a change mixed up ends with the slot of now */
+
+static int
+predictor_origins(predictor_daemon_t *d)
+{
+    long  since;
+
+    since = (long) floor(predictor_now_s(d) / (double) d->res_s) + 1;
+
+    return predictor_cold_change(&d->cold, d->io, &d->fleet.table,
+                                 &d->history, since);
+}
+
+
 static int
 predictor_step_running(predictor_daemon_t *d)
 {
@@ -188,6 +203,12 @@ predictor_step_running(predictor_daemon_t *d)
         if (d->fleet.ncols > d->slots->ncols) {
             predictor_set_state(d, PREDICTOR_LOADING);
             return SHARDD_OK;
+        }
+
+        rc = predictor_origins(d);
+
+        if (rc != SHARDD_OK) {
+            return rc;
         }
 
         d->due = 0;
@@ -257,6 +278,9 @@ predictor_turns(predictor_daemon_t *d)
     uint32_t    max;
     shard_id_t  list[PREDICTOR_SLICE_MAX];
 
+    predictor_cold_prepare(&d->cold, &d->history, d->outlook.turns,
+                           d->fleet.ids, d->fleet.plan.nshards);
+
     max = PREDICTOR_SLICE * predictor_pool_threads(d->pool);
     predictor_outlook_schedule(&d->outlook, &d->history, d->fleet.ids,
                                d->fleet.plan.nshards, list, max, &d->turns);
@@ -312,6 +336,8 @@ predictor_step_forecasting(predictor_daemon_t *d)
     int  rc;
 
     if (!d->busy) {
+        predictor_cold_prepare(&d->cold, &d->history, d->outlook.turns,
+                               d->fleet.ids, d->fleet.plan.nshards);
         predictor_begin(d);
         predictor_outlook_forecast(&d->outlook, &d->history, d->fleet.ids,
                                    d->fleet.plan.nshards);

@@ -26,6 +26,7 @@
 #define _PREDICTOR_DAEMON_H_INCLUDED_
 
 
+#include "cold.h"
 #include "fleet.h"
 
 
@@ -66,6 +67,7 @@ typedef struct {
     predictor_state_e       state;
     predictor_slots_t      *slots;
     predictor_history_t     history;
+    predictor_cold_t        cold;
     predictor_pool_t       *pool;
     predictor_outlook_t     outlook;
     predictor_fleet_t       fleet;

@@ -189,7 +189,8 @@ predictor_decide(predictor_daemon_t *d)
 
     if (rc == SHARDD_OK) {
         predictor_plan_view(&d->fleet.plan);
-        rc = predictor_report_forecasts(d->io, &d->fleet, &d->outlook, at);
+        rc = predictor_report_forecasts(d->io, &d->fleet, &d->outlook,
+                                        &d->cold, &d->history, at);
     }
 
     if (rc == SHARDD_OK) {

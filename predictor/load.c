@@ -27,6 +27,7 @@ predictor_unload(predictor_daemon_t *d)
     predictor_slots_destroy(d->slots);
     predictor_outlook_done(&d->outlook);
     predictor_history_done(&d->history);
+    predictor_cold_done(&d->cold);
     predictor_fleet_done(&d->fleet);
     free(d->row);
 
@@ -190,6 +191,7 @@ predictor_load_memory(predictor_daemon_t *d, uint32_t ncols, size_t window)
     if (!d->pool || !d->slots || !d->row
         || predictor_slots_columns(d->slots, ncols) != SHARD_OK
         || predictor_history_init(&d->history, window, ncols) != SHARD_OK
+        || predictor_cold_room(&d->cold, window, ncols) != SHARD_OK
         || predictor_outlook_init(&d->outlook, d->pool, d->res_s, window,
                (uint32_t) (d->conf->horizon_ms / 1000 / d->res_s),
                d->conf->quantile, d->conf->refit_ms / 1000 / d->res_s, ncols)
@@ -199,6 +201,10 @@ predictor_load_memory(predictor_daemon_t *d, uint32_t ncols, size_t window)
                    "set a smaller history_mb", ncols, window);
         return SHARDD_BAD;
     }
+
+    d->outlook.column = predictor_cold_column;
+    d->outlook.length = predictor_cold_length;
+    d->outlook.column_data = &d->cold;
 
     d->slots->clock = d->clock;
     d->slots->res_s = d->res_s;
@@ -228,11 +234,17 @@ predictor_load(predictor_daemon_t *d)
         rc = predictor_load_cursor(d);
     }
 
+    if (rc == SHARDD_OK) {
+        rc = predictor_cold_load(&d->cold, d->io, d->res_s);
+    }
+
     if (rc != SHARDD_OK) {
         return rc;
     }
 
-    ncols = d->fleet.ncols + d->fleet.ncols / 8 + PREDICTOR_LOAD_SPARE;
+    ncols = predictor_cold_columns(&d->cold);
+    ncols = ncols > d->fleet.ncols ? ncols : d->fleet.ncols;
+    ncols += ncols / 8 + PREDICTOR_LOAD_SPARE;
 
     rc = predictor_load_memory(d, ncols, predictor_load_window(d, ncols));
 

@@ -36,6 +36,16 @@ predictor_outlook_own(void *data, const predictor_history_t *h, shard_id_t id,
 }
 
 
+static size_t
+predictor_outlook_own_length(void *data, const predictor_history_t *h,
+    shard_id_t id)
+{
+    (void) data;
+
+    return predictor_history_length(h, id);
+}
+
+
 static void
 predictor_outlook_shape(predictor_outlook_t *o, long res_s, size_t window,
     uint32_t horizon, double quantile)
@@ -102,6 +112,7 @@ predictor_outlook_init(predictor_outlook_t *o, predictor_pool_t *pool,
     o->refit = refit > 0 ? refit : 1;
     o->nshards = nshards;
     o->column = predictor_outlook_own;
+    o->length = predictor_outlook_own_length;
 
     if (predictor_size(&o->series, &o->ask, NULL, &all) != SHARD_OK
         || predictor_size(&o->series, &o->ask,
@@ -182,8 +193,8 @@ predictor_outlook_schedule(predictor_outlook_t *o,
     for (i = 0; i < n; i++) {
 
         if (ids[i] < o->nshards) {
-            o->turns[ids[i]].now = (uint32_t) predictor_history_length(h,
-                                                                       ids[i]);
+            o->turns[ids[i]].now = (uint32_t) o->length(o->column_data, h,
+                                                        ids[i]);
             o->list[known++] = ids[i];
         }
     }
@@ -314,7 +325,7 @@ predictor_outlook_fit_one(void *data, uint32_t id, uint32_t thread)
         (void) predictor_outlook_learn(o, t, id, NULL);
     }
 
-    turn->now = (uint32_t) predictor_history_length(o->history, id);
+    turn->now = (uint32_t) o->length(o->column_data, o->history, id);
     predictor_schedule_done(turn, id, o->history->last, o->refit);
 }
 

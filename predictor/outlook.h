@@ -39,6 +39,11 @@
 typedef size_t (*predictor_outlook_column_pt)(void *data,
     const predictor_history_t *h, shard_id_t id, double *y, uint32_t *own);
 
+/* about as many as are its own, 0: there is nothing to learn from */
+
+typedef size_t (*predictor_outlook_length_pt)(void *data,
+    const predictor_history_t *h, shard_id_t id);
+
 typedef struct {
     void                         *state;    /* NULL: nothing learnt yet */
     const char                   *model;    /* NULL: no forecast */
@@ -63,6 +68,7 @@ typedef struct {
     size_t                        state_size;
 
     predictor_outlook_column_pt   column;
+    predictor_outlook_length_pt   length;
     void                         *column_data;
 
     uint32_t                      nshards;  /* by shard id */

@@ -115,14 +115,15 @@ predictor_report_numbers(char *p, const char *name, const float *v,
 /* one shard's forecast as JSON, to be freed; NULL without memory */
 
 static char *
-predictor_report_forecast(const predictor_outlook_t *o, shard_id_t id,
+predictor_report_forecast(const predictor_outlook_t *o,
+    const predictor_cold_t *cold, const predictor_history_t *h, shard_id_t id,
     double at)
 {
     char      *buf, *p, name[32];
     size_t     i;
     uint32_t   k;
 
-    buf = malloc(PREDICTOR_REPORT_HEAD + (1 + o->ask.nq)
+    buf = malloc(PREDICTOR_REPORT_HEAD + PREDICTOR_COLD_JSON + (1 + o->ask.nq)
                  * (64 + (size_t) o->ask.horizon * PREDICTOR_REPORT_NUMBER));
 
     if (buf == NULL) {
@@ -134,6 +135,7 @@ predictor_report_forecast(const predictor_outlook_t *o, shard_id_t id,
     p = buf + snprintf(buf, PREDICTOR_REPORT_HEAD,
                        "{\"at\":%.0f,\"step_s\":%u,\"model\":\"%s\"", at,
                        o->series.interval_s, o->shards[id].model);
+    p += predictor_cold_report(cold, h, id, p);
 
     p = predictor_report_numbers(p, "mean", o->mean + i, o->ask.horizon);
 
@@ -152,7 +154,7 @@ predictor_report_forecast(const predictor_outlook_t *o, shard_id_t id,
 int
 predictor_report_forecasts(const predictor_io_t *io,
     const predictor_fleet_t *fleet, const predictor_outlook_t *outlook,
-    double at)
+    const predictor_cold_t *cold, const predictor_history_t *h, double at)
 {
     int                       rc, last;
     char                     *json, name[16];
@@ -172,7 +174,7 @@ predictor_report_forecasts(const predictor_io_t *io,
             continue;
         }
 
-        json = predictor_report_forecast(outlook, id, at);
+        json = predictor_report_forecast(outlook, cold, h, id, at);
 
         if (json == NULL) {
             rc = SHARDD_BAD;

@@ -9,6 +9,7 @@
 #define _PREDICTOR_REPORT_H_INCLUDED_
 
 
+#include "cold.h"
 #include "fleet.h"
 
 
@@ -16,7 +17,7 @@
 
 int predictor_report_forecasts(const predictor_io_t *io,
     const predictor_fleet_t *fleet, const predictor_outlook_t *outlook,
-    double at);
+    const predictor_cold_t *cold, const predictor_history_t *h, double at);
 
 int predictor_report_zones(const predictor_io_t *io,
     const predictor_fleet_t *fleet, double at);
