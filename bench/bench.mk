@@ -11,3 +11,9 @@ bench: $(BUILD)/bench/lookup $(BUILD)/bench/loopwatch.so
 $(BUILD)/bench/loopwatch.so: bench/loopwatch.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -fPIC -shared -o $@ $< -ldl
+
+# what forecasting a large fleet costs
+
+$(BUILD)/bench/forecast_fleet: $(BUILD)/obj/bench/forecast_fleet.o $(call obj,$(core) $(daemon) $(predictor_pure))
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor)
