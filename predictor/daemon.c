@@ -201,8 +201,13 @@ predictor_step_running(predictor_daemon_t *d)
         }
 
         if (d->fleet.ncols > d->slots->ncols) {
-            predictor_set_state(d, PREDICTOR_LOADING);
-            return SHARDD_OK;
+            rc = predictor_remember_all(d);
+
+            if (rc == SHARDD_OK) {
+                predictor_set_state(d, PREDICTOR_LOADING);
+            }
+
+            return rc;
         }
 
         rc = predictor_origins(d);
@@ -218,6 +223,10 @@ predictor_step_running(predictor_daemon_t *d)
 
     if (rc == SHARDD_OK) {
         rc = predictor_say(d);
+    }
+
+    if (rc == SHARDD_OK && d->drained) {
+        rc = predictor_remember(d);
     }
 
     if (rc == SHARDD_OK && d->drained) {
@@ -480,6 +489,12 @@ predictor_run(predictor_daemon_t *d)
     }
 
     if (d->state != PREDICTOR_WAITING) {
+
+        if (predictor_remember_all(d) != SHARDD_OK) {
+            shardd_log(SHARDD_LOG_WARN, "errors of past forecasts are not "
+                       "kept: %s", d->io->err(d->io->data));
+        }
+
         d->io->release(d->io->data);
     }
 

@@ -95,6 +95,11 @@ typedef struct {
     uint64_t                decisions;
     uint64_t                refused;
     uint64_t                broken;     /* shards without memory, said */
+
+    /* errors of past forecasts */
+    long                    hour;       /* that they were kept in */
+    uint32_t                remembered; /* blocks kept since */
+    uint32_t                forgotten;  /* blocks not understood */
 } predictor_daemon_t;
 
 
@@ -107,7 +112,7 @@ void predictor_daemon_done(predictor_daemon_t *d);
 long predictor_daemon_step(predictor_daemon_t *d);
 
 
-/* parts of it, see intake.c, load.c and decide.c: all return shardd_rc_e */
+/* parts of it, see intake.c, load.c, remember.c and decide.c: all return shardd_rc_e */
 
 /* reads metrics, closes slots, writes rows and the cursor */
 
@@ -118,6 +123,13 @@ void predictor_intake_forget(predictor_daemon_t *d);
 
 int predictor_load(predictor_daemon_t *d);
 void predictor_unload(predictor_daemon_t *d);
+
+/* errors of past forecasts: some blocks when their hour has come, all of them
+ * at the end, and back */
+
+int predictor_remember(predictor_daemon_t *d);
+int predictor_remember_all(predictor_daemon_t *d);
+int predictor_recall(predictor_daemon_t *d);
 
 /* zones, forecasts and decisions after all shards were forecast */
 

@@ -151,6 +151,26 @@ predictor_io_named_range(void *data, const char *name, long res_s, long first,
 }
 
 
+static int
+predictor_io_bytes_put(void *data, const char *key, const void *bytes,
+    size_t len, long live_s)
+{
+    predictor_io_store_t  *w = data;
+
+    return shardd_bytes_put(&w->store, key, bytes, len, live_s);
+}
+
+
+static int
+predictor_io_bytes_get(void *data, const char *key, size_t most,
+    void **bytes, size_t *len)
+{
+    predictor_io_store_t  *w = data;
+
+    return shardd_bytes_get(&w->store, key, most, bytes, len);
+}
+
+
 void
 predictor_io_store(predictor_io_t *io, predictor_io_store_t *world)
 {
@@ -168,6 +188,8 @@ predictor_io_store(predictor_io_t *io, predictor_io_store_t *world)
     io->metrics = predictor_io_metrics;
     io->rows_put = predictor_io_rows_put;
     io->rows_range = predictor_io_rows_range;
+    io->bytes_put = predictor_io_bytes_put;
+    io->bytes_get = predictor_io_bytes_get;
     io->named_put = predictor_io_named_put;
     io->named_range = predictor_io_named_range;
 }

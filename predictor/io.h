@@ -52,6 +52,12 @@ typedef struct {
     int         (*named_range)(void *data, const char *name, long res_s,
                                long first, size_t nslots, float *values,
                                size_t n);
+
+    /* *bytes is to be freed */
+    int         (*bytes_put)(void *data, const char *key, const void *bytes,
+                             size_t len, long live_s);
+    int         (*bytes_get)(void *data, const char *key, size_t most,
+                             void **bytes, size_t *len);
 } predictor_io_t;
 
 

@@ -262,6 +262,10 @@ predictor_load(predictor_daemon_t *d)
 
     rc = predictor_load_rows(d, last);
 
+    if (rc == SHARDD_OK) {
+        rc = predictor_recall(d);
+    }
+
     if (rc != SHARDD_OK) {
         return rc;
     }

@@ -62,6 +62,8 @@ predictor_outlook_shape(predictor_outlook_t *o, long res_s, size_t window,
     o->series.day = (uint32_t) (PREDICTOR_DAY_S / res_s);
     o->series.week = PREDICTOR_WEEK * o->series.day;
     o->series.n = (uint32_t) window;
+
+    predictor_errors_plan(&o->plan, o->series.interval_s, horizon);
 }
 
 
@@ -127,10 +129,11 @@ predictor_outlook_init(predictor_outlook_t *o, predictor_pool_t *pool,
 
     o->shards = calloc(nshards + 1, sizeof(predictor_outlook_shard_t));
     o->turns = calloc(nshards + 1, sizeof(predictor_turn_t));
+    o->errors = calloc(nshards + 1, sizeof(predictor_errors_t));
     o->list = malloc((nshards + 1) * sizeof(shard_id_t));
     o->mean = calloc(values, sizeof(float));
 
-    missing = !o->shards || !o->turns || !o->list || !o->mean;
+    missing = !o->shards || !o->turns || !o->errors || !o->list || !o->mean;
 
     for (i = 0; i < o->ask.nq; i++) {
         o->quantile[i] = calloc(values, sizeof(float));
@@ -174,6 +177,7 @@ predictor_outlook_done(predictor_outlook_t *o)
     free(o->threads);
     free(o->shards);
     free(o->turns);
+    free(o->errors);
     free(o->list);
     free(o->mean);
 
@@ -362,6 +366,43 @@ predictor_outlook_predict(predictor_outlook_t *o,
 }
 
 
+/* what was said of the steps that are watched: figures of the whole, members
+ * are not told apart */
+
+static void
+predictor_outlook_said(const predictor_outlook_t *o, const double *out,
+    predictor_said_t *said)
+{
+    uint32_t           c, k;
+    const double      *row;
+    predictor_said_t  *s;
+
+    for (c = 0; c < PREDICTOR_CLASSES; c++) {
+        s = &said[c];
+        memset(s, 0, sizeof(predictor_said_t));
+
+        for (k = 0; k < PREDICTOR_MERIT_MEMBERS; k++) {
+            s->member[k] = NAN;
+        }
+
+        if (o->plan.lead[c] == 0) {
+            continue;
+        }
+
+        row = out + (size_t) (o->plan.lead[c] - 1) * (1 + o->ask.nq);
+        s->point = (float) row[0];
+
+        for (k = 0; k < o->ask.nq; k++) {
+
+            if (o->q[k] > 0.5 && o->q[k] > s->high_q) {
+                s->high_q = (float) o->q[k];
+                s->high = (float) row[1 + k];
+            }
+        }
+    }
+}
+
+
 static void
 predictor_outlook_forecast_one(void *data, uint32_t id, uint32_t thread)
 {
@@ -370,13 +411,25 @@ predictor_outlook_forecast_one(void *data, uint32_t id, uint32_t thread)
     uint32_t                     h, k;
     const double                *row;
     predictor_outlook_t         *o = data;
+    predictor_said_t             said[PREDICTOR_CLASSES];
     predictor_outlook_thread_t  *t;
 
     t = &o->threads[thread];
-    known = predictor_outlook_column(o, t, id)
-            && predictor_outlook_predict(o, t, id) == SHARD_OK;
+    known = 0;
 
-    if (!known) {
+    if (predictor_outlook_column(o, t, id)) {
+        predictor_errors_observe(&o->plan, &o->errors[id], t->y, t->series.n,
+                                 o->history->last);
+
+        known = predictor_outlook_predict(o, t, id) == SHARD_OK;
+    }
+
+    if (known) {
+        predictor_outlook_said(o, t->out, said);
+        predictor_errors_record(&o->plan, &o->errors[id], said,
+                                o->history->last);
+
+    } else {
         o->shards[id].model = NULL;
     }
 

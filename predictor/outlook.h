@@ -8,7 +8,8 @@
  *      └──────column──▶ forecast, all of them  ──▶ update, predict
  *                       when a slot closes           │
  *                                                    ▼
- *                                              mean, quantiles
+ *      ┌── merit ◀── errors of past ◀──┬── mean, quantiles
+ *      └──▶ predict    forecasts         └──▶ fleet, report
  *
  * Both are lists of shards that the threads of a pool work off; a shard's
  * results depend on its column and its state only.  A shard that no fit was
@@ -25,6 +26,7 @@
 
 
 #include "combine.h"
+#include "errors.h"
 #include "history.h"
 #include "pool.h"
 #include "schedule.h"
@@ -74,6 +76,8 @@ typedef struct {
     uint32_t                      nshards;  /* by shard id */
     predictor_outlook_shard_t    *shards;
     predictor_turn_t             *turns;
+    predictor_errors_plan_t       plan;
+    predictor_errors_t           *errors;   /* kept over restarts */
     float                        *mean;     /* nshards x horizon */
     float                        *quantile[PREDICTOR_OUTLOOK_QUANTILES];
 

@@ -221,6 +221,14 @@ int shardd_named_rows_put(shardd_store_t *s, const char *name, long live_s,
 int shardd_named_rows_range(shardd_store_t *s, const char *name, long res_s,
     long first, size_t nslots, float *values, size_t n);
 
+/* a string of bytes that lives for live_s; get: *bytes is malloc()ed, at most
+ * "most" bytes (longer: SHARDD_BAD), SHARDD_NONE: there is none */
+
+int shardd_bytes_put(shardd_store_t *s, const char *key, const void *bytes,
+    size_t len, long live_s);
+int shardd_bytes_get(shardd_store_t *s, const char *key, size_t most,
+    void **bytes, size_t *len);
+
 void shardd_entry_free(shardd_entry_t *entry);
 void shardd_entries_free(shardd_entries_t *entries);
 const char *shardd_entry_field(const shardd_entry_t *entry, const char *name);

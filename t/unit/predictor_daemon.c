@@ -255,6 +255,80 @@ test_growth(void)
 }
 
 
+/* runs so many ticks of both routers */
+
+static void
+ticks(predictor_daemon_t *d, int n)
+{
+    static uint64_t  sequence;
+
+    while (n--) {
+        w.now_ms += TICK_MS;
+        sequence++;
+        send("a", 9, sequence);
+        send("b", 9, sequence);
+        steps(d, 50);
+    }
+}
+
+
+/* what past forecasts were worth is kept when it ends, and hourly */
+
+static void
+test_errors_kept(void)
+{
+    uint32_t              observed, before;
+    predictor_conf_t      conf;
+    predictor_daemon_t   *d;
+    predictor_errors_t    kept;
+
+    world(5);
+    configure(&conf, PREDICTOR_OBSERVE);
+    d = malloc(sizeof(*d));
+    predictor_daemon_init(d, &conf, &io);
+
+    ticks(d, 100);
+    before = d->outlook.errors[3].merit.observed;
+    tap_ok(before > 0, "%u past forecasts were compared", before);
+    ticks(d, 400);
+    tap_ok(w.kept > 0 && w.kept <= 2, "kept once in an hour: %d", w.kept);
+
+    observed = d->outlook.errors[3].merit.observed;
+    tap_ok(observed > before, "then %u", observed);
+    kept = d->outlook.errors[3];
+    tap_is_int(predictor_remember_all(d), SHARDD_OK, "kept at the end");
+    predictor_daemon_done(d);
+
+    predictor_daemon_init(d, &conf, &io);
+    steps(d, 50);
+    tap_is_int((long) d->outlook.errors[3].merit.observed, (long) observed,
+               "there again after a restart");
+    tap_ok(memcmp(&d->outlook.errors[3].merit, &kept.merit,
+                  sizeof(predictor_merit_t)) == 0, "to the bit");
+    tap_is_int((long) d->forgotten, 0, "all of it was understood");
+
+    /* nothing is counted twice, what was said before is still compared */
+
+    ticks(d, 60);
+    tap_ok(d->outlook.errors[3].merit.observed >= observed + 2
+           && d->outlook.errors[3].merit.observed <= observed + 8,
+           "and goes on: %u", d->outlook.errors[3].merit.observed);
+    predictor_daemon_done(d);
+
+    w.bytes[50] ^= 0x40;
+    w.bytes[4000] = (char) 0xff;
+    w.nbytes -= 7;
+    predictor_daemon_init(d, &conf, &io);
+    steps(d, 50);
+    tap_is_int((long) d->forgotten, 1, "a broken one is refused, and counted");
+    tap_is_int((long) d->outlook.errors[3].merit.observed, 0,
+               "none of it is taken");
+    tap_is_int(d->state, PREDICTOR_RUNNING, "and the predictor runs");
+    predictor_daemon_done(d);
+    free(d);
+}
+
+
 int
 main(void)
 {
@@ -267,6 +341,7 @@ main(void)
     test_gap();
     test_decides();
     test_growth();
+    test_errors_kept();
     test_faults(seed);
 
     world(0);
