@@ -86,7 +86,9 @@ static const predictor_ets_bound_t  predictor_ets_bounds[] = {
 
 /* steps of the search on the scale of the logit */
 
-static const double  predictor_ets_strides[PREDICTOR_ETS_PASSES] = { 2, 1, 0.5, 0.25 };
+static const double  predictor_ets_strides[PREDICTOR_ETS_PASSES] = {
+    2, 1, 0.5, 0.25
+};
 
 
 const predictor_model_t  predictor_model_ets = {

@@ -15,8 +15,9 @@
  *                       + rho^h rest
  *
  * The cut (Gelper, Fried, Croux, J. Forecasting 29, 2010) keeps an outlier
- * out of the seasons; "rest" sees it whole, a level without seasons too.  The week has a knot for every
- * hour and lines between them: four occurrences cannot tell more apart.
+ * out of the seasons; "rest" sees it whole, a level without seasons too.
+ * The week has a knot for every hour and lines between them: some four
+ * occurrences cannot tell more apart.
  */
 
 
