@@ -42,7 +42,7 @@
 #include "ngx_http_shard_health.h"
 
 
-#define NGX_HTTP_SHARD_VERSION      4            /* of the zone's layout */
+#define NGX_HTTP_SHARD_VERSION      5            /* of the zone's layout */
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
 #define NGX_HTTP_SHARD_WORKERS_MAX  256
 #define NGX_HTTP_SHARD_HOLD_MAX     4096         /* of a shard, by default */
@@ -216,6 +216,9 @@ typedef struct {
     uint64_t                    structure;
     ngx_http_shard_arena_t      arenas[2];
 
+    /* grows behind each route that is written, and with each lead */
+    uint32_t                    routes;
+
     ngx_atomic_t                table_version;   /* 0: no table yet */
     ngx_atomic_t                contact_ms;      /* since 1970 */
     ngx_atomic_t                connected;
@@ -269,7 +272,8 @@ typedef struct {
 } ngx_http_shard_held_t;
 
 
-typedef struct ngx_http_shard_sync_s  ngx_http_shard_sync_t;
+typedef struct ngx_http_shard_sync_s   ngx_http_shard_sync_t;
+typedef struct ngx_http_shard_notes_s  ngx_http_shard_notes_t;
 
 
 /* "shard_table": one keyspace of this instance */
@@ -284,6 +288,7 @@ typedef struct {
     ngx_uint_t                  worker;          /* this worker's number */
     ngx_uint_t                  row;             /* of node_inflight */
     shard_ledger_row_t          inflight;        /* this worker's */
+    ngx_http_shard_notes_t     *notes;           /* this worker's */
     ngx_uint_t                  used;            /* by some upstream */
     ngx_uint_t                  leaving;         /* led, and ends */
     ngx_atomic_uint_t           token;           /* of its last lead */

@@ -132,6 +132,8 @@ ngx_http_shard_publish_latch(ngx_http_shard_model_t *m,
 
     if (e->fresh || ngx_memcmp(&route, &old, sizeof(shard_route_t)) != 0) {
         shard_latch_write(latch, &route);
+        (void) __atomic_add_fetch(&m->keyspace->sh->routes, 1,
+                                  __ATOMIC_SEQ_CST);
     }
 
     ngx_http_shard_barrier_note(m->keyspace, e->slot, e->id,

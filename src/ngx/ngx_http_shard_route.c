@@ -17,10 +17,15 @@
  */
 
 
+#include "ngx_http_shard_notes.h"
 #include "ngx_http_shard_scatter.h"
 
 
 static ngx_int_t ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx);
+static void ngx_http_shard_locate_position(ngx_http_shard_ctx_t *ctx,
+    shard_index_t *index, uint64_t structure);
+static void ngx_http_shard_locate_index(ngx_http_shard_ctx_t *ctx,
+    shard_index_t *index, ngx_http_shard_note_t *note, uint64_t structure);
 static ngx_int_t ngx_http_shard_locate_key(ngx_http_shard_ctx_t *ctx,
     shard_index_t *index);
 static void ngx_http_shard_body_handler(ngx_http_request_t *r);
@@ -29,6 +34,8 @@ static ngx_int_t ngx_http_shard_needs_body(ngx_http_request_t *r,
     ngx_http_upstream_conf_t *ucf);
 static void ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx,
     ngx_uint_t status);
+static void ngx_http_shard_count_shard(ngx_http_shard_ctx_t *ctx,
+    ngx_uint_t error, off_t bytes, ngx_msec_int_t ms);
 static void ngx_http_shard_cleanup(void *data);
 
 
@@ -157,7 +164,7 @@ ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
 static ngx_int_t
 ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
 {
-    uint32_t              i, n;
+    uint32_t              n;
     uint64_t              structure;
     ngx_int_t             rc;
     shard_index_t        *index;
@@ -179,17 +186,7 @@ ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
             rc = NGX_DECLINED;
 
         } else if (index->kind == SHARD_KIND_HASH) {
-            ctx->position = shard_key_position(ctx->key.data, ctx->key.len);
-            ctx->sticky = ctx->position;
-
-            i = shard_index_find(index, ctx->position);
-            ctx->slot = shard_index_slot(index, i);
-            ctx->id = index->entries[i].id;
-
-            /* both come from far away in a large table: at once, then */
-
-            __builtin_prefetch(&sh->latches[ctx->slot]);
-            __builtin_prefetch(&sh->counters[ctx->slot], 1);
+            ngx_http_shard_locate_position(ctx, index, structure);
 
         } else {
             rc = ngx_http_shard_locate_key(ctx, index);
@@ -202,6 +199,50 @@ ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
     ctx->structure = (uint32_t) structure;
 
     return rc;
+}
+
+
+static void
+ngx_http_shard_locate_position(ngx_http_shard_ctx_t *ctx,
+    shard_index_t *index, uint64_t structure)
+{
+    uint64_t                position;
+    ngx_http_shard_note_t  *note;
+
+    position = shard_key_position(ctx->key.data, ctx->key.len);
+    ctx->position = position;
+    ctx->sticky = position;
+
+    note = ngx_http_shard_note(ngx_http_shard_keyspace(ctx), position);
+
+    if (note->position != position
+        || note->structure != (uint32_t) structure
+        || note->slot == SHARD_SLOT_NONE)
+    {
+        ngx_http_shard_locate_index(ctx, index, note, structure);
+    }
+
+    ctx->slot = note->slot;
+    ctx->id = note->id;
+}
+
+
+static void
+ngx_http_shard_locate_index(ngx_http_shard_ctx_t *ctx, shard_index_t *index,
+    ngx_http_shard_note_t *note, uint64_t structure)
+{
+    uint32_t                    i;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ngx_http_shard_keyspace(ctx);
+    i = shard_index_find(index, ctx->position);
+
+    ngx_http_shard_note_set(ks, note, ctx->position, structure,
+                            &index->entries[i]);
+
+    /* it comes from far away in a large table */
+
+    __builtin_prefetch(&ks->sh->latches[note->slot]);
 }
 
 
@@ -256,7 +297,7 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
             ctx->entered = 1;
         }
 
-        shard_latch_read(&sh->latches[ctx->slot], &ctx->route);
+        ngx_http_shard_note_route(ctx, sh);
 
         if ((uint32_t) __atomic_load_n(&sh->structure, __ATOMIC_RELAXED)
             == ctx->structure)
@@ -436,13 +477,21 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
 static void
 ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx)
 {
-    ngx_http_shard_sh_t  *sh;
+    ngx_http_shard_sh_t    *sh;
+    ngx_http_shard_note_t  *note;
 
     if (ctx->offered) {
         return;
     }
 
     ctx->offered = 1;
+    note = ngx_http_shard_note_of(ctx);
+
+    if (note) {
+        note->n.offered++;
+        return;
+    }
+
     sh = ngx_http_shard_keyspace(ctx)->sh;
 
     if (__atomic_fetch_add(&sh->counters[ctx->slot].offered, 1,
@@ -482,8 +531,9 @@ ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx, ngx_uint_t status)
         outcome = ctx->was_held ? NGX_HTTP_SHARD_HELD : NGX_HTTP_SHARD_DIRECT;
     }
 
-    ngx_http_shard_add(sh->requests[ngx_min(ctx->node, sh->nnodes_max)]
-                           .n[class][outcome], 1);
+    ngx_http_shard_note_outcome(ngx_http_shard_keyspace(ctx)->notes,
+                                ngx_min(ctx->node, sh->nnodes_max), class,
+                                outcome);
 }
 
 
@@ -509,13 +559,12 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
 void
 ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status, off_t bytes)
 {
-    uint64_t                    us;
-    ngx_uint_t                  error;
-    ngx_time_t                 *tp;
-    ngx_msec_int_t              ms;
-    ngx_http_request_t         *r;
-    ngx_http_shard_sh_t        *sh;
-    ngx_http_shard_counters_t  *counters;
+    uint64_t                 us;
+    ngx_uint_t               error;
+    ngx_time_t              *tp;
+    ngx_msec_int_t           ms;
+    ngx_http_request_t      *r;
+    ngx_http_shard_notes_t  *notes;
 
     if (ctx->counted) {
         return;
@@ -532,43 +581,74 @@ ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status, off_t bytes)
 
     ngx_http_shard_leave(ctx);
 
-    sh = ngx_http_shard_keyspace(ctx)->sh;
-    counters = &sh->counters[ctx->slot];
-
     tp = ngx_timeofday();
     ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
                            + (tp->msec - r->start_msec));
-    us = (uint64_t) ngx_max(ms, 0) * 1000;
-
-    ngx_http_shard_offer(ctx);
-
-    if (__atomic_fetch_add(&counters->done, 1, __ATOMIC_RELAXED) == 0) {
-        ngx_http_shard_touch(sh, ctx->slot);
-    }
-
-    ngx_http_shard_add(counters->bytes_64,
-                       (uint32_t) ((bytes + NGX_HTTP_SHARD_BYTES_UNIT / 2)
-                                   / NGX_HTTP_SHARD_BYTES_UNIT));
-
-    if (!ngx_http_shard_read_only(r)) {
-        ngx_http_shard_add(counters->writes, 1);
-    }
+    ms = ngx_max(ms, 0);
+    us = (uint64_t) ms * 1000;
 
     error = status < 200 || status >= 500
             || status == NGX_HTTP_CLIENT_CLOSED_REQUEST;
 
-    if (error) {
-        ngx_http_shard_add(counters->errors, 1);
-
-    } else {
-        ngx_http_shard_add(counters->latency_ms, (uint32_t) ngx_max(ms, 0));
-    }
+    ngx_http_shard_offer(ctx);
+    ngx_http_shard_count_shard(ctx, error, bytes, ms);
 
     if (ctx->conf->client) {
         ngx_http_shard_count_client(ctx, error, bytes);
     }
 
-    ngx_http_shard_add(sh->totals.latency_us, us);
-    ngx_http_shard_add(sh->latency[shard_metrics_latency_bucket(us)], 1);
-    ngx_http_shard_add(sh->position[ctx->position >> 58], 1);
+    notes = ngx_http_shard_keyspace(ctx)->notes;
+
+    notes->done++;
+    notes->latency_us += us;
+    notes->latency[shard_metrics_latency_bucket(us)]++;
+    notes->position[ctx->position >> 58]++;
+}
+
+
+static void
+ngx_http_shard_count_shard(ngx_http_shard_ctx_t *ctx, ngx_uint_t error,
+    off_t bytes, ngx_msec_int_t ms)
+{
+    uint32_t                    units;
+    ngx_uint_t                  write;
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_note_t      *note;
+    ngx_http_shard_counters_t  *c;
+
+    write = !ngx_http_shard_read_only(ctx->request);
+    units = (uint32_t) ((bytes + NGX_HTTP_SHARD_BYTES_UNIT / 2)
+                        / NGX_HTTP_SHARD_BYTES_UNIT);
+
+    note = ngx_http_shard_note_of(ctx);
+
+    if (note) {
+        c = &note->n;
+        c->done++;
+        c->errors += error;
+        c->writes += write;
+        c->bytes_64 += units;
+        c->latency_ms += error ? 0 : (uint32_t) ms;
+        return;
+    }
+
+    sh = ngx_http_shard_keyspace(ctx)->sh;
+    c = &sh->counters[ctx->slot];
+
+    if (__atomic_fetch_add(&c->done, 1, __ATOMIC_RELAXED) == 0) {
+        ngx_http_shard_touch(sh, ctx->slot);
+    }
+
+    ngx_http_shard_add(c->bytes_64, units);
+
+    if (write) {
+        ngx_http_shard_add(c->writes, 1);
+    }
+
+    if (error) {
+        ngx_http_shard_add(c->errors, 1);
+
+    } else {
+        ngx_http_shard_add(c->latency_ms, (uint32_t) ms);
+    }
 }

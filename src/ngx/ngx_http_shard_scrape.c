@@ -1,4 +1,5 @@
 
+#include "ngx_http_shard_notes.h"
 #include "ngx_http_shard_scrape.h"
 
 
@@ -66,10 +67,12 @@ ngx_http_shard_metrics_handler(ngx_http_request_t *r)
 static ngx_http_shard_scrape_t *
 ngx_http_shard_scrape_create(ngx_http_request_t *r)
 {
-    ngx_http_cleanup_t          *cln;
-    ngx_http_shard_ctx_t        *ctx;
-    ngx_http_shard_scrape_t     *scrape;
-    ngx_http_shard_main_conf_t  *smcf;
+    ngx_uint_t                    i;
+    ngx_http_cleanup_t           *cln;
+    ngx_http_shard_ctx_t         *ctx;
+    ngx_http_shard_scrape_t      *scrape;
+    ngx_http_shard_keyspace_t   **ks;
+    ngx_http_shard_main_conf_t   *smcf;
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_shard_module);
 
@@ -101,6 +104,14 @@ ngx_http_shard_scrape_create(ngx_http_request_t *r)
 
     ctx->wait->ask = scrape;
     ngx_http_set_ctx(r, ctx, ngx_http_shard_module);
+
+    /* other workers' counts are as of their last tick */
+
+    ks = smcf->keyspaces.elts;
+
+    for (i = 0; i < smcf->keyspaces.nelts; i++) {
+        ngx_http_shard_notes_drain(ks[i]);
+    }
 
     return scrape;
 }

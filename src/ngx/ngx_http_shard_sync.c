@@ -1,4 +1,5 @@
 
+#include "ngx_http_shard_notes.h"
 #include "ngx_http_shard_sync.h"
 
 
@@ -36,6 +37,8 @@ ngx_http_shard_tick_handler(ngx_event_t *ev)
     zone = ev->data;
     ks = zone->data;
     next = NGX_HTTP_SHARD_TICK;
+
+    ngx_http_shard_notes_drain(ks);
 
     /* parked requests of an old worker need somebody who sees their release:
      * after a reload with another size there are only old workers for that */

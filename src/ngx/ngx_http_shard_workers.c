@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_shard.h"
+#include "ngx_http_shard_notes.h"
 
 
 static void ngx_http_shard_clear(ngx_http_shard_keyspace_t *ks, ngx_uint_t n);
@@ -29,6 +29,10 @@ ngx_http_shard_join(ngx_http_shard_keyspace_t *ks)
     ngx_http_shard_sh_t   *sh;
 
     sh = ks->sh;
+
+    if (ngx_http_shard_notes_create(ks) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     ngx_http_shard_bury(ks);
 
@@ -80,6 +84,8 @@ ngx_http_shard_leave_worker(ngx_http_shard_keyspace_t *ks)
     {
         return;
     }
+
+    ngx_http_shard_notes_drain(ks);
 
     ngx_shmtx_lock(&ks->shpool->mutex);
     ngx_http_shard_clear(ks, ks->worker);
@@ -190,6 +196,7 @@ ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks)
     } else if ((pid == 0 || !ngx_http_shard_alive(pid)) && grace == 0) {
         sh->leader = ngx_pid;
         ks->token = ++sh->leader_token;
+        (void) __atomic_add_fetch(&sh->routes, 1, __ATOMIC_SEQ_CST);
         rc = NGX_OK;
 
     } else if ((ngx_msec_int_t) (ngx_current_msec - sh->leader_until - grace)
@@ -197,6 +204,7 @@ ngx_http_shard_lead(ngx_http_shard_keyspace_t *ks)
     {
         sh->leader = ngx_pid;
         ks->token = ++sh->leader_token;
+        (void) __atomic_add_fetch(&sh->routes, 1, __ATOMIC_SEQ_CST);
         rc = NGX_OK;
     }
 

@@ -1,0 +1,201 @@
+
+#include "ngx_http_shard_notes.h"
+
+
+static void ngx_http_shard_note_drain(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_note_t *note);
+static uint32_t ngx_http_shard_note_slot(ngx_http_shard_sh_t *sh,
+    ngx_http_shard_note_t *note);
+static void ngx_http_shard_notes_drain_nodes(ngx_http_shard_sh_t *sh,
+    ngx_http_shard_notes_t *notes);
+
+
+/* the worker's, until it ends */
+
+ngx_int_t
+ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks)
+{
+    size_t                   nnodes;
+    ngx_uint_t               i;
+    ngx_http_shard_notes_t  *notes;
+
+    nnodes = ks->sh->nnodes_max + 1;
+
+    notes = ngx_memalign(64, sizeof(ngx_http_shard_notes_t), ngx_cycle->log);
+    if (notes == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(notes, sizeof(ngx_http_shard_notes_t));
+
+    for (i = 0; i < NGX_HTTP_SHARD_NOTES; i++) {
+        notes->note[i].slot = SHARD_SLOT_NONE;
+    }
+
+    notes->nodes = ngx_calloc(nnodes * sizeof(ngx_http_shard_node_note_t),
+                              ngx_cycle->log);
+    notes->counted = ngx_calloc(nnodes * sizeof(uint16_t), ngx_cycle->log);
+
+    if (notes->nodes == NULL || notes->counted == NULL) {
+        return NGX_ERROR;
+    }
+
+    ks->notes = notes;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_note_t *note, uint64_t position, uint64_t structure,
+    shard_index_entry_t *entry)
+{
+    if (note->n.offered || note->n.done) {
+        ngx_http_shard_note_drain(ks, note);
+    }
+
+    note->position = position;
+    note->structure = (uint32_t) structure;
+    note->slot = entry->slot & ~(uint32_t) SHARD_ENTRY_AGAIN;
+    note->id = entry->id;
+    note->routed = 0;
+}
+
+
+static void
+ngx_http_shard_note_drain(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_note_t *note)
+{
+    uint32_t                    slot;
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_counters_t  *c;
+
+    sh = ks->sh;
+    slot = ngx_http_shard_note_slot(sh, note);
+
+    if (slot != SHARD_SLOT_NONE) {
+        c = &sh->counters[slot];
+
+        ngx_http_shard_add(c->errors, note->n.errors);
+        ngx_http_shard_add(c->writes, note->n.writes);
+        ngx_http_shard_add(c->bytes_64, note->n.bytes_64);
+        ngx_http_shard_add(c->latency_ms, note->n.latency_ms);
+        ngx_http_shard_add(c->offered, note->n.offered);
+        ngx_http_shard_add(c->done, note->n.done);
+
+        /* behind the counts: a flush that takes the bit finds them */
+
+        ngx_http_shard_touch(sh, slot);
+    }
+
+    ngx_memzero(&note->n, sizeof(ngx_http_shard_counters_t));
+}
+
+
+/* who holds the position now; SHARD_SLOT_NONE: there is no table any more */
+
+static uint32_t
+ngx_http_shard_note_slot(ngx_http_shard_sh_t *sh, ngx_http_shard_note_t *note)
+{
+    uint32_t        slot;
+    uint64_t        structure;
+    shard_index_t  *index;
+
+    do {
+        structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+
+        if ((uint32_t) structure == note->structure) {
+            return note->slot;
+        }
+
+        index = &sh->arenas[structure & 1].index;
+        slot = SHARD_SLOT_NONE;
+
+        if (__atomic_load_n(&index->n, __ATOMIC_RELAXED)
+            && index->kind == SHARD_KIND_HASH)
+        {
+            slot = shard_index_slot(index, shard_index_find(index,
+                                                            note->position));
+        }
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
+
+    return slot;
+}
+
+
+void
+ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_uint_t               i;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_note_t   *note;
+    ngx_http_shard_notes_t  *notes;
+
+    sh = ks->sh;
+    notes = ks->notes;
+
+    for (i = 0; i < NGX_HTTP_SHARD_NOTES; i++) {
+        note = &notes->note[i];
+
+        if (note->n.offered || note->n.done) {
+            ngx_http_shard_note_drain(ks, note);
+        }
+    }
+
+    ngx_http_shard_notes_drain_nodes(sh, notes);
+
+    if (notes->done == 0) {
+        return;
+    }
+
+    ngx_http_shard_add(sh->totals.latency_us, notes->latency_us);
+
+    for (i = 0; i < SHARD_METRICS_LATENCY_BUCKETS; i++) {
+        if (notes->latency[i]) {
+            ngx_http_shard_add(sh->latency[i], notes->latency[i]);
+        }
+    }
+
+    for (i = 0; i < SHARD_METRICS_POSITION_BUCKETS; i++) {
+        if (notes->position[i]) {
+            ngx_http_shard_add(sh->position[i], notes->position[i]);
+        }
+    }
+
+    ngx_memzero(notes->latency, sizeof(notes->latency));
+    ngx_memzero(notes->position, sizeof(notes->position));
+    notes->latency_us = 0;
+    notes->done = 0;
+}
+
+
+static void
+ngx_http_shard_notes_drain_nodes(ngx_http_shard_sh_t *sh,
+    ngx_http_shard_notes_t *notes)
+{
+    uint32_t                     node;
+    ngx_uint_t                   i, class, outcome;
+    ngx_http_shard_node_note_t  *n;
+
+    for (i = 0; i < notes->ncounted; i++) {
+        node = notes->counted[i];
+        n = &notes->nodes[node];
+
+        for (class = 0; class < NGX_HTTP_SHARD_CLASSES; class++) {
+            for (outcome = 0; outcome < NGX_HTTP_SHARD_OUTCOMES; outcome++) {
+                if (n->n[class][outcome]) {
+                    ngx_http_shard_add(sh->requests[node].n[class][outcome],
+                                       n->n[class][outcome]);
+                }
+            }
+        }
+
+        ngx_memzero(n, sizeof(ngx_http_shard_node_note_t));
+    }
+
+    notes->ncounted = 0;
+}
