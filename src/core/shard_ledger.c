@@ -4,7 +4,7 @@
 #include <string.h>
 
 
-#define SHARD_LEDGER_LINE   16          /* entries of a cache line */
+#define SHARD_LEDGER_LINE   16          /* counters of a cache line */
 #define SHARD_LEDGER_ALIGN  64
 
 
@@ -21,7 +21,7 @@ size_t
 shard_ledger_size(uint32_t nworkers, uint32_t nrows, uint32_t nentries)
 {
     return ((size_t) shard_ledger_line(nworkers) + shard_ledger_line(nrows)
-            + (size_t) nrows * shard_ledger_line(nentries))
+            + (size_t) nrows * shard_ledger_line(nentries) * 2)
            * sizeof(uint32_t);
 }
 
@@ -37,11 +37,11 @@ shard_ledger_place(shard_ledger_t *ledger, void *memory, uint32_t nworkers,
     ledger->nentries = shard_ledger_line(nentries);
     ledger->overflow = memory;
     ledger->high = ledger->overflow + shard_ledger_line(nworkers);
-    ledger->entries = ledger->high + shard_ledger_line(nrows);
+    ledger->entries = (uint64_t *) (ledger->high + shard_ledger_line(nrows));
 
     memset(ledger->high, 0, nrows * sizeof(uint32_t));
     memset(ledger->entries, 0xff,
-           (size_t) nrows * ledger->nentries * sizeof(uint32_t));
+           (size_t) nrows * ledger->nentries * sizeof(uint64_t));
 
     for (i = 0; i < nworkers; i++) {
         ledger->overflow[i] = 0;
@@ -52,7 +52,8 @@ shard_ledger_place(shard_ledger_t *ledger, void *memory, uint32_t nworkers,
 void
 shard_ledger_reset(shard_ledger_t *ledger, uint32_t worker)
 {
-    uint32_t  i, n, *entries;
+    uint32_t   i, n;
+    uint64_t  *entries;
 
     if (worker < ledger->nrows) {
         n = shard_ledger_load(&ledger->high[worker]);
@@ -84,7 +85,8 @@ shard_ledger_open(shard_ledger_row_t *row, shard_ledger_t *ledger,
 
 
 uint32_t
-shard_ledger_enter_slow(shard_ledger_row_t *row, uint32_t slot)
+shard_ledger_enter_slow(shard_ledger_row_t *row, uint32_t slot,
+    uint32_t structure)
 {
     uint32_t         entry;
     shard_ledger_t  *ledger;
@@ -100,7 +102,8 @@ shard_ledger_enter_slow(shard_ledger_row_t *row, uint32_t slot)
     entry = row->used++;
 
     __atomic_store_n(&ledger->high[row->worker], row->used, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&row->entries[entry], slot, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&row->entries[entry], shard_ledger_entry(slot, structure),
+                     __ATOMIC_SEQ_CST);
 
     return entry;
 }
@@ -123,7 +126,7 @@ uint32_t
 shard_ledger_count(const shard_ledger_t *ledger, uint32_t slot)
 {
     uint32_t         i, k, n, high;
-    const uint32_t  *entries;
+    const uint64_t  *entries;
 
     n = 0;
 
@@ -132,7 +135,7 @@ shard_ledger_count(const shard_ledger_t *ledger, uint32_t slot)
         entries = ledger->entries + (size_t) i * ledger->nentries;
 
         for (k = 0; k < high; k++) {
-            n += shard_ledger_load(&entries[k]) == slot;
+            n += (uint32_t) shard_ledger_load(&entries[k]) == slot;
         }
     }
 
@@ -144,7 +147,7 @@ uint32_t
 shard_ledger_total(const shard_ledger_t *ledger)
 {
     uint32_t         i, k, n, high;
-    const uint32_t  *entries;
+    const uint64_t  *entries;
 
     n = shard_ledger_overflow(ledger);
 
@@ -154,6 +157,43 @@ shard_ledger_total(const shard_ledger_t *ledger)
 
         for (k = 0; k < high; k++) {
             n += !(shard_ledger_load(&entries[k]) & SHARD_LEDGER_FREE);
+        }
+    }
+
+    return n;
+}
+
+
+uint32_t
+shard_ledger_older(const shard_ledger_t *ledger, uint32_t structure,
+    const uint32_t *slots, uint32_t nslots)
+{
+    uint32_t         i, k, j, n, high;
+    uint64_t         entry;
+    const uint64_t  *entries;
+
+    n = 0;
+
+    for (i = 0; i < ledger->nrows; i++) {
+        high = shard_ledger_load(&ledger->high[i]);
+        entries = ledger->entries + (size_t) i * ledger->nentries;
+
+        for (k = 0; k < high; k++) {
+            entry = shard_ledger_load(&entries[k]);
+
+            if (entry & SHARD_LEDGER_FREE
+                || (int32_t) ((uint32_t) (entry >> 32) - structure) >= 0)
+            {
+                continue;
+            }
+
+            for (j = 0; slots && j < nslots && slots[j] != (uint32_t) entry;
+                 j++)
+            {
+                /* void */
+            }
+
+            n += slots == NULL || j < nslots;
         }
     }
 
@@ -223,7 +263,7 @@ shard_tally_scan(shard_tally_t *tally, const shard_ledger_t *ledger)
 {
     int              rc;
     uint32_t         i, k, slot, high;
-    const uint32_t  *entries;
+    const uint64_t  *entries;
 
     rc = SHARD_OK;
 
@@ -232,7 +272,7 @@ shard_tally_scan(shard_tally_t *tally, const shard_ledger_t *ledger)
         entries = ledger->entries + (size_t) i * ledger->nentries;
 
         for (k = 0; k < high; k++) {
-            slot = shard_ledger_load(&entries[k]);
+            slot = (uint32_t) shard_ledger_load(&entries[k]);
 
             if (!(slot & SHARD_LEDGER_FREE)
                 && shard_tally_add(tally, slot) != SHARD_OK)

@@ -6,9 +6,11 @@
  *   worker, row 1   [ 3  ][ -  ] ............. high      its shard's slot
  *   overflow        [ 0 ][ 0 ] ...                       those without entry
  *
- * A row has one writer, its worker, and is read by all.  In a free entry the
- * top bit is set; the other bits link it to the next free one and mean
- * something to the row's worker alone.
+ * A row has one writer, its worker, and is read by all.  An entry's low half
+ * is the slot, its high half the low bits of the structure that gave it: who
+ * entered before a shard's bounds moved may be in the slot of another.  In a
+ * free entry the top bit of the low half is set; its other bits link it to
+ * the next free one and mean something to the row's worker alone.
  *
  * A worker writes the slot into an entry (E) before it reads the shard's
  * route (L); the leader publishes "held" (P) before it reads the entries
@@ -37,6 +39,9 @@
 #define SHARD_LEDGER_FREE  0x80000000   /* top bit; slots are smaller */
 #define SHARD_LEDGER_NONE  0xffffffff   /* no entry, end of the free list */
 
+#define shard_ledger_entry(slot, structure)                                   \
+    ((uint64_t) (structure) << 32 | (slot))
+
 
 /* the rows of all workers; its memory is shared */
 
@@ -46,13 +51,13 @@ typedef struct {
     uint32_t         nentries;          /* of a row */
     uint32_t        *overflow;          /* [nworkers] */
     uint32_t        *high;              /* [nrows] entries used at most */
-    uint32_t        *entries;           /* [nrows][nentries] */
+    uint64_t        *entries;           /* [nrows][nentries] */
 } shard_ledger_t;
 
 /* one worker's hand on its row, in its own memory */
 
 typedef struct {
-    uint32_t        *entries;
+    uint64_t        *entries;
     uint32_t         head;              /* free list, used before */
     uint32_t         used;              /* entries ever used */
     shard_ledger_t  *ledger;
@@ -78,24 +83,27 @@ void shard_ledger_open(shard_ledger_row_t *row, shard_ledger_t *ledger,
 
 /* when the free list is empty */
 
-uint32_t shard_ledger_enter_slow(shard_ledger_row_t *row, uint32_t slot);
+uint32_t shard_ledger_enter_slow(shard_ledger_row_t *row, uint32_t slot,
+    uint32_t structure);
 
 /* the request's entry; the route is read after it */
 
 static inline uint32_t
-shard_ledger_enter(shard_ledger_row_t *row, uint32_t slot)
+shard_ledger_enter(shard_ledger_row_t *row, uint32_t slot, uint32_t structure)
 {
     uint32_t  entry;
 
     entry = row->head;
 
     if (entry == SHARD_LEDGER_NONE) {
-        return shard_ledger_enter_slow(row, slot);
+        return shard_ledger_enter_slow(row, slot, structure);
     }
 
     entry &= ~SHARD_LEDGER_FREE;
-    row->head = __atomic_exchange_n(&row->entries[entry], slot,
-                                    __ATOMIC_SEQ_CST);
+    row->head = (uint32_t) __atomic_exchange_n(&row->entries[entry],
+                                               shard_ledger_entry(slot,
+                                                                  structure),
+                                               __ATOMIC_SEQ_CST);
 
     return entry;
 }
@@ -123,6 +131,12 @@ uint32_t shard_ledger_overflow(const shard_ledger_t *ledger);
 
 uint32_t shard_ledger_count(const shard_ledger_t *ledger, uint32_t slot);
 uint32_t shard_ledger_total(const shard_ledger_t *ledger);
+
+/* of those that entered under an older structure, the ones in "n" slots, or
+ * in any when slots is NULL; structures are compared in a circle */
+
+uint32_t shard_ledger_older(const shard_ledger_t *ledger, uint32_t structure,
+    const uint32_t *slots, uint32_t n);
 
 
 /*

@@ -272,6 +272,25 @@ typedef struct {
 } ngx_http_shard_held_t;
 
 
+/* bounds moved: see _handover */
+
+#define NGX_HTTP_SHARD_HANDOVERS       16
+#define NGX_HTTP_SHARD_HANDOVER_SLOTS  16
+
+typedef struct {
+    uint32_t                    n;
+    ngx_uint_t                  all;             /* these, and all others */
+    uint32_t                    slot[NGX_HTTP_SHARD_HANDOVER_SLOTS];
+} ngx_http_shard_slots_t;
+
+typedef struct {
+    uint32_t                    structure;       /* low bits, if published */
+    ngx_uint_t                  published;
+    ngx_http_shard_slots_t      from;
+    ngx_http_shard_slots_t      to;
+} ngx_http_shard_handover_t;
+
+
 typedef struct ngx_http_shard_sync_s   ngx_http_shard_sync_t;
 typedef struct ngx_http_shard_notes_s  ngx_http_shard_notes_t;
 
@@ -306,6 +325,8 @@ typedef struct {
     ngx_http_shard_held_t      *held;            /* by slot, the leader's */
     uint32_t                    nheld;
     uint32_t                    held_size;
+    ngx_http_shard_handover_t   handovers[NGX_HTTP_SHARD_HANDOVERS];
+    uint32_t                    nhandovers;      /* the leader's */
 } ngx_http_shard_keyspace_t;
 
 
@@ -561,6 +582,10 @@ void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r);
+
+/* _count: what is left of it */
+
+void ngx_http_shard_offer_shared(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status,
     off_t bytes);
 ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r);

@@ -7,8 +7,9 @@
  *                                      │            ms while some are not
  *   routers ◀─ text ◀──────────────────┴──────────  drained
  *
- * A held shard is drained when no worker has a request of it on its way: one
- * scan after it was published tells for all of them.  Nothing new can start,
+ * A held shard is drained when no worker has a request of it on its way, nor
+ * of what were other shards' keys before (_handover): one scan after it was
+ * published tells for all of them.  Nothing new can start,
  * so once drained stays drained, until its latch is written with another
  * phase.
  */
@@ -34,6 +35,7 @@ void
 ngx_http_shard_barrier_begin(ngx_http_shard_keyspace_t *ks)
 {
     ks->nheld = 0;
+    ngx_http_shard_handover_begin(ks);
 }
 
 
@@ -183,6 +185,7 @@ ngx_http_shard_barrier_scan(ngx_http_shard_sync_t *sync)
 
         if (!ks->held[i].drained
             && shard_tally_get(&tally, ks->held[i].slot) == 0
+            && !ngx_http_shard_handover_waits(ks, ks->held[i].slot)
             && ngx_http_shard_barrier_holds(sync, &ks->held[i]))
         {
             ks->held[i].drained = 1;

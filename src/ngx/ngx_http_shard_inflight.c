@@ -31,7 +31,7 @@ ngx_http_shard_ledger_entries(ngx_http_shard_keyspace_t *ks,
     ecf = ngx_event_get_conf(ks->cycle->conf_ctx, ngx_event_core_module);
 
     most = ks->zone->shm.size / NGX_HTTP_SHARD_LEDGER_SHARE
-           / (nworkers * sizeof(uint32_t));
+           / (nworkers * sizeof(uint64_t));
     most = ngx_max(most, NGX_HTTP_SHARD_LEDGER_MIN);
 
     return (uint32_t) ngx_min(ecf->connections, most);

@@ -153,6 +153,7 @@ struct ngx_http_shard_model_s {
     ngx_uint_t                  in_change;
     ngx_uint_t                  structure;       /* to be published */
     ngx_uint_t                  moves;           /* of boundaries, so far */
+    ngx_uint_t                  moved;           /* since the base, if loaded */
 
     /* steps of what takes long */
     uint8_t                    *taken;           /* slots, while taking over */
@@ -246,6 +247,8 @@ void ngx_http_shard_err(char *err, const char *fmt, ...);
 
 ngx_int_t ngx_http_shard_model_set_text(ngx_http_shard_model_t *m,
     ngx_http_shard_entry_t *e, const shard_record_t *rec);
+ngx_uint_t ngx_http_shard_model_same_keys(const ngx_http_shard_model_t *m,
+    const ngx_http_shard_entry_t *a, const ngx_http_shard_entry_t *b);
 shard_str_t ngx_http_shard_model_lo_text(const ngx_http_shard_entry_t *e);
 shard_str_t ngx_http_shard_model_hi_text(const ngx_http_shard_entry_t *e);
 uint32_t ngx_http_shard_model_nplaces(ngx_http_shard_model_t *m,
@@ -282,6 +285,16 @@ ngx_int_t ngx_http_shard_model_move(ngx_http_shard_model_t *m, char *err);
 
 ngx_int_t ngx_http_shard_publish(ngx_http_shard_model_t *m,
     ngx_http_shard_slice_t *slice, ngx_uint_t as_leader);
+
+/* _handover: keys change hands, as published with the structure */
+
+ngx_http_shard_handover_t *ngx_http_shard_handover_open(
+    ngx_http_shard_keyspace_t *ks);
+void ngx_http_shard_handover_from(ngx_http_shard_handover_t *h, uint32_t slot);
+void ngx_http_shard_handover_to(ngx_http_shard_handover_t *h, uint32_t slot);
+void ngx_http_shard_handover_all(ngx_http_shard_keyspace_t *ks);
+void ngx_http_shard_handover_published(ngx_http_shard_keyspace_t *ks,
+    uint32_t structure);
 
 /* _barrier: a shard's latch was written, held by the table or not */
 

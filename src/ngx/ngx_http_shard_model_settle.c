@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_shard_model_release(ngx_http_shard_model_t *m,
     ngx_http_shard_slice_t *slice, char *err);
 static ngx_int_t ngx_http_shard_model_slots(ngx_http_shard_model_t *m,
     ngx_http_shard_slice_t *slice, char *err);
+static ngx_uint_t ngx_http_shard_model_stays(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e);
 static void ngx_http_shard_model_inherit(ngx_http_shard_model_t *m);
 
 
@@ -65,6 +67,10 @@ ngx_http_shard_model_slots(ngx_http_shard_model_t *m,
 
         e = &m->entries[m->at];
 
+        if (e->live && !m->moved) {
+            m->moved = !ngx_http_shard_model_stays(m, e);
+        }
+
         if (e->live && e->slot == SHARD_SLOT_NONE) {
             e->slot = base->free_slots[base->first_free];
             base->first_free = (base->first_free + 1)
@@ -74,6 +80,21 @@ ngx_http_shard_model_slots(ngx_http_shard_model_t *m,
     }
 
     return NGX_OK;
+}
+
+
+/* 1: the shard held the same keys before */
+
+static ngx_uint_t
+ngx_http_shard_model_stays(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e)
+{
+    ngx_http_shard_entry_t  *old;
+
+    old = m->base->kind == m->kind ? ngx_http_shard_model_find(m->base, e->id)
+                                   : NULL;
+
+    return old && old->live && ngx_http_shard_model_same_keys(m, old, e);
 }
 
 
@@ -102,6 +123,10 @@ ngx_http_shard_model_inherit(ngx_http_shard_model_t *m)
     }
 
     ngx_http_shard_model_map_nodes(m);
+
+    if (m->moved) {
+        ngx_http_shard_handover_all(m->keyspace);
+    }
 
     m->base = NULL;
     m->all_dirty = 1;

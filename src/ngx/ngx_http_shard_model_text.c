@@ -74,6 +74,23 @@ ngx_http_shard_model_set_text(ngx_http_shard_model_t *m,
 }
 
 
+/* both live, of the same kind */
+
+ngx_uint_t
+ngx_http_shard_model_same_keys(const ngx_http_shard_model_t *m,
+    const ngx_http_shard_entry_t *a, const ngx_http_shard_entry_t *b)
+{
+    if (m->kind == SHARD_KIND_HASH || m->kind == SHARD_KIND_RANGE_UINT64) {
+        return a->lo == b->lo && a->hi == b->hi;
+    }
+
+    return a->is_default == b->is_default
+           && a->text_len == b->text_len
+           && (a->text_len == 0
+               || ngx_memcmp(a->text, b->text, a->text_len) == 0);
+}
+
+
 shard_str_t
 ngx_http_shard_model_lo_text(const ngx_http_shard_entry_t *e)
 {

@@ -103,6 +103,32 @@ ngx_http_shard_note_of(ngx_http_shard_ctx_t *ctx)
 }
 
 
+/*
+ * Load is what arrives, when it arrives: a request counts before it is parked
+ * or waits for a slow node, or an overloaded node would look like a full one.
+ */
+
+static ngx_inline void
+ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_shard_note_t  *note;
+
+    if (ctx->offered) {
+        return;
+    }
+
+    ctx->offered = 1;
+    note = ngx_http_shard_note_of(ctx);
+
+    if (note) {
+        note->n.offered++;
+
+    } else {
+        ngx_http_shard_offer_shared(ctx);
+    }
+}
+
+
 /* the shard's, behind the request's entry in the ledger */
 
 static ngx_inline void

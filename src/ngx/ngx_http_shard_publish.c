@@ -385,6 +385,9 @@ ngx_http_shard_publish_index(ngx_http_shard_model_t *m)
     arena->nshards = m->nlive;
     m->structure = 0;
 
+    ngx_http_shard_handover_published(m->keyspace,
+                                      (uint32_t) sh->structure + 1);
+
     __atomic_store_n(&sh->structure, sh->structure + 1, __ATOMIC_SEQ_CST);
 
     return NGX_OK;

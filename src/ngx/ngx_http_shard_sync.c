@@ -241,6 +241,7 @@ ngx_http_shard_sync_tick(ngx_http_shard_sync_t *sync)
     ngx_http_shard_bury(sync->keyspace);
     ngx_http_shard_names_run(sync->names);
     ngx_http_shard_override_expire(sync);
+    ngx_http_shard_handover_settle(sync->keyspace);
     ngx_http_shard_barrier(sync);
 
     if (sync->command.ac == NULL) {

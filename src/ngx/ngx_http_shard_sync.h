@@ -243,6 +243,13 @@ void ngx_http_shard_take_clients(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_flush(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_take_handler(ngx_event_t *ev);
 
+/* _handover */
+
+void ngx_http_shard_handover_begin(ngx_http_shard_keyspace_t *ks);
+ngx_uint_t ngx_http_shard_handover_waits(ngx_http_shard_keyspace_t *ks,
+    uint32_t slot);
+void ngx_http_shard_handover_settle(ngx_http_shard_keyspace_t *ks);
+
 /* _barrier */
 
 void ngx_http_shard_barrier_begin(ngx_http_shard_keyspace_t *ks);

@@ -89,7 +89,7 @@ test_model(uint64_t *seed)
                               (uint32_t) (worker - workers));
 
         } else if (worker->n < INSIDE && tap_random(seed) % 2) {
-            k = shard_ledger_enter(&worker->row, slot);
+            k = shard_ledger_enter(&worker->row, slot, (uint32_t) i);
             worker->entry[worker->n] = k;
             worker->slot[worker->n++] = slot;
             count[slot] += k != SHARD_LEDGER_NONE;
@@ -138,16 +138,23 @@ test_tally(void)
     shard_tally_t        tally;
     shard_ledger_row_t   row;
     static char          memory[4096];
+    const uint32_t       slots[] = { 39 * 7919, 40 * 7919 };
 
     w = calloc(1, sizeof(world_t));
     shard_ledger_place(&w->ledger, w->memory, 1, 1, 1000);
     shard_ledger_open(&row, &w->ledger, 0);
 
     for (i = 0; i < 100; i++) {
-        (void) shard_ledger_enter(&row, i * 7919);
+        (void) shard_ledger_enter(&row, i * 7919, i);
     }
 
     tap_is_int(shard_ledger_total(&w->ledger), 100, "100 in flight");
+    tap_is_int(shard_ledger_older(&w->ledger, 40, NULL, 0), 40, "40 of them of "
+               "structures before the 40th");
+    tap_is_int(shard_ledger_older(&w->ledger, 40, slots, 2), 1, "one of them "
+               "in two slots");
+    tap_is_int(shard_ledger_older(&w->ledger, 0x80000005, NULL, 0), 94, "in a "
+               "circle");
 
     shard_tally_place(&tally, memory, 100);
     tap_is_int(shard_tally_scan(&tally, &w->ledger), SHARD_OK, "room for 100");
@@ -182,7 +189,7 @@ run_worker(world_t *w, uint32_t number, uint32_t most, uint64_t seed)
 
         if (worker.n < most && tap_random(&seed) % 2) {
             slot = (uint32_t) (tap_random(&seed) % SLOTS);
-            k = shard_ledger_enter(&worker.row, slot);
+            k = shard_ledger_enter(&worker.row, slot, 0);
             shard_latch_read(&w->latches[slot], &route);
 
             if (route.phase == SHARD_HELD) {
