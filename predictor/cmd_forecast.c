@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "args.h"
 #include "forecast_args.h"
+#include "forecast_plot.h"
 #include "predictor.h"
-#include "series_csv.h"
 
 
 static void predictor_forecast_usage(void);
@@ -35,6 +36,7 @@ static const char  predictor_forecast_help[] =
 "                      (default: 0.1,0.5,0.9,0.95)\n"
 "  --model NAME        combined (default), or one model alone\n"
 "  --json              one JSON object instead of CSV\n"
+"  --plot OUT.png      draw history and forecast as well\n"
 "  --help\n"
 "\n"
 "Models:";
@@ -42,8 +44,8 @@ static const char  predictor_forecast_help[] =
 
 static const char  predictor_forecast_exits[] =
 "\n\n"
-"Exit status: 0 ok, 1 the series cannot be read, 2 wrong use or too little\n"
-"history for the model asked for.\n";
+"Exit status: 0 ok, 1 the machine failed (reading, writing, memory), 2 wrong\n"
+"use, a series that is none, or too little history for the model asked for.\n";
 
 
 int
@@ -68,13 +70,15 @@ predictor_cmd_forecast(int argc, char **argv)
         return 2;
     }
 
-    if (predictor_csv_read(stdin, a.interval_s, &csv, err) != SHARD_OK) {
+    rc = predictor_csv_read(stdin, a.interval_s, 1, &csv, err);
+
+    if (rc != SHARD_OK) {
         fprintf(stderr, "shard-predictor: standard input, %s\n", err);
-        return 1;
+        return rc == SHARD_ERROR ? 2 : 1;
     }
 
     rc = predictor_forecast_run(&a, &csv);
-    free(csv.y);
+    predictor_csv_free(&csv);
 
     return rc;
 }
@@ -83,15 +87,8 @@ predictor_cmd_forecast(int argc, char **argv)
 static void
 predictor_forecast_usage(void)
 {
-    uint32_t  i;
-
     fputs(predictor_forecast_help, stdout);
-
-    for (i = 0; predictor_models[i]; i++) {
-        printf("%s%s", i % 6 == 0 && i ? "\n        " : " ",
-               predictor_models[i]->name);
-    }
-
+    predictor_arg_models(stdout);
     fputs(predictor_forecast_exits, stdout);
 }
 
@@ -141,6 +138,10 @@ predictor_forecast_run(const predictor_forecast_args_t *a,
     if (rc == SHARD_OK && predictor_forecast_shown(a, csv, used)) {
         rc = a->json ? predictor_forecast_json(a, csv, used, out)
                      : predictor_forecast_csv(a, out);
+
+        if (rc == 0 && a->plot) {
+            rc = predictor_forecast_plot(a, csv, used, out);
+        }
 
     } else if (rc == SHARD_AGAIN) {
         fprintf(stderr, "shard-predictor: too little history: no value in %u "

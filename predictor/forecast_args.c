@@ -4,30 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "args.h"
 #include "forecast_args.h"
-#include "shard_codec.h"
-
-
-#define PREDICTOR_INTERVAL_MAX  (7 * 86400)
-
-/* names to choose from that a message lists */
-
-#define PREDICTOR_ARG_MODELS    32
 
 
 static int predictor_forecast_arg(int option, const char *value,
     predictor_forecast_args_t *a);
 static int predictor_forecast_defaults(predictor_forecast_args_t *a);
-static int predictor_arg_number(const char *name, const char *value,
-    uint32_t max, uint32_t *number);
-static int predictor_arg_seasons(const char *value, uint32_t *season);
 static int predictor_arg_quantiles(const char *value,
     predictor_forecast_args_t *a);
 static int predictor_arg_quantile(const char *text, size_t len,
     predictor_forecast_args_t *a);
-static int predictor_arg_model(const char *value,
-    const predictor_model_t **wish);
-static int predictor_forecast_unknown(const char *arg);
 
 
 static const struct option  predictor_forecast_options[] = {
@@ -36,6 +23,7 @@ static const struct option  predictor_forecast_options[] = {
     { "horizon",   required_argument, NULL, 'n' },
     { "quantiles", required_argument, NULL, 'q' },
     { "model",     required_argument, NULL, 'm' },
+    { "plot",      required_argument, NULL, 'p' },
     { "json",      no_argument,       NULL, 'j' },
     { "help",      no_argument,       NULL, 'h' },
     { NULL, 0, NULL, 0 }
@@ -44,7 +32,7 @@ static const struct option  predictor_forecast_options[] = {
 
 static const char *const  predictor_forecast_words[] = {
     "--interval", "--season", "--horizon", "--quantiles", "--model",
-    "--json", "--help", NULL
+    "--plot", "--json", "--help", NULL
 };
 
 
@@ -74,7 +62,8 @@ predictor_forecast_args(int argc, char **argv, predictor_forecast_args_t *a)
         }
 
         if (option == '?') {
-            return predictor_forecast_unknown(argv[optind - 1]);
+            return predictor_arg_unknown(argv[optind - 1],
+                                         predictor_forecast_words);
         }
 
         if (predictor_forecast_arg(option, optarg, a) != SHARD_OK) {
@@ -111,7 +100,11 @@ predictor_forecast_arg(int option, const char *value,
         return predictor_arg_quantiles(value, a);
 
     case 'm':
-        return predictor_arg_model(value, &a->wish);
+        return predictor_arg_model("--model", value, &a->wish);
+
+    case 'p':
+        a->plot = value;
+        return SHARD_OK;
 
     default: /* 'j' */
         a->json = 1;
@@ -140,9 +133,7 @@ predictor_forecast_defaults(predictor_forecast_args_t *a)
         a->season[1] = 7 * a->season[0];
     }
 
-    if (a->season[1] % a->season[0] != 0) {
-        fprintf(stderr, "shard-predictor: --season %u,%u: the second must be "
-                "a multiple of the first\n", a->season[0], a->season[1]);
+    if (predictor_arg_weeks(a->season) != SHARD_OK) {
         return SHARD_ERROR;
     }
 
@@ -156,60 +147,6 @@ predictor_forecast_defaults(predictor_forecast_args_t *a)
     }
 
     return SHARD_OK;
-}
-
-
-static int
-predictor_arg_number(const char *name, const char *value, uint32_t max,
-    uint32_t *number)
-{
-    uint64_t     n;
-    shard_str_t  text;
-
-    text.data = value;
-    text.len = strlen(value);
-
-    if (shard_uint64_decode(text, &n) != SHARD_OK || n < 1 || n > max) {
-        fprintf(stderr, "shard-predictor: %s \"%s\": a number from 1 to %u "
-                "is expected\n", name, value, max);
-        return SHARD_ERROR;
-    }
-
-    *number = (uint32_t) n;
-
-    return SHARD_OK;
-}
-
-
-static int
-predictor_arg_seasons(const char *value, uint32_t *season)
-{
-    char         first[16];
-    size_t       len;
-    const char  *comma;
-
-    comma = strchr(value, ',');
-    len = comma ? (size_t) (comma - value) : strlen(value);
-    season[1] = 0;
-
-    /* a longer text is no number in range: it is shown cut off */
-
-    snprintf(first, sizeof(first), "%.*s", (int) (len < 15 ? len : 15),
-             value);
-
-    if (predictor_arg_number("--season", first, PREDICTOR_SEASON_MAX,
-                             &season[0])
-        != SHARD_OK)
-    {
-        return SHARD_ERROR;
-    }
-
-    if (comma == NULL) {
-        return SHARD_OK;
-    }
-
-    return predictor_arg_number("--season", comma + 1, PREDICTOR_SEASON_MAX,
-                                &season[1]);
 }
 
 
@@ -283,73 +220,4 @@ predictor_arg_quantile(const char *text, size_t len,
     a->q[a->nq++] = q;
 
     return SHARD_OK;
-}
-
-
-static int
-predictor_arg_model(const char *value, const predictor_model_t **wish)
-{
-    uint32_t     i, n;
-    const char  *nearest;
-    const char  *names[PREDICTOR_ARG_MODELS + 1];
-    shard_str_t  text;
-
-    *wish = NULL;
-
-    if (strcmp(value, "combined") == 0) {
-        return SHARD_OK;
-    }
-
-    *wish = predictor_model_find(value);
-
-    if (*wish) {
-        return SHARD_OK;
-    }
-
-    names[0] = "combined";
-    names[1] = "naive";
-
-    for (n = 2; n < PREDICTOR_ARG_MODELS && predictor_models[n - 2]; n++) {
-        names[n] = predictor_models[n - 2]->name;
-    }
-
-    names[n] = NULL;
-
-    text.data = value;
-    text.len = strlen(value);
-    nearest = shard_nearest(text, names);
-
-    fprintf(stderr, "shard-predictor: --model \"%s\" is unknown, %s", value,
-            nearest ? "nearest is " : "there are ");
-
-    for (i = 0; nearest == NULL && i < n; i++) {
-        fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
-    }
-
-    fprintf(stderr, "%s\n", nearest ? nearest : "");
-
-    return SHARD_ERROR;
-}
-
-
-static int
-predictor_forecast_unknown(const char *arg)
-{
-    shard_str_t  text;
-    const char  *nearest;
-
-    text.data = arg;
-    text.len = strcspn(arg, "=");
-    nearest = shard_nearest(text, predictor_forecast_words);
-
-    fprintf(stderr, "shard-predictor: unknown or incomplete option \"%s\"",
-            arg);
-
-    if (nearest) {
-        fprintf(stderr, ", nearest is %s", nearest);
-    }
-
-    fputc('\n', stderr);
-
-    return SHARD_ERROR;
 }

@@ -13,16 +13,19 @@ static int predictor_unknown(const char *word);
 static const char  predictor_help[] =
 "usage: shard-predictor -c predictor.yaml [--check]\n"
 "       shard-predictor forecast --interval S [options] <series >forecast\n"
+"       shard-predictor backtest [options] FILE.csv...\n"
 "       shard-predictor --help | --version\n"
 "\n"
 "With -c it learns the load of a keyspace's shards from Redis, forecasts it,\n"
 "and decides which shards to move ahead of their peak.  \"forecast\" reads a\n"
-"series from standard input; see shard-predictor forecast --help.  --check\n"
-"prints the configuration as it is in force, with what each key means.\n";
+"series from standard input; see shard-predictor forecast --help.\n"
+"\"backtest\" tells how good forecasts of files would have been; see\n"
+"shard-predictor backtest --help.  --check prints the configuration as it is\n"
+"in force, with what each key means.\n";
 
 
 static const char *const  predictor_words[] = {
-    "forecast", "-c", "--help", "--version", NULL
+    "forecast", "backtest", "-c", "--help", "--version", NULL
 };
 
 
@@ -43,6 +46,10 @@ predictor_dispatch(int argc, char **argv)
 {
     if (strcmp(argv[1], "forecast") == 0) {
         return predictor_cmd_forecast(argc - 1, argv + 1);
+    }
+
+    if (strcmp(argv[1], "backtest") == 0) {
+        return predictor_cmd_backtest(argc - 1, argv + 1);
     }
 
     if (strcmp(argv[1], "-c") == 0) {

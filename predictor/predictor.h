@@ -24,5 +24,9 @@ int predictor_daemon_check(const char *conf_path);
 
 int predictor_cmd_forecast(int argc, char **argv);
 
+/* argv[0] is "backtest" */
+
+int predictor_cmd_backtest(int argc, char **argv);
+
 
 #endif /* _PREDICTOR_H_INCLUDED_ */

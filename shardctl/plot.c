@@ -5,15 +5,13 @@
  */
 
 
-#include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 
+#include "shardd_plot.h"
 #include "shardctl.h"
 
 
@@ -204,132 +202,49 @@ shardctl_plot_text(shardctl_t *ctl, const double *history, size_t n,
 }
 
 
-/* in single quotes gnuplot knows no escape but the doubled quote */
-
-static void
-plot_quoted(FILE *out, const char *text)
-{
-    fputc('\'', out);
-
-    for ( /* void */ ; *text; text++) {
-
-        if (*text == '\'') {
-            fputc('\'', out);
-        }
-
-        fputc(*text == '\n' ? ' ' : *text, out);
-    }
-
-    fputc('\'', out);
-}
-
-
-static void
-plot_script(FILE *out, const char *file, shard_id_t shard,
-    const double *history, size_t n, const shardctl_forecast_t *f)
-{
-    long           t;
-    size_t         i;
-    const double  *low, *high;
-
-    low = shardctl_forecast_quantile(f, 0.1);
-    high = shardctl_forecast_quantile(f, 0.9);
-
-    fprintf(out, "set terminal pngcairo size 1200,500\nset output ");
-    plot_quoted(out, file);
-    fprintf(out, "\nset xdata time\nset timefmt '%%s'\n"
-            "set format x \"%%m-%%d\\n%%H:%%M\"\nset yrange [0:*]\n"
-            "set ylabel 'requests/s'\nset xlabel 'UTC'\nset grid\n"
-            "set key top left\nset title 'shard %u'\n$history << E\n", shard);
-
-    for (i = 0; i < n; i++) {
-        t = f->at - (long) (n - i) * f->step_s;
-
-        if (isfinite(history[i])) {
-            fprintf(out, "%ld %.6g\n", t, history[i]);
-
-        } else {
-            fprintf(out, "\n");
-        }
-    }
-
-    fprintf(out, "E\n$forecast << E\n");
-
-    for (i = 0; i < f->n; i++) {
-        fprintf(out, "%ld %.6g %.6g %.6g\n", f->at + (long) i * f->step_s,
-                f->mean[i], low ? low[i] : f->mean[i],
-                high ? high[i] : f->mean[i]);
-    }
-
-    fprintf(out, "E\nplot $forecast using 1:3:4 with filledcurves "
-            "fc rgb '#ffd9a0' title '%s', "
-            "$history using 1:2 with lines lc rgb '#3060a0' title 'history', "
-            "$forecast using 1:2 with lines lw 2 lc rgb '#d06000' "
-            "title 'forecast, mean'\n",
-            low ? "forecast, q0.1 to q0.9" : "forecast, mean to q0.9");
-}
-
-
 int
 shardctl_plot_png(shardctl_t *ctl, const char *file, shard_id_t shard,
     const double *history, size_t n, const shardctl_forecast_t *f)
 {
-    int     fds[2], status;
-    FILE   *out;
-    pid_t   pid;
+    char                    err[SHARD_ERR_SIZE];
+    shardd_plot_panel_t     panel;
+    shardd_plot_forecast_t  forecast;
 
-    out = fopen(file, "w");
+    memset(&panel, 0, sizeof(shardd_plot_panel_t));
+    memset(&forecast, 0, sizeof(shardd_plot_forecast_t));
 
-    if (out == NULL) {
-        return shardctl_fail(ctl, "cannot write \"%s\": %m", file);
+    forecast.at = f->at;
+    forecast.step_s = f->step_s;
+    forecast.n = f->n;
+    forecast.stride = 1;
+    forecast.mid = f->mean;
+    forecast.low = shardctl_forecast_quantile(f, 0.1);
+    forecast.high = shardctl_forecast_quantile(f, 0.9);
+
+    panel.band_title = "forecast, q0.1 to q0.9";
+
+    if (forecast.low == NULL && forecast.high) {
+        forecast.low = f->mean;
+        panel.band_title = "forecast, mean to q0.9";
     }
 
-    fclose(out);
+    snprintf(panel.title, sizeof(panel.title), "shard %u", shard);
+    panel.unit = "requests/s";
+    panel.mid_title = "forecast, mean";
+    panel.history.at = f->at - (long) n * f->step_s;
+    panel.history.step_s = f->step_s;
+    panel.history.n = n;
+    panel.history.v = history;
+    panel.forecast = &forecast;
+    panel.nforecasts = 1;
 
-    if (pipe(fds) != 0 || (pid = fork()) == -1) {
-        return shardctl_fail(ctl, "cannot start gnuplot: %m");
+    if (shardd_plot_png(file, &panel, 1, err) != SHARD_OK) {
+        return shardctl_fail(ctl, "%s", err);
     }
 
-    if (pid == 0) {
-        dup2(fds[0], STDIN_FILENO);
-        dup2(STDERR_FILENO, STDOUT_FILENO);
-        close(fds[0]);
-        close(fds[1]);
-        execlp("gnuplot", "gnuplot", "-", (char *) NULL);
-        _exit(127);
+    if (!ctl->json) {
+        printf("%s\n", file);
     }
 
-    signal(SIGPIPE, SIG_IGN);
-    close(fds[0]);
-    out = fdopen(fds[1], "w");
-
-    if (out) {
-        plot_script(out, file, shard, history, n, f);
-        fclose(out);
-
-    } else {
-        close(fds[1]);
-    }
-
-    status = -1;
-
-    while (waitpid(pid, &status, 0) == -1 && errno == EINTR) { /* void */ }
-
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-
-        if (!ctl->json) {
-            printf("%s\n", file);
-        }
-
-        return SHARDCTL_OK;
-    }
-
-    unlink(file);
-
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-        return shardctl_fail(ctl, "cannot run gnuplot: install the package "
-                             "gnuplot-nox, or use --plot without a file");
-    }
-
-    return shardctl_fail(ctl, "gnuplot could not draw \"%s\"", file);
+    return SHARDCTL_OK;
 }

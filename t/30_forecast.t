@@ -82,6 +82,29 @@ is($status, 0, 'a header, carriage returns, gaps, and steps left out');
 is(decode_json($out)->{n}, 504, 'steps left out are steps');
 cmp_ok(decode_json($out)->{gaps}, '>', 5, 'and count as gaps');
 
+# what other programs write
+
+my $plain = (forecast($wave, @hourly))[1];
+
+for my $case (
+    ['an order mark, a header, empty lines at the end',
+     "\xef\xbb\xbf\"time\",\"value\"\n$wave\n \t\r\n"],
+    ['no line feed at the end', $wave =~ s/\n\z//r],
+    ['blanks around', $wave =~ s/^(\d+),(.*)$/ $1 ,\t$2 /mgr],
+    ['seconds with a fraction of zero', $wave =~ s/^(\d+)/$1.0/mgr],
+) {
+    ($status, $out, $err) = forecast($case->[1], @hourly);
+    is($status, 0, $case->[0]) or diag($err);
+    is($out, $plain, "$case->[0]: the same forecast");
+}
+
+my @gaps = map { my $text = $_; my $i = 0;
+                 join '', map { $i++ % 50 == 7 ? s/,.*/,$text/r : $_ }
+                          split /^/, $wave } '', qw/ NaN nan NA null /;
+my @with = map { (forecast($_, @hourly))[1] } @gaps;
+
+is($with[$_], $with[0], 'a gap by another word') for 1 .. $#with;
+
 
 ###############################################################################
 # too little history
@@ -112,35 +135,54 @@ like($err, qr/too little history: no value in 2 steps/, 'which is said');
 
 
 ###############################################################################
-# bad series: status 1, the line, the column and why
+# bad series: status 2, the line, the column and why
 
 for my $case (
     ["1704067200,1\nx,2\n", 'line 2, column 1: an epoch in seconds'],
-    ["1704067200,1\n\n", 'line 2, column 1: an epoch in seconds'],
-    ["1704067200 1\n", 'line 1, column 11: a comma is missing'],
+    ["1704067200,1\n,2\n", 'line 2, column 1: an epoch in seconds'],
+    ["1704067200,1\n-1704070800,2\n", 'line 2, column 1: an epoch in sec'],
+    ["1704067200,1\n\n1704070800,1\n", 'line 2, column 1: an empty line'],
+    ["1704067200 1\n", 'line 1, column 12: a comma is missing'],
+    ["1704067200;1\n", 'line 1, column 11: a comma is missing'],
+    ["1704067200\n", 'line 1, column 11: a comma is missing'],
+    ["1704067200.5,1\n", 'line 1, column 12: a comma is missing'],
     ["17040672000000,1\n", 'line 1, column 13: the epoch has too many'],
+    ["2024-01-01 00:00:00,1\n", 'line 1, column 5: dates are not read: make'],
     ["1704067200,1\n1704070800,1.5x\n", 'line 2, column 15: the value is not'],
-    ["1704067200,nan\n", 'line 1, column 12: the value is not a number'],
+    ["1704067200,inf\n", 'line 1, column 12: the value is not a number'],
+    ["1704067200,-Infinity\n", 'line 1, column 13: the value is not a numb'],
     ["1704067200,0x10\n", 'line 1, column 13: the value is not a number'],
-    ["1704067200,1,2\n", 'line 1, column 13: the value is not a number'],
+    ["1704067200,1 2\n", 'line 1, column 13: the value is not a number'],
+    ["1704067200,\"1\"\n", 'line 1, column 12: the value is not a number'],
+    ["1704067200,1-\n", 'line 1, column 13: the value is not a number'],
+    ["1704067200,1,2\n", 'line 1, column 13: more than one value'],
+    ["1704067200,1\n1704070800,1,2\n",
+     'line 2, column 13: more than one value'],
     ["1704067200,1e16\n", 'line 1, column 12: the value is beyond 1e15'],
     ["1704067200,1e999\n", 'line 1, column 12: the value is beyond 1e15'],
-    ["1704067200,1\n1704067200,1\n", 'line 2, column 1: time does not grow'],
-    ["1704067200,1\n1704063600,1\n", 'line 2, column 1: time does not grow'],
-    ["1704067200,1\n1704067500,1\n",
-     'line 2, column 1: irregular step: 300 s .* interval of 3600 s'],
+    ["1704067200,1\n1704067200,1\n",
+     'line 2, column 1: time does not grow: the same .*keep one'],
+    ["1704067200,1\n1704063600,1\n",
+     'line 2, column 1: time does not grow: .*sort the lines'],
+    ["1704067200,1\n1704067500,1\n1704067800,2\n",
+     'line 2, column 1: irregular step: 300 s .* interval of 3600 s; '
+     . 'is --interval 300 meant\?'],
+    ["1704067200,1\n1704070800,1\n1704074401,2\n1704078000,2\n",
+     'line 3, column 1: irregular step: 3601 s .* interval of 3600 s$'],
     ["0,1\n36000000000,1\n", 'line 2, column 1: the gap before this line'],
-    ["1704067200," . '1' x 200 . "\n", 'line 1, column \d+: the line is too'],
-    ["1704067200,1\0\n", 'line 1, column \d+: the line has a zero byte'],
+    ["1704067200," . '1' x 200 . "\n", 'line 1, column 12: the value is lon'],
+    ["1704067200,1\0\n", 'line 1, column 13: a zero byte'],
+    ["\0", 'line 1, column 1: a zero byte'],
 ) {
     ($status, $out, $err) = forecast($case->[0], @hourly);
-    is($status, 1, "$case->[1]: exit status");
+    is($status, 2, "$case->[1]: exit status");
+    is($out, '', "$case->[1]: nothing is printed");
     like($err, qr/standard input, $case->[1]/, "$case->[1]: message");
 }
 
 ($status, $out, $err) = run_with('/', 'forecast', @hourly);
 is($status, 1, 'standard input that cannot be read');
-like($err, qr/reading after line 0 failed/, 'which is said');
+like($err, qr/reading failed after 0 bytes/, 'which is said');
 
 
 ###############################################################################

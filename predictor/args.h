@@ -1,0 +1,42 @@
+
+/*
+ * Values of options that several commands have.  What is wrong with one is
+ * said on standard error; then SHARD_ERROR is returned.
+ */
+
+
+#ifndef _PREDICTOR_ARGS_H_INCLUDED_
+#define _PREDICTOR_ARGS_H_INCLUDED_
+
+
+#include <stdio.h>
+
+#include "models.h"
+
+
+#define PREDICTOR_INTERVAL_MAX  (7 * 86400)         /* seconds */
+
+
+int predictor_arg_number(const char *name, const char *value, uint32_t max,
+    uint32_t *number);
+
+/* "A" or "A,B"; the latter must be a multiple of the former */
+
+int predictor_arg_seasons(const char *value, uint32_t *season);
+int predictor_arg_weeks(const uint32_t *season);
+
+/* NULL for the combination; "name" is the option's */
+
+int predictor_arg_model(const char *name, const char *value,
+    const predictor_model_t **wish);
+
+/* always SHARD_ERROR; "words" are the options that there are, NULL behind */
+
+int predictor_arg_unknown(const char *arg, const char *const *words);
+
+/* the models' names, in lines, each after a blank */
+
+void predictor_arg_models(FILE *out);
+
+
+#endif /* _PREDICTOR_ARGS_H_INCLUDED_ */
