@@ -9,6 +9,7 @@
 #include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_loop.h"
 #include "daemon.h"
+#include "events.h"
 #include "predictor.h"
 #include "report.h"
 
@@ -211,6 +212,12 @@ predictor_step_running(predictor_daemon_t *d)
         }
 
         rc = predictor_origins(d);
+
+        if (rc != SHARDD_OK) {
+            return rc;
+        }
+
+        rc = predictor_events_load(d, 0);
 
         if (rc != SHARDD_OK) {
             return rc;

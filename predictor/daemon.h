@@ -70,6 +70,7 @@ typedef struct {
     predictor_cold_t        cold;
     predictor_pool_t       *pool;
     predictor_outlook_t     outlook;
+    predictor_calendar_t    calendar;
     predictor_fleet_t       fleet;
     predictor_batch_t       batch;
     float                  *row;
@@ -81,6 +82,8 @@ typedef struct {
     predictor_times_t       times;
     double                  claimed_ms;
     double                  said_ms;    /* "predictor" hash written */
+
+    uint64_t                bad_events; /* sum of what is malformed */
 
     unsigned                drained:1;  /* all entries there are were read */
     unsigned                unsaved:1;  /* cursor */

@@ -5,6 +5,7 @@
 
 #include "../src/daemon/shardd_log.h"
 #include "daemon.h"
+#include "events.h"
 #include "report.h"
 
 
@@ -188,6 +189,11 @@ predictor_decide(predictor_daemon_t *d)
                                  now_s);
 
     if (rc == SHARDD_OK) {
+        rc = predictor_events_learn(d);
+    }
+
+    if (rc == SHARDD_OK) {
+        predictor_events_drain(d, now_s);
         predictor_plan_view(&d->fleet.plan);
         rc = predictor_report_forecasts(d->io, &d->fleet, &d->outlook,
                                         &d->cold, &d->history, at);

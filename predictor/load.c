@@ -7,6 +7,7 @@
 #include "../src/core/shard_codec.h"
 #include "../src/daemon/shardd_log.h"
 #include "daemon.h"
+#include "events.h"
 #include "report.h"
 
 
@@ -26,6 +27,7 @@ predictor_unload(predictor_daemon_t *d)
     predictor_intake_forget(d);
     predictor_slots_destroy(d->slots);
     predictor_outlook_done(&d->outlook);
+    predictor_calendar_done(&d->calendar);
     predictor_history_done(&d->history);
     predictor_cold_done(&d->cold);
     predictor_fleet_done(&d->fleet);
@@ -195,6 +197,9 @@ predictor_load_memory(predictor_daemon_t *d, uint32_t ncols, size_t window)
         || predictor_outlook_init(&d->outlook, d->pool, d->res_s, window,
                (uint32_t) (d->conf->horizon_ms / 1000 / d->res_s),
                d->conf->quantile, d->conf->refit_ms / 1000 / d->res_s, ncols)
+           != SHARD_OK
+        || predictor_calendar_init(&d->calendar, ncols, (uint32_t) d->res_s,
+               d->outlook.series.day, d->outlook.series.week)
            != SHARD_OK)
     {
         shardd_log(SHARDD_LOG_ERROR, "no memory for %u shards and %zu slots: "
@@ -205,6 +210,7 @@ predictor_load_memory(predictor_daemon_t *d, uint32_t ncols, size_t window)
     d->outlook.column = predictor_cold_column;
     d->outlook.length = predictor_cold_length;
     d->outlook.column_data = &d->cold;
+    d->outlook.calendar = &d->calendar;
 
     d->slots->clock = d->clock;
     d->slots->res_s = d->res_s;
@@ -265,6 +271,12 @@ predictor_load(predictor_daemon_t *d)
     if (rc == SHARDD_OK) {
         rc = predictor_recall(d);
     }
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    rc = predictor_events_load(d, 1);
 
     if (rc != SHARDD_OK) {
         return rc;

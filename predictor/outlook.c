@@ -85,8 +85,9 @@ predictor_outlook_scratch(predictor_outlook_t *o, size_t work)
         t->out = malloc((size_t) o->ask.horizon * (1 + o->ask.nq)
                         * sizeof(double));
         t->work = malloc(work);
+        t->busy = malloc((size_t) o->series.n + 1);
 
-        if (!t->y || !t->out || !t->work) {
+        if (!t->y || !t->out || !t->work || !t->busy) {
             return -1;
         }
 
@@ -168,6 +169,7 @@ predictor_outlook_done(predictor_outlook_t *o)
         free(o->threads[i].y);
         free(o->threads[i].out);
         free(o->threads[i].work);
+        free(o->threads[i].busy);
     }
 
     for (i = 0; i < PREDICTOR_OUTLOOK_QUANTILES; i++) {
@@ -267,7 +269,7 @@ predictor_outlook_broken(const predictor_outlook_t *o)
 }
 
 
-/* 0 when there is none */
+/* without the scheduled events; 0 when there is none */
 
 static uint32_t
 predictor_outlook_column(predictor_outlook_t *o,
@@ -277,6 +279,13 @@ predictor_outlook_column(predictor_outlook_t *o,
 
     t->series.n = (uint32_t) o->column(o->column_data, o->history, id, t->y,
                                        &own);
+
+    if (o->calendar) {
+        predictor_calendar_clean(o->calendar, id,
+                                 (int64_t) (o->history->last + 1)
+                                 * o->series.interval_s, t->y, t->series.n,
+                                 t->busy);
+    }
 
     return t->series.n;
 }
@@ -428,6 +437,12 @@ predictor_outlook_forecast_one(void *data, uint32_t id, uint32_t thread)
         predictor_outlook_said(o, t->out, said);
         predictor_errors_record(&o->plan, &o->errors[id], said,
                                 o->history->last);
+
+        /* what the models are worth is told without the events */
+
+        if (o->calendar) {
+            predictor_calendar_return(o->calendar, id, &o->ask, t->out);
+        }
 
     } else {
         o->shards[id].model = NULL;

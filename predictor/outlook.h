@@ -25,6 +25,7 @@
 #define _PREDICTOR_OUTLOOK_H_INCLUDED_
 
 
+#include "calendar.h"
 #include "combine.h"
 #include "errors.h"
 #include "history.h"
@@ -56,6 +57,7 @@ typedef struct {
 typedef struct {
     predictor_series_t            series;
     double                       *y;
+    uint8_t                      *busy;     /* a byte for each value */
     double                       *out;
     void                         *work;
     uint64_t                      broken;   /* shards without memory */
@@ -72,6 +74,7 @@ typedef struct {
     predictor_outlook_column_pt   column;
     predictor_outlook_length_pt   length;
     void                         *column_data;
+    const predictor_calendar_t   *calendar; /* NULL: no events */
 
     uint32_t                      nshards;  /* by shard id */
     predictor_outlook_shard_t    *shards;

@@ -320,7 +320,7 @@ predictor_plan_choose(const predictor_plan_t *plan, uint32_t src, double worst,
         for (k = 0; k < plan->nnodes; k++) {
             to = &plan->nodes[k];
 
-            if (k == src || to->state != SHARD_NODE_UP
+            if (k == src || to->state != SHARD_NODE_UP || to->closing
                 || to->moves >= plan->limits.moves_per_node)
             {
                 continue;
@@ -383,6 +383,7 @@ predictor_plan_choose_drain(const predictor_plan_t *plan, uint32_t src,
         for (k = 0; k < plan->nnodes; k++) {
 
             if (k == src || plan->nodes[k].state != SHARD_NODE_UP
+                || plan->nodes[k].closing
                 || plan->nodes[k].moves >= plan->limits.moves_per_node)
             {
                 continue;

@@ -49,6 +49,8 @@ typedef struct {
     /* in */
     double              capacity;
     shard_node_state_e  state;
+    const char         *event;          /* that lets it drain, or NULL */
+    unsigned            closing:1;      /* no target: it will drain soon */
 
     /* out: after the moves of this plan */
     double              peak;           /* highest forecast load */

@@ -112,6 +112,41 @@ predictor_report_numbers(char *p, const char *name, const float *v,
 }
 
 
+/* takes the forecast, gives it back with the events that are in it */
+
+static char *
+predictor_report_events(const predictor_calendar_t *c, shard_id_t id,
+    char *forecast)
+{
+    char    *events, *whole;
+    size_t   len;
+    json_t  *list;
+
+    list = c ? predictor_calendar_events(c, id) : NULL;
+
+    if (list == NULL) {
+        return forecast;
+    }
+
+    events = json_dumps(list, JSON_COMPACT
+                        | JSON_REAL_PRECISION(PREDICTOR_REPORT_DIGITS));
+    json_decref(list);
+
+    len = strlen(forecast);
+    whole = events ? realloc(forecast, len + strlen(events) + 16) : NULL;
+
+    if (whole == NULL) {
+        free(events);
+        return forecast;
+    }
+
+    sprintf(whole + len - 1, ",\"events\":%s}", events);
+    free(events);
+
+    return whole;
+}
+
+
 /* one shard's forecast as JSON, to be freed; NULL without memory */
 
 static char *
@@ -147,7 +182,7 @@ predictor_report_forecast(const predictor_outlook_t *o,
 
     memcpy(p, "}", 2);
 
-    return buf;
+    return predictor_report_events(o->calendar, id, buf);
 }
 
 
@@ -381,6 +416,11 @@ predictor_report_reason(const predictor_fleet_t *f,
     json_object_set_new(reason, "breach_in_s", m->breach_in_s < 0
                         ? json_null() : json_integer(breach_at - at));
 
+    if (m->drain && f->plan.nodes[m->from].event) {
+        json_object_set_new(reason, "event",
+                            json_string(f->plan.nodes[m->from].event));
+    }
+
     text = json_dumps(reason, JSON_COMPACT
                       | JSON_REAL_PRECISION(PREDICTOR_REPORT_DIGITS));
     json_decref(reason);
@@ -441,13 +481,17 @@ predictor_report_log(const predictor_fleet_t *fleet,
     const predictor_conf_t *conf, const predictor_plan_move_t *move,
     double now_s)
 {
-    char                 why[128], at[32];
+    char                 why[192], at[32];
     const shard_node_t  *from, *to;
 
     from = &fleet->table.nodes[move->from];
     to = &fleet->table.nodes[move->to];
 
-    if (move->drain) {
+    if (move->drain && fleet->plan.nodes[move->from].event) {
+        snprintf(why, sizeof(why), "%s is to be empty for event \"%s\"",
+                 from->name, fleet->plan.nodes[move->from].event);
+
+    } else if (move->drain) {
         snprintf(why, sizeof(why), "%s is draining", from->name);
 
     } else if (move->breach_in_s <= 0) {
