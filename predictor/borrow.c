@@ -8,6 +8,7 @@
 
 #define PREDICTOR_BORROW_DAY_S    86400
 #define PREDICTOR_BORROW_HOUR_S   3600
+#define PREDICTOR_BORROW_WEEK     168     /* hours */
 
 /*
  * The correction of an hour of the day seen m times counts m / (m + TRUST) of
@@ -220,6 +221,41 @@ predictor_borrow_correct(predictor_borrow_t *b, const predictor_similar_t *s,
         n /= PREDICTOR_BORROW_KERNEL * sqrt(2 * M_PI);
 
         b->day[k] = (float) exp(v * n / (n + PREDICTOR_BORROW_TRUST));
+    }
+}
+
+
+void
+predictor_borrow_shape(predictor_borrow_t *b, const predictor_similar_t *s)
+{
+    long      hour, last;
+    float     values[PREDICTOR_BORROW_PIECES];
+    double    v, sum[24];
+    uint32_t  i, k, n[24];
+
+    memset(sum, 0, sizeof(sum));
+    memset(n, 0, sizeof(n));
+
+    last = b->since / s->slots - 1;
+    last = last < s->last ? last : s->last;
+
+    for (hour = last + 1 - PREDICTOR_BORROW_WEEK; hour <= last; hour++) {
+
+        for (i = 0; i < b->npieces; i++) {
+            values[i] = predictor_similar_mean(s, b->piece[i].id, hour);
+        }
+
+        v = predictor_borrow_sum(b, hour * s->slots, values);
+
+        if (hour >= 0 && isfinite(v)) {
+            k = predictor_borrow_hour(hour * s->slots * s->res_s);
+            sum[k] += v * b->day[k];
+            n[k]++;
+        }
+    }
+
+    for (k = 0; k < 24; k++) {
+        b->shape[k] = n[k] ? (float) (sum[k] / n[k]) : NAN;
     }
 }
 

@@ -54,6 +54,7 @@ typedef struct {
     uint32_t                   npieces;
     predictor_borrow_piece_t   piece[PREDICTOR_BORROW_PIECES];
     float                      day[24];     /* factor by hour of the day */
+    float                      shape[24];   /* what came of it, NaN unknown */
 
     /* for those who ask: lenders, the first pieces in this order */
     uint32_t                   nlenders;
@@ -81,6 +82,11 @@ void predictor_borrow_similar(predictor_borrow_t *b,
 
 void predictor_borrow_correct(predictor_borrow_t *b,
     const predictor_similar_t *s, shard_id_t id);
+
+/* fills "shape": mean load by hour of the day over the last week, borrowed */
+
+void predictor_borrow_shape(predictor_borrow_t *b,
+    const predictor_similar_t *s);
 
 /* as predictor_history_column(): the borrowed and the own values in y; *own
  * is how many of them are its own */

@@ -23,6 +23,10 @@
 #define PREDICTOR_COLD_LEARNS     3
 #define PREDICTOR_COLD_LIKE       0.5
 
+/* bytes of one lender in the report; with 24 numbers there is room for all */
+
+#define PREDICTOR_COLD_LENDER     112
+
 
 static int predictor_cold_inherits(const predictor_cold_t *c,
     const predictor_history_t *h, shard_id_t id);
@@ -174,6 +178,8 @@ predictor_cold_one(predictor_cold_t *c, const predictor_history_t *h,
         predictor_borrow_correct(&b, &c->similar, id);
     }
 
+    predictor_borrow_shape(&b, &c->similar);
+
     if (s->borrow == NULL) {
         s->borrow = malloc(sizeof(predictor_borrow_t));
     }
@@ -311,7 +317,17 @@ predictor_cold_report(const predictor_cold_t *c, const predictor_history_t *h,
         buf[n] = ',';
         n += i > 0;
         n += predictor_cold_lender(b, &b->lender[i], buf + n,
-                                   PREDICTOR_COLD_JSON - n - 2);
+                                   PREDICTOR_COLD_LENDER);
+    }
+
+    n += (size_t) snprintf(buf + n, PREDICTOR_COLD_JSON - n, "],\"shape\":[");
+
+    for (i = 0; i < 24; i++) {
+        buf[n] = ',';
+        n += i > 0;
+        n += (size_t) snprintf(buf + n, PREDICTOR_COLD_JSON - n,
+                               isfinite(b->shape[i]) ? "%.4g" : "null",
+                               (double) b->shape[i]);
     }
 
     memcpy(buf + n, "]}", 3);

@@ -25,7 +25,7 @@
 
 
 #define PREDICTOR_COLD_IDS   1000000    /* ids below it */
-#define PREDICTOR_COLD_JSON  1024       /* of predictor_cold_report() */
+#define PREDICTOR_COLD_JSON  1536       /* of predictor_cold_report() */
 
 
 typedef struct {

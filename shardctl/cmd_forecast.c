@@ -140,9 +140,15 @@ forecast_table(shardctl_t *ctl, const json_t *json,
     }
 
     shardctl_time((double) f->at, at, sizeof(at));
-    printf("shard %.0f: model %s, made at %s, %zu steps of %ld s\n\n",
+    printf("shard %.0f: model %s, made at %s, %zu steps of %ld s\n",
            shardctl_get_number(json, "shard"), shardctl_get_text(json, "model"),
            at, f->n, f->step_s);
+
+    if (json_is_object(json_object_get(json, "borrowed"))) {
+        shardctl_borrowed_line(ctl, json_object_get(json, "borrowed"));
+    }
+
+    printf("\n");
 
     shardctl_table(ctl, json_object_get(json, "steps"), columns);
 }
@@ -190,7 +196,7 @@ shardctl_cmd_forecast(shardctl_t *ctl)
 {
     int                   rc;
     char                  field[16], err[SHARD_ERR_SIZE], *text;
-    json_t               *json;
+    json_t               *json, *borrowed;
     const char           *plot;
     shard_id_t            id;
     shardctl_forecast_t   f;
@@ -217,15 +223,18 @@ shardctl_cmd_forecast(shardctl_t *ctl)
     }
 
     rc = shardctl_forecast_decode(text, &f, err);
+    borrowed = shardctl_borrowed(text);
     free(text);
 
     if (rc != SHARD_OK) {
+        json_decref(borrowed);
         return shardctl_fail(ctl, "the stored forecast of shard %u is "
                              "malformed: %s", id, err);
     }
 
     plot = shardctl_option(ctl, "plot");
     json = forecast_json(id, &f);
+    json_object_set_new(json, "borrowed", borrowed ? borrowed : json_null());
     rc = SHARDCTL_OK;
 
     if (plot && (plot[0] || !ctl->json)) {

@@ -309,6 +309,17 @@ int shardctl_plot_png(shardctl_t *ctl, const char *file, shard_id_t shard,
     const double *history, size_t n, const shardctl_forecast_t *f);
 
 
+/*
+ * explain_borrowed.c: what a shard without a history of its own borrows; of a
+ * forecast's text (NULL: nothing), or read from the store (JSON null).
+ */
+
+json_t *shardctl_borrowed(const char *text);
+int shardctl_borrowed_read(shardctl_t *ctl, shard_id_t id, json_t **out);
+void shardctl_borrowed_line(shardctl_t *ctl, const json_t *borrowed);
+void shardctl_borrowed_show(shardctl_t *ctl, const json_t *borrowed);
+
+
 int shardctl_cmd_init(shardctl_t *ctl);
 int shardctl_cmd_node_add(shardctl_t *ctl);
 int shardctl_cmd_node_drain(shardctl_t *ctl);
