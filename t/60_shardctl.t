@@ -124,6 +124,21 @@ for my $id (0 .. 15) {
                 . qq("q0.5":[$list],"q0.9":[$high]}));
 }
 
+# one that is new, and one whose borrowed part is malformed
+
+for my $borrowed ([ 11, '"how":"similar","own_s":21600,"from":[{"shard":4,'
+                        . '"similarity":0.931,"weight":0.75,"ratio":0.5},'
+                        . '{"shard":9,"similarity":0.9,"weight":0.25,'
+                        . '"ratio":2}],"shape":['
+                        . join(',', 1 .. 23, 'null') . ']' ],
+                  [ 12, '"how":"similar","own_s":"x","from":[7]' ])
+{
+    my ($id, $text) = @$borrowed;
+    $r->command('HSET', $t->key('forecast'), $id,
+                qq({"at":$now,"step_s":300,"model":"combined","borrowed":)
+                . qq({$text},"mean":[1,2],"q0.5":[1,2],"q0.9":[3,4]}));
+}
+
 spew("$dir/fleet.csv", join('', "epoch," . join(',', map { "s$_" } 0 .. 15)
      . "\n", map { my $e = $now - 300 * (600 - $_);
                    $e -= $e % 300;
@@ -170,6 +185,8 @@ my @human = (
     [ [ 'explain', $id ], qr/^check +\S+ \S+ +750 ms$/m ],
     [ [ 'forecast', 3 ], qr/model lagreg.*MEAN req\/s.*Q0\.9 req\/s/s ],
     [ [ 'forecast', 3, '--plot' ], qr/requests\/s\n.*[*\xe2].*forecast/s ],
+    [ [ 'forecast', 11 ], qr/^it has 6 h 00 min of its own;.* 4, 9$/m ],
+    [ [ 'forecast', 12 ], qr/model combined, made at [^\n]*\n\n/ ],
     [ [ 'history', 'show', 3, '--limit', 2 ], qr/ 8\.0\n.* 8\.0\n\z/ ],
     [ [ 'override' ], qr/^5 +pinn n1 +ignored/m ],
     [ [ 'watch', '--once' ], qr/forecast by zone/ ],

@@ -329,6 +329,59 @@ test_errors_kept(void)
 }
 
 
+/* the last shard is cut in two: both borrow what it was */
+
+static void
+test_split(void)
+{
+    int                  tick;
+    uint32_t             i;
+    shard_record_t      *last;
+    predictor_conf_t     conf;
+    predictor_daemon_t  *d;
+
+    world(6);
+    configure(&conf, PREDICTOR_OBSERVE);
+    d = malloc(sizeof(*d));
+    predictor_daemon_init(d, &conf, &io);
+
+    for (i = 0; i < SHARDS; i++) {
+        w.table.shards[i].lo = (uint64_t) i << 61;
+        w.table.shards[i].hi = (uint64_t) (i + 1) << 61;
+    }
+
+    for (tick = 0; tick < 180; tick++) {
+        w.now_ms += TICK_MS;
+        send("a", 7, (uint64_t) tick);
+        send("b", 7, (uint64_t) tick);
+
+        if (tick == 100) {
+            tap_is_int((long) w.nlineage, SHARDS, "bounds are kept");
+            tap_is_int((long) w.nsplit, 0, "nothing is borrowed");
+
+            w.table.shards = realloc(w.table.shards,
+                                     (SHARDS + 1) * sizeof(shard_record_t));
+            last = &w.table.shards[SHARDS];
+            *last = last[-1];
+            last->id = SHARDS;
+            last->lo += (uint64_t) 1 << 60;
+            last[-1].hi = last->lo;
+            w.table.nshards++;
+            w.table.version++;
+        }
+
+        steps(d, 50);
+    }
+
+    tap_is_int((long) w.nlineage, SHARDS + 2, "two changed");
+    tap_ok(w.nsplit >= 4 && w.nsplit % 2 == 0, "both say so: %zu", w.nsplit);
+    tap_ok(d->outlook.mean[SHARDS * d->outlook.ask.horizon] > 1,
+           "the child, which was asked nothing yet, has a forecast");
+    predictor_daemon_done(d);
+    free(d);
+}
+
+
 int
 main(void)
 {
@@ -341,6 +394,7 @@ main(void)
     test_gap();
     test_decides();
     test_growth();
+    test_split();
     test_errors_kept();
     test_faults(seed);
 

@@ -52,6 +52,8 @@ static struct {
     shardd_field_t   state[16];
     size_t           nstate;
     size_t           nforecasts;
+    size_t           nsplit;         /* forecasts that say "split" */
+    size_t           nlineage;       /* fields of it written */
     size_t           nzones;
     char             decision[64][24];
     char             shard[64][16];
@@ -236,6 +238,12 @@ w_hash_put(void *data, const char *key, const shardd_field_t *f, size_t n)
 
     w.nforecasts += strcmp(key, "forecast") == 0 ? n : 0;
     w.nzones += strcmp(key, "zones") == 0 ? n : 0;
+    w.nlineage += strcmp(key, "lineage") == 0 ? n : 0;
+
+    for (i = 0; strcmp(key, "forecast") == 0 && i < n; i++) {
+        w.nsplit += f[i].value
+                    && strstr(f[i].value, "\"how\":\"split\"") != NULL;
+    }
 
     for (i = 0; strcmp(key, "predictor") == 0 && i < n; i++) {
 
