@@ -105,6 +105,7 @@ extern const predictor_model_t  predictor_model_naive_day;
 extern const predictor_model_t  predictor_model_naive_week;
 extern const predictor_model_t  predictor_model_local_level;
 extern const predictor_model_t  predictor_model_ets;
+extern const predictor_model_t  predictor_model_theta;
 extern const predictor_model_t  predictor_model_mstl;
 extern const predictor_model_t  predictor_model_spar;
 extern const predictor_model_t  predictor_model_lagreg;
