@@ -16,7 +16,8 @@ fuzz_core = $(patsubst src/core/%.c,$(BUILD)/fuzz/core/%.o,$(core))
 fuzz_more_prometheus = predictor/prometheus_text.c predictor/exporter.c
 
 $(BUILD)/fuzz/prometheus: $(fuzz_more_prometheus) predictor/prometheus_text.h predictor/exporter.h
-fuzz_more_errors     = predictor/errors.c predictor/errors_code.c predictor/merit.c
+
+fuzz_more_errors = predictor/errors.c predictor/errors_code.c predictor/merit.c predictor/horizon.c
 
 $(BUILD)/fuzz/errors: $(fuzz_more_errors) predictor/errors.h predictor/merit.h
 
