@@ -7,13 +7,14 @@
 #define PREDICTOR_LAGREG_FADE  0.6
 
 
-static void predictor_lagreg_windows(predictor_lagreg_plan_t *plan,
-    uint32_t hour);
+static void predictor_lagreg_windows(predictor_lagreg_plan_t *plan);
 static double predictor_lagreg_base(const predictor_lagreg_plan_t *plan,
     const predictor_lagreg_view_t *view, uint32_t t, uint32_t h,
     double *daily);
 static double predictor_lagreg_near(const predictor_lagreg_plan_t *plan,
     const predictor_lagreg_view_t *view, uint32_t slot, uint32_t t);
+static double predictor_lagreg_around(const double *sum, uint32_t slot,
+    uint32_t wide, uint32_t t);
 static double predictor_lagreg_mean(const double *sum, uint32_t end,
     uint32_t window);
 
@@ -69,24 +70,25 @@ predictor_lagreg_plan(const predictor_series_t *series,
     }
 
     plan->smooth = day / 96 < 6 ? day / 96 : 6;
+    plan->wide = day / 24;
     plan->lags = 4;
+    plan->hour = series->interval_s < 3600 ? 3600 / series->interval_s : 1;
 
-    predictor_lagreg_windows(plan, series->interval_s < 3600
-                                   ? 3600 / series->interval_s : 1);
+    predictor_lagreg_windows(plan);
 
     return SHARD_OK;
 }
 
 
-/* from one step to three days, ascending, each length once */
+/* from one step to a week, ascending, each length once */
 
 static void
-predictor_lagreg_windows(predictor_lagreg_plan_t *plan, uint32_t hour)
+predictor_lagreg_windows(predictor_lagreg_plan_t *plan)
 {
-    uint32_t  i, j, w;
+    uint32_t  i, j, w, hour = plan->hour;
     uint32_t  wish[PREDICTOR_LAGREG_WINDOWS] = {
         1, 2, 3, hour / 2 > 4 ? hour / 2 : 4, hour, 3 * hour, 6 * hour,
-        plan->day / 2, plan->day, 3 * plan->day
+        plan->day / 2, plan->day, 3 * plan->day, 7 * plan->day
     };
 
     plan->nwindows = 0;
@@ -98,7 +100,7 @@ predictor_lagreg_windows(predictor_lagreg_plan_t *plan, uint32_t hour)
             /* finds the place */
         }
 
-        if (w > 3 * plan->day || (j > 0 && plan->window[j - 1] == w)) {
+        if (w > 7 * plan->day || (j > 0 && plan->window[j - 1] == w)) {
             continue;
         }
 
@@ -175,11 +177,11 @@ predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
 
 uint32_t
 predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
-    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h, double *row,
+    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h, float *row,
     double *base)
 {
     double         b, daily, mean;
-    double        *p;
+    float         *p;
     uint32_t       i, slot, days, weeks;
     const double  *z;
 
@@ -194,32 +196,48 @@ predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
     weeks = plan->weeks ? (h + plan->week - 1) / plan->week : 1;
 
     *p++ = 1;
-    *p++ = daily - b;
+    *p++ = (float) (daily - b);
 
     for (i = days; i < days + 3 && i <= plan->days; i++) {
-        *p++ = z[slot - i * plan->day] - b;
+        *p++ = (float) (z[slot - i * plan->day] - b);
     }
 
     for (i = weeks; i < weeks + 2 && i <= plan->weeks; i++) {
-        *p++ = z[slot - i * plan->week] - b;
+        *p++ = (float) (z[slot - i * plan->week] - b);
     }
 
-    *p++ = view->anomaly[slot - days * plan->day];
+    *p++ = (float) view->anomaly[slot - days * plan->day];
 
     for (i = 0; i < plan->nwindows; i++) {
-        *p++ = predictor_lagreg_mean(view->asum, t, plan->window[i]);
+        *p++ = (float) predictor_lagreg_mean(view->asum, t, plan->window[i]);
     }
 
     for (i = 1; i < plan->lags; i++) {
-        *p++ = view->anomaly[t - i];
+        *p++ = (float) view->anomaly[t - i];
+    }
+
+    /* what repeats every hour does so between the days, too */
+
+    if (plan->hour > 2) {
+        i = (h + plan->hour - 1) / plan->hour;
+        *p++ = (float) view->anomaly[slot - i * plan->hour];
+    }
+
+    i = slot - days * plan->day;
+    *p++ = (float) predictor_lagreg_around(view->asum, i, plan->wide, t);
+
+    if (weeks <= plan->weeks) {
+        i = slot - weeks * plan->week;
+        *p++ = (float) (predictor_lagreg_around(view->zsum, i, plan->wide, t)
+                        - b);
     }
 
     mean = predictor_lagreg_mean(view->zsum, t, plan->day);
 
-    *p++ = b - mean;
-    *p++ = z[t] - mean;
-    *p++ = z[t] - z[t - 1];
-    *p++ = z[t] - b;
+    *p++ = (float) (b - mean);
+    *p++ = (float) (z[t] - mean);
+    *p++ = (float) (z[t] - z[t - 1]);
+    *p++ = (float) (z[t] - b);
 
     *base = b;
 
@@ -283,6 +301,21 @@ predictor_lagreg_near(const predictor_lagreg_plan_t *plan,
     low = slot - plan->smooth;
 
     return (view->zsum[t + 1] - view->zsum[low]) / (t + 1 - low);
+}
+
+
+/* mean of 2 wide + 1 values around a slot, of nothing after t */
+
+static double
+predictor_lagreg_around(const double *sum, uint32_t slot, uint32_t wide,
+    uint32_t t)
+{
+    uint32_t  low, end;
+
+    low = slot > wide ? slot - wide : 0;
+    end = slot + wide < t ? slot + wide : t;
+
+    return (sum[end + 1] - sum[low]) / (end + 1 - low);
 }
 
 

@@ -23,11 +23,11 @@
 
 #define PREDICTOR_LAGREG_DAYS      7
 #define PREDICTOR_LAGREG_WEEKS     4
-#define PREDICTOR_LAGREG_WINDOWS   10
+#define PREDICTOR_LAGREG_WINDOWS   11
 
 /* most features, with the constant in front */
 
-#define PREDICTOR_LAGREG_COLUMNS   (15 + PREDICTOR_LAGREG_WINDOWS)
+#define PREDICTOR_LAGREG_COLUMNS   (18 + PREDICTOR_LAGREG_WINDOWS)
 
 
 /* how far the features look back: settled by fit(), kept in its state */
@@ -35,10 +35,12 @@
 typedef struct {
     uint32_t  day;
     uint32_t  week;
+    uint32_t  hour;                     /* steps, at least 1 */
     uint32_t  days;                     /* days averaged in the base */
     uint32_t  weeks;                    /* weeks, 0 = none */
     uint32_t  start;                    /* first step with a base */
     uint32_t  smooth;                   /* steps either side of a slot */
+    uint32_t  wide;                     /* the same, of wider means */
     uint32_t  lags;
     uint32_t  nwindows;
     uint32_t  window[PREDICTOR_LAGREG_WINDOWS];    /* ascending */
@@ -78,7 +80,7 @@ void predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
 /* fills row[0 .. result), the constant 1 first; "base" of step t + h */
 
 uint32_t predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
-    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h, double *row,
+    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h, float *row,
     double *base);
 
 

@@ -6,12 +6,14 @@
 #include "lapack.h"
 
 
+/* the last pass is done by folds as well */
+
 #define PREDICTOR_LAGREG_PASSES  4
 #define PREDICTOR_LAGREG_FOLDS   4
 
 /* residuals below this share of their median count as squares */
 
-#define PREDICTOR_LAGREG_KINK    0.3
+#define PREDICTOR_LAGREG_KINK    0.6
 
 /* rows per call: stays in the cache, and below what BLAS gives to threads */
 
@@ -30,20 +32,20 @@ typedef struct {
 static void predictor_lagreg_deviations(const predictor_lagreg_rows_t *rows,
     predictor_lagreg_scale_t *scale);
 static void predictor_lagreg_gram(const predictor_lagreg_rows_t *rows,
-    uint32_t from, uint32_t to, double *gram);
+    uint32_t from, uint32_t to, float *gram);
 static int predictor_lagreg_beta(const predictor_lagreg_rows_t *rows,
-    const predictor_lagreg_scale_t *scale, const double *gram, double *beta);
+    const predictor_lagreg_scale_t *scale, const float *gram, double *beta);
 static void predictor_lagreg_residuals(const predictor_lagreg_rows_t *rows,
     uint32_t from, uint32_t to, const double *beta);
 static double predictor_lagreg_reweigh(predictor_lagreg_rows_t *rows);
 static int predictor_lagreg_validate(predictor_lagreg_rows_t *rows,
-    const predictor_lagreg_scale_t *scale);
+    const predictor_lagreg_scale_t *scale, double *beta);
 
 
 size_t
 predictor_lagreg_rows_size(uint32_t m)
 {
-    return (size_t) m * (PREDICTOR_LAGREG_STRIDE + 4)
+    return ((size_t) m * (PREDICTOR_LAGREG_STRIDE + 3) + 1) / 2 + m
            + m * (sizeof(predictor_weighted_t) / sizeof(double));
 }
 
@@ -53,13 +55,12 @@ predictor_lagreg_rows_place(predictor_lagreg_rows_t *rows, double *memory,
     uint32_t m)
 {
     rows->sorted = (predictor_weighted_t *) memory;
-    memory = (double *) (rows->sorted + m);
+    rows->scratch = (double *) (rows->sorted + m);
 
-    rows->rows = memory;
+    rows->rows = (float *) (rows->scratch + m);
     rows->recency = rows->rows + (size_t) m * PREDICTOR_LAGREG_STRIDE;
     rows->weight = rows->recency + m;
     rows->residual = rows->weight + m;
-    rows->scratch = rows->residual + m;
 }
 
 
@@ -68,7 +69,7 @@ predictor_lagreg_solve(predictor_lagreg_rows_t *rows, double ridge,
     const predictor_ask_t *ask, double *beta, double *offset)
 {
     double                    mean;
-    double                    gram[PREDICTOR_LAGREG_GRAM];
+    float                     gram[PREDICTOR_LAGREG_GRAM];
     uint32_t                  i, pass;
     predictor_lagreg_scale_t  scale;
 
@@ -81,7 +82,7 @@ predictor_lagreg_solve(predictor_lagreg_rows_t *rows, double ridge,
         mean += rows->recency[i] / rows->m;
     }
 
-    for (pass = 0; pass < PREDICTOR_LAGREG_PASSES; pass++) {
+    for (pass = 1; pass < PREDICTOR_LAGREG_PASSES; pass++) {
         memset(gram, 0, sizeof(gram));
         predictor_lagreg_gram(rows, 0, rows->m, gram);
         scale.ridge = ridge * mean;
@@ -96,8 +97,12 @@ predictor_lagreg_solve(predictor_lagreg_rows_t *rows, double ridge,
 
     scale.ridge = ridge * mean;
 
-    if (predictor_lagreg_validate(rows, &scale) != SHARD_OK) {
+    if (predictor_lagreg_validate(rows, &scale, beta) != SHARD_OK) {
         return SHARD_ERROR;
+    }
+
+    if (ask->nq == 0) {
+        return SHARD_OK;
     }
 
     for (i = 0; i < rows->m; i++) {
@@ -122,7 +127,7 @@ predictor_lagreg_deviations(const predictor_lagreg_rows_t *rows,
     double         square[PREDICTOR_LAGREG_STRIDE];
     double         d;
     uint32_t       i, j;
-    const double  *row;
+    const float   *row;
 
     memset(mean, 0, sizeof(mean));
     memset(square, 0, sizeof(square));
@@ -163,14 +168,14 @@ predictor_lagreg_deviations(const predictor_lagreg_rows_t *rows,
 
 static void
 predictor_lagreg_gram(const predictor_lagreg_rows_t *rows, uint32_t from,
-    uint32_t to, double *gram)
+    uint32_t to, float *gram)
 {
-    int            n, k, stride;
-    double         weight, one;
-    double         block[PREDICTOR_LAGREG_BLOCK * PREDICTOR_LAGREG_STRIDE];
-    double        *b;
-    uint32_t       i, j;
-    const double  *row;
+    int           n, k, stride;
+    float         weight, one;
+    float         block[PREDICTOR_LAGREG_BLOCK * PREDICTOR_LAGREG_STRIDE];
+    float        *b;
+    uint32_t      i, j;
+    const float  *row;
 
     n = (int) rows->columns + 1;
     stride = PREDICTOR_LAGREG_STRIDE;
@@ -192,9 +197,9 @@ predictor_lagreg_gram(const predictor_lagreg_rows_t *rows, uint32_t from,
             b += PREDICTOR_LAGREG_STRIDE;
         }
 
-        /* dsyrk would do half of the work, but in as many threads as cores */
+        /* ssyrk would do half of the work, but in as many threads as cores */
 
-        dgemm_("N", "T", &n, &n, &k, &one, block, &stride, row, &stride,
+        sgemm_("N", "T", &n, &n, &k, &one, block, &stride, row, &stride,
                &one, gram, &stride, 1, 1);
 
         row += k * PREDICTOR_LAGREG_STRIDE;
@@ -207,12 +212,12 @@ predictor_lagreg_gram(const predictor_lagreg_rows_t *rows, uint32_t from,
 
 static int
 predictor_lagreg_beta(const predictor_lagreg_rows_t *rows,
-    const predictor_lagreg_scale_t *scale, const double *gram, double *beta)
+    const predictor_lagreg_scale_t *scale, const float *gram, double *beta)
 {
-    int            n, one, stride, info;
-    double         a[PREDICTOR_LAGREG_GRAM];
-    uint32_t       i, j;
-    const double  *column;
+    int           n, one, stride, info;
+    double        a[PREDICTOR_LAGREG_GRAM];
+    uint32_t      i, j;
+    const float  *column;
 
     for (j = 0; j < rows->columns; j++) {
         column = gram + j * PREDICTOR_LAGREG_STRIDE;
@@ -253,10 +258,15 @@ static void
 predictor_lagreg_residuals(const predictor_lagreg_rows_t *rows,
     uint32_t from, uint32_t to, const double *beta)
 {
-    int            n, k, one, stride;
-    double         plus, minus;
-    uint32_t       i;
-    const double  *row;
+    int           n, k, one, stride;
+    float         plus, minus;
+    float         narrow[PREDICTOR_LAGREG_COLUMNS];
+    uint32_t      i;
+    const float  *row;
+
+    for (i = 0; i < rows->columns; i++) {
+        narrow[i] = (float) beta[i];
+    }
 
     n = (int) rows->columns;
     one = 1;
@@ -274,7 +284,7 @@ predictor_lagreg_residuals(const predictor_lagreg_rows_t *rows,
                                            + rows->columns];
         }
 
-        dgemv_("T", &n, &k, &minus, row, &stride, beta, &one, &plus,
+        sgemv_("T", &n, &k, &minus, row, &stride, narrow, &one, &plus,
                rows->residual + from, &one, 1);
 
         from += (uint32_t) k;
@@ -300,7 +310,7 @@ predictor_lagreg_reweigh(predictor_lagreg_rows_t *rows)
 
     for (i = 0; i < rows->m; i++) {
         size = fabs(rows->residual[i]) / kink;
-        rows->weight[i] = rows->recency[i] / (size > 1 ? size : 1);
+        rows->weight[i] = (float) (rows->recency[i] / (size > 1 ? size : 1));
         sum += rows->weight[i];
     }
 
@@ -308,15 +318,15 @@ predictor_lagreg_reweigh(predictor_lagreg_rows_t *rows)
 }
 
 
-/* each block's residuals, from what the other blocks teach */
+/* beta of all rows; each block's residuals, from what the others teach */
 
 static int
 predictor_lagreg_validate(predictor_lagreg_rows_t *rows,
-    const predictor_lagreg_scale_t *scale)
+    const predictor_lagreg_scale_t *scale, double *beta)
 {
-    double    fold[PREDICTOR_LAGREG_FOLDS][PREDICTOR_LAGREG_GRAM];
-    double    gram[PREDICTOR_LAGREG_GRAM];
-    double    beta[PREDICTOR_LAGREG_COLUMNS];
+    float     fold[PREDICTOR_LAGREG_FOLDS][PREDICTOR_LAGREG_GRAM];
+    float     gram[PREDICTOR_LAGREG_GRAM];
+    double    other[PREDICTOR_LAGREG_COLUMNS];
     uint32_t  f, i, edge[PREDICTOR_LAGREG_FOLDS + 1];
 
     memset(fold, 0, sizeof(fold));
@@ -330,17 +340,25 @@ predictor_lagreg_validate(predictor_lagreg_rows_t *rows,
         predictor_lagreg_gram(rows, edge[f], edge[f + 1], fold[f]);
     }
 
+    for (i = 0; i < PREDICTOR_LAGREG_GRAM; i++) {
+        gram[i] = fold[0][i] + fold[1][i] + fold[2][i] + fold[3][i];
+    }
+
+    if (predictor_lagreg_beta(rows, scale, gram, beta) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
     for (f = 0; f < PREDICTOR_LAGREG_FOLDS; f++) {
         for (i = 0; i < PREDICTOR_LAGREG_GRAM; i++) {
             gram[i] = fold[0][i] + fold[1][i] + fold[2][i] + fold[3][i]
                       - fold[f][i];
         }
 
-        if (predictor_lagreg_beta(rows, scale, gram, beta) != SHARD_OK) {
+        if (predictor_lagreg_beta(rows, scale, gram, other) != SHARD_OK) {
             return SHARD_ERROR;
         }
 
-        predictor_lagreg_residuals(rows, edge[f], edge[f + 1], beta);
+        predictor_lagreg_residuals(rows, edge[f], edge[f + 1], other);
     }
 
     return SHARD_OK;

@@ -16,18 +16,21 @@
 
 
 #define PREDICTOR_LAGREG_STRIDE  (PREDICTOR_LAGREG_COLUMNS + 1)
-#define PREDICTOR_LAGREG_ROWS    4500   /* most; more are thinned out */
 
 
-/* m rows in order of time; the target stands behind a row's features */
+/*
+ * m rows in order of time; the target stands behind a row's features.  Single
+ * precision holds more than loads do, and costs half; what is solved is
+ * solved in double.
+ */
 
 typedef struct {
     uint32_t               m;
     uint32_t               columns;     /* features in use */
-    double                *rows;        /* m x PREDICTOR_LAGREG_STRIDE */
-    double                *recency;     /* m, 0 < weight <= 1 */
-    double                *weight;
-    double                *residual;
+    float                 *rows;        /* m x PREDICTOR_LAGREG_STRIDE */
+    float                 *recency;     /* m, 0 < weight <= 1 */
+    float                 *weight;
+    float                 *residual;
     double                *scratch;
     predictor_weighted_t  *sorted;
 } predictor_lagreg_rows_t;
@@ -39,7 +42,8 @@ void predictor_lagreg_rows_place(predictor_lagreg_rows_t *rows,
 
 /*
  * beta[0 .. columns) for features as they stand in the rows; offset[0 .. nq)
- * are quantiles of the residuals.  SHARD_ERROR: the system has no solution.
+ * are quantiles of the residuals, which are left in the rows.  SHARD_ERROR:
+ * the system has no solution.
  */
 
 int predictor_lagreg_solve(predictor_lagreg_rows_t *rows, double ridge,

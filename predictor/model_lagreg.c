@@ -19,16 +19,15 @@
 #include <string.h>
 
 #include "lagreg_solve.h"
+#include "trial.h"
 
 
-#define PREDICTOR_LAGREG_GRID       40
-#define PREDICTOR_LAGREG_RIDGE      20
+/* of step h: 3 h^0.9; far steps are few experiences, seen many times */
+
+#define PREDICTOR_LAGREG_RIDGE      3
+#define PREDICTOR_LAGREG_GROWTH     0.9
+
 #define PREDICTOR_LAGREG_ROWS_MIN   60
-
-/* steps below this are short: there are enough of them in few days */
-
-#define PREDICTOR_LAGREG_SHORT_S    1800
-
 
 typedef enum {
     PREDICTOR_VARIANT_LOG = 0,
@@ -40,7 +39,6 @@ typedef enum {
 
 typedef struct {
     uint32_t                 log;
-    uint32_t                 rows;          /* most, PREDICTOR_LAGREG_ROWS */
     struct {
         uint32_t             half;          /* days to half the weight */
         uint32_t             all;           /* days of origins */
@@ -75,9 +73,8 @@ static int predictor_lagreg_fit_raw(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work);
 static int predictor_lagreg_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_lagreg_variant_e variant,
-    predictor_lagreg_t *lagreg, double *work);
-static uint32_t predictor_lagreg_grid(uint32_t horizon, uint32_t day,
-    uint32_t *grid);
+    const predictor_trial_t *trial, predictor_lagreg_t *lagreg,
+    double *work);
 static void predictor_lagreg_scale(const predictor_series_t *series,
     predictor_lagreg_t *lagreg, double *scratch);
 static void predictor_lagreg_transform(const predictor_series_t *series,
@@ -85,6 +82,13 @@ static void predictor_lagreg_transform(const predictor_series_t *series,
 static int predictor_lagreg_collect(const predictor_series_t *series,
     const predictor_lagreg_t *lagreg, const predictor_lagreg_view_t *view,
     uint32_t h, predictor_lagreg_rows_t *rows);
+static void predictor_lagreg_tell(const predictor_series_t *series,
+    const predictor_lagreg_t *lagreg, const predictor_lagreg_view_t *view,
+    const predictor_lagreg_rows_t *rows, const predictor_trial_t *trial,
+    uint32_t step);
+static uint32_t predictor_lagreg_most(const predictor_series_t *series);
+static double predictor_lagreg_back(const predictor_lagreg_t *lagreg,
+    double z);
 static int predictor_lagreg_forecast(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state, void *work, double *out);
 static const predictor_lagreg_fit_t *predictor_lagreg_nearest(
@@ -94,9 +98,9 @@ static const predictor_lagreg_fit_t *predictor_lagreg_nearest(
 /* the fresh one follows a new level, the others hold more of the rhythm */
 
 static const predictor_lagreg_memory_t  predictor_lagreg_memory[] = {
-    { 1, 4500, { { 10, 21 }, { 21, 180 } } },
-    { 1, 2000, { {  3, 10 }, {  6,  28 } } },
-    { 0, 4500, { { 10, 21 }, { 21, 180 } } }
+    { 1, { { 10, 21 }, { 21, 180 } } },
+    { 1, { {  3, 10 }, {  6,  28 } } },
+    { 0, { { 10, 21 }, { 21, 180 } } }
 };
 
 
@@ -132,13 +136,12 @@ predictor_lagreg_size(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_size_t *size)
 {
     size_t    rows;
-    uint32_t  m, grid[PREDICTOR_LAGREG_GRID];
+    uint32_t  grid[PREDICTOR_TRIAL_STEPS];
 
-    m = series->n < PREDICTOR_LAGREG_ROWS ? series->n : PREDICTOR_LAGREG_ROWS;
-    rows = predictor_lagreg_rows_size(m);
+    rows = predictor_lagreg_rows_size(predictor_lagreg_most(series));
 
     size->state = sizeof(predictor_lagreg_t)
-                  + predictor_lagreg_grid(ask->horizon, series->day, grid)
+                  + predictor_trial_grid(ask->horizon, series->day, grid)
                     * sizeof(predictor_lagreg_fit_t);
 
     /* the median is taken where the view will be */
@@ -152,8 +155,8 @@ static int
 predictor_lagreg_fit_log(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work)
 {
-    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_LOG, state,
-                                work);
+    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_LOG, NULL,
+                                state, work);
 }
 
 
@@ -161,8 +164,8 @@ static int
 predictor_lagreg_fit_fresh(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work)
 {
-    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_FRESH, state,
-                                work);
+    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_FRESH, NULL,
+                                state, work);
 }
 
 
@@ -170,19 +173,49 @@ static int
 predictor_lagreg_fit_raw(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work)
 {
-    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_RAW, state,
-                                work);
+    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_RAW, NULL,
+                                state, work);
+}
+
+
+int
+predictor_lagreg_learn(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_trial_t *trial, void *state,
+    void *work)
+{
+    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_LOG, trial,
+                                state, work);
+}
+
+
+int
+predictor_lagreg_learn_fresh(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_trial_t *trial, void *state,
+    void *work)
+{
+    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_FRESH, trial,
+                                state, work);
+}
+
+
+int
+predictor_lagreg_learn_raw(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_trial_t *trial, void *state,
+    void *work)
+{
+    return predictor_lagreg_fit(series, ask, PREDICTOR_VARIANT_RAW, trial,
+                                state, work);
 }
 
 
 static int
 predictor_lagreg_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_lagreg_variant_e variant,
-    predictor_lagreg_t *lagreg, double *work)
+    const predictor_trial_t *trial, predictor_lagreg_t *lagreg, double *work)
 {
     int                       rc;
     double                   *memory;
-    uint32_t                  i, m, grid[PREDICTOR_LAGREG_GRID];
+    uint32_t                  i, grid[PREDICTOR_TRIAL_STEPS];
     predictor_lagreg_fit_t   *fit;
     predictor_lagreg_rows_t   rows;
     predictor_lagreg_view_t   view;
@@ -203,13 +236,13 @@ predictor_lagreg_fit(const predictor_series_t *series,
     memory = predictor_lagreg_view_place(&view, work, series->n);
     memory += (memory - work) % 2;
 
-    m = series->n < PREDICTOR_LAGREG_ROWS ? series->n : PREDICTOR_LAGREG_ROWS;
-    predictor_lagreg_rows_place(&rows, memory, m);
+    predictor_lagreg_rows_place(&rows, memory,
+                                predictor_lagreg_most(series));
 
     predictor_lagreg_transform(series, lagreg, view.z);
     predictor_lagreg_view_fill(&lagreg->plan, &view, 0);
 
-    lagreg->nfits = predictor_lagreg_grid(ask->horizon, series->day, grid);
+    lagreg->nfits = predictor_trial_grid(ask->horizon, series->day, grid);
 
     for (i = 0; i < lagreg->nfits; i++) {
         fit = &lagreg->fit[i];
@@ -223,62 +256,19 @@ predictor_lagreg_fit(const predictor_series_t *series,
 
         fit->columns = rows.columns;
 
-        rc = predictor_lagreg_solve(&rows,
-                                    PREDICTOR_LAGREG_RIDGE * sqrt(fit->h),
+        rc = predictor_lagreg_solve(&rows, PREDICTOR_LAGREG_RIDGE
+                                    * pow(fit->h, PREDICTOR_LAGREG_GROWTH),
                                     ask, fit->beta, fit->offset);
         if (rc != SHARD_OK) {
             return rc;
         }
+
+        if (trial) {
+            predictor_lagreg_tell(series, lagreg, &view, &rows, trial, i);
+        }
     }
 
     return SHARD_OK;
-}
-
-
-/*
- * The first steps, then some in geometric progression, then the ends and
- * middles of further days; ascending, each once.
- */
-
-static uint32_t
-predictor_lagreg_grid(uint32_t horizon, uint32_t day, uint32_t *grid)
-{
-    uint32_t  i, j, n, d, h, wish[PREDICTOR_LAGREG_GRID];
-
-    n = 0;
-
-    for (h = 1; h <= 6 && h <= horizon; h++) {
-        wish[n++] = h;
-    }
-
-    for (i = 0; i < 12 && horizon > 6; i++) {
-        wish[n++] = (uint32_t) (8 * pow(horizon / 8.0, i / 11.0) + 0.5);
-    }
-
-    for (d = 1; d <= (horizon - 1) / day && d < PREDICTOR_LAGREG_DAYS; d++) {
-        h = d * day + (day / 2 > 2 ? day / 2 : 2);
-        wish[n++] = d * day;
-        wish[n++] = d * day + 1;
-        wish[n++] = h < horizon ? h : horizon;
-    }
-
-    j = 0;
-
-    for (h = 0; h < horizon; h = d) {
-        d = horizon + 1;
-
-        for (i = 0; i < n; i++) {
-            if (wish[i] > h && wish[i] < d) {
-                d = wish[i];
-            }
-        }
-
-        if (d <= horizon) {
-            grid[j++] = d;
-        }
-    }
-
-    return j;
 }
 
 
@@ -329,7 +319,19 @@ predictor_lagreg_transform(const predictor_series_t *series,
 }
 
 
-/* rows of all origins for h; of more than fit, every second, third, ... */
+/* rows there is room for */
+
+static uint32_t
+predictor_lagreg_most(const predictor_series_t *series)
+{
+    return series->n / predictor_trial_stride(series) + 1;
+}
+
+
+/*
+ * Rows of all origins for h, on the stride that all models share, so that
+ * the last value and every trial's origin are on it.
+ */
 
 static int
 predictor_lagreg_collect(const predictor_series_t *series,
@@ -337,14 +339,14 @@ predictor_lagreg_collect(const predictor_series_t *series,
     uint32_t h, predictor_lagreg_rows_t *rows)
 {
     double                            base, half;
-    double                           *row;
+    float                            *row;
     uint32_t                          i, t, first, last, step, days, length;
     const predictor_lagreg_plan_t    *plan;
     const predictor_lagreg_memory_t  *memory;
 
     plan = &lagreg->plan;
     memory = &predictor_lagreg_memory[lagreg->variant];
-    length = series->interval_s < PREDICTOR_LAGREG_SHORT_S ? 0 : 1;
+    length = series->interval_s < PREDICTOR_TRIAL_SHORT_S ? 0 : 1;
 
     half = memory->days[length].half * (double) plan->day;
     days = memory->days[length].all;
@@ -354,12 +356,14 @@ predictor_lagreg_collect(const predictor_series_t *series,
         first = series->n - days * plan->day;
     }
 
-    if (series->n < first + h + PREDICTOR_LAGREG_ROWS_MIN) {
+    step = predictor_trial_stride(series);
+    last = (h + step - 1) / step * step;
+
+    if (series->n < first + last + PREDICTOR_LAGREG_ROWS_MIN * step) {
         return SHARD_AGAIN;
     }
 
-    last = series->n - 1 - h;
-    step = (last - first) / memory->rows + 1;
+    last = series->n - 1 - last;
     rows->m = (last - first) / step + 1;
 
     row = rows->rows;
@@ -368,16 +372,58 @@ predictor_lagreg_collect(const predictor_series_t *series,
         t = last - (rows->m - 1 - i) * step;
 
         rows->columns = predictor_lagreg_row(plan, view, t, h, row, &base);
-        row[rows->columns] = view->z[t + h] - base;
+        row[rows->columns] = (float) (view->z[t + h] - base);
 
         memset(&row[rows->columns + 1], 0,
                (PREDICTOR_LAGREG_STRIDE - rows->columns - 1)
-               * sizeof(double));
+               * sizeof(float));
 
-        rows->recency[i] = exp2(-(double) (series->n - 1 - t) / half);
+        rows->recency[i] = (float) exp2(-(double) (series->n - 1 - t) / half);
     }
 
     return SHARD_OK;
+}
+
+
+/* what the other folds teach about the rows of the trial's origins */
+
+static void
+predictor_lagreg_tell(const predictor_series_t *series,
+    const predictor_lagreg_t *lagreg, const predictor_lagreg_view_t *view,
+    const predictor_lagreg_rows_t *rows, const predictor_trial_t *trial,
+    uint32_t step)
+{
+    float     *said;
+    uint32_t   i, h, last, back, stride;
+
+    said = predictor_trial_said(trial, step);
+    stride = predictor_trial_stride(series);
+    h = trial->step[step];
+    last = series->n - 1 - (h + stride - 1) / stride * stride;
+
+    for (i = 0; i < trial->norigins; i++) {
+
+        if (trial->origin[i] > last) {
+            continue;
+        }
+
+        back = (last - trial->origin[i]) / stride;
+
+        if (back >= rows->m) {
+            break;
+        }
+
+        said[i] = (float) predictor_lagreg_back(lagreg,
+                                       view->z[trial->origin[i] + h]
+                                       - rows->residual[rows->m - 1 - back]);
+    }
+}
+
+
+static double
+predictor_lagreg_back(const predictor_lagreg_t *lagreg, double z)
+{
+    return lagreg->scale * (lagreg->log ? exp(z) - lagreg->add : z);
 }
 
 
@@ -386,7 +432,7 @@ predictor_lagreg_forecast(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state, void *work, double *out)
 {
     double                          low, high, top, base, z, offset;
-    double                          row[PREDICTOR_LAGREG_COLUMNS];
+    float                           row[PREDICTOR_LAGREG_COLUMNS];
     uint32_t                        h, i, recent;
     predictor_lagreg_view_t         view;
     const predictor_lagreg_t       *lagreg;
@@ -395,7 +441,7 @@ predictor_lagreg_forecast(const predictor_series_t *series,
 
     lagreg = state;
     plan = &lagreg->plan;
-    recent = 3 * plan->day + 1;
+    recent = 8 * plan->day + 1;
 
     if (series->n < plan->start + plan->day + plan->smooth + 8) {
         return SHARD_AGAIN;
@@ -440,7 +486,7 @@ predictor_lagreg_forecast(const predictor_series_t *series,
             offset = i ? fit->offset[i - 1] : 0;
             z = fmax(low, fmin(base + offset, top));
 
-            *out++ = lagreg->scale * (lagreg->log ? exp(z) - lagreg->add : z);
+            *out++ = predictor_lagreg_back(lagreg, z);
         }
     }
 
