@@ -39,7 +39,7 @@ static void predictor_rest_collect(const predictor_rest_t *r, uint32_t h,
 static uint32_t predictor_rest_quarter(const predictor_rest_work_t *w,
     uint32_t i);
 static void predictor_rest_row(const predictor_rest_t *r, const double *rest,
-    uint32_t t, const double *mean, uint32_t h, double *row);
+    uint32_t t, const double *mean, uint32_t h, float *row);
 
 
 size_t
@@ -113,7 +113,8 @@ static void
 predictor_rest_collect(const predictor_rest_t *r, uint32_t h,
     predictor_rest_work_t *w)
 {
-    double         half, *row, *mean;
+    float         *row;
+    double         half, *mean;
     uint32_t       i, t;
     const double  *rest;
 
@@ -130,12 +131,12 @@ predictor_rest_collect(const predictor_rest_t *r, uint32_t h,
         rest = w->rest + (size_t) predictor_rest_quarter(w, i) * w->n;
         mean = w->means + (size_t) i * PREDICTOR_REST_SPEEDS;
 
-        memset(row, 0, PREDICTOR_LAGREG_STRIDE * sizeof(double));
+        memset(row, 0, PREDICTOR_LAGREG_STRIDE * sizeof(float));
         predictor_rest_row(r, rest, t, mean, h, row);
-        row[PREDICTOR_REST_COLUMNS] = rest[t + h]
-                                      - mean[PREDICTOR_REST_SPEEDS - 1];
+        row[PREDICTOR_REST_COLUMNS] =
+                       (float) (rest[t + h] - mean[PREDICTOR_REST_SPEEDS - 1]);
 
-        w->rows.recency[i] = exp2(-(double) (w->n - t) / half);
+        w->rows.recency[i] = (float) exp2(-(double) (w->n - t) / half);
     }
 
     w->rows.m = i;
@@ -204,20 +205,21 @@ predictor_rest_quarter(const predictor_rest_work_t *w, uint32_t i)
 
 static void
 predictor_rest_row(const predictor_rest_t *r, const double *rest, uint32_t t,
-    const double *mean, uint32_t h, double *row)
+    const double *mean, uint32_t h, float *row)
 {
     uint32_t  i, back, slot;
 
     *row++ = 1;
 
     for (i = 0; i + 1 < PREDICTOR_REST_SPEEDS; i++) {
-        *row++ = mean[i] - mean[i + 1];
+        *row++ = (float) (mean[i] - mean[i + 1]);
     }
 
     back = ((h - 1) / r->day + 1) * r->day;
     slot = t + h;
-    *row++ = slot >= back ? rest[slot - back] - mean[i] : 0;
-    *row = slot >= back + h ? rest[slot - back] - rest[slot - back - h] : 0;
+    *row++ = slot >= back ? (float) (rest[slot - back] - mean[i]) : 0;
+    *row = slot >= back + h
+           ? (float) (rest[slot - back] - rest[slot - back - h]) : 0;
 }
 
 
@@ -245,7 +247,7 @@ double
 predictor_rest_forecast(const predictor_rest_t *r, const double *rest,
     uint32_t n, const double *mean, uint32_t h, double *offset)
 {
-    double    row[PREDICTOR_REST_COLUMNS];
+    float     row[PREDICTOR_REST_COLUMNS];
     double    share, left, right;
     uint32_t  i, k, last;
 
