@@ -2,9 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../src/core/shard_load.h"
+#include "../src/core/shard_text.h"
 #include "../src/daemon/shardd_log.h"
 #include "model.h"
 #include "conf.h"
+#include "nodes.h"
 #include "pool.h"
 
 
@@ -38,6 +41,32 @@ static const shardd_conf_key_t  predictor_conf_clock[] = {
       NULL, "real time, ms since 1970, ..." },
     { "epoch_s", SHARDD_CONF_NUMBER, AT(clock_epoch_s), 0, 1e11, 0, NULL,
       NULL, "... at which the predictor's clock says so many s since 1970" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
+static const shardd_conf_key_t  predictor_conf_signals[] = {
+    { "metrics", SHARDD_CONF_LIST, AT(signal_metrics), 0, 8, 0, NULL, NULL,
+      "forecast beside the load: writes, bytes, latency" },
+    { "history", SHARDD_CONF_MS, AT(signal_history_ms), DAY_MS / 24,
+      40 * DAY_MS, 0, NULL, NULL, "their rows are kept so long" },
+    { "series", SHARDD_CONF_INT, AT(signal_series), 0, 100000, 0, NULL, NULL,
+      "of nodes and client groups, at most" },
+    { "clients", SHARDD_CONF_INT, AT(signal_clients), 0, 16, 0, NULL, NULL,
+      "largest client groups of a shard with a series of their own" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
+static const shardd_conf_key_t  predictor_conf_scrape[] = {
+    { "url", SHARDD_CONF_STRING, AT(scrape_url), 0, 0, 0, NULL, NULL,
+      "of a node's node_exporter: {host} {port} {name} {zone} are the node's" },
+    { "backend", SHARDD_CONF_STRING, AT(scrape_backend), 0, 0, 0, NULL, NULL,
+      "of its own metrics, for gauges" },
+    { "interval", SHARDD_CONF_MS, AT(scrape_interval_ms), 200, 3600000, 0,
+      NULL, NULL, "in real time" },
+    { "timeout", SHARDD_CONF_MS, AT(scrape_timeout_ms), 50, 600000, 0, NULL,
+      NULL, "for a whole answer, in real time" },
+    { "gauges", SHARDD_CONF_LIST, AT(gauges), 0, PREDICTOR_GAUGES_MAX, 0,
+      NULL, NULL, "names, as queue_depth: kept and forecast by node" },
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 };
 
@@ -91,9 +120,18 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       "at once in all" },
     { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0, shardd_log_words,
       NULL, "error, warn, info or debug" },
+    { "signals", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,
+      predictor_conf_signals, "what is forecast beside the load" },
+    { "scrape", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_scrape,
+      "what nodes say of themselves in Prometheus' text format" },
     { "clock", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_clock,
       "for replays: another clock than the real one" },
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
+
+static const char *const  predictor_conf_metrics[] = {
+    "writes", "bytes", "latency", NULL
 };
 
 
@@ -128,7 +166,70 @@ predictor_conf_defaults(predictor_conf_t *c)
     c->max_moves_per_node = 2;
     c->max_moves = 8;
 
+    c->signal_metrics = (char **) predictor_conf_metrics;
+    c->signal_history_ms = 7L * 86400 * 1000;
+    c->signal_series = 1000;
+    c->signal_clients = 4;
+
+    c->scrape_interval_ms = 15000;
+    c->scrape_timeout_ms = 2000;
+
     c->clock_speed = 1;
+}
+
+
+/* names of metrics and gauges, and what urls are made of */
+
+static int
+predictor_conf_names(const char *path, const predictor_conf_t *c, char *err)
+{
+    int                 i;
+    char                url[PREDICTOR_URL_SIZE], why[SHARD_ERR_SIZE];
+    unsigned            metric;
+    shard_str_t         word;
+    const char         *template;
+    const char *const  *words;
+
+    words = shard_metric_words();
+
+    for (i = 0; c->signal_metrics && c->signal_metrics[i]; i++) {
+        word.data = c->signal_metrics[i];
+        word.len = strlen(word.data);
+
+        if (shard_text_word(word, words, "metric", &metric, why) != SHARD_OK) {
+            snprintf(err, SHARDD_ERR_SIZE, "%s: signals: metrics: %s", path,
+                     why);
+            return -1;
+        }
+    }
+
+    for (i = 0; c->gauges && c->gauges[i]; i++) {
+
+        if (!predictor_text_name_valid(c->gauges[i])
+            || strlen(c->gauges[i]) >= PREDICTOR_NAMED_SIZE)
+        {
+            snprintf(err, SHARDD_ERR_SIZE, "%s: scrape: gauges: \"%.80s\" is "
+                     "no metric's name of at most %d letters, digits, \"_\" "
+                     "and \":\"", path, c->gauges[i],
+                     PREDICTOR_NAMED_SIZE - 1);
+            return -1;
+        }
+    }
+
+    for (i = 0; i < PREDICTOR_SOURCES; i++) {
+        template = i ? c->scrape_backend : c->scrape_url;
+
+        if (template && predictor_nodes_url(template, "n1", "127.0.0.1:80",
+                                            "z1", url, why)
+                        != SHARD_OK)
+        {
+            snprintf(err, SHARDD_ERR_SIZE, "%s: scrape: %s: %s", path,
+                     i ? "backend" : "url", why);
+            return -1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -181,7 +282,11 @@ predictor_conf_load(const char *path, predictor_conf_t *conf, char *err)
         return -1;
     }
 
-    return predictor_conf_check(path, conf, err);
+    if (predictor_conf_check(path, conf, err) != 0) {
+        return -1;
+    }
+
+    return predictor_conf_names(path, conf, err);
 }
 
 

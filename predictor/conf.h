@@ -49,6 +49,17 @@ typedef struct {
     long                 max_moves_per_node;
     long                 max_moves;
 
+    char               **signal_metrics;
+    long                 signal_history_ms;
+    long                 signal_series;
+    long                 signal_clients;
+
+    char                *scrape_url;
+    char                *scrape_backend;
+    long                 scrape_interval_ms;
+    long                 scrape_timeout_ms;
+    char               **gauges;
+
     double               clock_speed;
     double               clock_real_ms;
     double               clock_epoch_s;

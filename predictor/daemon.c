@@ -80,6 +80,7 @@ predictor_daemon_init(predictor_daemon_t *d, const predictor_conf_t *conf,
     d->known = -1;
 
     predictor_fleet_clock(conf, &d->clock);
+    predictor_nodes_init(&d->nodes, conf, io, &d->clock, d->res_s);
 }
 
 
@@ -87,6 +88,7 @@ void
 predictor_daemon_done(predictor_daemon_t *d)
 {
     predictor_unload(d);
+    predictor_nodes_done(&d->nodes);
     predictor_pool_destroy(d->pool);
     d->pool = NULL;
 }
@@ -187,6 +189,32 @@ predictor_origins(predictor_daemon_t *d)
 }
 
 
+/* the load is another one from here on: history is read in its unit, what past
+ * forecasts were worth was in the old one */
+
+static int
+predictor_unit(predictor_daemon_t *d)
+{
+    int  rc;
+
+    rc = predictor_signals_save(d->signals);
+
+    if (rc == SHARDD_OK) {
+        memset(d->outlook.errors, 0, d->outlook.nshards
+                                     * sizeof(predictor_errors_t));
+        rc = predictor_remember_all(d);
+    }
+
+    if (rc == SHARDD_OK) {
+        shardd_log(SHARDD_LOG_INFO, "the load of a shard is made otherwise: "
+                   "all is loaded anew");
+        predictor_set_state(d, PREDICTOR_LOADING);
+    }
+
+    return rc;
+}
+
+
 static int
 predictor_step_running(predictor_daemon_t *d)
 {
@@ -211,6 +239,13 @@ predictor_step_running(predictor_daemon_t *d)
             return rc;
         }
 
+        if (predictor_signals_policy(d->signals, d->fleet.table.policy,
+                                     d->closed))
+        {
+            return predictor_unit(d);
+        }
+
+        predictor_nodes_table(&d->nodes, &d->fleet.table, d->closed + 1);
         rc = predictor_origins(d);
 
         if (rc != SHARDD_OK) {
@@ -298,8 +333,9 @@ predictor_turns(predictor_daemon_t *d)
                            d->fleet.ids, d->fleet.plan.nshards);
 
     max = PREDICTOR_SLICE * predictor_pool_threads(d->pool);
-    predictor_outlook_schedule(&d->outlook, &d->history, d->fleet.ids,
-                               d->fleet.plan.nshards, list, max, &d->turns);
+    predictor_signals_ids(d->signals, &d->fleet);
+    predictor_outlook_schedule(&d->outlook, &d->history, d->signals->ids,
+                               d->signals->nids, list, max, &d->turns);
 
     if (d->learning && d->turns.first == 0) {
         d->learning = 0;
@@ -355,8 +391,9 @@ predictor_step_forecasting(predictor_daemon_t *d)
         predictor_cold_prepare(&d->cold, &d->history, d->outlook.turns,
                                d->fleet.ids, d->fleet.plan.nshards);
         predictor_begin(d);
-        predictor_outlook_forecast(&d->outlook, &d->history, d->fleet.ids,
-                                   d->fleet.plan.nshards);
+        predictor_signals_ids(d->signals, &d->fleet);
+        predictor_outlook_forecast(&d->outlook, &d->history, d->signals->ids,
+                                   d->signals->nids);
     }
 
     if (!predictor_done(d, &d->times.tick)) {
@@ -433,6 +470,7 @@ predictor_daemon_step(predictor_daemon_t *d)
     rc = predictor_lease(d);
 
     if (rc == SHARDD_OK) {
+        predictor_nodes_step(&d->nodes);
         rc = predictor_states[d->state].step(d);
     }
 
@@ -562,6 +600,7 @@ predictor_daemon(const char *conf_path)
     rc = predictor_run(d);
 
     free(d);
+    predictor_scrape_destroy(world.scrape);
     shardd_store_close(&world.store);
 
     return rc;

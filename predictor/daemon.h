@@ -28,6 +28,7 @@
 
 #include "cold.h"
 #include "fleet.h"
+#include "signals.h"
 
 
 typedef enum {
@@ -72,6 +73,8 @@ typedef struct {
     predictor_outlook_t     outlook;
     predictor_calendar_t    calendar;
     predictor_fleet_t       fleet;
+    predictor_signals_t    *signals;
+    predictor_nodes_t       nodes;
     predictor_batch_t       batch;
     float                  *row;
 

@@ -185,8 +185,12 @@ predictor_decide(predictor_daemon_t *d)
     now_s = predictor_now_s(d);
     at = (double) ((d->history.last + 1) * d->res_s);
 
-    rc = predictor_fleet_outlook(&d->fleet, &d->outlook, &d->history, d->conf,
-                                 now_s);
+    rc = predictor_signals_forecast(d->signals, &d->outlook, d->history.last);
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_fleet_outlook(&d->fleet, &d->outlook, &d->history,
+                                     d->conf, now_s);
+    }
 
     if (rc == SHARDD_OK) {
         rc = predictor_events_learn(d);
@@ -196,7 +200,12 @@ predictor_decide(predictor_daemon_t *d)
         predictor_events_drain(d, now_s);
         predictor_plan_view(&d->fleet.plan);
         rc = predictor_report_forecasts(d->io, &d->fleet, &d->outlook,
-                                        &d->cold, &d->history, at);
+                                        &d->cold, &d->history, d->signals,
+                                        at);
+    }
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_signals_report(d->signals, &d->nodes, &d->outlook, at);
     }
 
     if (rc == SHARDD_OK) {

@@ -155,6 +155,19 @@ predictor_history_rows(predictor_history_t *h, const float *rows, size_t n)
 }
 
 
+void
+predictor_history_forget(predictor_history_t *h, uint32_t col)
+{
+    size_t  i;
+
+    for (i = 0; i < h->window; i++) {
+        h->values[(size_t) col * h->window + i] = NAN;
+    }
+
+    h->first[col] = LONG_MAX;
+}
+
+
 size_t
 predictor_history_length(const predictor_history_t *h, uint32_t col)
 {

@@ -51,6 +51,10 @@ void predictor_history_push(predictor_history_t *h, long slot,
 void predictor_history_rows(predictor_history_t *h, const float *rows,
     size_t n);
 
+/* what is known of a column is another one's */
+
+void predictor_history_forget(predictor_history_t *h, uint32_t col);
+
 /* the column from its first known value on; returns how many; y has room for
  * a window */
 

@@ -93,22 +93,6 @@ predictor_intake_read(predictor_daemon_t *d)
 }
 
 
-/* shards that are not in the table are unknown, not idle */
-
-static void
-predictor_intake_mask(predictor_daemon_t *d)
-{
-    uint32_t  i;
-
-    for (i = 0; i < d->slots->ncols; i++) {
-
-        if (i >= d->fleet.ncols || d->fleet.by_id[i] == SHARD_ID_NONE) {
-            d->row[i] = NAN;
-        }
-    }
-}
-
-
 /* the oldest open slot: its row is in the store before it is let go */
 
 static int
@@ -118,22 +102,21 @@ predictor_intake_close(predictor_daemon_t *d)
     long  slot;
 
     slot = d->slots->base;
-    known = predictor_slots_row(d->slots, SHARD_METRIC_REQUESTS, d->row);
+
+    rc = predictor_signals_close(d->signals, d->slots, &d->fleet, d->row,
+                                 &known);
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
 
     if (known) {
-        predictor_intake_mask(d);
-
-        rc = d->io->rows_put(d->io->data, d->res_s, slot, d->row,
-                             d->slots->ncols);
-
-        if (rc != SHARDD_OK) {
-            return rc;
-        }
-
         d->known = slot > d->known ? slot : d->known;
     }
 
-    predictor_history_push(&d->history, slot, known ? d->row : NULL);
+    predictor_history_push(&d->history, slot, d->row);
+    predictor_signals_learn(d->signals, slot, &d->fleet, d->row, known,
+                            &d->history, &d->outlook);
     predictor_slots_close(d->slots);
 
     d->closed = slot;
@@ -161,6 +144,7 @@ predictor_intake_count(predictor_daemon_t *d)
 {
     int                     rc;
     char                    err[SHARD_ERR_SIZE];
+    uint64_t                counted;
     predictor_batch_t      *b;
     shard_metrics_entry_t   entry;
 
@@ -175,6 +159,8 @@ predictor_intake_count(predictor_daemon_t *d)
             b->next++;
             continue;
         }
+
+        counted = d->slots->entries;
 
         rc = predictor_slots_add(d->slots, &entry, b->before,
                                  (double) d->io->now_ms(d->io->data), err);
@@ -191,6 +177,9 @@ predictor_intake_count(predictor_daemon_t *d)
 
         if (rc == SHARD_ERROR) {
             predictor_intake_refuse(d, err);
+
+        } else if (d->slots->entries > counted) {
+            predictor_signals_count(d->signals, d->slots, &entry);
         }
 
         b->next++;

@@ -130,6 +130,32 @@ predictor_io_rows_range(void *data, long res_s, long first, size_t nslots,
 
 
 static int
+predictor_io_scrape_ask(void *data, const char *url, long timeout_ms,
+    uint64_t id)
+{
+    predictor_io_store_t  *w = data;
+
+    if (w->scrape == NULL) {
+        w->scrape = predictor_scrape_create();
+    }
+
+    return w->scrape ? predictor_scrape_ask(w->scrape, url, timeout_ms, id)
+                     : SHARD_ERROR;
+}
+
+
+static void
+predictor_io_scrape_step(void *data, predictor_scrape_pt each, void *ctx)
+{
+    predictor_io_store_t  *w = data;
+
+    if (w->scrape) {
+        predictor_scrape_step(w->scrape, each, ctx);
+    }
+}
+
+
+static int
 predictor_io_named_put(void *data, const char *name, long live_s, long res_s,
     long slot, const float *values, size_t n)
 {
@@ -190,6 +216,8 @@ predictor_io_store(predictor_io_t *io, predictor_io_store_t *world)
     io->rows_range = predictor_io_rows_range;
     io->bytes_put = predictor_io_bytes_put;
     io->bytes_get = predictor_io_bytes_get;
+    io->scrape_ask = predictor_io_scrape_ask;
+    io->scrape_step = predictor_io_scrape_step;
     io->named_put = predictor_io_named_put;
     io->named_range = predictor_io_named_range;
 }

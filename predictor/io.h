@@ -14,6 +14,7 @@
 
 
 #include "../src/daemon/shardd_store.h"
+#include "scrape.h"
 
 
 typedef struct {
@@ -58,15 +59,22 @@ typedef struct {
                              size_t len, long live_s);
     int         (*bytes_get)(void *data, const char *key, size_t most,
                              void **bytes, size_t *len);
+
+    /* texts of nodes, see scrape.h; NULL: there are none */
+    int         (*scrape_ask)(void *data, const char *url, long timeout_ms,
+                              uint64_t id);
+    void        (*scrape_step)(void *data, predictor_scrape_pt each,
+                               void *ctx);
 } predictor_io_t;
 
 
 /* "holder" names this process in the claim; the store is the caller's */
 
 typedef struct {
-    shardd_store_t   store;
-    shardd_claim_t   claim;
-    char             holder[SHARD_NAME_SIZE];
+    shardd_store_t       store;
+    shardd_claim_t       claim;
+    char                 holder[SHARD_NAME_SIZE];
+    predictor_scrape_t  *scrape;        /* NULL until something is asked */
 } predictor_io_store_t;
 
 void predictor_io_store(predictor_io_t *io, predictor_io_store_t *world);

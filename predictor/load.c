@@ -31,8 +31,11 @@ predictor_unload(predictor_daemon_t *d)
     predictor_history_done(&d->history);
     predictor_cold_done(&d->cold);
     predictor_fleet_done(&d->fleet);
+    predictor_signals_done(d->signals);
+    predictor_nodes_names(&d->nodes, NULL);
     free(d->row);
 
+    d->signals = NULL;
     d->slots = NULL;
     d->row = NULL;
     d->due = 0;
@@ -119,14 +122,14 @@ predictor_load_window(const predictor_daemon_t *d, uint32_t ncols)
 /* the last slot with a figure of any shard, -1 */
 
 static long
-predictor_load_known(const predictor_history_t *h)
+predictor_load_known(const predictor_history_t *h, uint32_t ncols)
 {
     long      slot, known;
     uint32_t  col;
 
     known = h->last - (long) h->n;
 
-    for (col = 0; col < h->ncols; col++) {
+    for (col = 0; col < ncols; col++) {
 
         for (slot = h->last; slot > known; slot--) {
 
@@ -140,63 +143,158 @@ predictor_load_known(const predictor_history_t *h)
 }
 
 
+/* slots in one read */
+
+static size_t
+predictor_load_step(const predictor_daemon_t *d)
+{
+    size_t  step;
+
+    step = PREDICTOR_LOAD_FLOATS / d->history.ncols;
+    step = step < 1 ? 1 : step;
+
+    return step > PREDICTOR_LOAD_SLOTS ? PREDICTOR_LOAD_SLOTS : step;
+}
+
+
 static int
 predictor_load_rows(predictor_daemon_t *d, long last)
 {
     int      rc;
     long     first;
-    float   *rows;
+    float   *rows, *load;
     size_t   i, n, step;
 
     first = last + 1 - (long) d->history.window;
     predictor_history_begin(&d->history, first - 1);
-    step = PREDICTOR_LOAD_FLOATS / d->history.ncols;
-    step = step < 1 ? 1 : step;
-    step = step > PREDICTOR_LOAD_SLOTS ? PREDICTOR_LOAD_SLOTS : step;
+    step = predictor_load_step(d);
 
+    load = malloc(step * d->slots->ncols * sizeof(float));
     rows = malloc(step * d->history.ncols * sizeof(float));
-
-    if (rows == NULL) {
-        return SHARDD_BAD;
-    }
-
-    rc = SHARDD_OK;
+    rc = load && rows ? SHARDD_OK : SHARDD_BAD;
 
     for (i = 0; rc == SHARDD_OK && i < d->history.window; i += n) {
         n = d->history.window - i < step ? d->history.window - i : step;
 
         rc = d->io->rows_range(d->io->data, d->res_s, first + (long) i, n,
-                               rows, d->history.ncols);
+                               load, d->slots->ncols);
+
+        if (rc == SHARDD_OK) {
+            rc = predictor_signals_rows(d->signals, first + (long) i, n, load,
+                                        rows);
+        }
 
         if (rc == SHARDD_OK) {
             predictor_history_rows(&d->history, rows, n);
         }
     }
 
+    free(load);
     free(rows);
-    d->known = predictor_load_known(&d->history);
+    d->known = predictor_load_known(&d->history, d->slots->ncols);
 
     return rc;
 }
 
 
+/* what the last days' metrics teach, before any row of load is looked at */
+
 static int
-predictor_load_memory(predictor_daemon_t *d, uint32_t ncols, size_t window)
+predictor_load_recall(predictor_daemon_t *d, long last)
+{
+    int        rc;
+    long       first;
+    float     *load;
+    size_t     i, n, step, slots;
+    uint32_t  *seen;
+
+    step = predictor_load_step(d);
+    slots = (size_t) (d->conf->signal_history_ms / 1000 / d->res_s);
+    first = last + 1 - (long) slots;
+
+    load = malloc(step * d->slots->ncols * sizeof(float));
+    seen = calloc(d->slots->ncols + 1, sizeof(uint32_t));
+    rc = load && seen ? SHARDD_OK : SHARDD_BAD;
+
+    for (i = 0; rc == SHARDD_OK && i < slots; i += n) {
+        n = slots - i < step ? slots - i : step;
+
+        rc = d->io->rows_range(d->io->data, d->res_s, first + (long) i, n,
+                               load, d->slots->ncols);
+
+        if (rc == SHARDD_OK) {
+            rc = predictor_signals_recall(d->signals, first + (long) i, n,
+                                          load, seen);
+        }
+    }
+
+    free(load);
+    free(seen);
+
+    return rc;
+}
+
+
+/* the first column of named series: none of its block of errors is a
+ * shard's */
+
+static uint32_t
+predictor_load_base(uint32_t ncols)
+{
+    return (ncols + PREDICTOR_ERRORS_BLOCK - 1) / PREDICTOR_ERRORS_BLOCK
+           * PREDICTOR_ERRORS_BLOCK;
+}
+
+
+/* signals come before rows, which they make, and after the clock */
+
+static int
+predictor_load_signals(predictor_daemon_t *d, long last)
+{
+    int  rc;
+
+    rc = predictor_signals_load(&d->signals, d->conf, d->io, d->res_s,
+                                d->slots->ncols,
+                                predictor_load_base(d->slots->ncols),
+                                d->outlook.ask.horizon,
+                                d->fleet.table.policy, last);
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_signals_names(d->signals);
+    }
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    predictor_slots_metrics(d->slots, d->signals->counted);
+    predictor_nodes_names(&d->nodes, d->signals->names);
+    predictor_nodes_table(&d->nodes, &d->fleet.table, last + 1);
+
+    rc = predictor_load_recall(d, last);
+
+    return rc == SHARDD_OK ? predictor_load_rows(d, last) : rc;
+}
+
+
+static int
+predictor_load_memory(predictor_daemon_t *d, uint32_t ncols, uint32_t columns,
+    size_t window)
 {
     if (d->pool == NULL) {
         d->pool = predictor_pool_create((uint32_t) d->conf->threads);
     }
 
     d->slots = predictor_slots_create();
-    d->row = calloc(ncols, sizeof(float));
+    d->row = calloc(columns, sizeof(float));
 
     if (!d->pool || !d->slots || !d->row
         || predictor_slots_columns(d->slots, ncols) != SHARD_OK
-        || predictor_history_init(&d->history, window, ncols) != SHARD_OK
+        || predictor_history_init(&d->history, window, columns) != SHARD_OK
         || predictor_cold_room(&d->cold, window, ncols) != SHARD_OK
         || predictor_outlook_init(&d->outlook, d->pool, d->res_s, window,
                (uint32_t) (d->conf->horizon_ms / 1000 / d->res_s),
-               d->conf->quantile, d->conf->refit_ms / 1000 / d->res_s, ncols)
+               d->conf->quantile, d->conf->refit_ms / 1000 / d->res_s, columns)
            != SHARD_OK
         || predictor_calendar_init(&d->calendar, ncols, (uint32_t) d->res_s,
                d->outlook.series.day, d->outlook.series.week)
@@ -230,7 +328,7 @@ predictor_load(predictor_daemon_t *d)
     int       rc;
     char      since[32];
     long      last;
-    uint32_t  ncols;
+    uint32_t  ncols, columns;
 
     predictor_unload(d);
 
@@ -252,7 +350,10 @@ predictor_load(predictor_daemon_t *d)
     ncols = ncols > d->fleet.ncols ? ncols : d->fleet.ncols;
     ncols += ncols / 8 + PREDICTOR_LOAD_SPARE;
 
-    rc = predictor_load_memory(d, ncols, predictor_load_window(d, ncols));
+    columns = predictor_load_base(ncols) + (uint32_t) d->conf->signal_series;
+
+    rc = predictor_load_memory(d, ncols, columns,
+                               predictor_load_window(d, columns));
 
     if (rc != SHARDD_OK) {
         return rc;
@@ -266,7 +367,7 @@ predictor_load(predictor_daemon_t *d)
         d->slots->base = last + 1;
     }
 
-    rc = predictor_load_rows(d, last);
+    rc = predictor_load_signals(d, last);
 
     if (rc == SHARDD_OK) {
         rc = predictor_recall(d);

@@ -188,6 +188,17 @@ predictor_outlook_done(predictor_outlook_t *o)
 
 
 void
+predictor_outlook_forget(predictor_outlook_t *o, shard_id_t id)
+{
+    free(o->shards[id].state);
+
+    memset(&o->shards[id], 0, sizeof(predictor_outlook_shard_t));
+    memset(&o->turns[id], 0, sizeof(predictor_turn_t));
+    memset(&o->errors[id], 0, sizeof(predictor_errors_t));
+}
+
+
+void
 predictor_outlook_schedule(predictor_outlook_t *o,
     const predictor_history_t *h, const shard_id_t *ids, uint32_t n,
     shard_id_t *list, uint32_t max, predictor_schedule_t *result)
@@ -280,7 +291,7 @@ predictor_outlook_column(predictor_outlook_t *o,
     t->series.n = (uint32_t) o->column(o->column_data, o->history, id, t->y,
                                        &own);
 
-    if (o->calendar) {
+    if (o->calendar && id < o->calendar->nshards) {
         predictor_calendar_clean(o->calendar, id,
                                  (int64_t) (o->history->last + 1)
                                  * o->series.interval_s, t->y, t->series.n,
@@ -440,7 +451,7 @@ predictor_outlook_forecast_one(void *data, uint32_t id, uint32_t thread)
 
         /* what the models are worth is told without the events */
 
-        if (o->calendar) {
+        if (o->calendar && id < o->calendar->nshards) {
             predictor_calendar_return(o->calendar, id, &o->ask, t->out);
         }
 

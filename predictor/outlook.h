@@ -120,6 +120,10 @@ void predictor_outlook_fit(predictor_outlook_t *o,
 void predictor_outlook_forecast(predictor_outlook_t *o,
     const predictor_history_t *h, const shard_id_t *ids, uint32_t n);
 
+/* what was learnt of a column is another one's; not while a list is worked */
+
+void predictor_outlook_forget(predictor_outlook_t *o, shard_id_t id);
+
 /* 1: the list is done; ms < 0 waits for it */
 
 int predictor_outlook_wait(predictor_outlook_t *o, long ms);

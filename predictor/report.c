@@ -151,14 +151,15 @@ predictor_report_events(const predictor_calendar_t *c, shard_id_t id,
 
 static char *
 predictor_report_forecast(const predictor_outlook_t *o,
-    const predictor_cold_t *cold, const predictor_history_t *h, shard_id_t id,
-    double at)
+    const predictor_cold_t *cold, const predictor_history_t *h,
+    const predictor_signals_t *signals, shard_id_t id, double at)
 {
     char      *buf, *p, name[32];
     size_t     i;
     uint32_t   k;
 
-    buf = malloc(PREDICTOR_REPORT_HEAD + PREDICTOR_COLD_JSON + (1 + o->ask.nq)
+    buf = malloc(PREDICTOR_REPORT_HEAD + PREDICTOR_COLD_JSON
+                 + PREDICTOR_SIGNALS_JSON + (1 + o->ask.nq)
                  * (64 + (size_t) o->ask.horizon * PREDICTOR_REPORT_NUMBER));
 
     if (buf == NULL) {
@@ -180,6 +181,7 @@ predictor_report_forecast(const predictor_outlook_t *o,
                                      o->ask.horizon);
     }
 
+    p = predictor_signals_json(signals, o, id, p);
     memcpy(p, "}", 2);
 
     return predictor_report_events(o->calendar, id, buf);
@@ -189,7 +191,8 @@ predictor_report_forecast(const predictor_outlook_t *o,
 int
 predictor_report_forecasts(const predictor_io_t *io,
     const predictor_fleet_t *fleet, const predictor_outlook_t *outlook,
-    const predictor_cold_t *cold, const predictor_history_t *h, double at)
+    const predictor_cold_t *cold, const predictor_history_t *h,
+    const predictor_signals_t *signals, double at)
 {
     int                       rc, last;
     char                     *json, name[16];
@@ -209,7 +212,8 @@ predictor_report_forecasts(const predictor_io_t *io,
             continue;
         }
 
-        json = predictor_report_forecast(outlook, cold, h, id, at);
+        json = predictor_report_forecast(outlook, cold, h, signals, id,
+                                         at);
 
         if (json == NULL) {
             rc = SHARDD_BAD;

@@ -10,6 +10,7 @@
 
 
 #include "cold.h"
+#include "signals.h"
 #include "fleet.h"
 
 
@@ -17,7 +18,8 @@
 
 int predictor_report_forecasts(const predictor_io_t *io,
     const predictor_fleet_t *fleet, const predictor_outlook_t *outlook,
-    const predictor_cold_t *cold, const predictor_history_t *h, double at);
+    const predictor_cold_t *cold, const predictor_history_t *h,
+    const predictor_signals_t *signals, double at);
 
 int predictor_report_zones(const predictor_io_t *io,
     const predictor_fleet_t *fleet, double at);

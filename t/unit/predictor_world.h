@@ -33,7 +33,7 @@
 
 typedef struct {
     size_t  len;
-    char    bytes[640];
+    char    bytes[1600];
 } entry_t;
 
 static struct {
@@ -133,6 +133,7 @@ w_table(void *data, shardd_table_t *t)
 {
     LUCK(0)
     *t = w.table;
+    t->policy = w.table.policy ? strdup(w.table.policy) : NULL;
     t->shards = malloc(t->nshards * sizeof(shard_record_t));
     t->nodes = malloc(t->nnodes * sizeof(shard_node_t));
     memcpy(t->shards, w.table.shards, t->nshards * sizeof(shard_record_t));
@@ -268,7 +269,7 @@ w_hash_put(void *data, const char *key, const shardd_field_t *f, size_t n)
 }
 
 
-static const char *
+TAP_UNUSED static const char *
 state(const char *name)
 {
     size_t  i;
@@ -459,10 +460,60 @@ w_bytes_get(void *data, const char *key, size_t most, void **bytes,
 }
 
 
+/* nodes answer at once what exporter() says, NULL: not at all */
+
+#define ASKED  64
+
+static struct {
+    uint64_t  id;
+    char      url[128];
+} asked[ASKED];
+
+static size_t  nasked;
+
+static const char *(*exporter)(const char *url);
+
+
+static int
+w_scrape_ask(void *data, const char *url, long timeout_ms, uint64_t id)
+{
+    (void) data;
+    (void) timeout_ms;
+
+    if (nasked == ASKED) {
+        return SHARD_ERROR;
+    }
+
+    asked[nasked].id = id;
+    snprintf(asked[nasked++].url, sizeof(asked[0].url), "%s", url);
+
+    return SHARD_OK;
+}
+
+
+static void
+w_scrape_step(void *data, predictor_scrape_pt each, void *ctx)
+{
+    size_t       i, n;
+    shard_str_t  text;
+
+    (void) data;
+    n = nasked;
+    nasked = 0;
+
+    for (i = 0; i < n; i++) {
+        text.data = exporter ? exporter(asked[i].url) : NULL;
+        text.len = text.data ? strlen(text.data) : 0;
+        each(ctx, asked[i].id, text, "connection refused");
+    }
+}
+
+
 static const predictor_io_t  io = {
     NULL, w_now_ms, w_err, w_claim, w_release, w_table, w_none, w_none,
     w_decision_add, w_hash_load, w_hash_put, w_metrics, w_rows_put,
-    w_rows_range, w_named_put, w_named_range, w_bytes_put, w_bytes_get
+    w_rows_range, w_named_put, w_named_range, w_bytes_put, w_bytes_get,
+    w_scrape_ask, w_scrape_step
 };
 
 
@@ -482,7 +533,7 @@ offered(uint32_t shard, double s)
 
 /* what one of two routers says at the tick's end; half of all each */
 
-static void
+TAP_UNUSED static void
 send(const char *router, uint64_t instance, uint64_t sequence)
 {
     uint32_t                i, n;
@@ -532,6 +583,8 @@ world(uint64_t seed)
     free(w.table.nodes);
     memset(&w, 0, sizeof(w));
     nnamed = 0;
+    nasked = 0;
+    exporter = NULL;
 
     w.seed = seed;
     w.asks = "one";
