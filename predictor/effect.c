@@ -286,8 +286,9 @@ predictor_effect_learn(const predictor_measure_t *m, uint32_t n, int added,
         out->size = share * size + (1 - share) * prior->size;
 
     } else {
+        d = n > 1 ? var : fmax(noise, d * d / PREDICTOR_SIGNIFICANT);
         share = size * size;
-        share = share > 0 ? 1 - PREDICTOR_SIGNIFICANT * var / n / share : 0;
+        share = share > 0 ? 1 - PREDICTOR_SIGNIFICANT * d / n / share : 0;
         out->size = share > 0 ? share * size : 0;
     }
 

@@ -148,6 +148,7 @@ forecast_table(shardctl_t *ctl, const json_t *json,
         shardctl_borrowed_line(ctl, json_object_get(json, "borrowed"));
     }
 
+    shardctl_events_show(ctl, json_object_get(json, "events"));
     printf("\n");
 
     shardctl_table(ctl, json_object_get(json, "steps"), columns);
@@ -196,7 +197,7 @@ shardctl_cmd_forecast(shardctl_t *ctl)
 {
     int                   rc;
     char                  field[16], err[SHARD_ERR_SIZE], *text;
-    json_t               *json, *borrowed;
+    json_t               *json, *borrowed, *events;
     const char           *plot;
     shard_id_t            id;
     shardctl_forecast_t   f;
@@ -224,10 +225,12 @@ shardctl_cmd_forecast(shardctl_t *ctl)
 
     rc = shardctl_forecast_decode(text, &f, err);
     borrowed = shardctl_borrowed(text);
+    events = shardctl_events(text);
     free(text);
 
     if (rc != SHARD_OK) {
         json_decref(borrowed);
+        json_decref(events);
         return shardctl_fail(ctl, "the stored forecast of shard %u is "
                              "malformed: %s", id, err);
     }
@@ -235,6 +238,7 @@ shardctl_cmd_forecast(shardctl_t *ctl)
     plot = shardctl_option(ctl, "plot");
     json = forecast_json(id, &f);
     json_object_set_new(json, "borrowed", borrowed ? borrowed : json_null());
+    json_object_set_new(json, "events", events);
     rc = SHARDCTL_OK;
 
     if (plot && (plot[0] || !ctl->json)) {

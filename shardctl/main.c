@@ -86,6 +86,34 @@ static const shardctl_opt_t  import_opts[] = {
     { NULL, NULL, NULL }
 };
 
+static const shardctl_opt_t  event_opts[] = {
+    { "start", "TIME", "when it begins, as 2026-12-01T08:00Z" },
+    { "end", "TIME", "and ends" },
+    { "zone", "ZONE", "TIME and repetition are by its clock: Europe/Berlin" },
+    { "repeat", "R", "daily, weekly, monthly, yearly, or a rule (FREQ=...)" },
+    { "shards", "A,B,...", "the shards that it concerns" },
+    { "nodes", "N,M,...", "the nodes; neither of both: all shards" },
+    { "effect", "E", "x2.5, +300, -300, drain or learned (the default)" },
+    { "name", "TEXT", "for people" },
+    { "replace", NULL, "the event of that id that is there" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  events_opts[] = {
+    { "from", "TIME", "list what comes from then on, not from now" },
+    { NULL, NULL, NULL }
+};
+
+static const shardctl_opt_t  ical_opts[] = {
+    { "effect", "E", "of events without X-SHARD-EFFECT (default: learned)" },
+    { "shards", "A,B,...", "of events without X-SHARD-SHARDS" },
+    { "nodes", "N,M,...", "of events without X-SHARD-NODES" },
+    { "zone", "ZONE", "of times without one and of whole days (default: "
+      "X-WR-TIMEZONE, UTC)" },
+    { "dry-run", NULL, "read and check all of it, write nothing" },
+    { NULL, NULL, NULL }
+};
+
 static const shardctl_opt_t  show_opts[] = {
     { "limit", "M", "the newest rows (default 48)" },
     { NULL, NULL, NULL }
@@ -229,6 +257,43 @@ const shardctl_command_t  shardctl_commands[] = {
       "    freeze                        planner and migrator leave it alone\n"
       "\n"
       "each with an optional trailing \"until 2026-12-01T08:00Z\"." },
+
+    { "event add", "ID --start TIME --end TIME [OPTION...]",
+      "schedule an event that changes load, or empties nodes",
+      shardctl_cmd_event_add, 1, 1, event_opts,
+      "E is what it does to the load of its shards, which forecasts then\n"
+      "have:\n"
+      "\n"
+      "    x2.5      2.5 times as much\n"
+      "    +300      300 requests/s more in all, shared by their load; or -300\n"
+      "    learned   as much as it did before: measured when it ends, the\n"
+      "              better known the oftener it was\n"
+      "    drain     of --nodes: they are emptied before it begins\n"
+      "\n"
+      "R may be a recurrence rule of RFC 5545 with FREQ (DAILY to YEARLY),\n"
+      "INTERVAL, COUNT or UNTIL, BYDAY, BYMONTH, BYMONTHDAY, WKST:\n"
+      "\n"
+      "    FREQ=MONTHLY;BYDAY=-1FR         each last Friday\n"
+      "    FREQ=WEEKLY;BYDAY=MO,TU;UNTIL=20271231" },
+
+    { "event list", "[--from TIME]",
+      "events: what comes next, and how large they were",
+      shardctl_cmd_event_list, 0, 0, events_opts,
+      "CAME is the size that TIMES occurrences had, with the deviation of\n"
+      "the next one: what is expected where the effect is learned, to be\n"
+      "compared with EFFECT where that is said." },
+
+    { "event remove", "ID", "remove an event",
+      shardctl_cmd_event_remove, 1, 1, NULL, NULL },
+
+    { "event import", "FILE.ics [OPTION...]",
+      "schedule the events of an iCalendar file",
+      shardctl_cmd_event_import, 1, 1, ical_opts,
+      "\"-\" is standard input.  Each VEVENT with its RRULE and EXDATE becomes\n"
+      "an event by its UID, and takes the place of the one imported before;\n"
+      "cancelled ones are left out.  An event's own X-SHARD-EFFECT,\n"
+      "X-SHARD-SHARDS (1,2) and X-SHARD-NODES (n1,n2) come before the options.\n"
+      "A file in which anything is wrong is not imported at all." },
 
     { "policy get", "", "the keyspace's policy",
       shardctl_cmd_policy_get, 0, 0, NULL, NULL },

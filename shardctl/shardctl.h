@@ -301,6 +301,12 @@ int shardctl_phase_committed(const char *phase);
 
 int shardctl_node_check(const shard_node_t *node, char *err);
 
+/* event_list.c: those in the text of a shard's forecast, an array, and a line
+ * each */
+
+json_t *shardctl_events(const char *forecast);
+void shardctl_events_show(shardctl_t *ctl, const json_t *events);
+
 /* plot.c */
 
 int shardctl_plot_text(shardctl_t *ctl, const double *history, size_t n,
@@ -345,6 +351,10 @@ int shardctl_cmd_forecast(shardctl_t *ctl);
 int shardctl_cmd_history_import(shardctl_t *ctl);
 int shardctl_cmd_history_show(shardctl_t *ctl);
 int shardctl_cmd_watch(shardctl_t *ctl);
+int shardctl_cmd_event_add(shardctl_t *ctl);
+int shardctl_cmd_event_list(shardctl_t *ctl);
+int shardctl_cmd_event_remove(shardctl_t *ctl);
+int shardctl_cmd_event_import(shardctl_t *ctl);
 
 
 #endif /* _SHARDCTL_H_INCLUDED_ */

@@ -1,0 +1,556 @@
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "../core/shard_codec.h"
+#include "../core/shard_key.h"
+#include "../core/shard_text.h"
+#include "../core/shard_wish.h"
+#include "shardd_ical_parts.h"
+
+
+#define SHARDD_ICAL_DEPTH  8
+#define SHARDD_ICAL_LINE   65536
+
+
+static int shardd_ical_lines(shardd_ical_file_t *f, char *text, size_t len);
+static int shardd_ical_components(shardd_ical_file_t *f, int events,
+    shardd_ical_vevent_t *list, size_t *n);
+static int shardd_ical_component(shardd_ical_file_t *f, size_t first,
+    size_t last, int events, shardd_ical_vevent_t *list, size_t *n);
+static int shardd_ical_add_zone(shardd_ical_file_t *f, size_t first,
+    size_t last);
+static int shardd_ical_floating(shardd_ical_file_t *f);
+static int shardd_ical_moved(shardd_ical_file_t *f,
+    shardd_ical_vevent_t *list, size_t n);
+static int shardd_ical_record(shardd_ical_file_t *f,
+    const shardd_ical_vevent_t *e, shardd_ical_t *out);
+static void shardd_ical_id(const shardd_ical_vevent_t *e, char *id);
+
+
+int
+shardd_ical_refuse(char *err, unsigned line, const char *fmt, ...)
+{
+    int      n;
+    char    *p;
+    va_list  args;
+
+    n = snprintf(err, SHARD_ERR_SIZE, "line %u: ", line);
+
+    va_start(args, fmt);
+    vsnprintf(err + n, SHARD_ERR_SIZE - (size_t) n, fmt, args);
+    va_end(args);
+
+    for (p = err; *p; p++) {
+
+        if ((unsigned char) *p < ' ' || *p == 0x7f) {
+            *p = '?';
+        }
+    }
+
+    return -1;
+}
+
+
+void
+shardd_ical_free(shardd_ical_t *ical)
+{
+    size_t  i;
+
+    for (i = 0; i < ical->n; i++) {
+        free(ical->events[i].json);
+    }
+
+    free(ical->events);
+    memset(ical, 0, sizeof(shardd_ical_t));
+}
+
+
+int
+shardd_ical_read(const char *text, size_t len, const shardd_ical_ask_t *ask,
+    shardd_ical_t *out, char *err)
+{
+    int                    rc;
+    char                  *copy;
+    size_t                 i, n;
+    shardd_ical_file_t     f;
+    shardd_ical_vevent_t  *list;
+
+    memset(out, 0, sizeof(shardd_ical_t));
+    memset(&f, 0, sizeof(f));
+    f.ask = ask;
+    f.err = err;
+    n = 0;
+
+    icalerror_set_errors_are_fatal(0);
+
+    if (len > SHARDD_ICAL_BYTES) {
+        return shardd_ical_refuse(err, 1, "a calendar has at most %d bytes",
+                                  SHARDD_ICAL_BYTES);
+    }
+
+    copy = malloc(len + 1);
+    list = calloc(SHARDD_ICAL_EVENTS, sizeof(shardd_ical_vevent_t));
+    out->events = calloc(SHARDD_ICAL_EVENTS, sizeof(shardd_ical_event_t));
+
+    if (!copy || !list || !out->events) {
+        rc = shardd_ical_refuse(err, 1, "no memory");
+
+    } else {
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+        rc = shardd_ical_lines(&f, copy, len);
+    }
+
+    if (rc == 0) {
+        rc = shardd_ical_components(&f, 0, list, &n);
+    }
+
+    if (rc == 0) {
+        rc = shardd_ical_floating(&f);
+    }
+
+    if (rc == 0) {
+        rc = shardd_ical_components(&f, 1, list, &n);
+    }
+
+    if (rc == 0) {
+        rc = shardd_ical_moved(&f, list, n);
+    }
+
+    for (i = 0; i < n && rc == 0; i++) {
+
+        if (!list[i].cancelled) {
+            rc = shardd_ical_record(&f, &list[i], out);
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        shardd_ical_vevent_free(&list[i]);
+    }
+
+    for (i = 0; i < f.nzones; i++) {
+        icaltimezone_free(f.zones[i], 1);
+    }
+
+    free(f.lines);
+    free(list);
+    free(copy);
+
+    if (rc != 0) {
+        shardd_ical_free(out);
+    }
+
+    return rc;
+}
+
+
+/* cuts the text up in place; a line that begins with a blank goes on there */
+
+static int
+shardd_ical_lines(shardd_ical_file_t *f, char *text, size_t len)
+{
+    char      *p, *end, *last, *to;
+    size_t     i, n;
+    unsigned   line;
+
+    for (i = 0, n = 1; i < len; i++) {
+        n += text[i] == '\n';
+
+        if (text[i] == '\0') {
+            return shardd_ical_refuse(f->err, (unsigned) n, "a zero byte: "
+                                      "this is no text");
+        }
+    }
+
+    f->lines = calloc(n, sizeof(shardd_ical_line_t));
+
+    if (f->lines == NULL) {
+        return shardd_ical_refuse(f->err, 1, "no memory");
+    }
+
+    to = text;
+    last = text + len;
+    line = 0;
+
+    /* a mark of the byte order */
+
+    p = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text;
+
+    for ( /* void */ ; p < last; p = end + 1) {
+        line++;
+        end = memchr(p, '\n', (size_t) (last - p));
+        end = end ? end : last;
+        len = (size_t) (end - p);
+        len -= len && p[len - 1] == '\r';
+
+        if (len && (*p == ' ' || *p == '\t')) {
+
+            if (f->n == 0) {
+                return shardd_ical_refuse(f->err, line, "it continues a line "
+                                          "that is not there");
+            }
+
+            memmove(to, p + 1, len - 1);
+            to += len - 1;
+
+        } else if (len) {
+            to += f->n ? 1 : 0;
+            memmove(to, p, len);
+            f->lines[f->n].text = to;
+            f->lines[f->n++].line = line;
+            to += len;
+
+        } else {
+            continue;
+        }
+
+        /* there is room: at least the line's end was left out */
+
+        *to = '\0';
+
+        if ((size_t) (to - f->lines[f->n - 1].text) > SHARDD_ICAL_LINE) {
+            return shardd_ical_refuse(f->err, line, "longer than %d bytes",
+                                      SHARDD_ICAL_LINE);
+        }
+    }
+
+    return f->n ? 0 : shardd_ical_refuse(f->err, 1, "it is empty");
+}
+
+
+/* time zones first, since events may come before them */
+
+static int
+shardd_ical_components(shardd_ical_file_t *f, int events,
+    shardd_ical_vevent_t *list, size_t *n)
+{
+    size_t       i, depth, begin[SHARDD_ICAL_DEPTH];
+    const char  *text;
+
+    depth = 0;
+
+    for (i = 0; i < f->n; i++) {
+        text = f->lines[i].text;
+
+        if (depth == 0 && strcasecmp(text, "BEGIN:VCALENDAR") != 0) {
+            return shardd_ical_refuse(f->err, f->lines[i].line, "\"%.40s\": "
+                                      "a calendar begins with "
+                                      "BEGIN:VCALENDAR", text);
+        }
+
+        if (strncasecmp(text, "BEGIN:", 6) == 0) {
+
+            if (depth == SHARDD_ICAL_DEPTH) {
+                return shardd_ical_refuse(f->err, f->lines[i].line, "more "
+                                          "than %d components within one "
+                                          "another", SHARDD_ICAL_DEPTH);
+            }
+
+            begin[depth++] = i;
+            continue;
+        }
+
+        if (strncasecmp(text, "END:", 4) != 0) {
+            continue;
+        }
+
+        depth--;
+
+        if (strcasecmp(text + 4, f->lines[begin[depth]].text + 6) != 0) {
+            return shardd_ical_refuse(f->err, f->lines[i].line, "\"%.40s\" "
+                                      "ends \"%.40s\" of line %u", text,
+                                      f->lines[begin[depth]].text,
+                                      f->lines[begin[depth]].line);
+        }
+
+        if (depth == 1
+            && shardd_ical_component(f, begin[depth], i, events, list, n) != 0)
+        {
+            return -1;
+        }
+    }
+
+    if (depth) {
+        return shardd_ical_refuse(f->err, f->lines[begin[depth - 1]].line,
+                                  "\"%.40s\" has no end",
+                                  f->lines[begin[depth - 1]].text);
+    }
+
+    return 0;
+}
+
+
+static int
+shardd_ical_component(shardd_ical_file_t *f, size_t first, size_t last,
+    int events, shardd_ical_vevent_t *list, size_t *n)
+{
+    const char  *name;
+
+    name = f->lines[first].text + 6;
+
+    if (!events) {
+        return strcasecmp(name, "VTIMEZONE") == 0
+               ? shardd_ical_add_zone(f, first, last) : 0;
+    }
+
+    if (strcasecmp(name, "VEVENT") != 0) {
+        return 0;
+    }
+
+    if (*n == SHARDD_ICAL_EVENTS) {
+        return shardd_ical_refuse(f->err, f->lines[first].line, "more than "
+                                  "%d events", SHARDD_ICAL_EVENTS);
+    }
+
+    list[*n].line = f->lines[first].line;
+
+    return shardd_ical_vevent(f, first + 1, last, &list[(*n)++]);
+}
+
+
+static int
+shardd_ical_add_zone(shardd_ical_file_t *f, size_t first, size_t last)
+{
+    char           *text, *p;
+    size_t          i, len;
+    icaltimezone   *zone;
+    icalcomponent  *c;
+
+    if (f->nzones == SHARDD_ICAL_ZONES) {
+        return shardd_ical_refuse(f->err, f->lines[first].line, "more than %d "
+                                  "time zones", SHARDD_ICAL_ZONES);
+    }
+
+    for (i = first, len = 1; i <= last; i++) {
+        len += strlen(f->lines[i].text) + 2;
+    }
+
+    text = malloc(len);
+    zone = icaltimezone_new();
+
+    if (text == NULL || zone == NULL) {
+        free(text);
+        return shardd_ical_refuse(f->err, f->lines[first].line, "no memory");
+    }
+
+    for (i = first, p = text; i <= last; i++) {
+        p += sprintf(p, "%s\r\n", f->lines[i].text);
+    }
+
+    c = icalcomponent_new_from_string(text);
+    free(text);
+
+    if (c == NULL || !icaltimezone_set_component(zone, c)) {
+        icalcomponent_free(c);
+        icaltimezone_free(zone, 1);
+        return shardd_ical_refuse(f->err, f->lines[first].line, "libical "
+                                  "finds no time zone here (TZID missing?)");
+    }
+
+    f->zones[f->nzones++] = zone;
+
+    return 0;
+}
+
+
+/* of times that name no zone: as asked, as the file says, or UTC */
+
+static int
+shardd_ical_floating(shardd_ical_file_t *f)
+{
+    size_t       i;
+    const char  *zone;
+    unsigned     line;
+
+    zone = f->ask->zone;
+    line = 1;
+
+    for (i = 0; zone == NULL && i < f->n; i++) {
+
+        if (strncasecmp(f->lines[i].text, "X-WR-TIMEZONE:", 14) == 0) {
+            zone = f->lines[i].text + 14;
+            line = f->lines[i].line;
+        }
+    }
+
+    if (zone == NULL || strcmp(zone, "UTC") == 0) {
+        return 0;
+    }
+
+    f->floating = shardd_ical_zone(f, zone);
+
+    return f->floating ? 0
+           : shardd_ical_refuse(f->err, line, "time zone \"%.60s\" is "
+                                "neither in the file nor known here", zone);
+}
+
+
+/* an occurrence that takes place at another time is none of the whole's */
+
+static int
+shardd_ical_moved(shardd_ical_file_t *f, shardd_ical_vevent_t *list, size_t n)
+{
+    size_t                 i, k;
+    shardd_ical_vevent_t  *e, *whole;
+
+    for (i = 0; i < n; i++) {
+        e = &list[i];
+        whole = NULL;
+
+        for (k = 0; k < n && e->uid; k++) {
+
+            if (k == i || list[k].uid == NULL
+                || strcmp(list[k].uid, e->uid) != 0)
+            {
+                continue;
+            }
+
+            if (list[k].moved_s == e->moved_s) {
+                return shardd_ical_refuse(f->err, e->line > list[k].line
+                                                  ? e->line : list[k].line,
+                                          "UID \"%.60s\" is that of the event "
+                                          "of line %u, too", e->uid,
+                                          e->line > list[k].line
+                                          ? list[k].line : e->line);
+            }
+
+            if (list[k].moved_s == 0) {
+                whole = &list[k];
+            }
+        }
+
+        if (e->moved_s && whole) {
+            json_array_append_new(whole->except,
+                                  shardd_ical_json_time(e->moved_s));
+            e->effect = e->effect ? e->effect : whole->effect;
+        }
+    }
+
+    return 0;
+}
+
+
+/* strict as for an operator's wish, by the same code */
+
+static int
+shardd_ical_record(shardd_ical_file_t *f, const shardd_ical_vevent_t *e,
+    shardd_ical_t *out)
+{
+    int                   len;
+    char                 *text, err[SHARD_ERR_SIZE];
+    json_t               *json;
+    shard_event_t         event;
+    shardd_ical_event_t  *record;
+
+    json = json_pack("{s:o, s:o}", "start", shardd_ical_json_time(e->start_s),
+                     "end", shardd_ical_json_time(e->end_s));
+
+    if (e->rule) {
+        json_object_set_new(json, "repeat", json_string(e->rule));
+    }
+
+    if (e->rule && e->zone) {
+        json_object_set_new(json, "offsets",
+                            shardd_ical_zone_offsets(e->zone, e->start_s,
+                                                     f->ask->now_s));
+    }
+
+    if (json_array_size(e->except)) {
+        json_object_set(json, "except", e->except);
+    }
+
+    json_object_set(json, "shards", e->shards ? e->shards : f->ask->shards);
+    json_object_set(json, "nodes", e->nodes ? e->nodes : f->ask->nodes);
+    json_object_set_new(json, "effect",
+                        json_string_nocheck(e->effect ? e->effect
+                                            : f->ask->effect ? f->ask->effect
+                                            : "learned"));
+
+    if (e->name[0]) {
+        json_object_set_new(json, "name", json_string(e->name));
+    }
+
+    text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+
+    if (text == NULL) {
+        return shardd_ical_refuse(f->err, e->line, "the event is no UTF-8 "
+                                  "text");
+    }
+
+    record = &out->events[out->n];
+    record->line = e->line;
+    shardd_ical_id(e, record->id);
+
+    if (shard_wish_event(shard_text_str(text), &event, err) != SHARD_OK) {
+        free(text);
+        return shardd_ical_refuse(f->err, e->line, "%s", err);
+    }
+
+    record->json = malloc(SHARD_EVENT_SIZE);
+    len = record->json ? shard_event_encode(&event, record->json,
+                                            SHARD_EVENT_SIZE) : -1;
+    free(text);
+
+    if (len < 0) {
+        free(record->json);
+        return shardd_ical_refuse(f->err, e->line, "the event is longer than "
+                                  "%d bytes of JSON", SHARD_EVENT_SIZE);
+    }
+
+    out->n++;
+
+    return 0;
+}
+
+
+/* the UID where it is a name nearly, else one by its hash */
+
+static void
+shardd_ical_id(const shardd_ical_vevent_t *e, char *id)
+{
+    char         hash[17], moved[24], text[SHARD_NAME_SIZE + 32];
+    size_t       i, len, room;
+    const char  *uid;
+
+    moved[0] = '\0';
+
+    if (e->moved_s) {
+        snprintf(moved, sizeof(moved), ".%lld", (long long) e->moved_s);
+    }
+
+    uid = e->uid;
+
+    if (uid == NULL) {
+        snprintf(text, sizeof(text), "%s %lld", e->name,
+                 (long long) e->start_s);
+        uid = text;
+    }
+
+    shard_hex_encode(shard_key_position(uid, strlen(uid)), hash);
+    room = SHARD_NAME_SIZE - 1 - strlen(moved);
+    len = strlen(uid);
+
+    if (e->uid == NULL || len > room) {
+        len = snprintf(id, SHARD_NAME_SIZE, "%.*s-%s", (int) (room - 17),
+                       e->uid ? uid : "event", hash) < 0 ? 0 : strlen(id);
+
+    } else {
+        memcpy(id, uid, len + 1);
+    }
+
+    for (i = 0; i < len; i++) {
+
+        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                   "0123456789_.-", id[i]) == NULL)
+        {
+            id[i] = '_';
+        }
+    }
+
+    memcpy(id + len, moved, strlen(moved) + 1);
+}
