@@ -17,15 +17,12 @@
 #include "transform.h"
 
 
-/* forecast() looks at so many days for the slowest mean */
-
-#define PREDICTOR_MSTL_DAYS  9
-
-
 typedef struct {
     predictor_transform_t   scale;
     predictor_decompose_t   parts;
     predictor_rest_t        rest;
+    double                  mean[PREDICTOR_REST_SPEEDS];
+    uint64_t                next;           /* step that comes next */
     float                   season[];
 } predictor_mstl_t;
 
@@ -34,6 +31,10 @@ static void predictor_mstl_size(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_size_t *size);
 static int predictor_mstl_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work);
+static int predictor_mstl_update(const predictor_series_t *series,
+    const predictor_ask_t *ask, void *state, void *work);
+static double predictor_mstl_rest(const predictor_mstl_t *mstl,
+    const predictor_series_t *series, uint32_t i);
 static int predictor_mstl_forecast(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state, void *work, double *out);
 
@@ -43,7 +44,7 @@ const predictor_model_t  predictor_model_mstl = {
     predictor_mstl_size,
     predictor_mstl_fit,
     predictor_mstl_forecast,
-    NULL
+    predictor_mstl_update
 };
 
 
@@ -114,7 +115,67 @@ predictor_mstl_fit(const predictor_series_t *series,
     predictor_decompose(&mstl->parts, z, n, series->start, 0, 0,
                         mstl->season, rest);
 
+    for (i = 0; i < n; i++) {
+        z[i] -= predictor_decompose_at(&mstl->parts, mstl->season,
+                                       series->start + i);
+    }
+
+    for (i = 0; i < PREDICTOR_REST_SPEEDS; i++) {
+        mstl->mean[i] = z[0];
+    }
+
+    predictor_rest_means(&mstl->rest, z + 1, n - 1, mstl->mean);
+    mstl->next = series->start + n;
+
     return SHARD_OK;
+}
+
+
+static int
+predictor_mstl_update(const predictor_series_t *series,
+    const predictor_ask_t *ask, void *state, void *work)
+{
+    double            *rest;
+    uint64_t           end;
+    uint32_t           i, n;
+    predictor_mstl_t  *mstl;
+
+    (void) ask;
+
+    mstl = state;
+    rest = work;
+    end = series->start + series->n;
+
+    if (end < mstl->next || end - mstl->next > series->n) {
+        return SHARD_AGAIN;
+    }
+
+    n = (uint32_t) (end - mstl->next);
+    predictor_transform_seen(&mstl->scale, series, n);
+
+    for (i = 0; i < n; i++) {
+        rest[i] = predictor_mstl_rest(mstl, series, series->n - n + i);
+    }
+
+    predictor_rest_means(&mstl->rest, rest, n, mstl->mean);
+    mstl->next = end;
+
+    return SHARD_OK;
+}
+
+
+/* what the seasons leave of a value */
+
+static double
+predictor_mstl_rest(const predictor_mstl_t *mstl,
+    const predictor_series_t *series, uint32_t i)
+{
+    double  z;
+
+    predictor_transform(&mstl->scale, series->y + i, 1, &z);
+
+    return z - predictor_decompose_at(&mstl->parts, mstl->season,
+                                      series->start + i);
 }
 
 
@@ -122,45 +183,48 @@ static int
 predictor_mstl_forecast(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state, void *work, double *out)
 {
-    double                   point, *rest;
-    double                   mean[PREDICTOR_REST_SPEEDS];
+    double                   point, past[2];
     double                   offset[PREDICTOR_QUANTILES_MAX];
-    uint32_t                 h, i, n, from;
-    predictor_transform_t    scale;
+    uint32_t                 h, i, n, late, back;
+    uint64_t                 end;
     const predictor_mstl_t  *mstl;
 
-    mstl = state;
-    rest = work;
-    n = series->n;
+    (void) work;
 
-    if (n == 0) {
+    mstl = state;
+    n = series->n;
+    end = series->start + n;
+
+    /* values that no update() brought count as steps ahead */
+
+    if (end < mstl->next || end - mstl->next > PREDICTOR_HORIZON_MAX) {
         return SHARD_AGAIN;
     }
 
-    from = n / PREDICTOR_MSTL_DAYS > series->day
-           ? n - PREDICTOR_MSTL_DAYS * series->day : 0;
-    n -= from;
+    late = (uint32_t) (end - mstl->next);
 
-    scale = mstl->scale;
-    predictor_transform_seen(&scale, series, series->day);
-    predictor_transform(&scale, series->y + from, n, rest);
+    for (h = late + 1; h <= late + ask->horizon; h++) {
+        back = predictor_rest_back(&mstl->rest, h);
 
-    for (i = 0; i < n; i++) {
-        rest[i] -= predictor_decompose_at(&mstl->parts, mstl->season,
-                                          series->start + from + i);
-    }
+        /* indices from the last value taken in, n - 1 - late */
 
-    predictor_rest_means(&mstl->rest, rest, n, mean);
+        past[0] = n + h > late + back
+                  ? predictor_mstl_rest(mstl, series, n - 1 - late + h - back)
+                  : mstl->mean[PREDICTOR_REST_SPEEDS - 1];
+        past[1] = n > late + back
+                  ? predictor_mstl_rest(mstl, series, n - 1 - late - back)
+                  : past[0];
 
-    for (h = 1; h <= ask->horizon; h++) {
-        point = predictor_rest_forecast(&mstl->rest, rest, n, mean, h, offset)
+        point = predictor_rest_forecast(&mstl->rest, mstl->mean, past, h,
+                                        offset)
                 + predictor_decompose_at(&mstl->parts, mstl->season,
-                                         series->start + series->n + h - 1);
+                                         mstl->next + h - 1);
 
-        *out++ = predictor_transform_back(&scale, point);
+        *out++ = predictor_transform_back(&mstl->scale, point);
 
         for (i = 0; i < ask->nq; i++) {
-            *out++ = predictor_transform_back(&scale, point + offset[i]);
+            *out++ = predictor_transform_back(&mstl->scale,
+                                              point + offset[i]);
         }
     }
 

@@ -38,8 +38,8 @@ static void predictor_rest_collect(const predictor_rest_t *r, uint32_t h,
     predictor_rest_work_t *w);
 static uint32_t predictor_rest_quarter(const predictor_rest_work_t *w,
     uint32_t i);
-static void predictor_rest_row(const predictor_rest_t *r, const double *rest,
-    uint32_t t, const double *mean, uint32_t h, float *row);
+static void predictor_rest_row(const double *mean, const double past[2],
+    float *row);
 
 
 size_t
@@ -114,8 +114,8 @@ predictor_rest_collect(const predictor_rest_t *r, uint32_t h,
     predictor_rest_work_t *w)
 {
     float         *row;
-    double         half, *mean;
-    uint32_t       i, t;
+    double         half, *mean, past[2];
+    uint32_t       i, t, back;
     const double  *rest;
 
     half = PREDICTOR_REST_HALF * (double) r->day;
@@ -132,7 +132,15 @@ predictor_rest_collect(const predictor_rest_t *r, uint32_t h,
         mean = w->means + (size_t) i * PREDICTOR_REST_SPEEDS;
 
         memset(row, 0, PREDICTOR_LAGREG_STRIDE * sizeof(float));
-        predictor_rest_row(r, rest, t, mean, h, row);
+
+        /* without a day before, as if it had been like the slowest mean */
+
+        back = predictor_rest_back(r, h);
+        past[0] = t + h >= back ? rest[t + h - back]
+                                : mean[PREDICTOR_REST_SPEEDS - 1];
+        past[1] = t >= back ? rest[t - back] : past[0];
+
+        predictor_rest_row(mean, past, row);
         row[PREDICTOR_REST_COLUMNS] =
                        (float) (rest[t + h] - mean[PREDICTOR_REST_SPEEDS - 1]);
 
@@ -204,10 +212,9 @@ predictor_rest_quarter(const predictor_rest_work_t *w, uint32_t i)
 
 
 static void
-predictor_rest_row(const predictor_rest_t *r, const double *rest, uint32_t t,
-    const double *mean, uint32_t h, float *row)
+predictor_rest_row(const double *mean, const double past[2], float *row)
 {
-    uint32_t  i, back, slot;
+    uint32_t  i;
 
     *row++ = 1;
 
@@ -215,11 +222,8 @@ predictor_rest_row(const predictor_rest_t *r, const double *rest, uint32_t t,
         *row++ = (float) (mean[i] - mean[i + 1]);
     }
 
-    back = ((h - 1) / r->day + 1) * r->day;
-    slot = t + h;
-    *row++ = slot >= back ? (float) (rest[slot - back] - mean[i]) : 0;
-    *row = slot >= back + h
-           ? (float) (rest[slot - back] - rest[slot - back - h]) : 0;
+    *row++ = (float) (past[0] - mean[i]);
+    *row = (float) (past[0] - past[1]);
 }
 
 
@@ -229,11 +233,7 @@ predictor_rest_means(const predictor_rest_t *r, const double *rest,
 {
     uint32_t  i, j;
 
-    for (j = 0; j < PREDICTOR_REST_SPEEDS; j++) {
-        mean[j] = rest[0];
-    }
-
-    for (i = 1; i < n; i++) {
+    for (i = 0; i < n; i++) {
         for (j = 0; j < PREDICTOR_REST_SPEEDS; j++) {
             mean[j] = r->keep[j] * mean[j] + (1 - r->keep[j]) * rest[i];
         }
@@ -241,17 +241,24 @@ predictor_rest_means(const predictor_rest_t *r, const double *rest,
 }
 
 
+uint32_t
+predictor_rest_back(const predictor_rest_t *r, uint32_t h)
+{
+    return ((h - 1) / r->day + 1) * r->day;
+}
+
+
 /* between two leads: their answers mixed on the scale of the logarithm */
 
 double
-predictor_rest_forecast(const predictor_rest_t *r, const double *rest,
-    uint32_t n, const double *mean, uint32_t h, double *offset)
+predictor_rest_forecast(const predictor_rest_t *r, const double *mean,
+    const double past[2], uint32_t h, double *offset)
 {
     float     row[PREDICTOR_REST_COLUMNS];
     double    share, left, right;
     uint32_t  i, k, last;
 
-    predictor_rest_row(r, rest, n - 1, mean, h, row);
+    predictor_rest_row(mean, past, row);
     predictor_spread_at(&r->spread, h, offset);
 
     last = r->leads - 1;

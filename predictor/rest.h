@@ -50,15 +50,21 @@ int predictor_rest_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, const double *rest, predictor_rest_t *r,
     double *work);
 
-/* means after n values, by speed */
+/* takes n values into the means, which start at the first value of all */
 
 void predictor_rest_means(const predictor_rest_t *r, const double *rest,
     uint32_t n, double *mean);
 
-/* of step h after the n values, with the means after them; offsets too */
+/*
+ * Of step h after a last value, with the means after it; offsets too.  "past"
+ * is the rest of the steps h - back and -back after it, back being the days
+ * that predictor_rest_back() tells.
+ */
 
-double predictor_rest_forecast(const predictor_rest_t *r, const double *rest,
-    uint32_t n, const double *mean, uint32_t h, double *offset);
+uint32_t predictor_rest_back(const predictor_rest_t *r, uint32_t h);
+
+double predictor_rest_forecast(const predictor_rest_t *r,
+    const double *mean, const double past[2], uint32_t h, double *offset);
 
 
 #endif /* _PREDICTOR_REST_H_INCLUDED_ */

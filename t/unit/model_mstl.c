@@ -189,7 +189,7 @@ test_shift(void)
 }
 
 
-/* one fit, then a window that moved on by a day */
+/* one fit, then a window that moved on by a day, with and without update() */
 
 static void
 test_moved(void)
@@ -226,6 +226,17 @@ test_moved(void)
                "a forecast a day after the fit");
     error = case_error(&series, &ask, case_out);
     tap_ok(error < 3, "in step with the week (%.2f)", error);
+
+    tap_is_int(predictor_model_mstl.update(&series, &ask, state, work),
+               SHARD_OK, "the day is taken in");
+    (void) predictor_model_mstl.forecast(&series, &ask, state, work,
+                                         case_out);
+    error = case_error(&series, &ask, case_out);
+    tap_ok(error < 3, "in step with the week again (%.2f)", error);
+
+    series.start += 10000;
+    tap_is_int(predictor_model_mstl.update(&series, &ask, state, work),
+               SHARD_AGAIN, "values are missing in between");
     tap_ok(case_free(state, size.state) && case_free(work, size.work),
            "within its memory");
 }
