@@ -10,6 +10,10 @@ static void histogram(shard_metrics_writer_t *w, uint16_t type,
     const uint8_t *buckets, uint16_t n);
 static void clients(shard_metrics_writer_t *w,
     const shard_metrics_entry_t *e);
+static void samples(shard_metrics_writer_t *w,
+    const shard_metrics_entry_t *e);
+static void same_samples(const shard_metrics_entry_t *e,
+    const shard_metrics_entry_t *again);
 
 
 static void
@@ -60,6 +64,40 @@ clients(shard_metrics_writer_t *w, const shard_metrics_entry_t *e)
 }
 
 
+static void
+samples(shard_metrics_writer_t *w, const shard_metrics_entry_t *e)
+{
+    uint32_t                i;
+    shard_metrics_sample_t  sample;
+
+    for (i = 0; i < e->nsamples; i++) {
+        shard_metrics_sample(e, i, &sample);
+        fuzz_must(shard_metrics_add_sample(w, &sample) == SHARD_OK,
+                  "a sample that was read cannot be written");
+    }
+}
+
+
+static void
+same_samples(const shard_metrics_entry_t *e,
+    const shard_metrics_entry_t *again)
+{
+    uint32_t                i;
+    shard_metrics_sample_t  one, other;
+
+    fuzz_must(again->nsamples == e->nsamples, "other samples");
+
+    for (i = 0; i < e->nsamples; i++) {
+        shard_metrics_sample(e, i, &one);
+        shard_metrics_sample(again, i, &other);
+        fuzz_must(one.id == other.id && one.position == other.position
+                  && one.key == other.key && one.weight == other.weight
+                  && one.skip == other.skip && one.write == other.write,
+                  "other sample");
+    }
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -84,7 +122,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     room = shard_metrics_entry_size(e.nshards)
-           + shard_metrics_clients_size(e.nnames, e.nclients);
+           + shard_metrics_clients_size(e.nnames, e.nclients)
+           + shard_metrics_samples_size(e.nsamples);
     buf = malloc(room);
 
     fuzz_must(shard_metrics_begin(&w, buf, room, &e.head) == SHARD_OK,
@@ -100,6 +139,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     histogram(&w, 3, e.position, e.nposition);
 
     clients(&w, &e);
+    samples(&w, &e);
 
     len = shard_metrics_end(&w);
     fuzz_must(len > 0, "an entry that was read cannot be written");
@@ -118,6 +158,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_must(memcmp(&shard, &other, sizeof(shard)) == 0, "other shard");
     }
 
+    same_samples(&e, &again);
     free(buf);
 
     return 0;

@@ -21,26 +21,49 @@ int
 shard_key_locate(shard_kind_e kind, const void *key, size_t len,
     shard_key_t *out)
 {
-    size_t          i;
-    const uint8_t  *p;
-
     if (kind == SHARD_KIND_RANGE_UINT64) {
         return shard_key_number(key, len, out);
     }
 
     out->sticky = XXH3_64bits(key, len);
-    out->position = out->sticky;
+    out->position = kind == SHARD_KIND_RANGE_BYTES
+                    ? shard_key_behind(key, len, 0) : out->sticky;
 
-    if (kind == SHARD_KIND_RANGE_BYTES) {
-        out->position = 0;
-        p = key;
+    return SHARD_OK;
+}
 
-        for (i = 0; i < 8; i++) {
-            out->position = out->position << 8 | (i < len ? p[i] : 0);
+
+uint64_t
+shard_key_behind(const void *key, size_t len, size_t skip)
+{
+    size_t          i;
+    uint64_t        position;
+    const uint8_t  *p;
+
+    p = key;
+    position = 0;
+
+    for (i = skip; i < skip + 8; i++) {
+        position = position << 8 | (i < len ? p[i] : 0);
+    }
+
+    return position;
+}
+
+
+size_t
+shard_key_frame(shard_str_t lo, shard_str_t hi)
+{
+    size_t  n;
+
+    for (n = 0; n < lo.len && n < hi.len; n++) {
+
+        if (lo.data[n] != hi.data[n]) {
+            break;
         }
     }
 
-    return SHARD_OK;
+    return n;
 }
 
 

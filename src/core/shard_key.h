@@ -38,6 +38,15 @@ int shard_key_locate(shard_kind_e kind, const void *key, size_t len,
 
 uint64_t shard_key_position(const void *key, size_t len);
 
+/*
+ * Where keys of one shard of "range bytes" differ first: all of them begin
+ * with what its bounds share, so that a position for their distribution is
+ * made of the 8 bytes behind that.
+ */
+
+size_t shard_key_frame(shard_str_t lo, shard_str_t hi);
+uint64_t shard_key_behind(const void *key, size_t len, size_t skip);
+
 /* is the located key one of this shard?  Of a list: by name, not by default */
 
 int shard_record_holds(const shard_record_t *rec, const shard_key_t *located,

@@ -3,20 +3,13 @@
 
 #include "shard_clients.h"
 #include "shard_codec.h"
-#include "shard_metrics.h"
+#include "shard_metrics_parts.h"
 #include "shard_text.h"
 
 
-#define SHARD_METRICS_SHARDS    1
-#define SHARD_METRICS_LATENCY   2
-#define SHARD_METRICS_POSITION  3
-#define SHARD_METRICS_CLIENTS   4
-
-#define SHARD_METRICS_FIXED     (8 + 8 + 8 + 4 + 2)   /* after the name */
-#define SHARD_METRICS_SECTION   (2 + 4)
+#define SHARD_METRICS_FIXED  (8 + 8 + 8 + 4 + 2)      /* after the name */
 
 
-static int shard_metrics_room(shard_metrics_writer_t *w, size_t size);
 static int shard_metrics_section(shard_metrics_entry_t *out, unsigned type,
     const uint8_t *body, size_t len, char *err);
 static int shard_metrics_histogram(const uint8_t *body, size_t len,
@@ -24,9 +17,6 @@ static int shard_metrics_histogram(const uint8_t *body, size_t len,
 static int shard_metrics_clients(shard_metrics_entry_t *out,
     const uint8_t *body, size_t len, char *err);
 static int shard_metrics_name_good(shard_str_t name);
-static inline void shard_metrics_put(uint8_t **p, uint64_t value,
-    unsigned bytes);
-static uint64_t shard_metrics_get(const uint8_t **p, unsigned bytes);
 
 
 /* upper bounds: the first us of the next bucket, 100 * 2^((b + 1) / 2) */
@@ -99,20 +89,6 @@ shard_metrics_begin(shard_metrics_writer_t *w, void *buf, size_t size,
 }
 
 
-/* an entry that did not get all its parts is none: it stays refused */
-
-static int
-shard_metrics_room(shard_metrics_writer_t *w, size_t size)
-{
-    if (w->start == NULL || (size_t) (w->end - w->pos) < size) {
-        w->start = NULL;
-        return SHARD_AGAIN;
-    }
-
-    return SHARD_OK;
-}
-
-
 /* SHARD_ERROR: shards come before histograms */
 
 int
@@ -165,7 +141,7 @@ shard_metrics_add_histogram(shard_metrics_writer_t *w, uint16_t type,
 {
     uint16_t  i;
 
-    if (n == 0 || w->clients != NULL
+    if (n == 0 || w->clients != NULL || w->samples != NULL
         || !((type == SHARD_METRICS_LATENCY
               && n <= SHARD_METRICS_LATENCY_BUCKETS)
              || (type == SHARD_METRICS_POSITION
@@ -201,7 +177,9 @@ shard_metrics_add_names(shard_metrics_writer_t *w, const shard_str_t *names,
     size_t    size;
     uint32_t  i;
 
-    if (w->clients != NULL || n > SHARD_METRICS_NAMES_MAX) {
+    if (w->clients != NULL || w->samples != NULL
+        || n > SHARD_METRICS_NAMES_MAX)
+    {
         return SHARD_ERROR;
     }
 
@@ -243,7 +221,8 @@ int
 shard_metrics_add_client(shard_metrics_writer_t *w,
     const shard_metrics_client_t *client)
 {
-    if (w->clients == NULL || client->client >= w->nnames
+    if (w->clients == NULL || w->samples != NULL
+        || client->client >= w->nnames
         || client->id == SHARD_ID_NONE)
     {
         return SHARD_ERROR;
@@ -284,14 +263,29 @@ shard_metrics_end(shard_metrics_writer_t *w)
         shard_metrics_put(&p, w->nshards, 4);
     }
 
+    if (w->samples == NULL) {
+        shard_metrics_close_clients(w);
+    }
+
+    shard_metrics_close_samples(w);
+
+    return (long) (w->pos - w->start);
+}
+
+
+/* samples, where there are any, begin behind them */
+
+void
+shard_metrics_close_clients(shard_metrics_writer_t *w)
+{
+    uint8_t  *p;
+
     if (w->clients != NULL) {
         p = w->clients;
         shard_metrics_put(&p, (uint64_t) (w->pos - w->clients) - 4, 4);
         p = w->nclients;
         shard_metrics_put(&p, w->ncounts, 4);
     }
-
-    return (long) (w->pos - w->start);
 }
 
 
@@ -395,6 +389,10 @@ shard_metrics_section(shard_metrics_entry_t *out, unsigned type,
 
     if (type == SHARD_METRICS_CLIENTS) {
         return shard_metrics_clients(out, body, len, err);
+    }
+
+    if (type == SHARD_METRICS_SAMPLES) {
+        return shard_metrics_samples(out, body, len, err);
     }
 
     if (type != SHARD_METRICS_SHARDS) {
@@ -634,36 +632,4 @@ shard_metrics_latency_us(uint32_t bucket)
     }
 
     return shard_metrics_bounds[bucket];
-}
-
-
-static inline void
-shard_metrics_put(uint8_t **p, uint64_t value, unsigned bytes)
-{
-    /* "bytes" is known where this is inlined: one store */
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    value = __builtin_bswap64(value);
-#endif
-
-    memcpy(*p, &value, bytes);
-    *p += bytes;
-}
-
-
-static uint64_t
-shard_metrics_get(const uint8_t **p, unsigned bytes)
-{
-    unsigned  i;
-    uint64_t  value;
-
-    value = 0;
-
-    for (i = 0; i < bytes; i++) {
-        value |= (uint64_t) (*p)[i] << (8 * i);
-    }
-
-    *p += bytes;
-
-    return value;
 }
