@@ -195,6 +195,17 @@ typedef struct {
 } ngx_http_shard_totals_t;
 
 
+/* samples of one worker on their way to the leader: it alone moves head, the
+ * leader alone tail; both only grow */
+
+typedef struct {
+    ngx_atomic_t                head;
+    ngx_atomic_t                tail;
+    uint64_t                    spare[6];        /* to the end of the line */
+    shard_metrics_sample_t      samples[];       /* [ring_size] */
+} ngx_http_shard_ring_t;
+
+
 /* meta.policy, and the numbers of zones: readers take v[seq & 1] and read
  * seq again */
 
@@ -259,6 +270,8 @@ typedef struct {
     ngx_http_shard_node_health_t *node_health;   /* [nnodes_max] */
     ngx_http_shard_requests_t  *requests;        /* [nnodes_max + 1], the last
                                                     of no node */
+    u_char                     *rings;           /* of samples [nworkers] */
+    uint32_t                    ring_size;       /* 0: no samples */
     shard_clients_t             clients;         /* with "client=" */
 } ngx_http_shard_sh_t;
 
@@ -295,6 +308,22 @@ typedef struct ngx_http_shard_sync_s   ngx_http_shard_sync_t;
 typedef struct ngx_http_shard_notes_s  ngx_http_shard_notes_t;
 
 
+/* which requests are samples: a worker's own */
+
+typedef struct {
+    uint32_t                    left;            /* requests to the next */
+    uint32_t                    gap;             /* that it stands for */
+    uint32_t                    mean;            /* of the gaps */
+    uint32_t                    most;            /* samples in a tick */
+    uint32_t                    taken;           /* since the last one */
+    uint32_t                    limit;           /* of taken: too many */
+    int64_t                     passed;          /* requests since then */
+    ngx_msec_t                  since;
+    uint64_t                    random;
+    ngx_http_shard_ring_t      *ring;            /* NULL: none is kept */
+} ngx_http_shard_sampler_t;
+
+
 /* "shard_table": one keyspace of this instance */
 
 typedef struct {
@@ -308,6 +337,7 @@ typedef struct {
     ngx_uint_t                  row;             /* of node_inflight */
     shard_ledger_row_t          inflight;        /* this worker's */
     ngx_http_shard_notes_t     *notes;           /* this worker's */
+    ngx_http_shard_sampler_t    sampler;         /* this worker's */
     ngx_uint_t                  used;            /* by some upstream */
     ngx_uint_t                  leaving;         /* led, and ends */
     ngx_atomic_uint_t           token;           /* of its last lead */
@@ -645,6 +675,14 @@ ngx_uint_t ngx_http_shard_named_set(ngx_http_shard_keyspace_t *ks,
 uint32_t ngx_http_shard_clients_capacity(size_t size);
 void ngx_http_shard_count_client(ngx_http_shard_ctx_t *ctx, ngx_uint_t error,
     off_t bytes);
+
+/* _sample: which keys requests are for */
+
+uint32_t ngx_http_shard_ring_places(size_t size, ngx_uint_t nworkers);
+size_t ngx_http_shard_rings_size(uint32_t n, ngx_uint_t nworkers);
+void ngx_http_shard_sample_init(ngx_http_shard_keyspace_t *ks);
+void ngx_http_shard_sample(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_sample_tick(ngx_http_shard_keyspace_t *ks);
 
 /* _peer: the balancer */
 

@@ -144,7 +144,8 @@ ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync)
 
     sync->take_most = n + n / 8 + 128;
     size = shard_metrics_entry_size(sync->take_most)
-           + ngx_http_shard_clients_size(sh);
+           + ngx_http_shard_clients_size(sh)
+           + ngx_http_shard_samples_size(sh);
 
     if (size > sync->entry_size) {
         ngx_free(sync->entry);
@@ -256,6 +257,7 @@ ngx_http_shard_take_end(ngx_http_shard_sync_t *sync)
                                        SHARD_METRICS_POSITION_BUCKETS);
 
     ngx_http_shard_take_clients(sync);
+    ngx_http_shard_take_samples(sync);
 
     len = shard_metrics_end(&sync->writer);
 

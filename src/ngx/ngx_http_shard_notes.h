@@ -118,6 +118,12 @@ ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx)
     }
 
     ctx->offered = 1;
+
+    if (__builtin_expect(--ngx_http_shard_keyspace(ctx)->sampler.left == 0, 0))
+    {
+        ngx_http_shard_sample(ctx);
+    }
+
     note = ngx_http_shard_note_of(ctx);
 
     if (note) {

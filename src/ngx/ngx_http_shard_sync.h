@@ -238,6 +238,11 @@ void ngx_http_shard_state_free(ngx_http_shard_state_t *st, ngx_log_t *log);
 size_t ngx_http_shard_clients_size(ngx_http_shard_sh_t *sh);
 void ngx_http_shard_take_clients(ngx_http_shard_sync_t *sync);
 
+/* _sample: in the entry that is being made */
+
+size_t ngx_http_shard_samples_size(ngx_http_shard_sh_t *sh);
+void ngx_http_shard_take_samples(ngx_http_shard_sync_t *sync);
+
 /* _flush */
 
 void ngx_http_shard_flush(ngx_http_shard_sync_t *sync);

@@ -16,7 +16,7 @@ static ngx_int_t ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t nworkers);
 static size_t ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
     ngx_uint_t nworkers, uint32_t nentries, uint32_t ntickets,
-    uint32_t nclients);
+    uint32_t nclients, uint32_t nplaces);
 static ngx_http_shard_keyspace_t *ngx_http_shard_old_keyspace(
     ngx_http_shard_keyspace_t *ks);
 static ngx_int_t ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
@@ -91,7 +91,7 @@ ngx_http_shard_init_zone(ngx_shm_zone_t *zone, void *data)
 static size_t
 ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
     ngx_uint_t nworkers, uint32_t nentries, uint32_t ntickets,
-    uint32_t nclients)
+    uint32_t nclients, uint32_t nplaces)
 {
     return ngx_http_shard_align(sizeof(ngx_http_shard_sh_t))
            + 2 * ngx_http_shard_align(nnodes * sizeof(ngx_http_shard_node_t))
@@ -113,6 +113,7 @@ ngx_http_shard_layout_size(uint32_t nslots, uint32_t nnodes,
            + ngx_http_shard_align((nnodes + 1)
                                   * sizeof(ngx_http_shard_requests_t))
            + ngx_http_shard_align(shard_clients_size(nclients))
+           + ngx_http_shard_rings_size(nplaces, nworkers)
            + 64;
 }
 
@@ -122,7 +123,8 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
 {
     size_t                size, room;
     u_char               *p;
-    uint32_t              nslots, nnodes, nentries, ntickets, nclients, step;
+    uint32_t              nslots, nnodes, nentries, ntickets, nclients,
+                          nplaces, step;
     ngx_http_shard_sh_t  *sh;
 
     /* what the slab pool takes for itself: its header and its page table */
@@ -140,11 +142,12 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
                                      - shard_tickets_size(0)));
     ntickets = ngx_max(ntickets, NGX_HTTP_SHARD_TICKETS_MIN);
     nclients = ngx_http_shard_clients_capacity(ks->zone->shm.size);
+    nplaces = ngx_http_shard_ring_places(ks->zone->shm.size, nworkers);
     nslots = 0;
 
     for (step = 1 << 24; step; step >>= 1) {
         if (ngx_http_shard_layout_size(nslots + step, nnodes, nworkers,
-                                       nentries, ntickets, nclients)
+                                       nentries, ntickets, nclients, nplaces)
             <= room)
         {
             nslots += step;
@@ -152,7 +155,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
     }
 
     size = ngx_http_shard_layout_size(nslots, nnodes, nworkers, nentries,
-                                      ntickets, nclients);
+                                      ntickets, nclients, nplaces);
     p = nslots ? ngx_slab_alloc(ks->shpool, size) : NULL;
 
     if (p == NULL) {
@@ -172,6 +175,7 @@ ngx_http_shard_layout(ngx_http_shard_keyspace_t *ks, ngx_uint_t nworkers)
     sh->nslots = nslots;
     sh->nnodes_max = nnodes;
     sh->nworkers = nworkers;
+    sh->ring_size = nplaces;
     sh->instance = (uint64_t) ngx_random() << 33 ^ (uint64_t) ngx_random() << 11
                    ^ (uint64_t) ngx_pid << 48 ^ ngx_time();
 
@@ -239,6 +243,8 @@ ngx_http_shard_place_rows(ngx_http_shard_sh_t *sh, u_char *p,
     p += ngx_http_shard_align((nnodes + 1)
                               * sizeof(ngx_http_shard_requests_t));
     shard_clients_place(&sh->clients, p, nclients);
+    p += ngx_http_shard_align(shard_clients_size(nclients));
+    sh->rings = p;
 }
 
 
