@@ -96,6 +96,9 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       NULL, "metrics may be so late, in real time" },
     { "lease_real", SHARDD_CONF_MS, AT(lease_real_ms), 1000, 600000, 0, NULL,
       NULL, "another predictor takes over after, in real time" },
+    { "spread_half_life", SHARDD_CONF_MS, AT(spread_half_life_ms), 60000,
+      400 * DAY_MS, 0, NULL, NULL, "after which a request counts half in its "
+      "shard's distribution" },
     { "quantile", SHARDD_CONF_NUMBER, AT(quantile), 0.5, 0.999, 0, NULL, NULL,
       "of a node's forecast load to plan on" },
     { "threshold", SHARDD_CONF_NUMBER, AT(threshold), 0.05, 10, 0, NULL, NULL,
@@ -153,6 +156,8 @@ predictor_conf_defaults(predictor_conf_t *c)
     c->now_slots = 1;
     c->grace_real_ms = 3000;
     c->lease_real_ms = 10000;
+
+    c->spread_half_life_ms = 6 * 3600 * 1000;
 
     c->quantile = 0.9;
     c->threshold = 0.9;

@@ -37,6 +37,8 @@ typedef struct {
     long                 grace_real_ms;
     long                 lease_real_ms;
 
+    long                 spread_half_life_ms;
+
     double               quantile;
     double               threshold;
     double               correlation;

@@ -63,6 +63,12 @@ predictor_set_state(predictor_daemon_t *d, predictor_state_e state)
         predictor_unload(d);
     }
 
+    /* who plans meanwhile goes on with them */
+
+    if (state == PREDICTOR_WAITING) {
+        predictor_spreads_done(&d->spreads);
+    }
+
     d->state = state;
 }
 
@@ -91,6 +97,7 @@ predictor_daemon_done(predictor_daemon_t *d)
     predictor_nodes_done(&d->nodes);
     predictor_pool_destroy(d->pool);
     d->pool = NULL;
+    predictor_spreads_done(&d->spreads);
 }
 
 
@@ -168,6 +175,12 @@ predictor_refresh(predictor_daemon_t *d)
         return rc;
     }
 
+    if (fresh.table.version != d->fleet.table.version) {
+        (void) predictor_spreads_room(&d->spreads, fresh.ncols,
+                                      d->spreads.half_s);
+        predictor_spreads_follow(&d->spreads, &d->fleet.table, &fresh.table);
+    }
+
     predictor_fleet_done(&d->fleet);
     d->fleet = fresh;
 
@@ -221,6 +234,10 @@ predictor_step_running(predictor_daemon_t *d)
     int  rc;
 
     rc = predictor_intake(d);
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_spreads_save(&d->spreads, d->io, &d->fleet);
+    }
 
     if (rc == SHARDD_OK && d->due && d->drained) {
         rc = predictor_refresh(d);

@@ -29,6 +29,7 @@
 #include "cold.h"
 #include "fleet.h"
 #include "signals.h"
+#include "spreads.h"
 
 
 typedef enum {
@@ -75,6 +76,7 @@ typedef struct {
     predictor_fleet_t       fleet;
     predictor_signals_t    *signals;
     predictor_nodes_t       nodes;
+    predictor_spreads_t     spreads;
     predictor_batch_t       batch;
     float                  *row;
 

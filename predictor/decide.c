@@ -200,8 +200,8 @@ predictor_decide(predictor_daemon_t *d)
         predictor_events_drain(d, now_s);
         predictor_plan_view(&d->fleet.plan);
         rc = predictor_report_forecasts(d->io, &d->fleet, &d->outlook,
-                                        &d->cold, &d->history, d->signals,
-                                        at);
+                                        &d->cold, &d->history, &d->spreads,
+                                        d->signals, at);
     }
 
     if (rc == SHARDD_OK) {

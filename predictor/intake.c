@@ -122,6 +122,7 @@ predictor_intake_close(predictor_daemon_t *d)
     d->closed = slot;
     d->unsaved = 1;
     d->due = 1;
+    predictor_spreads_turn(&d->spreads);
 
     return SHARDD_OK;
 }
@@ -144,6 +145,7 @@ predictor_intake_count(predictor_daemon_t *d)
 {
     int                     rc;
     char                    err[SHARD_ERR_SIZE];
+    double                  end_s;
     uint64_t                counted;
     predictor_batch_t      *b;
     shard_metrics_entry_t   entry;
@@ -180,6 +182,8 @@ predictor_intake_count(predictor_daemon_t *d)
 
         } else if (d->slots->entries > counted) {
             predictor_signals_count(d->signals, d->slots, &entry);
+            end_s = predictor_clock_s(&d->clock, (double) entry.head.end_ms);
+            predictor_spreads_add(&d->spreads, &d->fleet, &entry, end_s);
         }
 
         b->next++;

@@ -197,6 +197,25 @@ predictor_io_bytes_get(void *data, const char *key, size_t most,
 }
 
 
+static int
+predictor_io_spread_put(void *data, const shard_id_t *ids,
+    const shard_str_t *texts, size_t n)
+{
+    predictor_io_store_t  *w = data;
+
+    return shardd_spread_put(&w->store, ids, texts, n);
+}
+
+
+static int
+predictor_io_spread_load(void *data, shardd_spread_pt each, void *ctx)
+{
+    predictor_io_store_t  *w = data;
+
+    return shardd_spread_load(&w->store, each, ctx);
+}
+
+
 void
 predictor_io_store(predictor_io_t *io, predictor_io_store_t *world)
 {
@@ -220,4 +239,6 @@ predictor_io_store(predictor_io_t *io, predictor_io_store_t *world)
     io->scrape_step = predictor_io_scrape_step;
     io->named_put = predictor_io_named_put;
     io->named_range = predictor_io_named_range;
+    io->spread_put = predictor_io_spread_put;
+    io->spread_load = predictor_io_spread_load;
 }

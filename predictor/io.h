@@ -60,6 +60,11 @@ typedef struct {
     int         (*bytes_get)(void *data, const char *key, size_t most,
                              void **bytes, size_t *len);
 
+    /* distributions inside shards */
+    int         (*spread_put)(void *data, const shard_id_t *ids,
+                              const shard_str_t *texts, size_t n);
+    int         (*spread_load)(void *data, shardd_spread_pt each, void *ctx);
+
     /* texts of nodes, see scrape.h; NULL: there are none */
     int         (*scrape_ask)(void *data, const char *url, long timeout_ms,
                               uint64_t id);

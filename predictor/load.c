@@ -322,6 +322,29 @@ predictor_load_memory(predictor_daemon_t *d, uint32_t ncols, uint32_t columns,
 }
 
 
+/* those in memory, of a table that has grown, are newer than the stored */
+
+static int
+predictor_load_spreads(predictor_daemon_t *d, uint32_t ncols)
+{
+    int  held;
+
+    held = d->spreads.by_id != NULL;
+
+    if (predictor_spreads_room(&d->spreads, ncols,
+                               (double) d->conf->spread_half_life_ms / 1000)
+        != SHARD_OK)
+    {
+        shardd_log(SHARDD_LOG_ERROR, "no memory for the distributions of %u "
+                   "shards", ncols);
+        return SHARDD_BAD;
+    }
+
+    return held ? SHARDD_OK
+                : predictor_spreads_load(&d->spreads, d->io, &d->fleet);
+}
+
+
 int
 predictor_load(predictor_daemon_t *d)
 {
@@ -371,6 +394,10 @@ predictor_load(predictor_daemon_t *d)
 
     if (rc == SHARDD_OK) {
         rc = predictor_recall(d);
+    }
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_load_spreads(d, ncols);
     }
 
     if (rc != SHARDD_OK) {

@@ -152,6 +152,7 @@ predictor_report_events(const predictor_calendar_t *c, shard_id_t id,
 static char *
 predictor_report_forecast(const predictor_outlook_t *o,
     const predictor_cold_t *cold, const predictor_history_t *h,
+    const predictor_spreads_t *spreads,
     const predictor_signals_t *signals, shard_id_t id, double at)
 {
     char      *buf, *p, name[32];
@@ -159,7 +160,8 @@ predictor_report_forecast(const predictor_outlook_t *o,
     uint32_t   k;
 
     buf = malloc(PREDICTOR_REPORT_HEAD + PREDICTOR_COLD_JSON
-                 + PREDICTOR_SIGNALS_JSON + (1 + o->ask.nq)
+                 + PREDICTOR_SPREADS_JSON + PREDICTOR_SIGNALS_JSON
+                 + (1 + o->ask.nq)
                  * (64 + (size_t) o->ask.horizon * PREDICTOR_REPORT_NUMBER));
 
     if (buf == NULL) {
@@ -181,6 +183,7 @@ predictor_report_forecast(const predictor_outlook_t *o,
                                      o->ask.horizon);
     }
 
+    p += predictor_spreads_json(spreads, id, p);
     p = predictor_signals_json(signals, o, id, p);
     memcpy(p, "}", 2);
 
@@ -192,6 +195,7 @@ int
 predictor_report_forecasts(const predictor_io_t *io,
     const predictor_fleet_t *fleet, const predictor_outlook_t *outlook,
     const predictor_cold_t *cold, const predictor_history_t *h,
+    const predictor_spreads_t *spreads,
     const predictor_signals_t *signals, double at)
 {
     int                       rc, last;
@@ -212,8 +216,8 @@ predictor_report_forecasts(const predictor_io_t *io,
             continue;
         }
 
-        json = predictor_report_forecast(outlook, cold, h, signals, id,
-                                         at);
+        json = predictor_report_forecast(outlook, cold, h, spreads, signals,
+                                         id, at);
 
         if (json == NULL) {
             rc = SHARDD_BAD;
@@ -338,8 +342,10 @@ predictor_report_zone_known(const shardd_table_t *t, const char *zone)
 }
 
 
-int
-predictor_report_forget(const predictor_io_t *io,
+/* fields of "key" of shards that are gone */
+
+static int
+predictor_report_forget_shards(const predictor_io_t *io, const char *key,
     const predictor_fleet_t *old, const predictor_fleet_t *new)
 {
     int                       rc, last;
@@ -349,7 +355,7 @@ predictor_report_forget(const predictor_io_t *io,
     predictor_report_batch_t  b;
 
     b.io = io;
-    b.key = "forecast";
+    b.key = key;
     b.n = 0;
     rc = SHARDD_OK;
 
@@ -365,7 +371,27 @@ predictor_report_forget(const predictor_io_t *io,
     }
 
     last = predictor_report_flush(&b);
-    rc = rc == SHARDD_OK ? last : rc;
+
+    return rc == SHARDD_OK ? last : rc;
+}
+
+
+int
+predictor_report_forget(const predictor_io_t *io,
+    const predictor_fleet_t *old, const predictor_fleet_t *new)
+{
+    int                       rc, last;
+    size_t                    i;
+    predictor_report_batch_t  b;
+
+    rc = predictor_report_forget_shards(io, "forecast", old, new);
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_report_forget_shards(io, "spread", old, new);
+    }
+
+    b.io = io;
+    b.n = 0;
     b.key = "zones";
 
     for (i = 0; rc == SHARDD_OK && i < old->table.nnodes; i++) {

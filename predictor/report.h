@@ -12,6 +12,7 @@
 #include "cold.h"
 #include "signals.h"
 #include "fleet.h"
+#include "spreads.h"
 
 
 /* all return shardd_rc_e; "at" is the start of the forecast's first step */
@@ -19,6 +20,7 @@
 int predictor_report_forecasts(const predictor_io_t *io,
     const predictor_fleet_t *fleet, const predictor_outlook_t *outlook,
     const predictor_cold_t *cold, const predictor_history_t *h,
+    const predictor_spreads_t *spreads,
     const predictor_signals_t *signals, double at);
 
 int predictor_report_zones(const predictor_io_t *io,

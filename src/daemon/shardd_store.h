@@ -229,6 +229,18 @@ int shardd_bytes_put(shardd_store_t *s, const char *key, const void *bytes,
 int shardd_bytes_get(shardd_store_t *s, const char *key, size_t most,
     void **bytes, size_t *len);
 
+/* distributions inside shards, stored as src/core/shard_spread.h says; texts
+ * are not terminated and live during the call of each() */
+
+typedef void (*shardd_spread_pt)(void *data, shard_id_t id,
+    shard_str_t text);
+
+int shardd_spread_put(shardd_store_t *s, const shard_id_t *ids,
+    const shard_str_t *texts, size_t n);
+int shardd_spread_load(shardd_store_t *s, shardd_spread_pt each, void *data);
+int shardd_spread_get(shardd_store_t *s, shard_id_t id, shardd_spread_pt each,
+    void *data);
+
 void shardd_entry_free(shardd_entry_t *entry);
 void shardd_entries_free(shardd_entries_t *entries);
 const char *shardd_entry_field(const shardd_entry_t *entry, const char *name);

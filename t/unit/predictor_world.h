@@ -27,6 +27,7 @@
 #define SLOT0    (T0 / RES - 2 * 288)
 #define COLS     128
 #define SHARDS   8
+#define SPREADS  16
 #define ENTRIES  8192
 #define TICK_MS  10000
 
@@ -63,6 +64,10 @@ static struct {
     char             bytes[65536];
     size_t           nbytes;
     int              kept;
+    struct {
+        char        *text;
+        size_t       len;
+    } spread[SPREADS];
 } w;
 
 
@@ -460,6 +465,44 @@ w_bytes_get(void *data, const char *key, size_t most, void **bytes,
 }
 
 
+static int
+w_spread_put(void *data, const shard_id_t *ids, const shard_str_t *texts,
+    size_t n)
+{
+    size_t  i;
+    LUCK(1)
+
+    for (i = 0; i < n && ids[i] < SPREADS; i++) {
+        free(w.spread[ids[i]].text);
+        w.spread[ids[i]].text = malloc(texts[i].len);
+        w.spread[ids[i]].len = texts[i].len;
+        memcpy(w.spread[ids[i]].text, texts[i].data, texts[i].len);
+    }
+
+    return ANSWER;
+}
+
+
+static int
+w_spread_load(void *data, shardd_spread_pt each, void *ctx)
+{
+    uint32_t     i;
+    shard_str_t  text;
+    LUCK(0)
+
+    for (i = 0; i < SPREADS; i++) {
+        text.data = w.spread[i].text;
+        text.len = w.spread[i].len;
+
+        if (text.data) {
+            each(ctx, i, text);
+        }
+    }
+
+    return SHARDD_OK;
+}
+
+
 /* nodes answer at once what exporter() says, NULL: not at all */
 
 #define ASKED  64
@@ -513,7 +556,7 @@ static const predictor_io_t  io = {
     NULL, w_now_ms, w_err, w_claim, w_release, w_table, w_none, w_none,
     w_decision_add, w_hash_load, w_hash_put, w_metrics, w_rows_put,
     w_rows_range, w_named_put, w_named_range, w_bytes_put, w_bytes_get,
-    w_scrape_ask, w_scrape_step
+    w_spread_put, w_spread_load, w_scrape_ask, w_scrape_step
 };
 
 
@@ -540,6 +583,7 @@ send(const char *router, uint64_t instance, uint64_t sequence)
     entry_t                *e;
     shard_metrics_head_t    head;
     shard_metrics_shard_t   shard;
+    shard_metrics_sample_t  sample;
     shard_metrics_writer_t  writer;
 
     if (w.nentries == ENTRIES) {
@@ -564,6 +608,13 @@ send(const char *router, uint64_t instance, uint64_t sequence)
         shard_metrics_add_shard(&writer, &shard);
     }
 
+    memset(&sample, 0, sizeof(sample));
+    sample.id = (shard_id_t) (sequence % SHARDS);
+    sample.position = sequence;
+    sample.key = sequence % 3;
+    sample.weight = 16;
+    shard_metrics_add_sample(&writer, &sample);
+
     e->len = (size_t) shard_metrics_end(&writer);
 }
 
@@ -577,6 +628,10 @@ world(uint64_t seed)
     for (j = 0; j < w.nstate; j++) {
         free(w.state[j].name);
         free(w.state[j].value);
+    }
+
+    for (i = 0; i < SPREADS; i++) {
+        free(w.spread[i].text);
     }
 
     free(w.table.shards);
