@@ -61,7 +61,9 @@ $(BUILD)/shard-predictor: $(call obj,$(core) $(daemon) $(predictor))
 $(BUILD)/shard-migrator: $(call obj,$(core) $(daemon) $(migrator))
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_migrator)
 
-$(BUILD)/shardctl: $(call obj,$(core) $(daemon) $(shardctl))
+# it shows what the predictor makes of a distribution by the same code
+
+$(BUILD)/shardctl: $(call obj,$(core) $(daemon) $(shardctl) predictor/spread_cut.c)
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_shardctl)
 
 $(BUILD)/shardkv: $(call obj,$(core) $(shardkv))

@@ -266,6 +266,7 @@ shardctl_cmd_explain(shardctl_t *ctl)
     json_t          *out, *m;
     uint64_t         value;
     const char      *id;
+    shard_id_t       shard;
     shard_str_t      text;
     shardd_entry_t   e;
 
@@ -273,9 +274,14 @@ shardctl_cmd_explain(shardctl_t *ctl)
     text.data = id;
     text.len = strlen(id);
 
+    if (shard_id_decode(text, &shard) == SHARD_OK) {
+        return shardctl_explain_shard(ctl, shard);
+    }
+
     if (shard_hex_decode(text, &value) != SHARD_OK) {
-        return shardctl_usage(ctl, "\"%s\" is no id of a decision or "
-                              "migration: 16 hex digits are needed", id);
+        return shardctl_usage(ctl, "\"%s\" is no shard, and no id of a "
+                              "decision or migration: 16 hex digits are "
+                              "needed", id);
     }
 
     rc = shardctl_open(ctl);

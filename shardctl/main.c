@@ -176,8 +176,11 @@ const shardctl_command_t  shardctl_commands[] = {
       "On a terminal the view is redrawn until \"q\" or Ctrl-C; elsewhere\n"
       "each change is one line, with --json one JSON object per line." },
 
-    { "explain", "ID", "why a decision was made and what became of it",
-      shardctl_cmd_explain, 1, 1, NULL, NULL },
+    { "explain", "ID|SHARD", "why a decision was made, or what a shard is like",
+      shardctl_cmd_explain, 1, 1, NULL,
+      "ID is a decision's or migration's: why it was made and what became of\n"
+      "it.  A shard's number: how its load is spread over its keys, the cut\n"
+      "that would halve it, and its heavy keys, each with its error." },
 
     { "forecast", "SHARD [--plot [FILE.png]]", "the shard's stored forecast",
       shardctl_cmd_forecast, 1, 1, forecast_opts, NULL },

@@ -325,6 +325,10 @@ int shardctl_borrowed_read(shardctl_t *ctl, shard_id_t id, json_t **out);
 void shardctl_borrowed_line(shardctl_t *ctl, const json_t *borrowed);
 void shardctl_borrowed_show(shardctl_t *ctl, const json_t *borrowed);
 
+/* explain_shard.c: what is known of one shard */
+
+int shardctl_explain_shard(shardctl_t *ctl, shard_id_t id);
+
 
 int shardctl_cmd_init(shardctl_t *ctl);
 int shardctl_cmd_node_add(shardctl_t *ctl);
