@@ -107,6 +107,7 @@ extern const predictor_model_t  predictor_model_local_level;
 extern const predictor_model_t  predictor_model_ets;
 extern const predictor_model_t  predictor_model_theta;
 extern const predictor_model_t  predictor_model_mstl;
+extern const predictor_model_t  predictor_model_additive;
 extern const predictor_model_t  predictor_model_spar;
 extern const predictor_model_t  predictor_model_lagreg;
 extern const predictor_model_t  predictor_model_lagreg_fresh;

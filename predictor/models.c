@@ -11,6 +11,7 @@ const predictor_model_t *const  predictor_models[] = {
     &predictor_model_local_level,
     &predictor_model_ets,
     &predictor_model_theta,
+    &predictor_model_additive,
     &predictor_model_mstl,
     &predictor_model_spar,
     &predictor_model_lagreg,
