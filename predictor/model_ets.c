@@ -20,6 +20,7 @@
 
 #include "smooth.h"
 #include "transform.h"
+#include "trial.h"
 
 
 #define PREDICTOR_ETS_TARGETS   4
@@ -59,6 +60,9 @@ static int predictor_ets_fit_level(const predictor_series_t *series,
 static int predictor_ets_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, int seasons, predictor_ets_t *ets,
     double *memory);
+static void predictor_ets_tell(const predictor_series_t *series,
+    const predictor_ets_t *ets, const predictor_trial_t *trial,
+    predictor_ets_work_t *w);
 static void predictor_ets_place(const predictor_series_t *series,
     double *memory, predictor_ets_work_t *w);
 static void predictor_ets_search(const predictor_series_t *series,
@@ -136,6 +140,25 @@ predictor_ets_fit_seasons(const predictor_series_t *series,
 }
 
 
+int
+predictor_ets_learn(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_trial_t *trial, void *state,
+    void *work)
+{
+    int                   rc;
+    predictor_ets_work_t  w;
+
+    rc = predictor_ets_fit_seasons(series, ask, state, work);
+
+    if (rc == SHARD_OK && trial) {
+        predictor_ets_place(series, work, &w);
+        predictor_ets_tell(series, state, trial, &w);
+    }
+
+    return rc;
+}
+
+
 static int
 predictor_ets_fit_level(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work)
@@ -169,6 +192,35 @@ predictor_ets_fit(const predictor_series_t *series,
     predictor_ets_spread(series, ask, ets, &w);
 
     return SHARD_OK;
+}
+
+
+/* once more through the values, with the gains that all of them taught */
+
+static void
+predictor_ets_tell(const predictor_series_t *series,
+    const predictor_ets_t *ets, const predictor_trial_t *trial,
+    predictor_ets_work_t *w)
+{
+    double              z;
+    uint32_t            i, j, next;
+    predictor_smooth_t  s;
+
+    s = ets->smooth;
+    predictor_smooth_start(&s, w->season, w->z, series->n, series->start);
+    next = 0;
+
+    for (j = trial->norigins; j-- > 0; /* void */ ) {
+        predictor_smooth_run(&s, w->season, w->z + next,
+                             trial->origin[j] + 1 - next, NULL);
+        next = trial->origin[j] + 1;
+
+        for (i = 0; i < trial->nsteps; i++) {
+            z = predictor_smooth_forecast(&s, w->season, trial->step[i]);
+            predictor_trial_said(trial, i)[j] =
+                           (float) predictor_transform_back(&ets->scale, z);
+        }
+    }
 }
 
 

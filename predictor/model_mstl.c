@@ -15,6 +15,7 @@
 #include "decompose.h"
 #include "rest.h"
 #include "transform.h"
+#include "trial.h"
 
 
 typedef struct {
@@ -35,6 +36,9 @@ static int predictor_mstl_update(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work);
 static double predictor_mstl_rest(const predictor_mstl_t *mstl,
     const predictor_series_t *series, uint32_t i);
+static void predictor_mstl_tell(const predictor_series_t *series,
+    const predictor_mstl_t *mstl, const predictor_trial_t *trial,
+    const double *z);
 static int predictor_mstl_forecast(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state, void *work, double *out);
 
@@ -76,6 +80,15 @@ static int
 predictor_mstl_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work)
 {
+    return predictor_mstl_learn(series, ask, NULL, state, work);
+}
+
+
+int
+predictor_mstl_learn(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_trial_t *trial, void *state,
+    void *work)
+{
     double            *z, *rest;
     uint32_t           f, i, n;
     predictor_mstl_t  *mstl;
@@ -112,6 +125,10 @@ predictor_mstl_fit(const predictor_series_t *series,
         return SHARD_AGAIN;
     }
 
+    if (trial) {
+        predictor_mstl_tell(series, mstl, trial, z);
+    }
+
     predictor_decompose(&mstl->parts, z, n, series->start, 0, 0,
                         mstl->season, rest);
 
@@ -128,6 +145,64 @@ predictor_mstl_fit(const predictor_series_t *series,
     mstl->next = series->start + n;
 
     return SHARD_OK;
+}
+
+
+/* each origin by the seasons that do not know its quarter */
+
+static void
+predictor_mstl_tell(const predictor_series_t *series,
+    const predictor_mstl_t *mstl, const predictor_trial_t *trial,
+    const double *z)
+{
+    double         left, past[2], mean[PREDICTOR_REST_SPEEDS];
+    double         offset[PREDICTOR_QUANTILES_MAX];
+    uint32_t       i, j, t, f, n, slot, back, quarter, next;
+    const double  *rest;
+
+    n = series->n;
+    quarter = PREDICTOR_REST_FOLDS;
+    rest = z;
+    next = 0;
+
+    memset(mean, 0, sizeof(mean));
+
+    for (j = trial->norigins; j-- > 0; /* void */ ) {
+        t = trial->origin[j];
+        f = (uint32_t) ((uint64_t) t * PREDICTOR_REST_FOLDS / n);
+
+        if (f != quarter) {
+            quarter = f;
+            rest = z + (size_t) (1 + f) * n;
+            next = 1;
+
+            for (i = 0; i < PREDICTOR_REST_SPEEDS; i++) {
+                mean[i] = rest[0];
+            }
+        }
+
+        predictor_rest_means(&mstl->rest, rest + next, t + 1 - next, mean);
+        next = t + 1;
+
+        for (i = 0; i < trial->nsteps; i++) {
+            slot = t + trial->step[i];
+
+            if (slot >= n) {
+                break;
+            }
+
+            back = predictor_rest_back(&mstl->rest, trial->step[i]);
+            past[0] = slot >= back ? rest[slot - back]
+                                   : mean[PREDICTOR_REST_SPEEDS - 1];
+            past[1] = t >= back ? rest[t - back] : past[0];
+
+            left = predictor_rest_forecast(&mstl->rest, mean, past,
+                                           trial->step[i], offset);
+            predictor_trial_said(trial, i)[j] = (float)
+                       predictor_transform_back(&mstl->scale,
+                                                z[slot] - rest[slot] + left);
+        }
+    }
 }
 
 

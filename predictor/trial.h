@@ -89,6 +89,12 @@ int predictor_lagreg_learn_fresh(const predictor_series_t *series,
 int predictor_lagreg_learn_raw(const predictor_series_t *series,
     const predictor_ask_t *ask, const predictor_trial_t *trial, void *state,
     void *work);
+int predictor_ets_learn(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_trial_t *trial, void *state,
+    void *work);
+int predictor_mstl_learn(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_trial_t *trial, void *state,
+    void *work);
 
 
 #endif /* _PREDICTOR_TRIAL_H_INCLUDED_ */
