@@ -1,65 +1,35 @@
 
 #include <string.h>
 
-#include "combine.h"
+#include "combine_state.h"
 #include "guard.h"
-
-
-/* regressions first, then what has one more voice, then what stands in */
-
-static const predictor_model_t *const  predictor_members[] = {
-    &predictor_model_lagreg,
-    &predictor_model_lagreg_fresh,
-    &predictor_model_lagreg_raw,
-    &predictor_model_naive_week,
-    &predictor_model_naive_day,
-    &predictor_model_level
-};
-
-#define PREDICTOR_WEEKLY   3
-#define PREDICTOR_DAILY    4
-#define PREDICTOR_LEVEL    5
-#define PREDICTOR_MEMBERS  6
-#define PREDICTOR_VOTERS   4
-
-#define PREDICTOR_ALL      0x1f
-
-
-/* states of the fitted members follow, each at its offset */
-
-typedef struct {
-    uint32_t  fitted;               /* bit i: member i */
-    uint32_t  wish;                 /* 1 + its number, 0 = combined */
-    uint32_t  voters;               /* bits of the members that may vote */
-    uint32_t  limit;                /* values the memory has room for */
-    uint32_t  horizon;              /* as asked when it was fitted */
-    uint32_t  nq;
-    size_t    offset[PREDICTOR_MEMBERS];
-} predictor_state_t;
-
-/* the scratch memory, cut up */
-
-typedef struct {
-    double   *y;                    /* the series, gaps filled */
-    double   *vote[PREDICTOR_VOTERS];
-    void     *work;
-} predictor_cut_t;
 
 
 static int predictor_check(const predictor_series_t *series,
     const predictor_ask_t *ask);
 static uint32_t predictor_wish(const predictor_model_t *wish);
-static const predictor_model_t *predictor_member(uint32_t wish, uint32_t i);
-static int predictor_whole(const predictor_series_t *series,
-    const predictor_ask_t *ask, const predictor_state_t *s, double *y,
-    predictor_series_t *whole);
 static size_t predictor_round(size_t size);
-static void predictor_cut(const predictor_series_t *series,
-    const predictor_ask_t *ask, void *work, predictor_cut_t *cut);
-static int predictor_voice(const predictor_state_t *s, uint32_t member,
-    uint32_t votes, uint32_t naive);
-static void predictor_vote(const predictor_ask_t *ask, double *const *vote,
-    uint32_t n, double *out);
+static size_t predictor_shared(const predictor_ask_t *ask);
+static void predictor_learn(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_state_t *s, predictor_cut_t *cut);
+static void predictor_stand_in(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_state_t *s, void *work);
+
+
+/*
+ * Regressions first, then the other voters, then what stands in.  The order
+ * of the voters is that of predictor_said_t: PREDICTOR_MERIT_VERSION.
+ */
+
+const predictor_member_t  predictor_members[] = {
+    { &predictor_model_lagreg_fresh, predictor_lagreg_learn_fresh },
+    { &predictor_model_lagreg_raw, predictor_lagreg_learn_raw },
+    { &predictor_model_ets, predictor_ets_learn },
+    { &predictor_model_mstl, predictor_mstl_learn },
+    { &predictor_model_naive_week, NULL },
+    { &predictor_model_naive_day, NULL },
+    { &predictor_model_level, NULL }
+};
 
 
 int
@@ -80,7 +50,7 @@ predictor_size(const predictor_series_t *series, const predictor_ask_t *ask,
 
     size->state = predictor_round(sizeof(predictor_state_t));
     number = predictor_wish(wish);
-    work = 0;
+    work = predictor_calibrate_work(PREDICTOR_TRIAL_STEPS);
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
         predictor_member(number, i)->size(&grown, ask, &one);
@@ -89,9 +59,7 @@ predictor_size(const predictor_series_t *series, const predictor_ask_t *ask,
     }
 
     size->work = predictor_round(grown.n * sizeof(double))
-                 + PREDICTOR_VOTERS
-                   * predictor_round((size_t) ask->horizon * (1 + ask->nq)
-                                     * sizeof(double))
+                 + PREDICTOR_VOTERS * predictor_shared(ask)
                  + predictor_round(work);
 
     return SHARD_OK;
@@ -102,13 +70,11 @@ int
 predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
     const predictor_model_t *wish, void *state, void *work)
 {
-    int                       rc;
     uint32_t                  i;
     predictor_cut_t           cut;
     predictor_size_t          one;
     predictor_state_t        *s;
     predictor_series_t        whole;
-    const predictor_model_t  *model;
 
     if (predictor_check(series, ask) != SHARD_OK) {
         return SHARD_ERROR;
@@ -124,36 +90,115 @@ predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
     whole.y = cut.y;
 
     s = state;
-    s->fitted = 0;
+    memset(s, 0, sizeof(predictor_state_t));
+    s->most = predictor_most(&whole, cut.work);
+    predictor_clip(cut.y, whole.n, s->most);
+
     s->wish = predictor_wish(wish);
-    s->voters = wish ? 1 : PREDICTOR_ALL;
     s->limit = series->n + series->day;
     s->horizon = ask->horizon;
     s->nq = ask->nq;
     s->offset[0] = predictor_round(sizeof(predictor_state_t));
 
-    for (i = 0; i < PREDICTOR_MEMBERS; i++) {
-        model = predictor_member(s->wish, i);
-        model->size(&whole, ask, &one);
+    for (i = 0; i + 1 < PREDICTOR_MEMBERS; i++) {
+        predictor_member(s->wish, i)->size(&whole, ask, &one);
+        s->offset[i + 1] = s->offset[i] + predictor_round(one.state);
+    }
 
-        if (i + 1 < PREDICTOR_MEMBERS) {
-            s->offset[i + 1] = s->offset[i] + predictor_round(one.state);
+    if (wish == NULL) {
+        predictor_learn(&whole, ask, s, &cut);
+
+    } else if (predictor_member(s->wish, 0)->fit(&whole, ask,
+                                                 (char *) s + s->offset[0],
+                                                 cut.work)
+               == SHARD_OK)
+    {
+        s->fitted = 1;
+    }
+
+    predictor_stand_in(&whole, ask, s, cut.work);
+
+    return SHARD_OK;
+}
+
+
+/*
+ * The voters, their weights and the margins.  No voter is asked for quantiles.
+ * Without a regression the history is too short for the others, too.
+ */
+
+static void
+predictor_learn(const predictor_series_t *series, const predictor_ask_t *ask,
+    predictor_state_t *s, predictor_cut_t *cut)
+{
+    int                        rc;
+    uint32_t                   i, season;
+    predictor_ask_t            points;
+    predictor_trial_t          trial[PREDICTOR_VOTERS];
+    predictor_trial_t         *tried[PREDICTOR_VOTERS];
+    const predictor_member_t  *member;
+
+    points = *ask;
+    points.nq = 0;
+
+    for (i = 0; i < PREDICTOR_VOTERS; i++) {
+        member = &predictor_members[i];
+        tried[i] = NULL;
+        predictor_trial_init(&trial[i], series, ask->horizon, cut->said[i]);
+
+        if (i == PREDICTOR_WEEKLY) {
+            rc = member->model->fit(series, &points,
+                                    (char *) s + s->offset[i], cut->work);
+            season = rc == SHARD_OK ? series->week : series->day;
+            predictor_trial_naive(&trial[i], series, season);
+            tried[i] = &trial[i];
+
+        } else {
+            rc = member->learn(series, &points, &trial[i],
+                               (char *) s + s->offset[i], cut->work);
         }
 
-        if ((i < PREDICTOR_DAILY && !(s->voters & 1u << i))
-            || (i == PREDICTOR_LEVEL && s->fitted))
-        {
-            continue;
-        }
-
-        rc = model->fit(&whole, ask, (char *) state + s->offset[i],
-                        cut.work);
         if (rc == SHARD_OK) {
             s->fitted |= 1u << i;
+            tried[i] = &trial[i];
+        }
+
+        if (i == 1 && !(s->fitted & PREDICTOR_LAGREGS)) {
+            return;
         }
     }
 
-    return SHARD_OK;
+    predictor_weigh(series, tried, &s->weights);
+    predictor_calibrate(series, ask, tried, &s->weights, &s->margins,
+                        cut->work);
+
+    if (s->margins.nsteps == 0) {
+        s->fitted = 0;
+    }
+}
+
+
+/* the naive model, and the level when it has too little */
+
+static void
+predictor_stand_in(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_state_t *s, void *work)
+{
+    uint32_t  i;
+
+    for (i = PREDICTOR_DAILY; i <= PREDICTOR_LEVEL; i++) {
+
+        if (i == PREDICTOR_LEVEL && s->fitted) {
+            break;
+        }
+
+        if (predictor_members[i].model->fit(series, ask,
+                                            (char *) s + s->offset[i], work)
+            == SHARD_OK)
+        {
+            s->fitted |= 1u << i;
+        }
+    }
 }
 
 
@@ -168,6 +213,8 @@ predictor_update(const predictor_series_t *series,
     const predictor_model_t  *model;
 
     s = state;
+    predictor_cut(series, ask, work, &cut);
+    whole.y = NULL;
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
         model = predictor_member(s->wish, i);
@@ -176,78 +223,15 @@ predictor_update(const predictor_series_t *series,
             continue;
         }
 
-        predictor_cut(series, ask, work, &cut);
-
-        if (predictor_whole(series, ask, s, cut.y, &whole) != SHARD_OK) {
+        if (whole.y == NULL
+            && predictor_whole(series, ask, s, cut.y, &whole) != SHARD_OK)
+        {
             return;
         }
 
         (void) model->update(&whole, ask, (char *) state + s->offset[i],
                              cut.work);
     }
-}
-
-
-int
-predictor_predict(const predictor_series_t *series,
-    const predictor_ask_t *ask, const void *state, void *work, double *out,
-    const char **used)
-{
-    int                       rc;
-    size_t                    values;
-    uint32_t                  i, n, naive;
-    predictor_cut_t           cut;
-    predictor_series_t        whole;
-    const predictor_state_t  *s;
-    const predictor_model_t  *model;
-
-    s = state;
-    predictor_cut(series, ask, work, &cut);
-
-    rc = predictor_whole(series, ask, s, cut.y, &whole);
-
-    if (rc != SHARD_OK) {
-        return rc;
-    }
-
-    n = 0;
-    naive = 0;
-    values = (size_t) ask->horizon * (1 + ask->nq);
-
-    for (i = 0; i < PREDICTOR_MEMBERS; i++) {
-        if (!predictor_voice(s, i, n, naive)) {
-            continue;
-        }
-
-        model = predictor_member(s->wish, i);
-
-        rc = model->forecast(&whole, ask,
-                             (const char *) state + s->offset[i],
-                             cut.work, cut.vote[n]);
-
-        if (rc != SHARD_OK || !predictor_finite(cut.vote[n], values)) {
-            continue;
-        }
-
-        *used = n ? "combined" : model->name;
-        naive |= i == PREDICTOR_WEEKLY;
-        n++;
-    }
-
-    if (n == 0) {
-        return SHARD_AGAIN;
-    }
-
-    if (n == 1) {
-        memcpy(out, cut.vote[0], values * sizeof(double));
-
-    } else {
-        predictor_vote(ask, cut.vote, n, out);
-    }
-
-    predictor_guard(&whole, ask, out);
-
-    return SHARD_OK;
 }
 
 
@@ -311,18 +295,15 @@ predictor_wish(const predictor_model_t *wish)
 }
 
 
-/* the model that is wished for stands in the place of the first */
-
-static const predictor_model_t *
+const predictor_model_t *
 predictor_member(uint32_t wish, uint32_t i)
 {
-    return wish && i == 0 ? predictor_models[wish - 1] : predictor_members[i];
+    return wish && i == 0 ? predictor_models[wish - 1]
+                          : predictor_members[i].model;
 }
 
 
-/* the series without gaps, when the state can be asked about it */
-
-static int
+int
 predictor_whole(const predictor_series_t *series, const predictor_ask_t *ask,
     const predictor_state_t *s, double *y, predictor_series_t *whole)
 {
@@ -335,6 +316,8 @@ predictor_whole(const predictor_series_t *series, const predictor_ask_t *ask,
     if (predictor_fill(series, y) != SHARD_OK) {
         return SHARD_AGAIN;
     }
+
+    predictor_clip(y, series->n, s->most);
 
     *whole = *series;
     whole->y = y;
@@ -350,7 +333,21 @@ predictor_round(size_t size)
 }
 
 
-static void
+/* bytes of a voter's place: its votes, or before them its trial */
+
+static size_t
+predictor_shared(const predictor_ask_t *ask)
+{
+    size_t  votes, trial;
+
+    votes = ask->horizon * sizeof(double);
+    trial = predictor_trial_size(PREDICTOR_TRIAL_STEPS) * sizeof(float);
+
+    return predictor_round(votes > trial ? votes : trial);
+}
+
+
+void
 predictor_cut(const predictor_series_t *series, const predictor_ask_t *ask,
     void *work, predictor_cut_t *cut)
 {
@@ -363,68 +360,9 @@ predictor_cut(const predictor_series_t *series, const predictor_ask_t *ask,
 
     for (i = 0; i < PREDICTOR_VOTERS; i++) {
         cut->vote[i] = (double *) p;
-        p += predictor_round((size_t) ask->horizon * (1 + ask->nq)
-                             * sizeof(double));
+        cut->said[i] = (float *) p;
+        p += predictor_shared(ask);
     }
 
     cut->work = p;
-}
-
-
-/*
- * Every fitted regression speaks, and beside them one naive model: the weekly
- * one, else the daily one.  Without a regression the daily one stands alone,
- * and the level without that.
- */
-
-static int
-predictor_voice(const predictor_state_t *s, uint32_t member, uint32_t votes,
-    uint32_t naive)
-{
-    if (!(s->fitted & 1u << member)) {
-        return 0;
-    }
-
-    switch (member) {
-
-    case PREDICTOR_WEEKLY:
-        return votes > 0;
-
-    case PREDICTOR_DAILY:
-        return votes == 0 || (s->voters & 1u << member && !naive);
-
-    case PREDICTOR_LEVEL:
-        return votes == 0;
-
-    default:
-        return 1;
-    }
-}
-
-
-/* the median of all votes; of an even number, the mean of the middle two */
-
-static void
-predictor_vote(const predictor_ask_t *ask, double *const *vote, uint32_t n,
-    double *out)
-{
-    double    one, sorted[PREDICTOR_VOTERS];
-    size_t    k, values;
-    uint32_t  i, j;
-
-    values = (size_t) ask->horizon * (1 + ask->nq);
-
-    for (k = 0; k < values; k++) {
-        for (i = 0; i < n; i++) {
-            one = vote[i][k];
-
-            for (j = i; j && sorted[j - 1] > one; j--) {
-                sorted[j] = sorted[j - 1];
-            }
-
-            sorted[j] = one;
-        }
-
-        out[k] = sorted[(n - 1) / 2] / 2 + sorted[n / 2] / 2;
-    }
 }

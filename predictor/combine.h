@@ -1,16 +1,23 @@
 
 /*
  * The forecast that the daemon and "shard-predictor forecast" share: gaps
- * filled, models chosen by the length of the history, their medians taken,
- * the result made sane.
+ * filled, models chosen by the length of the history and listened to by what
+ * they were worth lately, the result made sane.
  *
- *      series ─▶ fill gaps ─┬─▶ lagreg (log) ───────┬─▶ median ─▶ guards
- *                           ├─▶ lagreg-fresh (log) ─┤               │
- *                           ├─▶ lagreg-raw ─────────┤               ▼
- *                           └─▶ naive, week or day ─┘              out
+ *                     ┌─▶ lagreg-fresh (log) ─┐ forecasts
+ *                     ├─▶ lagreg-raw ─────────┼──────────▶ said ─┐
+ *     series ─▶ clean ├─▶ ets ────────────────┤             ▲    ├─▶ guards
+ *                     ├─▶ mstl ───────────────┤ trials      │    │     │
+ *                     └─▶ naive, week or day ─┴─▶ weights ──┴─▶ margins ▼
+ *                                                  ▲ stretch ▲         out
+ *                              own past forecasts ─┴─────────┘
  *
  *      less history:            naive, day ──────────────────▶ guards
  *      about a day, or less:    level ───────────────────────▶ guards
+ *
+ * trial.h: what members would have said in the past; weigh.h: weights by it;
+ * calibrate.h: quantiles by the combination's own errors; merit.h: what came
+ * of past forecasts, where the caller has a history of them.
  *
  * What comes out is finite, never negative unless the history is, and its
  * quantiles are in order at each step.  All of it is pure, on memory of the
@@ -22,6 +29,7 @@
 #define _PREDICTOR_COMBINE_H_INCLUDED_
 
 
+#include "merit.h"
 #include "models.h"
 
 
@@ -77,7 +85,21 @@ int predictor_predict(const predictor_series_t *series,
     const char **used);
 
 
-/* both at once */
+/*
+ * The same with a memory of past forecasts, and for one.  "merit" (NULL: none)
+ * shifts the weights and stretches the quantiles; said[PREDICTOR_CLASSES]
+ * (NULL: not wanted) gets what predictor_merit_observe() asks for when the
+ * steps of predictor_merit_leads() have come; classes without a lead are left
+ * as NaN.
+ */
+
+int predictor_predict_said(const predictor_series_t *series,
+    const predictor_ask_t *ask, const void *state,
+    const predictor_merit_t *merit, void *work, double *out,
+    const char **used, predictor_said_t *said);
+
+
+/* fit and forecast at once */
 
 int predictor_forecast(const predictor_series_t *series,
     const predictor_ask_t *ask, const predictor_model_t *wish, void *state,

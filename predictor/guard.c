@@ -2,6 +2,15 @@
 #include <math.h>
 
 #include "guard.h"
+#include "quantile.h"
+
+
+#define PREDICTOR_GUARD_USUAL  0.99
+#define PREDICTOR_GUARD_TIMES  20
+
+/* sums of a series of such values are finite, and so are their squares */
+
+#define PREDICTOR_GUARD_MOST   1e100
 
 
 static void predictor_fill_lines(double *y, uint32_t n);
@@ -67,6 +76,36 @@ predictor_fill_lines(double *y, uint32_t n)
                                      * (i - left + 1) / (right - left + 1);
             }
         }
+    }
+}
+
+
+double
+predictor_most(const predictor_series_t *series, double *scratch)
+{
+    double    q, usual;
+    uint32_t  i;
+
+    for (i = 0; i < series->n; i++) {
+        scratch[i] = fabs(series->y[i]);
+    }
+
+    q = PREDICTOR_GUARD_USUAL;
+    predictor_quantiles(scratch, series->n, &q, 1, &usual);
+
+    return usual > 0 ? fmin(PREDICTOR_GUARD_TIMES * usual,
+                            PREDICTOR_GUARD_MOST)
+                     : PREDICTOR_GUARD_MOST;
+}
+
+
+void
+predictor_clip(double *y, uint32_t n, double most)
+{
+    uint32_t  i;
+
+    for (i = 0; i < n; i++) {
+        y[i] = fmax(-most, fmin(y[i], most));
     }
 }
 

@@ -19,6 +19,18 @@
 
 int predictor_fill(const predictor_series_t *series, double *y);
 
+/*
+ * The most that a value is believed to be: twenty times what 99 of 100 stay
+ * below in size, or whatever there is when these are 0.  "scratch" has room
+ * for n values.
+ */
+
+double predictor_most(const predictor_series_t *series, double *scratch);
+
+/* y[0 .. n) held within -most .. most */
+
+void predictor_clip(double *y, uint32_t n, double most);
+
 int predictor_finite(const double *v, size_t n);
 
 /*

@@ -19,6 +19,23 @@ static void predictor_merit_side(float *stretch, double promised, int missed);
 
 
 void
+predictor_said_nothing(predictor_said_t *said)
+{
+    uint32_t  i;
+
+    for (i = 0; i < PREDICTOR_MERIT_MEMBERS; i++) {
+        said->member[i] = NAN;
+    }
+
+    said->point = NAN;
+    said->low = NAN;
+    said->high = NAN;
+    said->low_q = 0;
+    said->high_q = 0;
+}
+
+
+void
 predictor_merit_init(predictor_merit_t *merit)
 {
     memset(merit, 0, sizeof(predictor_merit_t));

@@ -69,6 +69,8 @@ typedef struct {
 } predictor_merit_t;
 
 
+void predictor_said_nothing(predictor_said_t *said);
+
 void predictor_merit_init(predictor_merit_t *merit);
 
 /* SHARD_ERROR: another version, or figures that no observation leaves */

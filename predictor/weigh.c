@@ -1,0 +1,224 @@
+
+#include <math.h>
+#include <string.h>
+
+#include "weigh.h"
+
+
+#define PREDICTOR_WEIGH_POWER   3
+
+/* days in which a trial's error loses half of its weight */
+
+#define PREDICTOR_WEIGH_HALF    2
+
+/* errors below this share of the best are no better than it */
+
+#define PREDICTOR_WEIGH_LEAST   1e-6
+
+/* own forecasts seen, after which they count as much as the trials */
+
+#define PREDICTOR_WEIGH_TRUST   50
+
+
+static double predictor_weigh_error(const predictor_series_t *series,
+    const predictor_trial_t *trial, uint32_t step);
+static void predictor_weigh_errors(const double *error, double *weight);
+static double predictor_weigh_seen(const predictor_merit_t *merit,
+    uint32_t horizon_class, uint32_t voter, double error);
+
+
+void
+predictor_weigh(const predictor_series_t *series,
+    predictor_trial_t *const *trial, predictor_voices_t *w)
+{
+    double    error[PREDICTOR_VOTERS], weight[PREDICTOR_VOTERS];
+    uint32_t  i, v;
+
+    memset(w, 0, sizeof(predictor_voices_t));
+
+    for (v = 0; v < PREDICTOR_VOTERS; v++) {
+        if (trial[v]) {
+            w->nsteps = trial[v]->nsteps;
+            memcpy(w->step, trial[v]->step, sizeof(w->step));
+        }
+    }
+
+    for (i = 0; i < w->nsteps; i++) {
+        for (v = 0; v < PREDICTOR_VOTERS; v++) {
+            error[v] = trial[v] ? predictor_weigh_error(series, trial[v], i)
+                                : NAN;
+            w->error[i][v] = (float) error[v];
+        }
+
+        predictor_weigh_errors(error, weight);
+
+        for (v = 0; v < PREDICTOR_VOTERS; v++) {
+            w->weight[i][v] = (float) weight[v];
+        }
+    }
+}
+
+
+/* mean over the origins, NaN: nothing was said that can be compared */
+
+static double
+predictor_weigh_error(const predictor_series_t *series,
+    const predictor_trial_t *trial, uint32_t step)
+{
+    double        sum, weight, weights, half;
+    uint32_t      j, slot;
+    const float  *said;
+
+    said = predictor_trial_said(trial, step);
+    half = PREDICTOR_WEIGH_HALF * (double) series->day;
+    sum = 0;
+    weights = 0;
+
+    for (j = 0; j < trial->norigins; j++) {
+        slot = trial->origin[j] + trial->step[step];
+
+        if (slot < series->n && isfinite(said[j])) {
+            weight = exp2(-(double) (series->n - 1 - trial->origin[j]) / half);
+            sum += weight * fabs(series->y[slot] - said[j]);
+            weights += weight;
+        }
+    }
+
+    return weights > 0 ? sum / weights : NAN;
+}
+
+
+/* those without an error get no weight; without any, all get 0 */
+
+static void
+predictor_weigh_errors(const double *error, double *weight)
+{
+    double    best, sum;
+    uint32_t  v;
+
+    best = INFINITY;
+    sum = 0;
+
+    for (v = 0; v < PREDICTOR_VOTERS; v++) {
+        if (isfinite(error[v])) {
+            best = fmin(best, error[v]);
+        }
+    }
+
+    for (v = 0; v < PREDICTOR_VOTERS; v++) {
+        weight[v] = 0;
+
+        if (isfinite(error[v])) {
+            weight[v] = error[v] > best + PREDICTOR_WEIGH_LEAST * best
+                        ? pow(best / error[v], PREDICTOR_WEIGH_POWER) : 1;
+        }
+
+        sum += weight[v];
+    }
+
+    for (v = 0; v < PREDICTOR_VOTERS && sum > 0; v++) {
+        weight[v] /= sum;
+    }
+}
+
+
+void
+predictor_voices_at(const predictor_voices_t *w,
+    const predictor_merit_t *merit, uint32_t interval_s, uint32_t h,
+    uint32_t voting, double *weight)
+{
+    double    share, sum, error[PREDICTOR_VOTERS];
+    uint32_t  i, k, v, c;
+
+    memset(weight, 0, PREDICTOR_VOTERS * sizeof(double));
+
+    if (w->nsteps == 0) {
+        return;
+    }
+
+    for (i = 0; i + 1 < w->nsteps && w->step[i + 1] <= h; i++) { /* void */ }
+
+    k = i + 1 < w->nsteps ? i + 1 : i;
+    share = k > i ? log((double) h / w->step[i])
+                    / log((double) w->step[k] / w->step[i]) : 0;
+    share = fmin(share, 1);
+
+    if (merit) {
+        c = predictor_horizon_class(interval_s, h);
+
+        for (v = 0; v < PREDICTOR_VOTERS; v++) {
+            error[v] = predictor_weigh_seen(merit, c, v,
+                                            (1 - share) * w->error[i][v]
+                                            + share * w->error[k][v]);
+        }
+
+        predictor_weigh_errors(error, weight);
+
+    } else {
+        for (v = 0; v < PREDICTOR_VOTERS; v++) {
+            weight[v] = (1 - share) * w->weight[i][v]
+                        + share * w->weight[k][v];
+        }
+    }
+
+    sum = 0;
+
+    for (v = 0; v < PREDICTOR_VOTERS; v++) {
+        weight[v] = voting & 1u << v ? weight[v] : 0;
+        sum += weight[v];
+    }
+
+    for (v = 0; v < PREDICTOR_VOTERS && sum > 0; v++) {
+        weight[v] /= sum;
+    }
+}
+
+
+/* the trial's error, moved to that of the voter's own forecasts */
+
+static double
+predictor_weigh_seen(const predictor_merit_t *merit, uint32_t horizon_class,
+    uint32_t voter, double error)
+{
+    double                    trust, seen;
+    const predictor_worth_t  *worth;
+
+    worth = &merit->horizon[horizon_class].member[voter];
+    seen = predictor_merit_error(worth);
+
+    if (!isfinite(seen) || !isfinite(error)) {
+        return isfinite(seen) ? seen : error;
+    }
+
+    trust = worth->weight / (worth->weight + PREDICTOR_WEIGH_TRUST);
+
+    return trust * seen + (1 - trust) * error;
+}
+
+
+double
+predictor_said(const double *vote, const double *weight, uint32_t n)
+{
+    double    one, mean, sum, sorted[PREDICTOR_VOTERS];
+    uint32_t  i, j;
+
+    mean = 0;
+    sum = 0;
+    sorted[0] = 0;
+
+    for (i = 0; i < n; i++) {
+        one = vote[i];
+        mean += weight[i] * one;
+        sum += weight[i];
+
+        for (j = i; j && sorted[j - 1] > one; j--) {
+            sorted[j] = sorted[j - 1];
+        }
+
+        sorted[j] = one;
+    }
+
+    one = sorted[(n - 1) / 2] / 2 + sorted[n / 2] / 2;
+
+    return sum > 0 ? 0.5 * (one + mean / sum) : one;
+}

@@ -1,0 +1,56 @@
+
+/*
+ * Who is listened to: by what each member's trials were worth lately.
+ *
+ *     weight(member, step) ~ (1 / recent mean |error|)^3
+ *     said = half the median of the members, half their weighted mean
+ *
+ * Weights by inverse errors are Bates and Granger's (Oper. Res. Quarterly 20,
+ * 1969); the power and the median half, which one wild member cannot move
+ * (Stock and Watson, J. Forecasting 23, 2004), were chosen on half of the
+ * benchmark's series and confirmed on the other.
+ */
+
+
+#ifndef _PREDICTOR_WEIGH_H_INCLUDED_
+#define _PREDICTOR_WEIGH_H_INCLUDED_
+
+
+#include "merit.h"
+#include "trial.h"
+
+
+#define PREDICTOR_VOTERS  5
+
+
+/* of all voters, by step of the trial's grid; those of a step add up to 1 */
+
+typedef struct {
+    uint32_t  nsteps;
+    uint32_t  step[PREDICTOR_TRIAL_STEPS];
+    float     weight[PREDICTOR_TRIAL_STEPS][PREDICTOR_VOTERS];
+    float     error[PREDICTOR_TRIAL_STEPS][PREDICTOR_VOTERS];  /* NaN: none */
+} predictor_voices_t;
+
+
+/* trials of n voters, NULL: this one does not vote */
+
+void predictor_weigh(const predictor_series_t *series,
+    predictor_trial_t *const *trial, predictor_voices_t *w);
+
+/*
+ * Weights of step h, from 1, between those of the grid, of the voters in
+ * "voting" only; what was seen of their own forecasts (merit may be NULL)
+ * counts beside the trials.
+ */
+
+void predictor_voices_at(const predictor_voices_t *w,
+    const predictor_merit_t *merit, uint32_t interval_s, uint32_t h,
+    uint32_t voting, double *weight);
+
+/* what n voters say together; weights that are all 0 are taken as equal */
+
+double predictor_said(const double *vote, const double *weight, uint32_t n);
+
+
+#endif /* _PREDICTOR_WEIGH_H_INCLUDED_ */
