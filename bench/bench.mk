@@ -12,7 +12,9 @@ $(BUILD)/bench/loopwatch.so: bench/loopwatch.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -fPIC -shared -o $@ $< -ldl
 
-# what forecasting a large fleet costs
+# what forecasting a large fleet costs; t/43_fleet.t looks whether it works
+
+units: $(BUILD)/bench/forecast_fleet
 
 $(BUILD)/bench/forecast_fleet: $(BUILD)/obj/bench/forecast_fleet.o $(call obj,$(core) $(daemon) $(predictor_pure))
 	@mkdir -p $(@D)

@@ -58,13 +58,13 @@ static float base_value(const fleet_t *f, uint32_t shard, long slot);
 static int measure(const options_t *o, fleet_t *f);
 static void fill(const fleet_t *f, predictor_history_t *h, long slots);
 static int compare(const void *a, const void *b);
-static double publish(const predictor_outlook_t *o, const shard_id_t *ids,
-    uint32_t n);
+static double publish(const predictor_outlook_t *o,
+    const predictor_history_t *h, const shard_id_t *ids, uint32_t n);
 static int taken(void *data, const char *key, const shardd_field_t *fields,
     size_t n);
 static long memory_mb(void);
 static uint64_t random_next(uint64_t *state);
-static double now_s(void);
+static double now_s(clockid_t clock);
 
 
 static size_t  bytes;                   /* that would go to the store */
@@ -315,7 +315,8 @@ measure(const options_t *o, fleet_t *f)
 {
     long                  slots;
     float                *row;
-    double                begun, refit, publish_s, tick[TICKS];
+    double                begun, refit, refit_cpu, tick_cpu, publish_s;
+    double                tick[TICKS];
     uint32_t              i, k, n;
     shard_id_t           *ids;
     predictor_pool_t     *pool;
@@ -344,11 +345,13 @@ measure(const options_t *o, fleet_t *f)
 
     fill(f, &history, slots);
 
-    begun = now_s();
+    begun = now_s(CLOCK_MONOTONIC);
+    refit_cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
     predictor_outlook_fit(&outlook, &history, ids, n);
     predictor_outlook_wait(&outlook, -1);
-    refit = now_s() - begun;
-    publish_s = 0;
+    refit = now_s(CLOCK_MONOTONIC) - begun;
+    refit_cpu = now_s(CLOCK_PROCESS_CPUTIME_ID) - refit_cpu;
+    tick_cpu = publish_s = 0;
 
     for (k = 0; k < TICKS; k++) {
 
@@ -356,22 +359,26 @@ measure(const options_t *o, fleet_t *f)
             row[i] = base_value(f, i, slots + k);
         }
 
-        begun = now_s();
+        begun = now_s(CLOCK_MONOTONIC);
+        tick_cpu -= now_s(CLOCK_PROCESS_CPUTIME_ID);
         predictor_history_push(&history, SLOT0 + slots + k, row);
         predictor_outlook_forecast(&outlook, &history, ids, n);
         predictor_outlook_wait(&outlook, -1);
-        tick[k] = now_s() - begun;
-        publish_s = publish(&outlook, ids, n);
+        tick[k] = now_s(CLOCK_MONOTONIC) - begun;
+        tick_cpu += now_s(CLOCK_PROCESS_CPUTIME_ID);
+        publish_s = publish(&outlook, &history, ids, n);
     }
 
     qsort(tick, TICKS, sizeof(double), compare);
 
     printf("{\"shards\":%u,\"days\":%ld,\"threads\":%u,\"horizon\":%ld,"
            "\"refit_s\":%.2f,\"tick_s\":%.4f,\"tick_worst_s\":%.4f,"
+           "\"refit_cpu_s\":%.2f,\"tick_cpu_s\":%.4f,"
            "\"publish_s\":%.4f,\"publish_mb\":%.1f,\"rss_mb\":%ld,"
            "\"series\":\"%s\"}\n", n, o->days, predictor_pool_threads(pool),
-           o->horizon, refit, tick[TICKS / 2], tick[TICKS - 1], publish_s,
-           (double) bytes / TICKS / 1e6, memory_mb(),
+           o->horizon, refit, tick[TICKS / 2], tick[TICKS - 1], refit_cpu,
+           tick_cpu / TICKS, publish_s, (double) bytes / TICKS / 1e6,
+           memory_mb(),
            o->path ? "recorded" : "made up");
 
     predictor_outlook_done(&outlook);
@@ -396,13 +403,16 @@ compare(const void *a, const void *b)
 /* seconds until all forecasts are what the store is sent */
 
 static double
-publish(const predictor_outlook_t *o, const shard_id_t *ids, uint32_t n)
+publish(const predictor_outlook_t *o, const predictor_history_t *h,
+    const shard_id_t *ids, uint32_t n)
 {
     double             begun;
     uint32_t           i;
     predictor_io_t     io;
+    predictor_cold_t   cold;
     predictor_fleet_t  fleet;
 
+    memset(&cold, 0, sizeof(predictor_cold_t));
     memset(&io, 0, sizeof(predictor_io_t));
     memset(&fleet, 0, sizeof(predictor_fleet_t));
 
@@ -418,15 +428,15 @@ publish(const predictor_outlook_t *o, const shard_id_t *ids, uint32_t n)
         fleet.table.shards[i].id = ids[i];
     }
 
-    begun = now_s();
+    begun = now_s(CLOCK_MONOTONIC);
 
-    if (predictor_report_forecasts(&io, &fleet, o, 0) != SHARDD_OK) {
+    if (predictor_report_forecasts(&io, &fleet, o, &cold, h, 0) != SHARDD_OK) {
         begun = NAN;
     }
 
     free(fleet.table.shards);
 
-    return now_s() - begun;
+    return now_s(CLOCK_MONOTONIC) - begun;
 }
 
 
@@ -487,11 +497,11 @@ random_next(uint64_t *state)
 
 
 static double
-now_s(void)
+now_s(clockid_t clock)
 {
     struct timespec  t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
 
     return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }

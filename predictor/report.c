@@ -9,6 +9,7 @@
 #include "../src/core/shard_codec.h"
 #include "../src/core/shard_key.h"
 #include "../src/daemon/shardd_log.h"
+#include "number.h"
 #include "report.h"
 
 
@@ -16,7 +17,7 @@
 
 #define PREDICTOR_REPORT_BATCH    256
 #define PREDICTOR_REPORT_DIGITS   6
-#define PREDICTOR_REPORT_NUMBER   16      /* bytes of ",%.6g", at most */
+#define PREDICTOR_REPORT_NUMBER   (PREDICTOR_NUMBER_MAX + 1)
 #define PREDICTOR_REPORT_HEAD     256
 
 
@@ -103,7 +104,12 @@ predictor_report_numbers(char *p, const char *name, const float *v,
     p += sprintf(p, ",\"%s\":[", name);
 
     for (i = 0; i < n; i++) {
-        p += snprintf(p, PREDICTOR_REPORT_NUMBER, i ? ",%.6g" : "%.6g", v[i]);
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        p = predictor_number_put(p, v[i]);
     }
 
     *p++ = ']';
