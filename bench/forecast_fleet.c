@@ -430,7 +430,9 @@ publish(const predictor_outlook_t *o, const predictor_history_t *h,
 
     begun = now_s(CLOCK_MONOTONIC);
 
-    if (predictor_report_forecasts(&io, &fleet, o, &cold, h, 0) != SHARDD_OK) {
+    if (predictor_report_forecasts(&io, &fleet, o, &cold, h, NULL, 0)
+        != SHARDD_OK)
+    {
         begun = NAN;
     }
 
