@@ -406,13 +406,15 @@ static double
 publish(const predictor_outlook_t *o, const predictor_history_t *h,
     const shard_id_t *ids, uint32_t n)
 {
-    double             begun;
-    uint32_t           i;
-    predictor_io_t     io;
-    predictor_cold_t   cold;
-    predictor_fleet_t  fleet;
+    double               begun;
+    uint32_t             i;
+    predictor_io_t       io;
+    predictor_cold_t     cold;
+    predictor_fleet_t    fleet;
+    predictor_spreads_t  spreads;
 
     memset(&cold, 0, sizeof(predictor_cold_t));
+    memset(&spreads, 0, sizeof(predictor_spreads_t));
     memset(&io, 0, sizeof(predictor_io_t));
     memset(&fleet, 0, sizeof(predictor_fleet_t));
 
@@ -430,7 +432,8 @@ publish(const predictor_outlook_t *o, const predictor_history_t *h,
 
     begun = now_s(CLOCK_MONOTONIC);
 
-    if (predictor_report_forecasts(&io, &fleet, o, &cold, h, NULL, 0)
+    if (predictor_report_forecasts(&io, &fleet, o, &cold, h, &spreads,
+                                   NULL, 0)
         != SHARDD_OK)
     {
         begun = NAN;
