@@ -85,10 +85,11 @@ int predictor_signals_rows(predictor_signals_t *s, long first, size_t n,
     float *load, float *out);
 
 /* slots of the last days, oldest first: what ratios and means are learnt from
- * at the start, before any row is made; seen[ncols] is zeroed first */
+ * at the start, before any row is made; seen[ncols] is zeroed first; "load"
+ * is written over */
 
 int predictor_signals_recall(predictor_signals_t *s, long first, size_t n,
-    const float *load, uint32_t *seen);
+    float *load, uint32_t *seen);
 
 /* s->rows of a slot, to ratios */
 

@@ -289,14 +289,37 @@ predictor_signals_means(predictor_signals_t *s, const predictor_rows_t *r,
 }
 
 
-/* slots of the last days of metrics, oldest first: what ratios and means are
- * learnt from at the start */
+/* ratios are to the load as it is now, whatever it was then */
+
+static void
+predictor_signals_recall_slot(predictor_signals_t *s,
+    const predictor_rows_t *r, long slot, size_t i, float *load)
+{
+    int       m;
+    uint32_t  col;
+
+    for (m = 0; m < SHARD_METRICS; m++) {
+
+        if (r->metric[m]) {
+            memcpy(s->rows[m], r->metric[m] + i * s->ncols,
+                   s->ncols * sizeof(float));
+        }
+    }
+
+    for (col = 0; col < s->ncols; col++) {
+        load[col] = (float) predictor_rows_sum(r, s->weights.weight,
+                                               i * s->ncols + col);
+    }
+
+    predictor_signals_ratios(s, slot, load);
+}
+
 
 int
 predictor_signals_recall(predictor_signals_t *s, long first, size_t n,
-    const float *load, uint32_t *seen)
+    float *load, uint32_t *seen)
 {
-    int                rc, m;
+    int                rc;
     size_t             i;
     predictor_rows_t   rows;
 
@@ -308,16 +331,8 @@ predictor_signals_recall(predictor_signals_t *s, long first, size_t n,
     }
 
     for (i = 0; rc == SHARDD_OK && i < n; i++) {
-
-        for (m = 0; m < SHARD_METRICS; m++) {
-
-            if (rows.metric[m]) {
-                memcpy(s->rows[m], rows.metric[m] + i * s->ncols,
-                       s->ncols * sizeof(float));
-            }
-        }
-
-        predictor_signals_ratios(s, first + (long) i, load + i * s->ncols);
+        predictor_signals_recall_slot(s, &rows, first + (long) i, i,
+                                      load + i * s->ncols);
     }
 
     predictor_rows_done(&rows);

@@ -55,6 +55,54 @@ policy_load(shardctl_t *ctl, json_t **policy)
 }
 
 
+/* what the predictor makes of "load": beside the policy, which is JSON that
+ * may be set again */
+
+static void
+policy_load_in_force(shardctl_t *ctl)
+{
+    char        *text, more[512];
+    json_t      *load, *weights, *weight;
+    const char  *name, *why, *sign;
+
+    text = NULL;
+
+    if (shardd_hash_get(&ctl->store, "predictor", "load", &text) != SHARDD_OK)
+    {
+        return;
+    }
+
+    load = shardctl_json(text);
+    weights = json_object_get(load, "weights");
+    free(text);
+
+    if (json_object_size(weights)) {
+        fprintf(stderr, "load in force: ");
+        sign = "";
+
+        json_object_foreach(weights, name, weight) {
+            fprintf(stderr, "%s%g x %.20s", sign, json_number_value(weight),
+                    name);
+            sign = " + ";
+        }
+
+        why = shardctl_get_text(load, "why");
+        more[0] = '\0';
+
+        if (json_is_number(json_object_get(load, "r2"))) {
+            snprintf(more, sizeof(more), ", R^2 %.2f, %.0f%% of CPU without "
+                     "load", shardctl_get_number(load, "r2"),
+                     100 * shardctl_get_number(load, "base"));
+        }
+
+        fprintf(stderr, " (%.20s%s%s%.300s)\n", shardctl_get_text(load, "from"),
+                more, why[0] ? ": " : "", why);
+    }
+
+    json_decref(load);
+}
+
+
 int
 shardctl_cmd_policy_get(shardctl_t *ctl)
 {
@@ -84,7 +132,9 @@ shardctl_cmd_policy_get(shardctl_t *ctl)
     }
 
     printf("%s\n", text);
+    fflush(stdout);
     free(text);
+    policy_load_in_force(ctl);
 
     return SHARDCTL_OK;
 }
