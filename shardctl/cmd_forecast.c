@@ -197,7 +197,7 @@ shardctl_cmd_forecast(shardctl_t *ctl)
 {
     int                   rc;
     char                  field[16], err[SHARD_ERR_SIZE], *text;
-    json_t               *json, *borrowed, *events;
+    json_t               *json, *borrowed, *events, *signals;
     const char           *plot;
     shard_id_t            id;
     shardctl_forecast_t   f;
@@ -226,11 +226,13 @@ shardctl_cmd_forecast(shardctl_t *ctl)
     rc = shardctl_forecast_decode(text, &f, err);
     borrowed = shardctl_borrowed(text);
     events = shardctl_events(text);
+    signals = shardctl_signals(text);
     free(text);
 
     if (rc != SHARD_OK) {
         json_decref(borrowed);
         json_decref(events);
+        json_decref(signals);
         return shardctl_fail(ctl, "the stored forecast of shard %u is "
                              "malformed: %s", id, err);
     }
@@ -239,6 +241,7 @@ shardctl_cmd_forecast(shardctl_t *ctl)
     json = forecast_json(id, &f);
     json_object_set_new(json, "borrowed", borrowed ? borrowed : json_null());
     json_object_set_new(json, "events", events);
+    json_object_set_new(json, "signals", signals);
     rc = SHARDCTL_OK;
 
     if (plot && (plot[0] || !ctl->json)) {
@@ -246,6 +249,7 @@ shardctl_cmd_forecast(shardctl_t *ctl)
 
     } else if (!ctl->json) {
         forecast_table(ctl, json, &f);
+        shardctl_signals_show(ctl, signals);
     }
 
     if (ctl->json && rc == SHARDCTL_OK) {

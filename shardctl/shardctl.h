@@ -329,6 +329,11 @@ void shardctl_borrowed_show(shardctl_t *ctl, const json_t *borrowed);
 
 int shardctl_explain_shard(shardctl_t *ctl, shard_id_t id);
 
+/* explain_signals.c: what a forecast says beside the load, an object */
+
+json_t *shardctl_signals(const char *text);
+void shardctl_signals_show(shardctl_t *ctl, const json_t *signals);
+
 
 int shardctl_cmd_init(shardctl_t *ctl);
 int shardctl_cmd_node_add(shardctl_t *ctl);

@@ -257,6 +257,7 @@ YAML
 }
 
 
+my ($status, $out, $err);
 my $p = $t->start_daemon('shard-predictor', 'predictor', $conf);
 
 drive { (state()->{slot} || 0) > $epoch_s / RES + 6
@@ -281,6 +282,12 @@ near($g->{write_share}{'q0.5'}[0], 0.25, 0.05, 'share of writes');
 near($g->{latency}{'q0.9'}[1], 0.02, 0.05, 'latency, s');
 near($g->{bytes}{mean}[0], rate(2) * 500, 0.2, 'bytes per second');
 near($g->{requests}{mean}[0], rate(2), 0.2, 'requests per second');
+
+
+($out) = ($t->try_ctl('forecast', 2))[1];
+like($out, qr/AHEAD.*WRITES.*LATENCY/, 'shardctl forecast shows them');
+near($t->ctl('forecast', 2)->{signals}{ahead}[0]{write_share}, 0.25, 0.05,
+     'and --json');
 
 
 # client groups
@@ -386,7 +393,7 @@ is(number_of('n2', 'cpu'), $cpu, 'series have their numbers');
 
 # the load as the policy has it
 
-my ($status, $out, $err) = $t->try_ctl('policy', 'set',
+($status, $out, $err) = $t->try_ctl('policy', 'set',
                                        '{"load":{"write":2}}');
 isnt($status, 0, 'an unknown weight is refused');
 like($err, qr/nearest is "writes"/, 'with the nearest one');
