@@ -390,6 +390,7 @@ explain_show_shard(shardctl_t *ctl, const shard_record_t *rec, json_t *out)
         shardctl_borrowed_show(ctl, borrowed);
     }
 
+    shardctl_signals_show(ctl, json_object_get(out, "signals"));
     json_decref(out);
 
     return SHARDCTL_OK;
@@ -400,7 +401,7 @@ int
 shardctl_explain_shard(shardctl_t *ctl, shard_id_t id)
 {
     int              rc;
-    json_t          *spread, *borrowed;
+    json_t          *spread, *borrowed, *signals;
     shardd_table_t   table;
     shard_record_t  *rec;
 
@@ -412,6 +413,7 @@ shardctl_explain_shard(shardctl_t *ctl, shard_id_t id)
 
     spread = NULL;
     borrowed = NULL;
+    signals = NULL;
     rec = shardd_table_shard(&table, id);
     rc = rec ? explain_read(ctl, rec, &spread)
              : shardctl_no_shard(ctl, &table, id);
@@ -421,13 +423,18 @@ shardctl_explain_shard(shardctl_t *ctl, shard_id_t id)
     }
 
     if (rc == SHARDCTL_OK) {
+        rc = shardctl_signals_read(ctl, id, &signals);
+    }
+
+    if (rc == SHARDCTL_OK) {
         rc = explain_show_shard(ctl, rec,
-                 json_pack("{s:I, s:s, s:o, s:o}", "shard", (json_int_t) id,
-                           "node", rec->primary, "spread", spread,
-                           "borrowed", borrowed));
+                 json_pack("{s:I, s:s, s:o, s:o, s:o}", "shard",
+                           (json_int_t) id, "node", rec->primary, "spread",
+                           spread, "borrowed", borrowed, "signals", signals));
 
     } else {
         json_decref(spread);
+        json_decref(borrowed);
     }
 
     shardd_table_free(&table);

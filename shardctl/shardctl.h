@@ -332,6 +332,7 @@ int shardctl_explain_shard(shardctl_t *ctl, shard_id_t id);
 /* explain_signals.c: what a forecast says beside the load, an object */
 
 json_t *shardctl_signals(const char *text);
+int shardctl_signals_read(shardctl_t *ctl, shard_id_t id, json_t **out);
 void shardctl_signals_show(shardctl_t *ctl, const json_t *signals);
 
 

@@ -318,6 +318,9 @@ near(row('series:' . RES . ':', $slot)->[$big], 0.6 * rate(5), 0.15,
 drive { (json_of('forecast', 5)->{clients} || {})->{series} } 20,
       'clients in the forecast';
 is(json_of('forecast', 5)->{clients}{series}, 3, 'two of them and the rest');
+($out) = ($t->try_ctl('explain', 5))[1];
+like($out, qr/3 series of client groups; the forecast is/,
+     'shardctl explain tells of them');
 
 
 # nodes
