@@ -10,6 +10,11 @@
 #include "ngx_http_shard_sync.h"
 
 
+/* room before an entry for the command that sends it */
+
+#define NGX_HTTP_SHARD_ENTRY_HEAD  (NGX_HTTP_SHARD_KEY_SIZE + 256)
+
+
 static void ngx_http_shard_take_shard(ngx_http_shard_sync_t *sync,
     uint32_t slot);
 static ngx_int_t ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync);
@@ -137,7 +142,9 @@ ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync)
     sh = sync->keyspace->sh;
 
     for (i = 0, n = 0; i < (sh->nslots + 63) / 64; i++) {
-        n += __builtin_popcountll(sh->touched[i]);
+        if (sh->touched[i]) {
+            n += __builtin_popcountll(sh->touched[i]);
+        }
     }
 
     /* some more may be counted between here and there */
@@ -149,7 +156,8 @@ ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync)
 
     if (size > sync->entry_size) {
         ngx_free(sync->entry);
-        sync->entry = ngx_alloc(2 * size, sync->log);
+        sync->entry = ngx_alloc(NGX_HTTP_SHARD_ENTRY_HEAD + 2 * size
+                                + sizeof(CRLF) - 1, sync->log);
         sync->entry_size = sync->entry ? 2 * size : 0;
 
         if (sync->entry == NULL) {
@@ -178,8 +186,9 @@ ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync)
                                           1);
     sync->flushed_at = ngx_current_msec;
 
-    (void) shard_metrics_begin(&sync->writer, sync->entry, sync->entry_size,
-                               &head);
+    (void) shard_metrics_begin(&sync->writer,
+                               sync->entry + NGX_HTTP_SHARD_ENTRY_HEAD,
+                               sync->entry_size, &head);
 
     sync->taking = 1;
     sync->take_at = 0;
@@ -273,15 +282,36 @@ ngx_http_shard_take_end(ngx_http_shard_sync_t *sync)
 }
 
 
+/* in Redis' own format: ten thousand shards make half a megabyte, and hiredis
+ * would copy it twice more */
+
 static void
 ngx_http_shard_send_entry(ngx_http_shard_sync_t *sync)
 {
-    char  key[NGX_HTTP_SHARD_KEY_SIZE];
+    char     key[NGX_HTTP_SHARD_KEY_SIZE];
+    u_char  *entry, *end, head[NGX_HTTP_SHARD_ENTRY_HEAD];
+    size_t   len;
 
-    if (ngx_http_shard_sync_command(sync, ngx_http_shard_on_entry,
-            "XADD %s MAXLEN ~ 20000 * m %b",
-            ngx_http_shard_sync_key(sync, "metrics", key),
-            sync->entry, sync->entry_len)
+    if (!sync->command.is_ready) {
+        return;
+    }
+
+    (void) ngx_http_shard_sync_key(sync, "metrics", key);
+
+    len = ngx_snprintf(head, sizeof(head),
+                       "*8" CRLF "$4" CRLF "XADD" CRLF "$%uz" CRLF "%s" CRLF
+                       "$6" CRLF "MAXLEN" CRLF "$1" CRLF "~" CRLF
+                       "$5" CRLF "20000" CRLF "$1" CRLF "*" CRLF
+                       "$1" CRLF "m" CRLF "$%uz" CRLF,
+                       ngx_strlen(key), key, sync->entry_len)
+          - head;
+
+    entry = sync->entry + NGX_HTTP_SHARD_ENTRY_HEAD;
+    end = ngx_cpymem(entry + sync->entry_len, CRLF, sizeof(CRLF) - 1);
+    ngx_memcpy(entry - len, head, len);
+
+    if (ngx_http_shard_redis_send_raw(&sync->command, ngx_http_shard_on_entry,
+                                      entry - len, end - (entry - len))
         == NGX_OK)
     {
         sync->entry_out = 1;

@@ -92,6 +92,11 @@ ngx_int_t ngx_http_shard_redis_send_argv(ngx_http_shard_redis_t *redis,
     ngx_http_shard_reply_pt handler, int argc, const char **argv,
     const size_t *lens);
 
+/* one that is in Redis' own format: large ones are copied once, not thrice */
+
+ngx_int_t ngx_http_shard_redis_send_raw(ngx_http_shard_redis_t *redis,
+    ngx_http_shard_reply_pt handler, const u_char *command, size_t len);
+
 
 /* between the connection's own files */
 

@@ -207,6 +207,25 @@ ngx_http_shard_redis_send_argv(ngx_http_shard_redis_t *redis,
 }
 
 
+ngx_int_t
+ngx_http_shard_redis_send_raw(ngx_http_shard_redis_t *redis,
+    ngx_http_shard_reply_pt handler, const u_char *command, size_t len)
+{
+    if (redis->ac == NULL
+        || redisAsyncFormattedCommand(redis->ac, ngx_http_shard_redis_on_reply,
+                                      (void *) handler, (const char *) command,
+                                      len)
+           != REDIS_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_shard_redis_sent(redis, 0);
+
+    return NGX_OK;
+}
+
+
 static void
 ngx_http_shard_redis_sent(ngx_http_shard_redis_t *redis, ngx_msec_t wait)
 {

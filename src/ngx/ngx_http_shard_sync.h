@@ -131,7 +131,8 @@ struct ngx_http_shard_sync_s {
     ngx_msec_t                    state_us;      /* spent on it */
     uint64_t                      state_version; /* on disk */
     ngx_uint_t                    state_failed;  /* and logged */
-    u_char                       *entry;         /* metrics not acknowledged */
+    u_char                       *entry;         /* room of a command's head,
+                                                    metrics not acknowledged */
     size_t                        entry_len;
     size_t                        entry_size;
     ngx_uint_t                    entry_out;
