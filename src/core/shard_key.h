@@ -36,7 +36,8 @@ int shard_key_locate(shard_kind_e kind, const void *key, size_t len,
 
 /* of a hash keyspace */
 
-uint64_t shard_key_position(const void *key, size_t len);
+uint64_t shard_key_position(const void *key, size_t len)
+    __attribute__((hot));
 
 /*
  * Where keys of one shard of "range bytes" differ first: all of them begin

@@ -170,7 +170,8 @@ shard_str_t shard_metrics_name(const shard_metrics_entry_t *entry,
     uint32_t i);
 uint32_t shard_metrics_bucket(const uint8_t *buckets, uint16_t i);
 
-uint32_t shard_metrics_latency_bucket(uint64_t us);
+uint32_t shard_metrics_latency_bucket(uint64_t us)
+    __attribute__((hot));
 
 /* upper bound of a bucket in us */
 

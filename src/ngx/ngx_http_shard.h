@@ -25,6 +25,10 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+/* nothing but nginx' own table of modules looks at a name from outside */
+
+#pragma GCC visibility push(hidden)
+
 #include "../core/shard_types.h"
 #include "../core/shard_clients.h"
 #include "../core/shard_codec.h"
@@ -58,6 +62,10 @@
 #define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
 #define NGX_HTTP_SHARD_MIRRORED_MAX 128          /* migrations at once */
 #define NGX_HTTP_SHARD_MIRROR_WRITES  64         /* keys noted of each */
+
+/* what every request runs through lies together, in few pages of code */
+
+#define ngx_http_shard_hot  __attribute__((hot))
 
 /* bits of node_flags: set and cleared atomically, each by its own writer */
 
@@ -605,20 +613,22 @@ ngx_int_t ngx_http_shard_tally(ngx_http_shard_keyspace_t *ks,
 
 ngx_http_shard_ctx_t *ngx_http_shard_lost_ctx(ngx_http_request_t *r);
 ngx_http_shard_ctx_t *ngx_http_shard_create_ctx(ngx_http_request_t *r,
-    ngx_http_shard_srv_conf_t *conf);
+    ngx_http_shard_srv_conf_t *conf) ngx_http_shard_hot;
 ngx_http_shard_wait_t *ngx_http_shard_wait(ngx_http_shard_ctx_t *ctx);
-ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx);
-void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx);
-void ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx);
-ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx);
-ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
+void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
+void ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
+ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_hot;
+ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r)
+    ngx_http_shard_hot;
 
 /* _count: what is left of it */
 
 void ngx_http_shard_offer_shared(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status,
-    off_t bytes);
-ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r);
+    off_t bytes) ngx_http_shard_hot;
+ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r) ngx_http_shard_hot;
 
 /* _pick: the node of an attempt */
 
@@ -628,7 +638,7 @@ ngx_uint_t ngx_http_shard_must_wait(ngx_http_shard_ctx_t *ctx);
 ngx_uint_t ngx_http_shard_overtakes(ngx_http_shard_ctx_t *ctx);
 void ngx_http_shard_forget_pick(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_next_pick(ngx_http_shard_ctx_t *ctx);
-ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
 ngx_int_t ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
     ngx_str_t *text);
 ngx_int_t ngx_http_shard_nobody(ngx_http_shard_ctx_t *ctx);
@@ -688,7 +698,7 @@ void ngx_http_shard_sample_tick(ngx_http_shard_keyspace_t *ks);
 
 ngx_int_t ngx_http_shard_init_upstream(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *us);
-void ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
 
 /* _session: TLS */
 
@@ -699,7 +709,7 @@ void ngx_http_shard_save_session(ngx_peer_connection_t *pc, void *data);
 
 /* _misdirected: 421 */
 
-void ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
 void ngx_http_shard_forget_owner(ngx_http_shard_ctx_t *ctx);
 ngx_int_t ngx_http_shard_allow_next(ngx_http_shard_ctx_t *ctx,
     ngx_uint_t types);
@@ -831,6 +841,9 @@ ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
 
     return NGX_OK;
 }
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _NGX_HTTP_SHARD_H_INCLUDED_ */

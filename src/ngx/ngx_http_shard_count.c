@@ -9,9 +9,9 @@
 
 
 static void ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx,
-    ngx_uint_t status);
+    ngx_uint_t status) ngx_http_shard_hot;
 static void ngx_http_shard_count_shard(ngx_http_shard_ctx_t *ctx,
-    ngx_uint_t error, off_t bytes, ngx_msec_int_t ms);
+    ngx_uint_t error, off_t bytes, ngx_msec_int_t ms) ngx_http_shard_hot;
 
 
 /* of a shard without a note */
@@ -153,7 +153,12 @@ ngx_http_shard_count_shard(ngx_http_shard_ctx_t *ctx, ngx_uint_t error,
 
     if (note) {
         c = &note->n;
-        c->done++;
+
+        if (c->done++ == 0) {
+            ngx_http_shard_note_counted(ngx_http_shard_keyspace(ctx)->notes,
+                                        note);
+        }
+
         c->errors += error;
         c->writes += write;
         c->bytes_64 += units;

@@ -17,7 +17,7 @@
 static ngx_int_t ngx_http_shard_filter_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_shard_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_shard_body_filter(ngx_http_request_t *r,
-    ngx_chain_t *in);
+    ngx_chain_t *in) ngx_http_shard_hot;
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;

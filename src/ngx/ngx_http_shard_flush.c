@@ -7,6 +7,7 @@
  */
 
 
+#include "ngx_http_shard_notes.h"
 #include "ngx_http_shard_sync.h"
 
 
@@ -140,6 +141,8 @@ ngx_http_shard_take_begin(ngx_http_shard_sync_t *sync)
     shard_metrics_head_t   head;
 
     sh = sync->keyspace->sh;
+
+    ngx_http_shard_notes_drain(sync->keyspace);
 
     for (i = 0, n = 0; i < (sh->nslots + 63) / 64; i++) {
         if (sh->touched[i]) {

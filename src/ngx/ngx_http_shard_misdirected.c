@@ -21,7 +21,8 @@
 #define NGX_HTTP_SHARD_REFRESH_WAIT  1000        /* ms for Redis to answer */
 
 
-static ngx_int_t ngx_http_shard_process_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_shard_process_header(ngx_http_request_t *r)
+    ngx_http_shard_hot;
 static ngx_int_t ngx_http_shard_reinit_request(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx);

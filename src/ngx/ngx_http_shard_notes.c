@@ -34,9 +34,9 @@ ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks)
 
     notes->nodes = ngx_calloc(nnodes * sizeof(ngx_http_shard_node_note_t),
                               ngx_cycle->log);
-    notes->counted = ngx_calloc(nnodes * sizeof(uint16_t), ngx_cycle->log);
+    notes->answered = ngx_calloc(nnodes * sizeof(uint16_t), ngx_cycle->log);
 
-    if (notes->nodes == NULL || notes->counted == NULL) {
+    if (notes->nodes == NULL || notes->answered == NULL) {
         return NGX_ERROR;
     }
 
@@ -77,8 +77,14 @@ ngx_http_shard_note_drain(ngx_http_shard_keyspace_t *ks,
     if (slot != SHARD_SLOT_NONE) {
         c = &sh->counters[slot];
 
-        ngx_http_shard_add(c->errors, note->n.errors);
-        ngx_http_shard_add(c->writes, note->n.writes);
+        if (note->n.errors) {
+            ngx_http_shard_add(c->errors, note->n.errors);
+        }
+
+        if (note->n.writes) {
+            ngx_http_shard_add(c->writes, note->n.writes);
+        }
+
         ngx_http_shard_add(c->bytes_64, note->n.bytes_64);
         ngx_http_shard_add(c->latency_ms, note->n.latency_ms);
         ngx_http_shard_add(c->offered, note->n.offered);
@@ -130,20 +136,24 @@ ngx_http_shard_note_slot(ngx_http_shard_sh_t *sh, ngx_http_shard_note_t *note)
 void
 ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks)
 {
+    uint64_t                 bits;
     ngx_uint_t               i;
     ngx_http_shard_sh_t     *sh;
-    ngx_http_shard_note_t   *note;
     ngx_http_shard_notes_t  *notes;
 
     sh = ks->sh;
     notes = ks->notes;
+    notes->drained = ngx_current_msec;
 
-    for (i = 0; i < NGX_HTTP_SHARD_NOTES; i++) {
-        note = &notes->note[i];
+    for (i = 0; i < NGX_HTTP_SHARD_NOTES / 64; i++) {
 
-        if (note->n.offered || note->n.done) {
-            ngx_http_shard_note_drain(ks, note);
+        for (bits = notes->counted[i]; bits; bits &= bits - 1) {
+            ngx_http_shard_note_drain(ks,
+                                      &notes->note[i * 64
+                                                   + __builtin_ctzll(bits)]);
         }
+
+        notes->counted[i] = 0;
     }
 
     ngx_http_shard_notes_drain_nodes(sh, notes);
@@ -173,6 +183,22 @@ ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks)
 }
 
 
+void
+ngx_http_shard_notes_tick(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_msec_t                   period;
+    ngx_http_shard_main_conf_t  *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(ks->cycle,
+                                               ngx_http_shard_module);
+    period = ngx_min(smcf->interval, NGX_HTTP_SHARD_NOTED);
+
+    if (ngx_current_msec - ks->notes->drained >= period) {
+        ngx_http_shard_notes_drain(ks);
+    }
+}
+
+
 static void
 ngx_http_shard_notes_drain_nodes(ngx_http_shard_sh_t *sh,
     ngx_http_shard_notes_t *notes)
@@ -181,8 +207,8 @@ ngx_http_shard_notes_drain_nodes(ngx_http_shard_sh_t *sh,
     ngx_uint_t                   i, class, outcome;
     ngx_http_shard_node_note_t  *n;
 
-    for (i = 0; i < notes->ncounted; i++) {
-        node = notes->counted[i];
+    for (i = 0; i < notes->nanswered; i++) {
+        node = notes->answered[i];
         n = &notes->nodes[node];
 
         for (class = 0; class < NGX_HTTP_SHARD_CLASSES; class++) {
@@ -197,5 +223,5 @@ ngx_http_shard_notes_drain_nodes(ngx_http_shard_sh_t *sh,
         ngx_memzero(n, sizeof(ngx_http_shard_node_note_t));
     }
 
-    notes->ncounted = 0;
+    notes->nanswered = 0;
 }

@@ -9,9 +9,10 @@
  *
  * A note is found by its position; it is of the structure it was read under,
  * and whatever it counted goes to the shard that holds the position when it
- * is drained: at each tick, before this worker flushes or answers a scrape,
- * when another position takes its place, and when the worker ends.  A worker
- * killed takes a tick's counts with it, nothing else.
+ * is drained: each second or interval of "shard_router", the shorter one,
+ * before this worker flushes or answers a scrape, when another position takes
+ * its place, and when the worker ends.  A worker killed takes with it what it
+ * has counted since, nothing else.
  *
  * A note's route is good while the zone's "routes" is what it was before the
  * latch was read.  Who publishes writes the latch, then counts "routes" up,
@@ -31,6 +32,7 @@
 
 
 #define NGX_HTTP_SHARD_NOTES  2048               /* 2^n */
+#define NGX_HTTP_SHARD_NOTED  1000               /* ms, drained after it */
 
 
 /* two cache lines: what a request is routed by, and what it leaves */
@@ -49,7 +51,7 @@ typedef struct {
 _Static_assert(sizeof(ngx_http_shard_note_t) == 128, "a note is two lines");
 
 
-/* of a node, not yet in the zone; with a count it is in "counted" */
+/* of a node, not yet in the zone; with a count it is in "answered" */
 
 typedef struct {
     uint32_t                    n[NGX_HTTP_SHARD_CLASSES]
@@ -60,18 +62,25 @@ typedef struct {
 
 struct ngx_http_shard_notes_s {
     ngx_http_shard_note_t       note[NGX_HTTP_SHARD_NOTES];
+    uint64_t                    counted[NGX_HTTP_SHARD_NOTES / 64];
+                                                 /* notes with counts */
     uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
     uint32_t                    position[SHARD_METRICS_POSITION_BUCKETS];
     uint64_t                    latency_us;
     uint32_t                    done;            /* in these three */
-    uint32_t                    ncounted;        /* nodes with a count */
-    uint16_t                   *counted;         /* [nnodes_max + 1] */
+    ngx_msec_t                  drained;         /* when */
+    uint32_t                    nanswered;       /* nodes with a count */
+    uint16_t                   *answered;        /* [nnodes_max + 1] */
     ngx_http_shard_node_note_t *nodes;           /* [nnodes_max + 1] */
 };
 
 
 ngx_int_t ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks);
+
+/* if it is time; at each tick */
+
+void ngx_http_shard_notes_tick(ngx_http_shard_keyspace_t *ks);
 
 /* another position takes its place: what it has counted is drained first */
 
@@ -86,6 +95,19 @@ static ngx_inline ngx_http_shard_note_t *
 ngx_http_shard_note(ngx_http_shard_keyspace_t *ks, uint64_t position)
 {
     return &ks->notes->note[position & (NGX_HTTP_SHARD_NOTES - 1)];
+}
+
+
+/* its first count since it was drained */
+
+static ngx_inline void
+ngx_http_shard_note_counted(ngx_http_shard_notes_t *notes,
+    ngx_http_shard_note_t *note)
+{
+    ngx_uint_t  i;
+
+    i = note - notes->note;
+    notes->counted[i / 64] |= (uint64_t) 1 << (i % 64);
 }
 
 
@@ -127,7 +149,9 @@ ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx)
     note = ngx_http_shard_note_of(ctx);
 
     if (note) {
-        note->n.offered++;
+        if (note->n.offered++ == 0) {
+            ngx_http_shard_note_counted(ctx->conf->keyspace->notes, note);
+        }
 
     } else {
         ngx_http_shard_offer_shared(ctx);
@@ -172,7 +196,7 @@ ngx_http_shard_note_outcome(ngx_http_shard_notes_t *notes, uint32_t node,
 
     if (!n->counted) {
         n->counted = 1;
-        notes->counted[notes->ncounted++] = (uint16_t) node;
+        notes->answered[notes->nanswered++] = (uint16_t) node;
     }
 }
 

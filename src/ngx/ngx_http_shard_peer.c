@@ -10,11 +10,11 @@
 
 
 static ngx_int_t ngx_http_shard_init_peer(ngx_http_request_t *r,
-    ngx_http_upstream_srv_conf_t *us);
+    ngx_http_upstream_srv_conf_t *us) ngx_http_shard_hot;
 static ngx_int_t ngx_http_shard_get_peer(ngx_peer_connection_t *pc,
-    void *data);
+    void *data) ngx_http_shard_hot;
 static void ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
-    ngx_uint_t state);
+    ngx_uint_t state) ngx_http_shard_hot;
 static ngx_int_t ngx_http_shard_begin_again(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_note_status(ngx_http_shard_ctx_t *ctx);
 static uint32_t *ngx_http_shard_node_counter(ngx_http_shard_ctx_t *ctx);

@@ -21,9 +21,10 @@
 #include "ngx_http_shard_scatter.h"
 
 
-static ngx_int_t ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_hot;
 static void ngx_http_shard_locate_position(ngx_http_shard_ctx_t *ctx,
-    shard_index_t *index, uint64_t structure);
+    shard_index_t *index, uint64_t structure) ngx_http_shard_hot;
 static void ngx_http_shard_locate_index(ngx_http_shard_ctx_t *ctx,
     shard_index_t *index, ngx_http_shard_note_t *note, uint64_t structure);
 static ngx_int_t ngx_http_shard_locate_key(ngx_http_shard_ctx_t *ctx,

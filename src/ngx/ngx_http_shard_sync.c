@@ -38,7 +38,7 @@ ngx_http_shard_tick_handler(ngx_event_t *ev)
     ks = zone->data;
     next = NGX_HTTP_SHARD_TICK;
 
-    ngx_http_shard_notes_drain(ks);
+    ngx_http_shard_notes_tick(ks);
     ngx_http_shard_sample_tick(ks);
 
     /* parked requests of an old worker need somebody who sees their release:
