@@ -105,7 +105,7 @@ predictor_clip(double *y, uint32_t n, double most)
     uint32_t  i;
 
     for (i = 0; i < n; i++) {
-        y[i] = fmax(-most, fmin(y[i], most));
+        y[i] = y[i] > most ? most : y[i] < -most ? -most : y[i];
     }
 }
 

@@ -8,6 +8,10 @@
 
 
 static void predictor_lagreg_windows(predictor_lagreg_plan_t *plan);
+static void predictor_lagreg_anomalies(const predictor_lagreg_plan_t *plan,
+    predictor_lagreg_view_t *view, uint32_t from);
+static void predictor_lagreg_take(predictor_lagreg_view_t *view,
+    uint32_t from, uint32_t back, double weight);
 static double predictor_lagreg_base(const predictor_lagreg_plan_t *plan,
     const predictor_lagreg_view_t *view, uint32_t t, uint32_t h,
     double *daily);
@@ -139,8 +143,8 @@ void
 predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
     predictor_lagreg_view_t *view, uint32_t from)
 {
-    double    daily;
-    uint32_t  i, width;
+    double    one;
+    uint32_t  i;
 
     view->zsum[0] = 0;
 
@@ -148,29 +152,84 @@ predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
         view->zsum[i + 1] = view->zsum[i] + view->z[i];
     }
 
-    width = 2 * plan->smooth + 1;
+    one = 1.0 / (2 * plan->smooth + 1);
 
     for (i = plan->smooth; i + plan->smooth < view->n; i++) {
         view->smooth[i] = (view->zsum[i + plan->smooth + 1]
-                           - view->zsum[i - plan->smooth]) / width;
+                           - view->zsum[i - plan->smooth]) * one;
     }
 
     if (from < plan->start + plan->smooth + 1) {
         from = plan->start + plan->smooth + 1;
     }
 
+    predictor_lagreg_anomalies(plan, view, from);
+
     view->asum[0] = 0;
 
     for (i = 0; i < view->n; i++) {
-        view->anomaly[i] = 0;
-
-        if (i >= from) {
-            view->anomaly[i] = view->z[i]
-                               - predictor_lagreg_base(plan, view, i - 1, 1,
-                                                       &daily);
-        }
-
         view->asum[i + 1] = view->asum[i] + view->anomaly[i];
+    }
+}
+
+
+/* values without predictor_lagreg_base() of the step before, all at once */
+
+static void
+predictor_lagreg_anomalies(const predictor_lagreg_plan_t *plan,
+    predictor_lagreg_view_t *view, uint32_t from)
+{
+    double    weight, weights, half;
+    uint32_t  i, k;
+
+    from = from < view->n ? from : view->n;
+
+    for (i = 0; i < from; i++) {
+        view->anomaly[i] = 0;
+    }
+
+    for ( /* void */ ; i < view->n; i++) {
+        view->anomaly[i] = view->z[i];
+    }
+
+    half = plan->weeks ? 0.5 : 1;
+    weight = 1;
+    weights = 0;
+
+    for (k = 1; k <= plan->days; k++) {
+        weights += weight;
+        weight *= PREDICTOR_LAGREG_FADE;
+    }
+
+    weight = half / weights;
+
+    for (k = 1; k <= plan->days; k++) {
+        predictor_lagreg_take(view, from, k * plan->day, weight);
+        weight *= PREDICTOR_LAGREG_FADE;
+    }
+
+    for (k = 1; k <= plan->weeks; k++) {
+        predictor_lagreg_take(view, from, k * plan->week,
+                              half / plan->weeks);
+    }
+}
+
+
+/* what was "back" steps before; a slot's mean ends before the step itself */
+
+static void
+predictor_lagreg_take(predictor_lagreg_view_t *view, uint32_t from,
+    uint32_t back, double weight)
+{
+    uint32_t       i;
+    double        *anomaly;
+    const double  *smooth;
+
+    anomaly = view->anomaly;
+    smooth = view->smooth;
+
+    for (i = from; i < view->n; i++) {
+        anomaly[i] -= weight * smooth[i - back];
     }
 }
 

@@ -59,6 +59,8 @@ typedef struct {
     uint32_t                 nfits;
     double                   scale;         /* of y: its mean size */
     double                   add;           /* z = log(y / scale + add) */
+    double                   low;           /* of z, as learnt from */
+    double                   high;
     predictor_lagreg_fit_t   fit[];
 } predictor_lagreg_t;
 
@@ -87,6 +89,8 @@ static void predictor_lagreg_tell(const predictor_series_t *series,
     const predictor_lagreg_rows_t *rows, const predictor_trial_t *trial,
     uint32_t step);
 static uint32_t predictor_lagreg_most(const predictor_series_t *series);
+static void predictor_lagreg_range(const predictor_lagreg_view_t *view,
+    uint32_t last, double *low, double *high);
 static double predictor_lagreg_back(const predictor_lagreg_t *lagreg,
     double z);
 static int predictor_lagreg_forecast(const predictor_series_t *series,
@@ -242,6 +246,10 @@ predictor_lagreg_fit(const predictor_series_t *series,
     predictor_lagreg_transform(series, lagreg, view.z);
     predictor_lagreg_view_fill(&lagreg->plan, &view, 0);
 
+    lagreg->low = view.z[0];
+    lagreg->high = view.z[0];
+    predictor_lagreg_range(&view, view.n, &lagreg->low, &lagreg->high);
+
     lagreg->nfits = predictor_trial_grid(ask->horizon, series->day, grid);
 
     for (i = 0; i < lagreg->nfits; i++) {
@@ -313,18 +321,18 @@ predictor_lagreg_transform(const predictor_series_t *series,
         z[i] = series->y[i] / lagreg->scale;
 
         if (lagreg->log) {
-            z[i] = log(fmax(z[i], 0) + lagreg->add);
+            z[i] = log((z[i] > 0 ? z[i] : 0) + lagreg->add);
         }
     }
 }
 
 
-/* rows there is room for */
+/* rows there is room for; no shorter series has more, whatever its stride */
 
 static uint32_t
 predictor_lagreg_most(const predictor_series_t *series)
 {
-    return series->n / predictor_trial_stride(series) + 1;
+    return series->n < PREDICTOR_TRIAL_ROWS ? series->n : PREDICTOR_TRIAL_ROWS;
 }
 
 
@@ -420,6 +428,21 @@ predictor_lagreg_tell(const predictor_series_t *series,
 }
 
 
+/* widens low .. high by the last values */
+
+static void
+predictor_lagreg_range(const predictor_lagreg_view_t *view, uint32_t last,
+    double *low, double *high)
+{
+    uint32_t  i;
+
+    for (i = view->n > last ? view->n - last : 0; i < view->n; i++) {
+        *low = view->z[i] < *low ? view->z[i] : *low;
+        *high = view->z[i] > *high ? view->z[i] : *high;
+    }
+}
+
+
 static double
 predictor_lagreg_back(const predictor_lagreg_t *lagreg, double z)
 {
@@ -452,13 +475,11 @@ predictor_lagreg_forecast(const predictor_series_t *series,
     predictor_lagreg_view_fill(plan, &view,
                                series->n > recent ? series->n - recent : 0);
 
-    low = view.z[0];
-    high = view.z[0];
+    /* what came since the fit is at most a day */
 
-    for (i = 1; i < view.n; i++) {
-        low = fmin(low, view.z[i]);
-        high = fmax(high, view.z[i]);
-    }
+    low = lagreg->low;
+    high = lagreg->high;
+    predictor_lagreg_range(&view, plan->day, &low, &high);
 
     /* no forecast goes far beyond what was seen, in logs least of all */
 
@@ -484,7 +505,8 @@ predictor_lagreg_forecast(const predictor_series_t *series,
 
         for (i = 0; i <= ask->nq; i++) {
             offset = i ? fit->offset[i - 1] : 0;
-            z = fmax(low, fmin(base + offset, top));
+            z = base + offset;
+            z = z < low ? low : z > top ? top : z;
 
             *out++ = predictor_lagreg_back(lagreg, z);
         }

@@ -4,10 +4,6 @@
 #include "trial.h"
 
 
-/* rows that a regression learns from, about: more teach little */
-
-#define PREDICTOR_TRIAL_ROWS   3000
-
 /* days that rows are taken from, and those that are tried */
 
 #define PREDICTOR_TRIAL_SHORT  21

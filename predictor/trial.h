@@ -24,6 +24,10 @@
 #define PREDICTOR_TRIAL_STEPS    40
 #define PREDICTOR_TRIAL_ORIGINS  224
 
+/* most rows that a regression learns from: more teach little */
+
+#define PREDICTOR_TRIAL_ROWS     3000
+
 /* days of a grid's further steps; beyond them the last one stands */
 
 #define PREDICTOR_TRIAL_DAYS     7

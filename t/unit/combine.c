@@ -13,6 +13,7 @@ static void test_order(void);
 static void test_refusals(void);
 static void test_later(void);
 static void test_hostile(void);
+static void test_shorter(void);
 static void make(uint32_t n, uint32_t day, uint64_t *seed);
 static void spoil(uint32_t n, uint64_t *seed);
 static int run(const predictor_series_t *series, const predictor_ask_t *ask,
@@ -35,6 +36,7 @@ main(void)
     test_refusals();
     test_later();
     test_hostile();
+    test_shorter();
 
     return tap_done();
 }
@@ -520,4 +522,53 @@ test_hostile(void)
 
     tap_is_int(failed, 0, "%d hostile series: each forecast is sane",
                HOSTILE_ROUNDS);
+}
+
+
+/*
+ * Memory for a long series does for any shorter one: a shard's history grows
+ * and shrinks.  Lengths around those where rows are thinned out.
+ */
+
+static void
+test_shorter(void)
+{
+    int                  good;
+    void                *state, *work;
+    uint32_t             n;
+    uint64_t             seed;
+    predictor_ask_t      ask;
+    predictor_size_t     size, one;
+    predictor_series_t   series;
+
+    static const uint32_t  lengths[] = {
+        8064, 6049, 6048, 4033, 4032, 3169, 3168, 3001, 3000, 2880, 2016,
+        1440, 864, 863, 576, 300, 288, 12, 1
+    };
+
+    seed = tap_seed(19);
+    make(8064, 288, &seed);
+    ask = case_ask(24);
+    series = case_series(8064, 300, 1);
+    (void) predictor_size(&series, &ask, NULL, &size);
+    good = 1;
+
+    for (n = 8063; n > 0; n--) {
+        series = case_series(n, 300, n >= 14 * 288);
+        (void) predictor_size(&series, &ask, NULL, &one);
+        good &= one.state <= size.state && one.work <= size.work;
+    }
+
+    tap_ok(good, "no shorter series takes more memory");
+
+    for (n = 0; n < sizeof(lengths) / sizeof(lengths[0]); n++) {
+        series = case_series(lengths[n], 300, lengths[n] >= 14 * 288);
+        state = case_alloc(size.state, 0x55);
+        work = case_alloc(size.work, 0x55);
+
+        good &= predictor_fit(&series, &ask, NULL, state, work) == SHARD_OK;
+        good &= case_free(state, size.state) & case_free(work, size.work);
+    }
+
+    tap_ok(good, "and none writes beyond it");
 }
