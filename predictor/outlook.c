@@ -358,18 +358,21 @@ predictor_outlook_fit_one(void *data, uint32_t id, uint32_t thread)
 
 static int
 predictor_outlook_predict(predictor_outlook_t *o,
-    predictor_outlook_thread_t *t, shard_id_t id)
+    predictor_outlook_thread_t *t, shard_id_t id, predictor_said_t *said)
 {
     int                         rc;
+    predictor_merit_t          *merit;
     predictor_outlook_shard_t  *s;
 
     s = &o->shards[id];
+    merit = &o->errors[id].merit;
+    merit = merit->version ? merit : NULL;
     rc = SHARD_ERROR;
 
     if (s->state) {
         predictor_update(&t->series, &o->ask, s->state, t->work);
-        rc = predictor_predict(&t->series, &o->ask, s->state, t->work, t->out,
-                               &s->model);
+        rc = predictor_predict_said(&t->series, &o->ask, s->state, merit,
+                                    t->work, t->out, &s->model, said);
     }
 
     if (rc != SHARD_OK) {
@@ -377,49 +380,12 @@ predictor_outlook_predict(predictor_outlook_t *o,
         rc = predictor_outlook_learn(o, t, id, PREDICTOR_STOPGAP);
 
         if (rc == SHARD_OK) {
-            rc = predictor_predict(&t->series, &o->ask, s->state, t->work,
-                                   t->out, &s->model);
+            rc = predictor_predict_said(&t->series, &o->ask, s->state, merit,
+                                        t->work, t->out, &s->model, said);
         }
     }
 
     return rc;
-}
-
-
-/* what was said of the steps that are watched: figures of the whole, members
- * are not told apart */
-
-static void
-predictor_outlook_said(const predictor_outlook_t *o, const double *out,
-    predictor_said_t *said)
-{
-    uint32_t           c, k;
-    const double      *row;
-    predictor_said_t  *s;
-
-    for (c = 0; c < PREDICTOR_CLASSES; c++) {
-        s = &said[c];
-        memset(s, 0, sizeof(predictor_said_t));
-
-        for (k = 0; k < PREDICTOR_MERIT_MEMBERS; k++) {
-            s->member[k] = NAN;
-        }
-
-        if (o->plan.lead[c] == 0) {
-            continue;
-        }
-
-        row = out + (size_t) (o->plan.lead[c] - 1) * (1 + o->ask.nq);
-        s->point = (float) row[0];
-
-        for (k = 0; k < o->ask.nq; k++) {
-
-            if (o->q[k] > 0.5 && o->q[k] > s->high_q) {
-                s->high_q = (float) o->q[k];
-                s->high = (float) row[1 + k];
-            }
-        }
-    }
 }
 
 
@@ -441,11 +407,10 @@ predictor_outlook_forecast_one(void *data, uint32_t id, uint32_t thread)
         predictor_errors_observe(&o->plan, &o->errors[id], t->y, t->series.n,
                                  o->history->last);
 
-        known = predictor_outlook_predict(o, t, id) == SHARD_OK;
+        known = predictor_outlook_predict(o, t, id, said) == SHARD_OK;
     }
 
     if (known) {
-        predictor_outlook_said(o, t->out, said);
         predictor_errors_record(&o->plan, &o->errors[id], said,
                                 o->history->last);
 
