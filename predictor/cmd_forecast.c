@@ -7,19 +7,27 @@
 
 #include "args.h"
 #include "forecast_args.h"
+#include "forecast_events.h"
 #include "forecast_plot.h"
 #include "predictor.h"
 
 
 static void predictor_forecast_usage(void);
 static int predictor_forecast_run(const predictor_forecast_args_t *a,
+    const predictor_csv_t *csv, predictor_calendar_t *calendar);
+static int predictor_forecast_calendar(const predictor_forecast_args_t *a,
     const predictor_csv_t *csv);
+static int predictor_forecast_made(const predictor_forecast_args_t *a,
+    const predictor_series_t *series, const predictor_ask_t *ask,
+    int64_t start_s, predictor_calendar_t *calendar, double *out,
+    const char **used);
 static int predictor_forecast_shown(const predictor_forecast_args_t *a,
     const predictor_csv_t *csv, const char *used);
 static int predictor_forecast_csv(const predictor_forecast_args_t *a,
     const double *out);
 static int predictor_forecast_json(const predictor_forecast_args_t *a,
-    const predictor_csv_t *csv, const char *used, const double *out);
+    const predictor_csv_t *csv, const char *used, const double *out,
+    const predictor_calendar_t *calendar);
 
 
 static const char  predictor_forecast_help[] =
@@ -35,6 +43,9 @@ static const char  predictor_forecast_help[] =
 "  --quantiles Q,...   up to 16, between 0 and 1\n"
 "                      (default: 0.1,0.5,0.9,0.95)\n"
 "  --model NAME        combined (default), or one model alone\n"
+"  --events FILE       scheduled events (JSON as in Redis, or FILE.ics): taken\n"
+"                      off the history, put on the forecast; learned ones\n"
+"                      have the size that they had before\n"
 "  --json              one JSON object instead of CSV\n"
 "  --plot OUT.png      draw history and forecast as well\n"
 "  --help\n"
@@ -77,7 +88,8 @@ predictor_cmd_forecast(int argc, char **argv)
         return rc == SHARD_ERROR ? 2 : 1;
     }
 
-    rc = predictor_forecast_run(&a, &csv);
+    rc = a.events ? predictor_forecast_calendar(&a, &csv)
+                  : predictor_forecast_run(&a, &csv, NULL);
     predictor_csv_free(&csv);
 
     return rc;
@@ -93,12 +105,97 @@ predictor_forecast_usage(void)
 }
 
 
+/* with the events of a file */
+
 static int
-predictor_forecast_run(const predictor_forecast_args_t *a,
+predictor_forecast_calendar(const predictor_forecast_args_t *a,
     const predictor_csv_t *csv)
 {
+    int                   rc;
+    char                  err[SHARD_ERR_SIZE];
+    int64_t               now_s;
+    predictor_calendar_t  calendar;
+
+    now_s = (int64_t) csv->start + (int64_t) csv->n * a->interval_s;
+
+    if (predictor_calendar_init(&calendar, 1, a->interval_s, a->season[0],
+                                csv->n / 2 >= a->season[1] ? a->season[1] : 0)
+        != SHARD_OK)
+    {
+        fputs("shard-predictor: out of memory\n", stderr);
+        return 1;
+    }
+
+    calendar.load[0] = 1;
+
+    if (predictor_forecast_events(a->events, now_s, &calendar, err) != 0) {
+        fprintf(stderr, "shard-predictor: --events %s: %s\n", a->events, err);
+        rc = 2;
+
+    } else {
+        rc = predictor_forecast_run(a, csv, &calendar);
+    }
+
+    predictor_calendar_done(&calendar);
+
+    return rc;
+}
+
+
+/* models see the series without the events, "out" has them */
+
+static int
+predictor_forecast_made(const predictor_forecast_args_t *a,
+    const predictor_series_t *series, const predictor_ask_t *ask,
+    int64_t start_s, predictor_calendar_t *calendar, double *out,
+    const char **used)
+{
+    int                 rc;
+    void               *state, *work;
+    double             *y;
+    predictor_size_t    size;
+    predictor_series_t  clean;
+
+    if (predictor_size(series, ask, a->wish, &size) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    state = malloc(size.state);
+    work = malloc(size.work);
+    y = malloc(((size_t) series->n + 1) * sizeof(double));
+    clean = *series;
+    rc = SHARD_ERROR;
+
+    if (state && work && y) {
+        rc = SHARD_OK;
+
+        if (calendar) {
+            rc = predictor_forecast_clean(calendar, series, start_s,
+                                          ask->horizon, y);
+            clean.y = y;
+        }
+
+        rc = rc == SHARD_OK ? predictor_forecast(&clean, ask, a->wish, state,
+                                                 work, out, used) : rc;
+    }
+
+    if (rc == SHARD_OK && calendar) {
+        predictor_calendar_return(calendar, 0, ask, out);
+    }
+
+    free(state);
+    free(work);
+    free(y);
+
+    return rc;
+}
+
+
+static int
+predictor_forecast_run(const predictor_forecast_args_t *a,
+    const predictor_csv_t *csv, predictor_calendar_t *calendar)
+{
     int                  rc;
-    void                *state, *work;
     double              *out;
     const char          *used;
     predictor_ask_t      ask;
@@ -121,22 +218,13 @@ predictor_forecast_run(const predictor_forecast_args_t *a,
         return 2;
     }
 
-    state = malloc(size.state);
-    work = malloc(size.work);
     out = malloc((size_t) a->horizon * (1 + a->nq) * sizeof(double));
-    rc = SHARD_ERROR;
     used = NULL;
-
-    if (state && work && out) {
-        rc = predictor_forecast(&series, &ask, a->wish, state, work, out,
-                                &used);
-    }
-
-    free(work);
-    free(state);
+    rc = out ? predictor_forecast_made(a, &series, &ask, (int64_t) csv->start,
+                                       calendar, out, &used) : SHARD_ERROR;
 
     if (rc == SHARD_OK && predictor_forecast_shown(a, csv, used)) {
-        rc = a->json ? predictor_forecast_json(a, csv, used, out)
+        rc = a->json ? predictor_forecast_json(a, csv, used, out, calendar)
                      : predictor_forecast_csv(a, out);
 
         if (rc == 0 && a->plot) {
@@ -231,11 +319,12 @@ predictor_forecast_csv(const predictor_forecast_args_t *a, const double *out)
 
 static int
 predictor_forecast_json(const predictor_forecast_args_t *a,
-    const predictor_csv_t *csv, const char *used, const double *out)
+    const predictor_csv_t *csv, const char *used, const double *out,
+    const predictor_calendar_t *calendar)
 {
     int        rc;
     char       name[PREDICTOR_QUANTILE_TEXT + 1];
-    json_t    *root, *steps, *step;
+    json_t    *root, *steps, *step, *events;
     uint32_t   h, i;
 
     steps = json_array();
@@ -258,6 +347,12 @@ predictor_forecast_json(const predictor_forecast_args_t *a,
                      "n", (json_int_t) csv->n,
                      "gaps", (json_int_t) (csv->n - csv->known),
                      "forecast", steps);
+
+    events = calendar ? predictor_calendar_events(calendar, 0) : NULL;
+
+    if (events) {
+        (void) json_object_set_new(root, "events", events);
+    }
 
     rc = root ? json_dumpf(root, stdout, JSON_REAL_PRECISION(9)) : -1;
     json_decref(root);

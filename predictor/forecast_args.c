@@ -24,6 +24,7 @@ static const struct option  predictor_forecast_options[] = {
     { "quantiles", required_argument, NULL, 'q' },
     { "model",     required_argument, NULL, 'm' },
     { "plot",      required_argument, NULL, 'p' },
+    { "events",    required_argument, NULL, 'e' },
     { "json",      no_argument,       NULL, 'j' },
     { "help",      no_argument,       NULL, 'h' },
     { NULL, 0, NULL, 0 }
@@ -32,7 +33,7 @@ static const struct option  predictor_forecast_options[] = {
 
 static const char *const  predictor_forecast_words[] = {
     "--interval", "--season", "--horizon", "--quantiles", "--model",
-    "--plot", "--json", "--help", NULL
+    "--plot", "--events", "--json", "--help", NULL
 };
 
 
@@ -104,6 +105,10 @@ predictor_forecast_arg(int option, const char *value,
 
     case 'p':
         a->plot = value;
+        return SHARD_OK;
+
+    case 'e':
+        a->events = value;
         return SHARD_OK;
 
     default: /* 'j' */

@@ -22,6 +22,7 @@ typedef struct {
     uint32_t                  nq;
     uint32_t                  json;
     const predictor_model_t  *wish;         /* NULL: combined */
+    const char              *events;        /* file, or NULL */
     const char               *plot;         /* NULL: none */
     double                    q[PREDICTOR_QUANTILES_MAX];
     char                      name[PREDICTOR_QUANTILES_MAX]
