@@ -21,6 +21,16 @@ fuzz_more_errors = predictor/errors.c predictor/errors_code.c predictor/merit.c 
 
 $(BUILD)/fuzz/errors: $(fuzz_more_errors) predictor/errors.h predictor/merit.h
 
+fuzz_more_ical = src/daemon/shardd_ical.c src/daemon/shardd_ical_event.c
+fuzz_libs_ical = -ljansson -lical
+
+$(BUILD)/fuzz/ical: $(fuzz_more_ical) src/daemon/shardd_ical.h src/daemon/shardd_ical_parts.h
+
+fuzz_more_calendar = $(wildcard predictor/calendar*.c) predictor/effect.c predictor/quantile.c
+fuzz_libs_calendar = -ljansson
+
+$(BUILD)/fuzz/calendar: $(fuzz_more_calendar) predictor/calendar.h predictor/effect.h
+
 # the core once, for all of them
 
 $(BUILD)/fuzz/core/%.o: src/core/%.c $(wildcard src/core/*.h)
@@ -29,7 +39,7 @@ $(BUILD)/fuzz/core/%.o: src/core/%.c $(wildcard src/core/*.h)
 
 $(BUILD)/fuzz/%: fuzz/%.c fuzz/fuzz.h $(fuzz_core)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(fuzz_more_$*) $(fuzz_core) -lm
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(fuzz_more_$*) $(fuzz_core) $(fuzz_libs_$*) -lm
 
 fuzzers: $(fuzzers)
 
