@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages listed in "packages" that are missing.  Sourced by demo.sh and test.sh.
+# Installs the Debian packages listed in "packages", or in $PACKAGES, that are missing.  Sourced by demo.sh and test.sh.
 set -eu
 
 missing=
@@ -8,7 +8,7 @@ while read -r package; do
         ''|'#'*) continue ;;
     esac
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
-done <packages
+done <"${PACKAGES:-packages}"
 
 if [ -n "$missing" ]; then
     echo "installing:$missing"

@@ -19,3 +19,10 @@ units: $(BUILD)/bench/forecast_fleet
 $(BUILD)/bench/forecast_fleet: $(BUILD)/obj/bench/forecast_fleet.o $(call obj,$(core) $(daemon) $(predictor_pure))
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor)
+
+# make bench-forecast   how good forecasts are, and what they cost  [TRACES=folder] [BENCH_MINUTES=15]
+
+bench-forecast: $(BUILD)/shard-predictor $(BUILD)/bench/forecast_fleet
+	perl bench/forecast.pl
+
+.PHONY: bench-forecast
