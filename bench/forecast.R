@@ -7,7 +7,8 @@
 # "epoch,value" lines, the history.  Each forecast runs in a process of its
 # own, which is ended after CPU-LIMIT seconds of CPU (the fit cannot be
 # stopped in another way); after TOTAL seconds of time nothing new is begun.
-# The quick methods come first.  Missing rows are forecasts that took longer.
+# All methods of a task follow each other, so that they end at the same one.
+# Missing rows are forecasts that took longer.
 
 suppressPackageStartupMessages({ library(parallel); library(forecast) })
 
@@ -95,13 +96,15 @@ write_rows <- function(job, result) {
         sep = "", file = job$file, append = TRUE)
 }
 
+for (name in names(methods))
+    cat("series,origin,seconds,h,mean,q0.05,q0.1,q0.5,q0.9,q0.95\n",
+        file = file.path(out, paste0(name, ".csv")))
+
 queue <- list()
-for (name in names(methods)) {
-    file <- file.path(out, paste0(name, ".csv"))
-    cat("series,origin,seconds,h,mean,q0.05,q0.1,q0.5,q0.9,q0.95\n", file = file)
-    for (i in seq_len(nrow(tasks)))
-        queue[[length(queue) + 1]] <- list(name = name, task = tasks[i, ], file = file)
-}
+for (i in seq_len(nrow(tasks)))
+    for (name in names(methods))
+        queue[[length(queue) + 1]] <- list(name = name, task = tasks[i, ],
+                                           file = file.path(out, paste0(name, ".csv")))
 
 begun <- proc.time()[["elapsed"]]
 terminal <- nzchar(Sys.getenv("BENCH_TERMINAL"))
@@ -127,8 +130,9 @@ ended <- function(pid, result) {
 }
 
 show <- function(now) {
-    text <- sprintf("R: %d of %d forecasts, now %s, %.1f min left at most", done, length(queue),
-                    if (length(running)) running[[1]]$name else "-",
+    text <- sprintf("R: %d of %d forecasts, now %s of %s, %.1f min left at most", done,
+                    length(queue), if (length(running)) running[[1]]$name else "-",
+                    if (length(running)) running[[1]]$task$series else "-",
                     max(0, total - (now - begun)) / 60)
     cat(if (terminal) paste0("\r", text, "\033[K") else paste0(text, "\n"), file = stderr())
 }

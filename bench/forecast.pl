@@ -54,6 +54,7 @@ $report{all} = backtest('--models', 'all', '--csv', "$work/rows", @files);
 progress('part 2 of 4: R forecast and Prophet, if they can be had');
 my ($tasks, @ours) = subset($report{all});
 $report{rivals} = rivals($tasks);
+begun_only($ours[0]);
 
 progress('part 3 of 4: all of them at the same origins');
 $report{subset} = backtest('--models', 'all', '--only', $ours[0],
@@ -245,6 +246,28 @@ sub rivals {
                    $name => { made => $n[0] + 0, late => $n[1] + 0,
                               failed => $n[2] + 0, not_begun => $n[3] + 0 } }
              @lines };
+}
+
+
+# when the time was over: the subset is what a rival has forecast of it
+
+sub begun_only {
+    my ($only) = @_;
+
+    my %begun;
+
+    for my $path (glob "$work/rivals/*.csv") {
+        open(my $in, '<', $path) or die "$path: $!\n";
+        /^([^,]+,\d+),/ && $begun{$1}++ while <$in>;
+    }
+
+    return if !%begun;
+
+    open(my $in, '<', $only) or die "$only: $!\n";
+    my @line = grep { $. == 1 || /^([^,]+,\d+),/ && $begun{$1} } <$in>;
+    open(my $out, '>', $only) or die "$only: $!\n";
+    print $out @line;
+    close $out or die "$only: $!\n";
 }
 
 

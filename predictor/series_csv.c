@@ -502,7 +502,7 @@ predictor_csv_number(predictor_csv_reader_t *r, const char *p, size_t len,
 static int
 predictor_csv_step(predictor_csv_reader_t *r, uint64_t epoch, uint32_t *gap)
 {
-    char      why[SHARD_ERR_SIZE / 2 + 32], hint[64];
+    char      why[SHARD_ERR_SIZE - 32], hint[48];
     uint64_t  passed, steps;
 
     *gap = 0;
