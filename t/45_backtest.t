@@ -379,7 +379,7 @@ SKIP: {
     my $python = (grep { -x && !system("$_ -c 'import numpy' 2>/dev/null") }
                   '/usr/bin/python3')[0];
 
-    skip "no $script or no numpy", 2 if !-r $script || !$python;
+    skip "no $script or no numpy", 3 if !-r $script || !$python;
 
     mkdir "$dir/theirs";
     mkdir "$dir/series";
@@ -395,8 +395,10 @@ SKIP: {
     }
 
     my @their = map { "$dir/series/$_.csv" } sort keys %kinds;
-    ($status, $out) = run('backtest', '--models', 'combined,naive-day,level',
-                          '--csv', "$dir/theirs", @their);
+    ($status, $out, $err) = run('backtest', '--models',
+                                'combined,naive-day,level', '--csv',
+                                "$dir/theirs", @their);
+    is("$status $err", '0 ', 'forecasts for it');
     rename "$dir/theirs/naive-day.csv", "$dir/theirs/snaive_day.csv";
 
     my $table = `FORECAST_TRACES=$dir/series FORECAST_OUT=$dir/theirs $python $script table`;
