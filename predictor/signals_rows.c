@@ -182,12 +182,13 @@ predictor_rows_named(predictor_signals_t *s, long first, size_t n,
 }
 
 
+/* the shards' part, and nothing known of all that is behind it */
+
 static void
 predictor_rows_spread(const predictor_signals_t *s, size_t n,
     const float *load, float *out)
 {
-    size_t    i, width;
-    uint32_t  col;
+    size_t  i, col, width;
 
     width = s->base + s->names->max;
 
@@ -195,7 +196,7 @@ predictor_rows_spread(const predictor_signals_t *s, size_t n,
         memcpy(out + i * width, load + i * s->ncols,
                s->ncols * sizeof(float));
 
-        for (col = s->ncols; col < s->base; col++) {
+        for (col = s->ncols; col < width; col++) {
             out[i * width + col] = NAN;
         }
     }
@@ -226,14 +227,6 @@ predictor_signals_rows(predictor_signals_t *s, long first, size_t n,
     predictor_rows_spread(s, n, load, out);
 
     if (rc != SHARDD_OK || s->names->used == 0) {
-
-        for (size_t i = 0; i < n; i++) {
-
-            for (uint32_t k = 0; k < s->names->max; k++) {
-                out[i * (s->base + s->names->max) + s->base + k] = NAN;
-            }
-        }
-
         return rc;
     }
 

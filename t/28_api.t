@@ -161,6 +161,11 @@ is_deeply((call('GET', '/rw/orders/forecasts?from=2'))[1],
           { total => 2, from => 2, next => undef, forecasts => { 2 => { at => 1 } } }, 'and of the rest');
 refused('GET', '/rw/orders/forecasts?limit=101', undef, 400, 'bad_page');
 
+$r->command('HSET', $t->key('node_forecast'), 'n1', '{"state":"ok","cpu":{"now":0.5}}');
+is((call('GET', '/rw/orders/node_forecasts/n1'))[1]{cpu}{now}, 0.5, 'what a node says');
+refused('GET', '/rw/orders/node_forecasts/n9', undef, 404, 'not_there');
+is((call('GET', '/rw/orders/node_forecasts'))[1]{node_forecasts}{n1}{state}, 'ok', 'and all of them');
+
 my $id = '00000000000000ab';
 $r->command('ZADD', $t->key('migrations'), 5, $id);
 $r->command('HSET', $t->key("migration:$id"), 'phase', 'copy', 'error', "a \"quote\"",

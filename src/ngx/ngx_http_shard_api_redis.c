@@ -4,7 +4,7 @@
  * request, whichever worker has it.
  *
  *     GET    routers[/NAME] zones[/NAME] events[/ID] override[/ID] policy
- *            forecasts[/ID] migrations[/ID]
+ *            forecasts[/ID] node_forecasts[/NAME] migrations[/ID]
  *     PUT    override/ID   {"verb":"pin n3"}          with write=on
  *     DELETE override/ID
  *     POST   migrations    {"shard":42,"to":"n3"}     202 with the id
@@ -81,6 +81,11 @@ static const ngx_http_shard_resource_t  ngx_http_shard_resources[] = {
     { "GET", "forecasts", NGX_HTTP_SHARD_ID_NONE, 0, "forecast",
       ngx_http_shard_ask_forecasts, ngx_http_shard_ask_render_forecasts },
     { "GET", "forecasts", NGX_HTTP_SHARD_ID_SHARD, 0, "forecast",
+      ngx_http_shard_ask_field, ngx_http_shard_ask_render_field },
+
+    { "GET", "node_forecasts", NGX_HTTP_SHARD_ID_NONE, 0, "node_forecast",
+      ngx_http_shard_ask_page, ngx_http_shard_ask_render_page },
+    { "GET", "node_forecasts", NGX_HTTP_SHARD_ID_NAME, 0, "node_forecast",
       ngx_http_shard_ask_field, ngx_http_shard_ask_render_field },
 
     { "GET", "migrations", NGX_HTTP_SHARD_ID_NONE, 0, "migrations",
@@ -204,7 +209,7 @@ ngx_http_shard_ask_unknown(ngx_http_shard_api_t *api, ngx_str_t *what,
                                         "no_such_resource", "\"%V\" is none "
                                         "of shards nodes routers zones events "
                                         "override policy forecasts "
-                                        "migrations", what);
+                                        "node_forecasts migrations", what);
     }
 
     return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND,
