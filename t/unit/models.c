@@ -2,8 +2,14 @@
 #include "../lib/forecast_case.h"
 
 
+/* values in test_shorter(): a week is half known, models choose by length */
+
+#define SHORTER_FROM  (11 * 288)
+
+
 static void test_names(void);
 static void test_classes(void);
+static void test_shorter(void);
 static void test_hostile(void);
 static void spoil(uint32_t kind, uint32_t n, uint64_t *seed);
 static void check(const predictor_model_t *model, uint32_t kind, uint32_t n,
@@ -15,6 +21,7 @@ main(void)
 {
     test_names();
     test_classes();
+    test_shorter();
     test_hostile();
 
     return tap_done();
@@ -62,6 +69,51 @@ test_classes(void)
         tap_is_int(predictor_horizon_class(cases[i].interval_s, cases[i].h),
                    cases[i].class, "step %u of %u s", cases[i].h,
                    cases[i].interval_s);
+    }
+}
+
+
+/* memory for a history and a day of growth suffices for all shorter ones */
+
+static void
+test_shorter(void)
+{
+    int                       good, rc;
+    void                     *state, *work;
+    uint32_t                  i, n;
+    uint64_t                  seed;
+    predictor_ask_t           ask;
+    predictor_size_t          size;
+    predictor_series_t        series;
+
+    const predictor_model_t  *model;
+
+    seed = 42;
+    ask = case_ask(24);
+    spoil(0, CASE_VALUES, &seed);
+
+    for (i = 0; predictor_models[i]; i++) {
+        model = predictor_models[i];
+        series = case_series(SHORTER_FROM, 300, 1);
+        model->size(&series, &ask, &size);
+        good = 1;
+
+        for (n = SHORTER_FROM; n > 149; n -= 149) {
+            series = case_series(n, 300, n % 2);
+
+            state = case_alloc(size.state, 0xff);
+            work = case_alloc(size.work, 0xff);
+            rc = model->fit(&series, &ask, state, work);
+
+            if (rc == SHARD_OK) {
+                (void) model->forecast(&series, &ask, state, work, case_out);
+            }
+
+            good &= case_free(state, size.state);
+            good &= case_free(work, size.work);
+        }
+
+        tap_ok(good, "%s: never more memory for less history", model->name);
     }
 }
 
