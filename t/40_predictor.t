@@ -333,6 +333,10 @@ ok(1, 'a second predictor waits and says so');
 $p->signal('TERM');
 ok($p->wait_end(5), 'TERM ends it');
 is($p->ended(), 'status 0', 'with status 0');
+like($t->redis()->command('GET', $t->key('errors:' . RES . ':0')) // '',
+     qr/^SPE1/, 'and keeps what its forecasts were worth');
+like(state()->{$_} // 'none', qr/^[\d.]+$/, "$_ is said")
+    for qw/ tick_ms refit_s /;
 wait_for { log_of('second') =~ /this is the predictor now/ } 10, 'takeover';
 ok(1, 'the second takes over');
 
