@@ -128,7 +128,6 @@ ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status, off_t bytes)
 
     notes = ngx_http_shard_keyspace(ctx)->notes;
 
-    notes->done++;
     notes->latency_us += us;
     notes->latency[shard_metrics_latency_bucket(us)]++;
     notes->position[ctx->position >> 58]++;

@@ -156,11 +156,11 @@ ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks)
         notes->counted[i] = 0;
     }
 
-    ngx_http_shard_notes_drain_nodes(sh, notes);
-
-    if (notes->done == 0) {
+    if (notes->nanswered == 0) {
         return;
     }
+
+    ngx_http_shard_notes_drain_nodes(sh, notes);
 
     ngx_http_shard_add(sh->totals.latency_us, notes->latency_us);
 
@@ -179,7 +179,6 @@ ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks)
     ngx_memzero(notes->latency, sizeof(notes->latency));
     ngx_memzero(notes->position, sizeof(notes->position));
     notes->latency_us = 0;
-    notes->done = 0;
 }
 
 

@@ -67,7 +67,6 @@ struct ngx_http_shard_notes_s {
     uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
     uint32_t                    position[SHARD_METRICS_POSITION_BUCKETS];
     uint64_t                    latency_us;
-    uint32_t                    done;            /* in these three */
     ngx_msec_t                  drained;         /* when */
     uint32_t                    nanswered;       /* nodes with a count */
     uint16_t                   *answered;        /* [nnodes_max + 1] */

@@ -321,10 +321,30 @@ ngx_http_shard_copy_addr(ngx_http_shard_ctx_t *ctx,
     socklen_t         socklen;
     struct sockaddr  *sockaddr;
 
+    /* most nodes and the first attempt: a few moves of fixed length */
+
+    if (node->socklen == sizeof(struct sockaddr_in)
+        && node->addr_len <= NGX_HTTP_SHARD_SHORT_ADDR
+        && (ctx->name == NULL || ctx->name == (ngx_str_t *) ctx->place))
+    {
+        ctx->name = (ngx_str_t *) ctx->place;
+        ctx->room = sizeof(ctx->place);
+        ctx->socklen = sizeof(struct sockaddr_in);
+
+        sockaddr = ngx_http_shard_sockaddr(ctx);
+
+        ctx->name->len = node->addr_len;
+        ctx->name->data = (u_char *) sockaddr + sizeof(struct sockaddr_in);
+
+        ngx_memcpy(sockaddr, &node->sockaddr, sizeof(struct sockaddr_in));
+        ngx_memcpy(ctx->name->data, node->addr, NGX_HTTP_SHARD_SHORT_ADDR);
+
+        return NGX_OK;
+    }
+
     socklen = ngx_min(node->socklen, sizeof(ngx_sockaddr_t));
     len = ngx_min(node->addr_len, SHARD_ADDR_SIZE);
-    room = sizeof(ngx_str_t) + socklen
-           + ngx_max(len, NGX_HTTP_SHARD_SHORT_ADDR);
+    room = sizeof(ngx_str_t) + socklen + len;
 
     if (room > ctx->room) {
 
@@ -347,21 +367,8 @@ ngx_http_shard_copy_addr(ngx_http_shard_ctx_t *ctx,
     ctx->name->data = (u_char *) sockaddr + socklen;
     ctx->socklen = socklen;
 
-    /* copies of a fixed length are a few moves and no calls */
-
-    if (socklen == sizeof(struct sockaddr_in)) {
-        ngx_memcpy(sockaddr, &node->sockaddr, sizeof(struct sockaddr_in));
-
-    } else {
-        ngx_memcpy(sockaddr, &node->sockaddr, socklen);
-    }
-
-    if (len <= NGX_HTTP_SHARD_SHORT_ADDR) {
-        ngx_memcpy(ctx->name->data, node->addr, NGX_HTTP_SHARD_SHORT_ADDR);
-
-    } else {
-        ngx_memcpy(ctx->name->data, node->addr, len);
-    }
+    ngx_memcpy(sockaddr, &node->sockaddr, socklen);
+    ngx_memcpy(ctx->name->data, node->addr, len);
 
     return NGX_OK;
 }
