@@ -21,6 +21,10 @@
 
 #define PREDICTOR_CALIBRATE_TAIL   0.9
 
+/* and of all of them, by the share that the naive method has of its own */
+
+#define PREDICTOR_CALIBRATE_YOUNG  0.7
+
 #define PREDICTOR_CALIBRATE_FLOOR  0.05
 
 
@@ -55,7 +59,8 @@ predictor_calibrate(const predictor_series_t *series,
     const predictor_voices_t *w, predictor_margins_t *margins, void *work)
 {
     float                    *errors;
-    double                    span, share, offset[PREDICTOR_QUANTILES_MAX];
+    double                    span, share, young;
+    double                    offset[PREDICTOR_QUANTILES_MAX];
     uint32_t                  i, k, v, n;
     predictor_weighted_t     *pool;
     const predictor_trial_t  *any;
@@ -92,10 +97,14 @@ predictor_calibrate(const predictor_series_t *series,
 
         predictor_weighted_quantiles(pool, n, ask->q, ask->nq, offset);
         share = any->step[i] / span;
+        young = PREDICTOR_CALIBRATE_YOUNG
+                * predictor_voices_hold(w, any->step[i]);
 
         for (k = 0; k < ask->nq; k++) {
             margins->offset[i][k] = (float)
-                     (offset[k] * predictor_calibrate_widen(ask->q[k], share));
+                                (offset[k]
+                                 * (predictor_calibrate_widen(ask->q[k], share)
+                                    + young));
         }
 
         margins->step[i] = any->step[i];
@@ -132,12 +141,14 @@ predictor_calibrate_errors(const predictor_series_t *series,
     predictor_trial_t *const *trial, const predictor_voices_t *w,
     const predictor_margins_t *margins, uint32_t step, float *errors)
 {
-    double        said, vote[PREDICTOR_VOTERS], weight[PREDICTOR_VOTERS];
+    double        said, hold;
+    double        vote[PREDICTOR_VOTERS], weight[PREDICTOR_VOTERS];
     uint32_t      j, v, n, slot, norigins;
     const float  *row[PREDICTOR_VOTERS];
 
     norigins = 0;
     slot = 0;
+    hold = predictor_voices_hold(w, w->step[step]);
 
     for (v = 0; v < PREDICTOR_VOTERS; v++) {
         row[v] = NULL;
@@ -162,7 +173,7 @@ predictor_calibrate_errors(const predictor_series_t *series,
         errors[j] = NAN;
 
         if (n && slot < series->n) {
-            said = predictor_said(vote, weight, n);
+            said = predictor_said(vote, weight, n, hold);
             errors[j] = (float) ((series->y[slot] - said)
                                  / predictor_margins_size(margins, said));
         }

@@ -163,9 +163,6 @@ predictor_learn(const predictor_series_t *series, const predictor_ask_t *ask,
             tried[i] = &trial[i];
         }
 
-        if (i == 1 && !(s->fitted & PREDICTOR_LAGREGS)) {
-            return;
-        }
     }
 
     predictor_weigh(series, tried, &s->weights);

@@ -144,7 +144,8 @@ predictor_unite(const predictor_series_t *series, const predictor_ask_t *ask,
             }
         }
 
-        out[0] = predictor_said(vote, weight, n);
+        out[0] = predictor_said(vote, weight, n,
+                                predictor_voices_hold(&s->weights, h));
         predictor_margins_at(&s->margins, h, out);
     }
 }

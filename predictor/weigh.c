@@ -15,6 +15,10 @@
 
 #define PREDICTOR_WEIGH_LEAST   1e-6
 
+/* share of the naive one at a step as long as the history */
+
+#define PREDICTOR_WEIGH_HOLD    2.2
+
 /* own forecasts seen, after which they count as much as the trials */
 
 #define PREDICTOR_WEIGH_TRUST   50
@@ -31,10 +35,14 @@ void
 predictor_weigh(const predictor_series_t *series,
     predictor_trial_t *const *trial, predictor_voices_t *w)
 {
-    double    error[PREDICTOR_VOTERS], weight[PREDICTOR_VOTERS];
+    double    best, error[PREDICTOR_VOTERS], weight[PREDICTOR_VOTERS];
     uint32_t  i, v;
 
     memset(w, 0, sizeof(predictor_voices_t));
+
+    if (series->week == 0 || series->n / 2 < series->week) {
+        w->hold = PREDICTOR_WEIGH_HOLD / series->n;
+    }
 
     for (v = 0; v < PREDICTOR_VOTERS; v++) {
         if (trial[v]) {
@@ -51,9 +59,17 @@ predictor_weigh(const predictor_series_t *series,
         }
 
         predictor_weigh_errors(error, weight);
+        best = error[PREDICTOR_VOTERS - 1];
 
         for (v = 0; v < PREDICTOR_VOTERS; v++) {
             w->weight[i][v] = (float) weight[v];
+            best = error[v] < best ? error[v] : best;
+        }
+
+        w->near[i] = 1;
+
+        if (best < error[PREDICTOR_VOTERS - 1]) {
+            w->near[i] = (float) (best / error[PREDICTOR_VOTERS - 1]);
         }
     }
 }
@@ -197,7 +213,23 @@ predictor_weigh_seen(const predictor_merit_t *merit, uint32_t horizon_class,
 
 
 double
-predictor_said(const double *vote, const double *weight, uint32_t n)
+predictor_voices_hold(const predictor_voices_t *w, uint32_t h)
+{
+    uint32_t  i;
+
+    if (w->nsteps == 0) {
+        return 0;
+    }
+
+    for (i = 0; i + 1 < w->nsteps && w->step[i + 1] <= h; i++) { /* void */ }
+
+    return fmin(w->hold * h, 1) * w->near[i];
+}
+
+
+double
+predictor_said(const double *vote, const double *weight, uint32_t n,
+    double hold)
 {
     double    one, mean, sum, sorted[PREDICTOR_VOTERS];
     uint32_t  i, j;
@@ -220,5 +252,7 @@ predictor_said(const double *vote, const double *weight, uint32_t n)
 
     one = sorted[(n - 1) / 2] / 2 + sorted[n / 2] / 2;
 
-    return sum > 0 ? 0.5 * (one + mean / sum) : one;
+    one = sum > 0 ? 0.5 * (one + mean / sum) : one;
+
+    return (1 - hold) * one + hold * vote[n - 1];
 }

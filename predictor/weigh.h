@@ -27,13 +27,20 @@
 
 typedef struct {
     uint32_t  nsteps;
+    double    hold;                 /* most share of the naive one, by step */
     uint32_t  step[PREDICTOR_TRIAL_STEPS];
+    float     near[PREDICTOR_TRIAL_STEPS];  /* error of the best, of naive */
     float     weight[PREDICTOR_TRIAL_STEPS][PREDICTOR_VOTERS];
     float     error[PREDICTOR_TRIAL_STEPS][PREDICTOR_VOTERS];  /* NaN: none */
 } predictor_voices_t;
 
 
-/* trials of n voters, NULL: this one does not vote */
+/*
+ * Trials of the voters, NULL: this one does not vote.  The last voter is the
+ * naive one.  Of less than two weeks, of which there is no weekly naive
+ * method, the daily one gets a share of its own: the farther the step is
+ * against the history and the less the best beats it, the more.
+ */
 
 void predictor_weigh(const predictor_series_t *series,
     predictor_trial_t *const *trial, predictor_voices_t *w);
@@ -48,9 +55,17 @@ void predictor_voices_at(const predictor_voices_t *w,
     const predictor_merit_t *merit, uint32_t interval_s, uint32_t h,
     uint32_t voting, double *weight);
 
-/* what n voters say together; weights that are all 0 are taken as equal */
+/* share of the naive one's own at step h */
 
-double predictor_said(const double *vote, const double *weight, uint32_t n);
+double predictor_voices_hold(const predictor_voices_t *w, uint32_t h);
+
+/*
+ * What n voters say together; weights that are all 0 are taken as equal.  The
+ * naive one, the last, has "hold" of it to itself.
+ */
+
+double predictor_said(const double *vote, const double *weight, uint32_t n,
+    double hold);
 
 
 #endif /* _PREDICTOR_WEIGH_H_INCLUDED_ */

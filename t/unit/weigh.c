@@ -243,14 +243,29 @@ test_merit(void)
 static void
 test_said(void)
 {
+    predictor_series_t  series;
+
     static const double  none[3] = { 0, 0, 0 };
     static const double  equal[3] = { 1, 1, 1 };
     static const double  vote[3] = { 9, 1, 2 };
 
-    tap_is_dbl(predictor_said(vote, none, 3), 2, 0, "no weights: the median");
-    tap_is_dbl(predictor_said(vote, equal, 3), 3, 1e-12,
+    tap_is_dbl(predictor_said(vote, none, 3, 0), 2, 0, "no weights: the median");
+    tap_is_dbl(predictor_said(vote, equal, 3, 0), 3, 1e-12,
                "half the median, half the mean");
-    tap_is_dbl(predictor_said(vote, equal, 1), 9, 0, "one voter");
+    tap_is_dbl(predictor_said(vote, equal, 1, 0), 9, 0, "one voter");
+
+    tap_is_dbl(predictor_said(vote, equal, 3, 0.4), 0.6 * 3 + 0.4 * 2, 1e-12,
+               "the naive one, the last, has a share of its own");
+
+    series = case_series(N, 900, 1);
+    predictor_weigh(&series, tried, &voices);
+    tap_is_dbl(predictor_voices_hold(&voices, DAY), 0, 0,
+               "none where there is a week to go by");
+
+    series.week = 0;
+    predictor_weigh(&series, tried, &voices);
+    tap_is_dbl(predictor_voices_hold(&voices, 1), 0, 0.01, "little of near");
+    tap_is_dbl(predictor_voices_hold(&voices, DAY), 0.11, 0.01, "more of far");
 }
 
 
