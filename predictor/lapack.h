@@ -24,6 +24,13 @@ void sgemm_(const char *transa, const char *transb, const int *m,
     const int *lda, const float *b, const int *ldb, const float *beta,
     float *c, const int *ldc, size_t, size_t);
 
+/* the same in single precision */
+
+void sgemm_(const char *transa, const char *transb, const int *m,
+    const int *n, const int *k, const float *alpha, const float *a,
+    const int *lda, const float *b, const int *ldb, const float *beta,
+    float *c, const int *ldc, size_t, size_t);
+
 /* y := alpha op(A) x + beta y */
 
 void dgemv_(const char *trans, const int *m, const int *n,

@@ -112,6 +112,7 @@ extern const predictor_model_t  predictor_model_spar;
 extern const predictor_model_t  predictor_model_lagreg;
 extern const predictor_model_t  predictor_model_lagreg_fresh;
 extern const predictor_model_t  predictor_model_lagreg_raw;
+extern const predictor_model_t  predictor_model_lstm;
 
 
 #endif /* _PREDICTOR_MODEL_H_INCLUDED_ */

@@ -17,6 +17,7 @@ const predictor_model_t *const  predictor_models[] = {
     &predictor_model_lagreg,
     &predictor_model_lagreg_fresh,
     &predictor_model_lagreg_raw,
+    &predictor_model_lstm,
     NULL
 };
 
