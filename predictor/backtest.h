@@ -42,9 +42,21 @@ typedef struct {
     predictor_score_t  score[PREDICTOR_BANDS];
 } predictor_trial_t;
 
+/* series that have a network in common, and its weights for each origin */
+
+typedef struct {
+    uint32_t           interval_s;
+    uint32_t           day;
+    uint32_t           ahead;
+    uint32_t           series;
+    uint32_t           norigins;
+    float             *w[PREDICTOR_ORIGINS_MAX];    /* NULL: none */
+} predictor_shared_t;
+
 typedef struct {
     char                   name[PREDICTOR_BACKTEST_NAME];
     const char            *path;
+    uint32_t               group;           /* of "shared" */
     double                *y;
     uint64_t               start;           /* epoch of y[0] */
     uint32_t               known;           /* steps that are no gaps */
@@ -82,6 +94,8 @@ typedef struct {
     uint32_t                    ntested;    /* the first of them */
     uint32_t                    room;       /* allocated */
     uint32_t                    left_out;   /* files that are no series */
+    predictor_shared_t         *shared;
+    uint32_t                    nshared;    /* 0: every model learns alone */
     double                      seconds;    /* that the run took */
 } predictor_backtest_t;
 
@@ -114,6 +128,7 @@ void predictor_backtest_usage(void);
 int predictor_backtest_load(predictor_backtest_t *b);
 int predictor_backtest_only(predictor_backtest_t *b);
 int predictor_backtest_also(predictor_backtest_t *b);
+int predictor_backtest_share(predictor_backtest_t *b);
 int predictor_backtest_run(predictor_backtest_t *b);
 int predictor_backtest_rows(const predictor_backtest_t *b);
 int predictor_backtest_plot(const predictor_backtest_t *b);
@@ -121,6 +136,15 @@ int predictor_backtest_table(const predictor_backtest_t *b);
 int predictor_backtest_json(const predictor_backtest_t *b);
 
 void predictor_backtest_free(predictor_backtest_t *b);
+void predictor_backtest_unshare(predictor_backtest_t *b);
+
+
+/* a forecast by weights that were learnt from many series; state and work as
+ * the model wants them, y has room for the history */
+
+int predictor_backtest_shared(const float *w,
+    const predictor_series_t *history, const predictor_ask_t *ask,
+    void *state, void *work, double *y, double *out);
 
 
 /* a model is scored on a series */

@@ -324,6 +324,8 @@ predictor_backtest_free(predictor_backtest_t *b)
         predictor_load_free(b, &b->series[i]);
     }
 
+    predictor_backtest_unshare(b);
+
     free(b->series);
     free(b->also);
     b->series = NULL;

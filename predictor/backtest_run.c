@@ -45,9 +45,12 @@ static void predictor_run_wait(predictor_run_t *run, predictor_pool_t *pool);
 static void predictor_run_item(void *data, uint32_t item, uint32_t thread);
 static int predictor_run_task(predictor_backtest_t *b,
     predictor_heap_t heap[2], uint32_t series, uint32_t origin);
+static const float *predictor_run_weights(const predictor_backtest_t *b,
+    uint32_t rival, uint32_t series, uint32_t origin);
 static int predictor_run_model(const predictor_rival_t *rival,
-    const predictor_series_t *history, const predictor_ask_t *ask,
-    predictor_heap_t heap[2], predictor_made_t *made);
+    const float *weights, const predictor_series_t *history,
+    const predictor_ask_t *ask, predictor_heap_t heap[2],
+    predictor_made_t *made);
 static int predictor_heap_room(predictor_heap_t *heap, size_t size);
 static double predictor_run_cpu(void);
 static void predictor_run_score(const predictor_backtest_t *b,
@@ -226,7 +229,9 @@ predictor_run_task(predictor_backtest_t *b, predictor_heap_t heap[2],
             continue;
         }
 
-        if (predictor_run_model(&b->rival[i], &history, &ask, heap,
+        if (predictor_run_model(&b->rival[i],
+                                predictor_run_weights(b, i, series, origin),
+                                &history, &ask, heap,
                                 &t->trial[i].at[origin])
             != SHARD_OK)
         {
@@ -238,14 +243,29 @@ predictor_run_task(predictor_backtest_t *b, predictor_heap_t heap[2],
 }
 
 
+/* of the network that is shared by many series; NULL: it learns alone */
+
+static const float *
+predictor_run_weights(const predictor_backtest_t *b, uint32_t rival,
+    uint32_t series, uint32_t origin)
+{
+    if (b->nshared == 0 || b->rival[rival].model != &predictor_model_lstm) {
+        return NULL;
+    }
+
+    return b->shared[b->series[series].group].w[origin];
+}
+
+
 /* a model that gives way to another one made no forecast of its own */
 
 static int
-predictor_run_model(const predictor_rival_t *rival,
+predictor_run_model(const predictor_rival_t *rival, const float *weights,
     const predictor_series_t *history, const predictor_ask_t *ask,
     predictor_heap_t heap[2], predictor_made_t *made)
 {
     int                rc;
+    size_t             y;
     double             before, between;
     const char        *used;
     predictor_size_t   size;
@@ -254,23 +274,35 @@ predictor_run_model(const predictor_rival_t *rival,
         return SHARD_OK;
     }
 
+    y = (size.work + 15) & ~(size_t) 15;
+
     made->out = malloc((size_t) ask->horizon * PREDICTOR_PROTOCOL_ROW
                        * sizeof(double));
 
     if (made->out == NULL
         || predictor_heap_room(&heap[0], size.state) != SHARD_OK
-        || predictor_heap_room(&heap[1], size.work) != SHARD_OK)
+        || predictor_heap_room(&heap[1], y + history->n * sizeof(double))
+           != SHARD_OK)
     {
         return SHARD_ERROR;
     }
 
     before = predictor_run_cpu();
+    between = before;
 
-    rc = predictor_fit(history, ask, rival->model, heap[0].memory,
-                       heap[1].memory);
-    between = predictor_run_cpu();
+    if (weights) {
+        rc = predictor_backtest_shared(weights, history, ask, heap[0].memory,
+                 heap[1].memory, (double *) ((char *) heap[1].memory + y),
+                 made->out);
+        used = rival->model->name;
 
-    if (rc == SHARD_OK) {
+    } else {
+        rc = predictor_fit(history, ask, rival->model, heap[0].memory,
+                           heap[1].memory);
+        between = predictor_run_cpu();
+    }
+
+    if (rc == SHARD_OK && weights == NULL) {
         rc = predictor_predict(history, ask, heap[0].memory, heap[1].memory,
                                made->out, &used);
     }

@@ -2,7 +2,11 @@
 /*
  * The LSTM as it is meant: one network for all series of an interval and
  * horizon, learnt before each origin from what every one of them had until
- * its own.  With one series there is nothing to share, and it learns alone.
+ * its own, then fitted to each.  One series alone has nothing to share.
+ *
+ *   series of a group ──▶ views until origin k ──▶ weights(group, k)
+ *                                                        │
+ *   one of them at its origin k ────────────── adopt ◀───┘──▶ forecast
  */
 
 
@@ -20,7 +24,7 @@
 
 /* of one network, and series that it sees at most */
 
-#define PREDICTOR_SHARED_OPERATIONS  1e10
+#define PREDICTOR_SHARED_OPERATIONS  2e9
 #define PREDICTOR_SHARED_SERIES      64
 
 #define PREDICTOR_SHARED_SHOW_MS     200
@@ -268,13 +272,6 @@ predictor_shared_item(void *data, uint32_t item, uint32_t thread)
     }
 
     free(memory);
-}
-
-
-size_t
-predictor_backtest_shared_work(const predictor_series_t *history)
-{
-    return history->n * sizeof(double);
 }
 
 

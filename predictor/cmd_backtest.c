@@ -56,6 +56,10 @@ predictor_backtest_all(predictor_backtest_t *b)
     }
 
     if (rc == 0) {
+        rc = predictor_backtest_share(b);
+    }
+
+    if (rc == 0) {
         rc = predictor_backtest_run(b);
     }
 

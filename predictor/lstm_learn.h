@@ -26,6 +26,7 @@ typedef struct {
     predictor_lstm_batch_t   batch;
     uint64_t                 seed;
     uint32_t                 step;      /* batches so far */
+    uint32_t                 turn;      /* series that is next */
     uint32_t                 steps;     /* of them in all: the rate falls */
     size_t                   n;         /* weights */
     float                   *w;
@@ -33,6 +34,8 @@ typedef struct {
     float                   *v;
     float                   *gradient;
     float                   *work;
+    float                   *best;      /* weights that did best so far */
+    double                   least;     /* their loss on kept days */
 } predictor_lstm_learn_t;
 
 
@@ -46,13 +49,22 @@ void predictor_lstm_learn_begin(predictor_lstm_learn_t *l,
     const predictor_lstm_shape_t *shape, uint32_t steps, float *w,
     float *memory);
 
+/* goes on from weights that have learnt before */
+
+void predictor_lstm_learn_on(predictor_lstm_learn_t *l,
+    const predictor_lstm_shape_t *shape, uint32_t steps, float *w,
+    float *memory);
+
 /* batches for so many floating point operations, at least 1 */
 
 uint32_t predictor_lstm_learn_steps(const predictor_lstm_shape_t *shape,
     double operations);
 
-/* one batch, in equal parts of these series: the loss before it, or a
- * negative number when none of them is long enough */
+/*
+ * One batch, in equal parts of these series: the loss before it, or a
+ * negative number when none of them is long enough.  Now and then the kept
+ * days judge; after the last batch the weights are those that did best.
+ */
 
 double predictor_lstm_learn(predictor_lstm_learn_t *l,
     const predictor_lstm_view_t *views, uint32_t nviews);

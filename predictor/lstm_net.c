@@ -8,9 +8,14 @@
 
 #define PREDICTOR_LSTM_GATES   4        /* input, forget, candidate, output */
 
+/* the loss is that of a median but for errors below about this */
+
+#define PREDICTOR_LSTM_ROUND   0.2
+
 #define PREDICTOR_LSTM_BETA1   0.9
 #define PREDICTOR_LSTM_BETA2   0.999
 #define PREDICTOR_LSTM_TINY    1e-8
+#define PREDICTOR_LSTM_DECAY   1.0
 
 
 /* where things lie in the weights, in floats */
@@ -343,8 +348,8 @@ predictor_lstm_loss(const predictor_lstm_shape_t *s,
 
     for (i = 0; i < n; i++) {
         e = (double) out[i] - (double) b->y[i];
-        root = sqrt(1 + e * e);
-        sum += root - 1;
+        root = sqrt(PREDICTOR_LSTM_ROUND * PREDICTOR_LSTM_ROUND + e * e);
+        sum += root - PREDICTOR_LSTM_ROUND;
         out[i] = (float) (e / root / (double) n);
     }
 
@@ -426,6 +431,19 @@ predictor_lstm_step_back(const predictor_lstm_shape_t *s, uint32_t n,
 
 
 double
+predictor_lstm_lost(const predictor_lstm_shape_t *s, const float *w,
+    const predictor_lstm_batch_t *b, float *work)
+{
+    predictor_lstm_pass_t  pass;
+
+    predictor_lstm_pass(s, work, &pass);
+    predictor_lstm_forward(s, w, b, work, 0, pass.out);
+
+    return predictor_lstm_loss(s, b, pass.out);
+}
+
+
+double
 predictor_lstm_gradient(const predictor_lstm_shape_t *s, const float *w,
     const predictor_lstm_batch_t *b, float *work, float *gradient)
 {
@@ -495,6 +513,7 @@ predictor_lstm_adam(float *w, float *gradient, float *m, float *v, size_t n,
                         + (1 - PREDICTOR_LSTM_BETA1) * g);
         v[i] = (float) (PREDICTOR_LSTM_BETA2 * (double) v[i]
                         + (1 - PREDICTOR_LSTM_BETA2) * g * g);
+        w[i] -= (float) (rate * PREDICTOR_LSTM_DECAY * (double) w[i]);
         w[i] -= (float) (rate * (double) m[i] / m1
                          / (sqrt((double) v[i] / v1) + PREDICTOR_LSTM_TINY));
     }

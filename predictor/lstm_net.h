@@ -76,14 +76,19 @@ const float *predictor_lstm_each(const predictor_lstm_shape_t *shape,
 float *predictor_lstm_now(const predictor_lstm_shape_t *shape, float *w,
     uint32_t output, uint32_t input);
 
-/* mean of sqrt(1 + error^2) - 1 over all outputs, and its gradient */
+/* mean of sqrt(r^2 + error^2) - r over all outputs, and its gradient */
 
 double predictor_lstm_gradient(const predictor_lstm_shape_t *shape,
     const float *w, const predictor_lstm_batch_t *batch, float *work,
     float *gradient);
 
+/* the loss alone */
+
+double predictor_lstm_lost(const predictor_lstm_shape_t *shape,
+    const float *w, const predictor_lstm_batch_t *batch, float *work);
+
 /* Kingma & Ba, 2015; step from 1; m and v begin with 0; the gradient is
- * shortened to length 1 */
+ * shortened to length 1, weights decay by a part of the rate */
 
 void predictor_lstm_adam(float *w, float *gradient, float *m, float *v,
     size_t n, uint32_t step, double rate);

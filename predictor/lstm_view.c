@@ -177,38 +177,59 @@ predictor_lstm_ticks(const predictor_lstm_view_t *view, uint32_t t,
 }
 
 
+/* around a time, of values up to t only */
+
+static double
+predictor_lstm_around(const predictor_lstm_view_t *view, uint32_t at,
+    uint32_t t)
+{
+    uint32_t  i;
+
+    i = view->tick < t - at ? view->tick : t - at;
+    i = i < at ? i : at;
+
+    return (view->sum[at + i + 1] - view->sum[at - i]) / (2 * i + 1);
+}
+
+
 double
 predictor_lstm_view_each(const predictor_lstm_view_t *view, uint32_t t,
     uint32_t h, float *each)
 {
-    double    base, last;
-    uint32_t  i, at, ahead;
+    double    base, sum;
+    uint32_t  i, at, days, ahead;
 
     /* the same time of the last day known, and of those before it */
 
     ahead = (h + view->day - 1) / view->day * view->day;
     at = t + h - ahead;
     base = view->z[at];
-    last = at >= view->day ? view->z[at - view->day] : base;
+    sum = 0;
 
-    each[0] = predictor_lstm_clip((last - base) / view->unit);
-    each[1] = 0;
-    each[2] = 0;
+    days = at / view->day + 1;
+    days = days < PREDICTOR_LSTM_DAYS ? days : PREDICTOR_LSTM_DAYS;
+
+    for (i = 0; i < days; i++) {
+        sum += view->z[at - i * view->day];
+    }
+
+    each[0] = predictor_lstm_clip((sum / days - base) / view->unit);
+    each[1] = predictor_lstm_clip((predictor_lstm_around(view, at, t) - base)
+                                  / view->unit);
+    each[2] = predictor_lstm_clip((view->z[at - (days > 1 ? view->day : 0)]
+                                   - base) / view->unit);
     each[3] = 0;
-
-    /* a mean around it: of a base that is noisy it says less */
-
-    i = view->tick < t - at ? view->tick : t - at;
-    i = i < at ? i : at;
-    each[1] = predictor_lstm_clip(((view->sum[at + i + 1] - view->sum[at - i])
-                                   / (2 * i + 1) - base) / view->unit);
+    each[4] = 0;
+    each[5] = 0;
 
     ahead = view->week ? (h + view->week - 1) / view->week * view->week : 0;
 
     if (ahead && t + h >= ahead) {
-        each[2] = predictor_lstm_clip((view->z[t + h - ahead] - base)
-                                      / view->unit);
-        each[3] = 1;
+        at = t + h - ahead;
+        each[3] = predictor_lstm_clip((view->z[at] - base) / view->unit);
+        each[4] = predictor_lstm_clip((predictor_lstm_around(view, at, t)
+                                       - base) / view->unit);
+        each[5] = 1;
     }
 
     return base;

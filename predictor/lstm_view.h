@@ -26,12 +26,13 @@
 #define PREDICTOR_LSTM_INPUTS   6
 #define PREDICTOR_LSTM_CELLS    16
 #define PREDICTOR_LSTM_NOW      8
-#define PREDICTOR_LSTM_EACH     4
+#define PREDICTOR_LSTM_EACH     6
 #define PREDICTOR_LSTM_OUTPUTS  12
 
-/* days before t that a sample looks back */
+/* days before t that a sample needs, and those that it looks back at most */
 
 #define PREDICTOR_LSTM_BACK     3
+#define PREDICTOR_LSTM_DAYS     7
 
 
 typedef struct {

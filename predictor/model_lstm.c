@@ -17,7 +17,11 @@
 
 /* learning from one series: about so many operations, whatever its length */
 
-#define PREDICTOR_LSTM_OPERATIONS  1.5e9
+#define PREDICTOR_LSTM_OPERATIONS  4e8
+
+/* what was learnt from many series is fitted to one by this much more */
+
+#define PREDICTOR_LSTM_ADOPTED     4e8
 
 #define PREDICTOR_LSTM_RESIDUALS   128
 #define PREDICTOR_LSTM_FEWEST      8
@@ -203,6 +207,7 @@ predictor_lstm_adopt(const predictor_series_t *series,
     predictor_lstm_view_t    view;
     predictor_lstm_work_t    w;
     predictor_lstm_shape_t   shape;
+    predictor_lstm_learn_t   learn;
 
     lstm = state;
     predictor_lstm_place(series->n, work, &w);
@@ -215,6 +220,17 @@ predictor_lstm_adopt(const predictor_series_t *series,
 
     shape = predictor_lstm_view_shape(&view);
     memcpy(lstm->w, weights, predictor_lstm_weights(&shape) * sizeof(float));
+
+    predictor_lstm_learn_on(&learn, &shape,
+        predictor_lstm_learn_steps(&shape, PREDICTOR_LSTM_ADOPTED),
+        lstm->w, w.memory);
+
+    while (learn.step < learn.steps) {
+
+        if (predictor_lstm_learn(&learn, &view, 1) < 0) {
+            return SHARD_AGAIN;
+        }
+    }
 
     return predictor_lstm_end(ask, &view, &w, lstm);
 }
@@ -248,8 +264,8 @@ predictor_lstm_tail(const predictor_series_t *series)
     predictor_series_t  tail;
 
     tail = *series;
-    n = series->week > PREDICTOR_LSTM_BACK * series->day
-        ? series->week + series->day : (PREDICTOR_LSTM_BACK + 1) * series->day;
+    n = (PREDICTOR_LSTM_DAYS + 1) * series->day;
+    n = n > series->week + series->day ? n : series->week + series->day;
 
     if (n < series->n) {
         tail.start += series->n - n;

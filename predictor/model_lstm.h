@@ -2,7 +2,8 @@
 /*
  * The network of lstm_net.h as a model.  By its name in models.h it learns
  * from the one series that it is given; with weights that were learnt from
- * many series it takes these, and only its spread from the series.
+ * many series it begins with these, and is fitted to the one by a little more
+ * learning.
  */
 
 
@@ -13,8 +14,9 @@
 #include "lstm_learn.h"
 
 
-/* as the model's fit(), but with weights of predictor_lstm_shared_shape(),
- * learnt from series of the same interval and horizon */
+/* as the model's fit(), but beginning with weights that were learnt from
+ * series of the same interval, day and horizon; w is as large as
+ * predictor_lstm_view_shape() of their views says */
 
 int predictor_lstm_adopt(const predictor_series_t *series,
     const predictor_ask_t *ask, const float *w, void *state, void *work);
