@@ -186,6 +186,8 @@ my @human = (
     [ [ 'forecast', 3 ], qr/model lagreg.*MEAN req\/s.*Q0\.9 req\/s/s ],
     [ [ 'forecast', 3, '--plot' ], qr/requests\/s\n.*[*\xe2].*forecast/s ],
     [ [ 'forecast', 11 ], qr/^it has 6 h 00 min of its own;.* 4, 9$/m ],
+    [ [ 'explain', 11 ], qr/^LIKE SHARD +SIMILARITY.*\n +4 +93% +75% +50%$/m ],
+    [ [ 'explain', 11 ], qr/the borrowed day, requests\/s by hour/ ],
     [ [ 'forecast', 12 ], qr/model combined, made at [^\n]*\n\n/ ],
     [ [ 'history', 'show', 3, '--limit', 2 ], qr/ 8\.0\n.* 8\.0\n\z/ ],
     [ [ 'override' ], qr/^5 +pinn n1 +ignored/m ],
