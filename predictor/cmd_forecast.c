@@ -42,16 +42,12 @@ static const char  predictor_forecast_help[] =
 "  --horizon N         steps ahead, up to 10080 (default: a day)\n"
 "  --quantiles Q,...   up to 16, between 0 and 1\n"
 "                      (default: 0.1,0.5,0.9,0.95)\n"
-<<<<<<< HEAD
-"  --model NAME        combined (default), or one model alone\n"
-"  --events FILE       scheduled events (JSON as in Redis, or FILE.ics): taken\n"
-"                      off the history, put on the forecast; learned ones\n"
-"                      have the size that they had before\n"
-=======
 "  --model NAME        combined (default), or one model alone; \"lstm\" learns\n"
 "                      from this one series here, where \"backtest\" lets all\n"
 "                      series of an interval teach it\n"
->>>>>>> 10e63ba (Forecast: what "lstm" learns from is said; a test of what is borrowed.)
+"  --events FILE       scheduled events (JSON as in Redis, or FILE.ics): taken\n"
+"                      off the history, put on the forecast; learned ones\n"
+"                      have the size that they had before\n"
 "  --json              one JSON object instead of CSV\n"
 "  --plot OUT.png      draw history and forecast as well\n"
 "  --help\n"
