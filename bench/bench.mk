@@ -20,6 +20,12 @@ $(BUILD)/bench/forecast_fleet: $(BUILD)/obj/bench/forecast_fleet.o $(call obj,$(
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor)
 
+# what borrowing is worth to shards without a history, see docs/forecast.md
+
+$(BUILD)/bench/coldstart: $(BUILD)/obj/bench/coldstart.o $(call obj,$(core) $(daemon) $(predictor_pure))
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor)
+
 # make bench-forecast   how good forecasts are, and what they cost  [TRACES=folder] [BENCH_MINUTES=15]
 
 bench-forecast: $(BUILD)/shard-predictor $(BUILD)/bench/forecast_fleet
