@@ -21,7 +21,7 @@ fuzz_more_errors = predictor/errors.c predictor/errors_code.c predictor/merit.c 
 
 $(BUILD)/fuzz/errors: $(fuzz_more_errors) predictor/errors.h predictor/merit.h
 
-fuzz_more_ical = src/daemon/shardd_ical.c src/daemon/shardd_ical_event.c
+fuzz_more_ical = $(wildcard src/daemon/shardd_ical*.c)
 fuzz_libs_ical = -ljansson -lical
 
 $(BUILD)/fuzz/ical: $(fuzz_more_ical) src/daemon/shardd_ical.h src/daemon/shardd_ical_parts.h

@@ -60,7 +60,19 @@ int shardd_ical_refuse(char *err, unsigned line, const char *fmt, ...)
 
 int shardd_ical_vevent(shardd_ical_file_t *f, size_t first, size_t last,
     shardd_ical_vevent_t *out);
+int shardd_ical_moved(shardd_ical_file_t *f, shardd_ical_vevent_t *list,
+    size_t n);
+int shardd_ical_record(shardd_ical_file_t *f, const shardd_ical_vevent_t *e,
+    shardd_ical_t *out);
 void shardd_ical_vevent_free(shardd_ical_vevent_t *e);
+
+/* the value of a line that has one time, as UTC; date: it is a whole day */
+
+int shardd_ical_time_of(shardd_ical_file_t *f,
+    const shardd_ical_line_t *line, const char *text, int64_t *s,
+    icaltimezone **zone, int *date);
+
+/* of the file, else of the system; NULL when there is none */
 
 icaltimezone *shardd_ical_zone(const shardd_ical_file_t *f, const char *tzid);
 json_t *shardd_ical_zone_offsets(icaltimezone *zone, int64_t start_s,
