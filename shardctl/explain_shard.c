@@ -391,6 +391,12 @@ explain_show_shard(shardctl_t *ctl, const shard_record_t *rec, json_t *out)
     }
 
     shardctl_signals_show(ctl, json_object_get(out, "signals"));
+
+    if (json_array_size(json_object_get(out, "events"))) {
+        printf("\n");
+        shardctl_events_show(ctl, json_object_get(out, "events"));
+    }
+
     json_decref(out);
 
     return SHARDCTL_OK;
@@ -401,7 +407,7 @@ int
 shardctl_explain_shard(shardctl_t *ctl, shard_id_t id)
 {
     int              rc;
-    json_t          *spread, *borrowed, *signals;
+    json_t          *spread, *borrowed, *signals, *events;
     shardd_table_t   table;
     shard_record_t  *rec;
 
@@ -414,6 +420,7 @@ shardctl_explain_shard(shardctl_t *ctl, shard_id_t id)
     spread = NULL;
     borrowed = NULL;
     signals = NULL;
+    events = NULL;
     rec = shardd_table_shard(&table, id);
     rc = rec ? explain_read(ctl, rec, &spread)
              : shardctl_no_shard(ctl, &table, id);
@@ -427,14 +434,20 @@ shardctl_explain_shard(shardctl_t *ctl, shard_id_t id)
     }
 
     if (rc == SHARDCTL_OK) {
+        rc = shardctl_events_read(ctl, id, &events);
+    }
+
+    if (rc == SHARDCTL_OK) {
         rc = explain_show_shard(ctl, rec,
-                 json_pack("{s:I, s:s, s:o, s:o, s:o}", "shard",
+                 json_pack("{s:I, s:s, s:o, s:o, s:o, s:o}", "shard",
                            (json_int_t) id, "node", rec->primary, "spread",
-                           spread, "borrowed", borrowed, "signals", signals));
+                           spread, "borrowed", borrowed, "signals", signals,
+                           "events", events));
 
     } else {
         json_decref(spread);
         json_decref(borrowed);
+        json_decref(signals);
     }
 
     shardd_table_free(&table);

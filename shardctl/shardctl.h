@@ -305,6 +305,7 @@ int shardctl_node_check(const shard_node_t *node, char *err);
  * each */
 
 json_t *shardctl_events(const char *forecast);
+int shardctl_events_read(shardctl_t *ctl, shard_id_t id, json_t **out);
 void shardctl_events_show(shardctl_t *ctl, const json_t *events);
 
 /* plot.c */

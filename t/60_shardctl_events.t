@@ -208,6 +208,7 @@ $t->redis()->command('HSET', $t->key('forecast'), 3, encode_json({ at => 1796083
 is($t->ctl('forecast', 3)->{events}[0]{factor}, 2.5, 'forecast tells of its events');
 ($status, $out) = $t->run($t->program('shardctl'), '--redis', $t->redis_addr(), '-k', 'orders', 'forecast', 3);
 like($out, qr/^event sale: .*, x2\.50 \+- 0\.20 learned from 4 occurrences$/m, 'in words');
+is($t->ctl('explain', 3)->{events}[1]{add}, 37.5, 'explain as well');
 like($out, qr/^event show: .*, \+300 said, \+37\.5 req\/s of this shard$/m, 'both');
 
 $t->finish();
