@@ -264,9 +264,10 @@ sub begun_only {
     return if !%begun;
 
     open(my $in, '<', $only) or die "$only: $!\n";
-    my @line = grep { $. == 1 || /^([^,]+,\d+),/ && $begun{$1} } <$in>;
+    my ($head, @line) = <$in>;
+    @line = grep { /^([^,]+,\d+),/ && $begun{$1} } @line;
     open(my $out, '>', $only) or die "$only: $!\n";
-    print $out @line;
+    print $out $head, @line;
     close $out or die "$only: $!\n";
 }
 
