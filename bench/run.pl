@@ -115,7 +115,7 @@ sub part_changes {
 sub part_cpu {
     table('orders3', 1_000_000, 3);
 
-    return cpu_seconds($t, nodes => 3, rounds => 9, seconds => 4, ready => sub {
+    return cpu_seconds($t, nodes => 3, rounds => 41, seconds => 1, ready => sub {
         my ($port) = @_;
         ShardTest::wait_for { BenchTable::version($t, $port) } 300, 'the table';
     });

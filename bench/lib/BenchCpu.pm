@@ -3,7 +3,9 @@ package BenchCpu;
 # CPU seconds of the proxy for 10,000 requests under wrk: this module, nginx's
 # own "hash ... consistent", HAProxy with a consistent hash.  One after the
 # other, several rounds; a pair is two runs of one round, its ratio does not
-# know how fast the machine was just then.
+# know how fast the machine was just then.  The proxies have one processor,
+# wrk and the backends another: what the scheduler moves about costs more than
+# a balancer does.
 
 use warnings;
 use strict;
@@ -27,6 +29,8 @@ sub cpu_seconds {
     }
 
     $args{ready}->($port{module});
+    pin(0, pids($t, "cpu_$_")) for @balancers;
+    pin(1, pids($t, 'backends'));
     load($port{$_}, 2) for @balancers;
 
     for my $round (1 .. $args{rounds}) {
@@ -53,6 +57,15 @@ sub cpu_seconds {
 }
 
 
+# where there is one processor only it stays as it is
+
+sub pin {
+    my ($processor, @pids) = @_;
+
+    system("taskset -apc $processor $_ >/dev/null 2>&1") for @pids;
+}
+
+
 sub round { return sprintf("%.$_[1]f", $_[0]) + 0 }
 
 
@@ -68,7 +81,7 @@ sub load {
     my ($port, $seconds) = @_;
 
     my $script = ShardTest::top() . '/bench/keys.lua';
-    my $out = `wrk -t1 -c32 -d${seconds}s -s $script http://127.0.0.1:$port/ 2>&1`;
+    my $out = `taskset -c 1 wrk -t1 -c32 -d${seconds}s -s $script http://127.0.0.1:$port/ 2>&1`;
 
     die "bench: wrk: $out\n" if $? || $out =~ /Non-2xx|Socket errors/;
     die "bench: wrk: $out\n" if $out !~ /(\d+) requests in/;
