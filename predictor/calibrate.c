@@ -9,9 +9,11 @@
 
 #define PREDICTOR_CALIBRATE_HALF   6
 
-/* errors of neighbouring steps are taken together */
+/* errors of neighbouring steps are taken together, at less weight: those of
+ * the second step would make the first look worse than it is */
 
 #define PREDICTOR_CALIBRATE_REACH  1
+#define PREDICTOR_CALIBRATE_NEXT   0.4
 
 /* fewest errors that tell a spread */
 
@@ -202,8 +204,10 @@ predictor_calibrate_pool(const predictor_series_t *series,
         for (j = 0; j < trial->norigins; j++) {
             if (isfinite(row[j])) {
                 pool[n].value = row[j];
-                pool[n++].weight = exp2(-(double) (series->n - 1
-                                                   - trial->origin[j]) / half);
+                pool[n++].weight = (i == step ? 1 : PREDICTOR_CALIBRATE_NEXT)
+                                   * exp2(-(double) (series->n - 1
+                                                     - trial->origin[j])
+                                          / half);
             }
         }
     }
