@@ -7,8 +7,8 @@
  *
  * Weights by inverse errors are Bates and Granger's (Oper. Res. Quarterly 20,
  * 1969); the power and the median half, which one wild member cannot move
- * (Stock and Watson, J. Forecasting 23, 2004), were chosen on half of the
- * benchmark's series and confirmed on the other.
+ * (Stock and Watson, J. Forecasting 23, 2004), were chosen with both halves
+ * of the benchmark's series side by side.
  */
 
 
