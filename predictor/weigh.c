@@ -19,11 +19,17 @@
 
 #define PREDICTOR_WEIGH_HOLD    2.2
 
+/* errors of all others, times the naive one's, that leave it alone: trials
+ * are few, and a combination is better than its best member */
+
+#define PREDICTOR_WEIGH_ALONE   1.1
+
 /* own forecasts seen, after which they count as much as the trials */
 
 #define PREDICTOR_WEIGH_TRUST   50
 
 
+static uint8_t predictor_weigh_alone(const double *error);
 static double predictor_weigh_error(const predictor_series_t *series,
     const predictor_trial_t *trial, uint32_t step);
 static void predictor_weigh_errors(const double *error, double *weight);
@@ -70,8 +76,35 @@ predictor_weigh(const predictor_series_t *series,
 
         if (best < error[PREDICTOR_VOTERS - 1]) {
             w->near[i] = (float) (best / error[PREDICTOR_VOTERS - 1]);
+
+        } else {
+            w->alone[i] = predictor_weigh_alone(error);
         }
     }
+}
+
+
+/* whether all others are clearly worse than the naive one */
+
+static uint8_t
+predictor_weigh_alone(const double *error)
+{
+    double    naive;
+    uint8_t   alone;
+    uint32_t  v;
+
+    naive = error[PREDICTOR_VOTERS - 1];
+    alone = 0;
+
+    for (v = 0; v + 1 < PREDICTOR_VOTERS; v++) {
+        if (error[v] < PREDICTOR_WEIGH_ALONE * naive) {
+            return 0;
+        }
+
+        alone |= isfinite(error[v]);
+    }
+
+    return alone && isfinite(naive);
 }
 
 
@@ -223,7 +256,7 @@ predictor_voices_hold(const predictor_voices_t *w, uint32_t h)
 
     for (i = 0; i + 1 < w->nsteps && w->step[i + 1] <= h; i++) { /* void */ }
 
-    return fmin(w->hold * h, 1) * w->near[i];
+    return w->alone[i] ? 1 : fmin(w->hold * h, 1) * w->near[i];
 }
 
 

@@ -30,6 +30,7 @@ typedef struct {
     double    hold;                 /* most share of the naive one, by step */
     uint32_t  step[PREDICTOR_TRIAL_STEPS];
     float     near[PREDICTOR_TRIAL_STEPS];  /* error of the best, of naive */
+    uint8_t   alone[PREDICTOR_TRIAL_STEPS]; /* nothing is near the naive one */
     float     weight[PREDICTOR_TRIAL_STEPS][PREDICTOR_VOTERS];
     float     error[PREDICTOR_TRIAL_STEPS][PREDICTOR_VOTERS];  /* NaN: none */
 } predictor_voices_t;
@@ -39,7 +40,8 @@ typedef struct {
  * Trials of the voters, NULL: this one does not vote.  The last voter is the
  * naive one.  Of less than two weeks, of which there is no weekly naive
  * method, the daily one gets a share of its own: the farther the step is
- * against the history and the less the best beats it, the more.
+ * against the history and the less the best beats it, the more.  Where all
+ * others are clearly worse, whatever the history, it has all.
  */
 
 void predictor_weigh(const predictor_series_t *series,

@@ -9,6 +9,7 @@ static void test_choice(void);
 static void test_zeros(void);
 static void test_gaps(void);
 static void test_shift(void);
+static void test_alone(void);
 static void test_order(void);
 static void test_refusals(void);
 static void test_later(void);
@@ -32,6 +33,7 @@ main(void)
     test_zeros();
     test_gaps();
     test_shift();
+    test_alone();
     test_order();
     test_refusals();
     test_later();
@@ -302,6 +304,39 @@ test_shift(void)
 
 
 /* quantiles may be asked for in any order, and none at all */
+
+/* a week without a rhythm that comes again as it was: nothing is near the
+ * weekly naive method, which is left alone */
+
+static void
+test_alone(void)
+{
+    double              wrong;
+    uint32_t            i, h;
+    uint64_t            seed;
+    predictor_ask_t     ask;
+    predictor_series_t  series;
+
+    seed = 77;
+    ask = case_ask(48);
+    series = case_series(28 * 48, 1800, 1);
+
+    for (i = 0; i < series.n; i++) {
+        case_y[i] = i < 336 ? 50 + 100 * case_uniform(&seed) : case_y[i - 336];
+    }
+
+    tap_is_int(run(&series, &ask, NULL, 0), SHARD_OK, "weeks alike");
+    wrong = 0;
+
+    for (h = 0; h < ask.horizon; h++) {
+        wrong = fmax(wrong, fabs(case_out[(1 + ask.nq) * h]
+                                 - case_y[series.n - 336 + h]));
+    }
+
+    tap_ok(wrong < 1e-6, "nothing is near naive: naive alone, off by %g",
+           wrong);
+}
+
 
 static void
 test_order(void)
