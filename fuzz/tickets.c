@@ -113,7 +113,7 @@ enter(uint32_t slot, uint16_t worker)
         return;
     }
 
-    goes[ngoes].entry = shard_ledger_enter(&rows[worker], slot);
+    goes[ngoes].entry = shard_ledger_enter(&rows[worker], slot, 0);
     goes[ngoes].slot = slot;
     goes[ngoes].worker = worker;
     ngoes++;
