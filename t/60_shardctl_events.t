@@ -175,6 +175,8 @@ for my $case (
     [calendar(vevent('UID:a', 'DTSTART:20261201T080000Z', 'DTEND:20261130T080000Z')), qr/line 4: the event ends before it begins/],
     [calendar(vevent('UID:a', 'DTSTART:20261201T080000Z', 'DURATION:-PT1H')), qr/line 7: .*not a duration/],
     [calendar(vevent('UID:a', 'DTSTART;TZID=Nowhere:20261201T080000', 'DURATION:PT1H')), qr/line 6: time zone "Nowhere" is neither/],
+    [calendar('BEGIN:VTIMEZONE', 'TZID:Odd', 'BEGIN:STANDARD', 'DTSTART:20201025T030000', 'TZOFFSETFROM:+0200', 'TZOFFSETTO:+0100',
+              'RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30', 'END:STANDARD', 'END:VTIMEZONE'), qr/line 10: "RRULE.*a time zone's clock changes by/],
     [calendar(vevent('UID:a', 'DTSTART;TZID=../../etc/passwd:20261201T080000', 'DURATION:PT1H')), qr/line 6: time zone/],
     [calendar(vevent('UID:a', 'DTSTART:20261201T080000Z', 'DURATION:PT1H', 'RRULE:FREQ=HOURLY')), qr/line 8: "repeat": "FREQ=HOURLY" is not DAILY/],
     [calendar(vevent('UID:a', 'DTSTART:20261201T080000Z', 'DURATION:PT1H', 'RRULE:FREQ=DAILY;BYSETPOS=1')), qr/line 8: .*BYSETPOS/],

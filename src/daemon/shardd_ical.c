@@ -17,6 +17,7 @@ static int shardd_ical_components(shardd_ical_file_t *f, int events,
     shardd_ical_vevent_t *list, size_t *n);
 static int shardd_ical_component(shardd_ical_file_t *f, size_t first,
     size_t last, int events, shardd_ical_vevent_t *list, size_t *n);
+static int shardd_ical_zone_rule(const char *text);
 static int shardd_ical_add_zone(shardd_ical_file_t *f, size_t first,
     size_t last);
 static int shardd_ical_floating(shardd_ical_file_t *f);
@@ -303,6 +304,62 @@ shardd_ical_component(shardd_ical_file_t *f, size_t first, size_t last,
 }
 
 
+/*
+ * libical follows any rule through all the years there are, without end for
+ * some that never come true: only what clocks really change by is let through.
+ * 1: no rule, or such a one.
+ */
+
+static int
+shardd_ical_zone_rule(const char *text)
+{
+    char         day[3], c;
+    int          month, week, got;
+    size_t       n;
+    const char  *p;
+
+    if (strncasecmp(text, "EXRULE", 6) == 0) {
+        return 0;
+    }
+
+    if (strncasecmp(text, "RRULE", 5) != 0
+        || (text[5] != ':' && text[5] != ';'))
+    {
+        return 1;
+    }
+
+    p = strchr(text, ':');
+    got = 0;
+
+    for (p = p ? p + 1 : ""; *p; p += n + (p[n] == ';')) {
+        n = strcspn(p, ";");
+        c = ';';
+
+        if (n == 11 && strncasecmp(p, "FREQ=YEARLY", n) == 0) {
+            got |= 1;
+
+        } else if (sscanf(p, "BYMONTH=%2d%c", &month, &c) >= 1 && c == ';'
+                   && month >= 1 && month <= 12)
+        {
+            got |= 2;
+
+        } else if (sscanf(p, "BYDAY=%2d%2[A-Z]%c", &week, day, &c) >= 2
+                   && c == ';' && week != 0 && abs(week) <= 5)
+        {
+            got |= 4;
+
+        } else if (!(n < 23 && strncasecmp(p, "UNTIL=", 6) == 0)
+                   && !(n == 10 && strncasecmp(p, "INTERVAL=1", n) == 0)
+                   && !(n == 7 && strncasecmp(p, "WKST=", 5) == 0))
+        {
+            return 0;
+        }
+    }
+
+    return got == 7;
+}
+
+
 static int
 shardd_ical_add_zone(shardd_ical_file_t *f, size_t first, size_t last)
 {
@@ -318,6 +375,13 @@ shardd_ical_add_zone(shardd_ical_file_t *f, size_t first, size_t last)
 
     for (i = first, len = 1; i <= last; i++) {
         len += strlen(f->lines[i].text) + 2;
+
+        if (!shardd_ical_zone_rule(f->lines[i].text)) {
+            return shardd_ical_refuse(f->err, f->lines[i].line, "\"%.60s\": a "
+                                      "time zone's clock changes by a rule as "
+                                      "FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU",
+                                      f->lines[i].text);
+        }
     }
 
     text = malloc(len);
