@@ -9,6 +9,10 @@
 #include "shardd_ical_parts.h"
 
 
+/* libical looks at every year before a time: seconds for the far ones */
+
+#define SHARDD_ICAL_YEAR_MAX  2199
+
 #define SHARDD_ICAL_YEAR_S  (366 * 86400LL)
 #define SHARDD_ICAL_STEP_S  (14 * 86400LL)
 #define SHARDD_ICAL_BEFORE  2           /* years of offsets */
@@ -70,14 +74,15 @@ shardd_ical_time_of(shardd_ical_file_t *f, const shardd_ical_line_t *line,
 
     if (icaltime_is_null_time(t) || !icaltime_is_valid_time(t)
         || icaltime_compare(t, icaltime_normalize(t)) != 0
-        || t.year < 1970 || t.year > 9998)
+        || t.year < 1970 || t.year > SHARDD_ICAL_YEAR_MAX)
     {
         if (prop) {
             icalproperty_free(prop);
         }
 
         return shardd_ical_refuse(f->err, line->line, "\"%.60s\": not a time "
-                                  "as 20261201T200000Z or 20261201", text);
+                                  "as 20261201T200000Z or 20261201, from 1970 "
+                                  "to %d", text, SHARDD_ICAL_YEAR_MAX);
     }
 
     param = icalproperty_get_first_parameter(prop, ICAL_TZID_PARAMETER);
