@@ -635,9 +635,28 @@ sub many {
 # parts are requests of their shard
 
 sub counted {
-    my $before = metric('nginx_shard_requests_total');
+    my $before = settled('nginx_shard_requests_total');
     $t->get('/json/json') for 1 .. 10;
-    is(metric('nginx_shard_requests_total') - $before, 80, 'parts are counted, scatters are not');
+    wait_for { metric('nginx_shard_requests_total') >= $before + 80 } 5, 'counts of all workers';
+    is(settled('nginx_shard_requests_total') - $before, 80, 'parts are counted, scatters are not');
+}
+
+
+# workers add their counts up each second at the latest
+
+sub settled {
+    my ($name) = @_;
+
+    my ($since, $n) = (time(), metric($name));
+
+    wait_for {
+        my $now = metric($name);
+
+        ($since, $n) = (time(), $now) if $now != $n;
+        time() - $since > 1.5;
+    } 20, 'counts at rest';
+
+    return $n;
 }
 
 
