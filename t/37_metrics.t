@@ -44,6 +44,10 @@ sub grew {
 
     my $was = requests($node, $class, $outcome);
     $code->();
+
+    # another worker adds its counts up within an interval
+
+    eval { wait_for { requests($node, $class, $outcome) > $was } 5, 'the count' };
     is(requests($node, $class, $outcome), $was + 1, "$node $class $outcome");
 }
 

@@ -321,11 +321,12 @@ ngx_http_shard_copy_addr(ngx_http_shard_ctx_t *ctx,
     socklen_t         socklen;
     struct sockaddr  *sockaddr;
 
-    /* most nodes and the first attempt: a few moves of fixed length */
+    /* most nodes and the first attempt, whose address stays for logs: a few
+     * moves of fixed length */
 
     if (node->socklen == sizeof(struct sockaddr_in)
         && node->addr_len <= NGX_HTTP_SHARD_SHORT_ADDR
-        && (ctx->name == NULL || ctx->name == (ngx_str_t *) ctx->place))
+        && ctx->name == NULL)
     {
         ctx->name = (ngx_str_t *) ctx->place;
         ctx->room = sizeof(ctx->place);
