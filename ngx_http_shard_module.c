@@ -8,6 +8,7 @@
 
 #include "src/ngx/ngx_http_shard.h"
 #include "src/ngx/ngx_http_shard_exchange.h"
+#include "src/ngx/ngx_http_shard_notes.h"
 
 
 static ngx_int_t ngx_http_shard_preconfiguration(ngx_conf_t *cf);
@@ -252,6 +253,7 @@ ngx_http_shard_exit_process(ngx_cycle_t *cycle)
     for (i = 0; i < smcf->keyspaces.nelts; i++) {
         ngx_http_shard_sync_stop(ks[i]);
         ngx_http_shard_leave_worker(ks[i]);
+        ngx_http_shard_notes_destroy(ks[i]);
     }
 
     ngx_http_shard_mirror_exit();

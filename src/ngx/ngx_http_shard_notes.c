@@ -46,6 +46,20 @@ ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks)
 }
 
 
+/* nothing is counted any more */
+
+void
+ngx_http_shard_notes_destroy(ngx_http_shard_keyspace_t *ks)
+{
+    if (ks->notes) {
+        ngx_free(ks->notes->nodes);
+        ngx_free(ks->notes->answered);
+        ngx_free(ks->notes);
+        ks->notes = NULL;
+    }
+}
+
+
 void
 ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_note_t *note, uint64_t position, uint64_t structure,

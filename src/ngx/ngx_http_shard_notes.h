@@ -75,6 +75,7 @@ struct ngx_http_shard_notes_s {
 
 
 ngx_int_t ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks);
+void ngx_http_shard_notes_destroy(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks);
 
 /* if it is time; at each tick */
