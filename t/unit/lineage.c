@@ -301,18 +301,63 @@ wrong(predictor_cold_t *c, const predictor_history_t *h, shard_id_t id,
 }
 
 
+/* goes on where test_split() is: its table, its load, its turns */
+
+static void
+split_again(predictor_cold_t *c, predictor_history_t *h, shardd_table_t *t,
+    predictor_turn_t *turns, const shard_id_t *ids)
+{
+    char            json[PREDICTOR_COLD_JSON];
+    uint32_t        i, own;
+    shard_record_t  again[] = { ranged(0, 0, 64), ranged(3, 64, 96),
+                                ranged(4, 96, 128), ranged(1, 128, 0) };
+    shard_record_t  merged[] = { ranged(5, 0, 128), ranged(1, 128, 0) };
+
+    /* another predictor takes over, and the child is split */
+
+    predictor_cold_done(c);
+    tap_is_int(predictor_cold_load(c, &io, 3600), SHARDD_OK, "read again");
+    tap_is_int(predictor_cold_columns(c), 1, "column 0 is needed");
+    (void) predictor_cold_room(c, SLOTS, SHARDS);
+    t->version = 3;
+    t->shards = again;
+    t->nshards = 4;
+    (void) predictor_cold_change(c, &io, t, h, h->last + 2);
+    tap_is_int((long) st.n, 4, "the child left, its children came");
+    hours(h, 30, 0.15, 0.15, 3, 4);
+    predictor_cold_prepare(c, h, turns, ids, 6);
+    tap_ok(wrong(c, h, 3, 0.15, &own) < 0.05, "a grandchild: %.4f",
+           wrong(c, h, 3, 0.15, &own));
+
+    /* all three are one again */
+
+    t->version = 4;
+    t->shards = merged;
+    t->nshards = 2;
+    (void) predictor_cold_change(c, &io, t, h, h->last + 2);
+    hours(h, 3, 1, 0, 5, 0);
+    predictor_cold_prepare(c, h, turns, ids, 6);
+    i = (uint32_t) predictor_cold_report(c, h, 5, json);
+    tap_ok(i && strstr(json, "\"merged\"") && strstr(json, "{\"shard\":0,")
+           && strstr(json, "{\"shard\":3,") && strstr(json, "{\"shard\":4,"),
+           "merged: its parents are named: %s", json);
+
+    /* what came since the first split but 0's share lies in 0, 3 and 4 */
+
+    tap_ok(wrong(c, h, 5, 1, &own) < 0.25, "merged: the sum of them: %.4f",
+           wrong(c, h, 5, 1, &own));
+}
+
+
 static void
 test_split(void)
 {
     char                 json[PREDICTOR_COLD_JSON];
-    uint32_t             i, own;
+    uint32_t             own;
     shard_id_t           ids[] = { 0, 1, 2, 3, 4, 5 };
     shard_record_t       first[] = { ranged(0, 0, 128), ranged(1, 128, 0) };
     shard_record_t       split[] = { ranged(0, 0, 64), ranged(2, 64, 128),
                                      ranged(1, 128, 0) };
-    shard_record_t       again[] = { ranged(0, 0, 64), ranged(3, 64, 96),
-                                     ranged(4, 96, 128), ranged(1, 128, 0) };
-    shard_record_t       merged[] = { ranged(5, 0, 128), ranged(1, 128, 0) };
     shardd_table_t       t;
     predictor_cold_t     c;
     predictor_turn_t     turns[SHARDS];
@@ -372,39 +417,7 @@ test_split(void)
            "shares follow the load after a day");
     tap_is_int(own, 29, "own values begin after what was mixed up");
 
-    /* another predictor takes over, and the child is split */
-
-    predictor_cold_done(&c);
-    tap_is_int(predictor_cold_load(&c, &io, 3600), SHARDD_OK, "read again");
-    tap_is_int(predictor_cold_columns(&c), 1, "column 0 is needed");
-    (void) predictor_cold_room(&c, SLOTS, SHARDS);
-    t.version = 3;
-    t.shards = again;
-    t.nshards = 4;
-    (void) predictor_cold_change(&c, &io, &t, &h, h.last + 2);
-    tap_is_int((long) st.n, 4, "the child left, its children came");
-    hours(&h, 30, 0.15, 0.15, 3, 4);
-    predictor_cold_prepare(&c, &h, turns, ids, 6);
-    tap_ok(wrong(&c, &h, 3, 0.15, &own) < 0.05, "a grandchild: %.4f",
-           wrong(&c, &h, 3, 0.15, &own));
-
-    /* all three are one again */
-
-    t.version = 4;
-    t.shards = merged;
-    t.nshards = 2;
-    (void) predictor_cold_change(&c, &io, &t, &h, h.last + 2);
-    hours(&h, 3, 1, 0, 5, 0);
-    predictor_cold_prepare(&c, &h, turns, ids, 6);
-    i = (uint32_t) predictor_cold_report(&c, &h, 5, json);
-    tap_ok(i && strstr(json, "\"merged\"") && strstr(json, "{\"shard\":0,")
-           && strstr(json, "{\"shard\":3,") && strstr(json, "{\"shard\":4,"),
-           "merged: its parents are named: %s", json);
-
-    /* what came since the first split but 0's share lies in 0, 3 and 4 */
-
-    tap_ok(wrong(&c, &h, 5, 1, &own) < 0.25, "merged: the sum of them: %.4f",
-           wrong(&c, &h, 5, 1, &own));
+    split_again(&c, &h, &t, turns, ids);
 
     predictor_cold_done(&c);
     predictor_history_done(&h);

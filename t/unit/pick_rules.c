@@ -7,15 +7,52 @@
 #include "../lib/pick_case.h"
 
 
+/* of each node on the list; "misses": the source answers for the target */
+
+static const char *
+broken_candidate(const shard_pick_t *pick, unsigned i, int open, int misses)
+{
+    uint16_t  node;
+    unsigned  k;
+
+    node = pick->list[i].node;
+
+    for (k = 0; k < i; k++) {
+        if (pick->list[k].node == node) {
+            return "each node once";
+        }
+    }
+
+    if ((node_flags[node] & SHARD_FLAG_UNUSABLE)
+        && !(misses && node == PRIMARY))
+    {
+        return "usable nodes only";
+    }
+
+    if (pick->list[i].role != (node == PRIMARY ? SHARD_ROLE_PRIMARY
+                               : node == TARGET ? SHARD_ROLE_TARGET
+                               : SHARD_ROLE_STANDBY))
+    {
+        return "roles as the table has them";
+    }
+
+    if (!open && pick->list[i].role == SHARD_ROLE_STANDBY) {
+        return "no standby for what must be new";
+    }
+
+    return NULL;
+}
+
+
 /* everything that must be true whatever the nodes' states */
 
 static const char *
 broken_rule(const shard_route_t *route, const shard_wish_t *wish,
     const shard_pick_t *pick)
 {
-    int       read, fresh, open, copies, crossed, some;
-    uint16_t  node;
-    unsigned  i, k, first;
+    int          read, fresh, open, copies, crossed, some;
+    unsigned     i, first;
+    const char  *broken;
 
     read = (wish->flags & SHARD_WISH_READ) != 0;
     fresh = (wish->flags & SHARD_WISH_FRESH)
@@ -36,29 +73,10 @@ broken_rule(const shard_route_t *route, const shard_wish_t *wish,
     }
 
     for (i = 0; i < pick->n; i++) {
-        node = pick->list[i].node;
+        broken = broken_candidate(pick, i, open, copies && read);
 
-        for (k = 0; k < i; k++) {
-            if (pick->list[k].node == node) {
-                return "each node once";
-            }
-        }
-
-        if ((node_flags[node] & SHARD_FLAG_UNUSABLE)
-            && !(copies && read && node == PRIMARY))
-        {
-            return "usable nodes only";
-        }
-
-        if (pick->list[i].role != (node == PRIMARY ? SHARD_ROLE_PRIMARY
-                                   : node == TARGET ? SHARD_ROLE_TARGET
-                                   : SHARD_ROLE_STANDBY))
-        {
-            return "roles as the table has them";
-        }
-
-        if (!open && pick->list[i].role == SHARD_ROLE_STANDBY) {
-            return "no standby for what must be new";
+        if (broken) {
+            return broken;
         }
     }
 

@@ -346,22 +346,13 @@ series(const predictor_daemon_t *d, predictor_named_e of, const char *owner,
 }
 
 
-static void
-test_signals(void)
-{
-    long                 slot, n;
-    float               *row;
-    double               s;
-    const char          *f;
-    predictor_conf_t     conf;
-    predictor_daemon_t  *d;
+/* in the slot that was closed last, whose middle is at s */
 
-    d = malloc(sizeof(*d));
-    begin(&conf, d, NULL);
-    run(d, 6);
-    settle(d);
-    slot = d->closed;
-    s = (double) slot * RES + RES / 2;
+static void
+of_shards(long slot, double s)
+{
+    float       *row;
+    const char  *f;
 
     row = w_named("writes", slot);
     tap_ok(row != NULL, "a row of writes");
@@ -382,7 +373,17 @@ test_signals(void)
     tap_ok(number(f, "signals", "write_share", "q0.1", 0)
            <= number(f, "signals", "write_share", "q0.9", 0),
            "quantiles in order");
+}
 
+
+static void
+of_clients(const predictor_daemon_t *d, long slot, double s)
+{
+    long         n;
+    float       *row;
+    const char  *f;
+
+    f = *cell("forecast", "2");
     n = series(d, PREDICTOR_NAMED_CLIENT, "3", "big");
     tap_ok(n >= 0, "the largest group has a series");
     tap_ok(series(d, PREDICTOR_NAMED_CLIENT, "3", "medium") >= 0,
@@ -398,6 +399,13 @@ test_signals(void)
     tap_is_int((long) number(f, "clients", "series", NULL, -1), 3,
                "said with the forecast");
     tap_ok(number(f, "clients", "error_sum", NULL, 0) > 0, "and its errors");
+}
+
+
+static void
+of_nodes(void)
+{
+    const char  *f;
 
     f = *cell("node_forecast", "n1");
     tap_ok(number(f, "cpu", "now", NULL, -1) > 0.1, "CPU of a node");
@@ -407,6 +415,29 @@ test_signals(void)
          "a gauge");
     tap_ok(isnan(number(f, "network", "now", NULL, -1)),
            "what it does not say is not there");
+}
+
+
+static void
+test_signals(void)
+{
+    long                 slot, n;
+    float               *row;
+    double               s;
+    const char          *f;
+    predictor_conf_t     conf;
+    predictor_daemon_t  *d;
+
+    d = malloc(sizeof(*d));
+    begin(&conf, d, NULL);
+    run(d, 6);
+    settle(d);
+    slot = d->closed;
+    s = (double) slot * RES + RES / 2;
+
+    of_shards(slot, s);
+    of_clients(d, slot, s);
+    of_nodes();
 
     silent = 1;
     run(d, 1);
