@@ -50,6 +50,9 @@ typedef struct {
 
 static void predictor_lstm_size(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_size_t *size);
+static int predictor_lstm_taught(const predictor_series_t *series,
+    const predictor_ask_t *ask, const float *weights, void *state,
+    void *work);
 static int predictor_lstm_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work);
 static int predictor_lstm_forecast(const predictor_series_t *series,
@@ -165,41 +168,22 @@ static int
 predictor_lstm_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work)
 {
-    int                      rc;
-    predictor_lstm_t        *lstm;
-    predictor_lstm_view_t    view;
-    predictor_lstm_work_t    w;
-    predictor_lstm_shape_t   shape;
-    predictor_lstm_learn_t   learn;
-
-    lstm = state;
-    predictor_lstm_place(series->n, work, &w);
-
-    rc = predictor_lstm_begin(series, ask, lstm, &w, &view);
-
-    if (rc != SHARD_OK) {
-        return rc;
-    }
-
-    shape = predictor_lstm_view_shape(&view);
-
-    predictor_lstm_learn_begin(&learn, &shape,
-        predictor_lstm_learn_steps(&shape, PREDICTOR_LSTM_OPERATIONS),
-        lstm->w, w.memory);
-
-    while (learn.step < learn.steps) {
-
-        if (predictor_lstm_learn(&learn, &view, 1) < 0) {
-            return SHARD_AGAIN;
-        }
-    }
-
-    return predictor_lstm_end(ask, &view, &w, lstm);
+    return predictor_lstm_taught(series, ask, NULL, state, work);
 }
 
 
 int
 predictor_lstm_adopt(const predictor_series_t *series,
+    const predictor_ask_t *ask, const float *weights, void *state, void *work)
+{
+    return predictor_lstm_taught(series, ask, weights, state, work);
+}
+
+
+/* from the seed, or on from weights that all series have taught */
+
+static int
+predictor_lstm_taught(const predictor_series_t *series,
     const predictor_ask_t *ask, const float *weights, void *state, void *work)
 {
     int                      rc;
@@ -219,11 +203,19 @@ predictor_lstm_adopt(const predictor_series_t *series,
     }
 
     shape = predictor_lstm_view_shape(&view);
-    memcpy(lstm->w, weights, predictor_lstm_weights(&shape) * sizeof(float));
 
-    predictor_lstm_learn_on(&learn, &shape,
-        predictor_lstm_learn_steps(&shape, PREDICTOR_LSTM_ADOPTED),
-        lstm->w, w.memory);
+    if (weights) {
+        memcpy(lstm->w, weights,
+               predictor_lstm_weights(&shape) * sizeof(float));
+        predictor_lstm_learn_on(&learn, &shape,
+            predictor_lstm_learn_steps(&shape, PREDICTOR_LSTM_ADOPTED),
+            lstm->w, w.memory);
+
+    } else {
+        predictor_lstm_learn_begin(&learn, &shape,
+            predictor_lstm_learn_steps(&shape, PREDICTOR_LSTM_OPERATIONS),
+            lstm->w, w.memory);
+    }
 
     while (learn.step < learn.steps) {
 
