@@ -23,6 +23,7 @@
 #define SLOTS    40                /* some share a bucket */
 #define LIMIT    100
 #define ROOM     20000
+#define KILLS    700
 
 
 /* the naive list: all that wait, oldest first */
@@ -475,7 +476,12 @@ test_killed(uint64_t *seed)
     wrong = 0;
     inside = 0;
 
-    for (kills = 0; kills < 700 && wrong == 0; kills++) {
+    /* one in 250 or so is killed with links half set */
+
+    for (kills = 0;
+         (kills < KILLS || (inside == 0 && kills < 50 * KILLS)) && wrong == 0;
+         kills++)
+    {
         usleep((useconds_t) (tap_random(seed) % 1000));
 
         i = (uint32_t) (tap_random(seed) % WORKERS);
