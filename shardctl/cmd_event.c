@@ -133,7 +133,9 @@ event_time(shardctl_t *ctl, const char *name, json_t *json, int64_t *s)
                               "2026-12-01T08:00Z");
     }
 
-    if (shard_time_decode(shard_text_str(text), &ms) == SHARD_OK) {
+    if (shard_time_decode(shard_text_str(text), &ms) == SHARD_OK
+        && (zone == NULL || (int64_t) (ms / 1000) < SHARDD_ICAL_END_S))
+    {
         *s = (int64_t) (ms / 1000);
         json_object_set_new(json, name, json_string(text));
 
@@ -148,8 +150,9 @@ event_time(shardctl_t *ctl, const char *name, json_t *json, int64_t *s)
     }
 
     return shardctl_usage(ctl, "\"--%s %s\" is not a time as 2026-12-01T08:00Z"
-                          " (UTC), or as 2026-12-01T08:00 with --zone", name,
-                          text);
+                          " (UTC), or as 2026-12-01T08:00 with --zone, and "
+                          "then of a year up to %d", name, text,
+                          SHARDD_ICAL_YEAR_MAX);
 }
 
 

@@ -71,6 +71,10 @@ refused(2, qr/nearest is "daily"/, 'add', 'x', @day, '--repeat', 'dayly');
 refused(2, qr/"BYHOUR" is not supported/, 'add', 'x', @day, '--repeat', 'FREQ=DAILY;BYHOUR=3');
 refused(2, qr/no event's id/, 'add', 'a b', @day);
 refused(2, qr/no such time zone/, 'add', 'x', @day, '--zone', 'Mars/Olympus');
+for my $z ('', 'Z') {
+    refused(2, qr/"--start 2200-01-01T08:00$z" is not a time .*with --zone.* up to 2199/, 'add', 'x', '--zone', 'Europe/Berlin',
+            '--start', "2200-01-01T08:00$z", '--end', "2200-01-01T09:00$z");
+}
 refused(2, qr/shard/, 'add', 'x', @day, '--shards', '1,x');
 refused(1, qr/has no shard 99/, 'add', 'x', @day, '--shards', '99');
 refused(1, qr/n9/, 'add', 'x', @day, '--nodes', 'n9');

@@ -27,6 +27,11 @@
 #define SHARDD_ICAL_BYTES   (4 * 1024 * 1024)
 #define SHARDD_ICAL_EVENTS  1000
 
+/* libical looks at every year before a time: seconds for the far ones */
+
+#define SHARDD_ICAL_YEAR_MAX  2199
+#define SHARDD_ICAL_END_S     INT64_C(7258118400)  /* 2200-01-01T00:00Z */
+
 
 typedef struct {
     char         id[SHARD_NAME_SIZE];
@@ -58,13 +63,14 @@ void shardd_ical_free(shardd_ical_t *ical);
 
 /*
  * "2026-12-01T20:00" in a time zone such as Europe/Berlin, as UTC; -1 when
- * the zone or the time is none.
+ * the zone or the time is none, or the time too far ahead.
  */
 
 int shardd_ical_time(const char *zone, const char *text, int64_t *s);
 
 /* the zone's offsets around an event that begins then: JSON, for "offsets";
- * NULL when there is no such zone */
+ * NULL when there is no such zone, or the start is not before
+ * SHARDD_ICAL_END_S */
 
 json_t *shardd_ical_offsets(const char *zone, int64_t start_s,
     int64_t now_s);

@@ -9,10 +9,6 @@
 #include "shardd_ical_parts.h"
 
 
-/* libical looks at every year before a time: seconds for the far ones */
-
-#define SHARDD_ICAL_YEAR_MAX  2199
-
 #define SHARDD_ICAL_YEAR_S  (366 * 86400LL)
 #define SHARDD_ICAL_STEP_S  (14 * 86400LL)
 #define SHARDD_ICAL_BEFORE  2           /* years of offsets */
@@ -209,7 +205,7 @@ shardd_ical_offsets(const char *zone, int64_t start_s, int64_t now_s)
 {
     icaltimezone  *z;
 
-    z = shardd_ical_zone(NULL, zone);
+    z = start_s < SHARDD_ICAL_END_S ? shardd_ical_zone(NULL, zone) : NULL;
 
     return z ? shardd_ical_zone_offsets(z, start_s, now_s) : NULL;
 }
@@ -233,7 +229,9 @@ shardd_ical_time(const char *zone, const char *text, int64_t *s)
     str.len = strlen(whole);
     z = shardd_ical_zone(NULL, zone);
 
-    if (z == NULL || shard_time_decode(str, &ms) != SHARD_OK) {
+    if (z == NULL || shard_time_decode(str, &ms) != SHARD_OK
+        || (int64_t) (ms / 1000) >= SHARDD_ICAL_END_S)
+    {
         return -1;
     }
 
