@@ -193,10 +193,25 @@ forecast_plot(shardctl_t *ctl, shard_id_t id, const char *file,
 
 
 int
+shardctl_forecast_text(shardctl_t *ctl, shard_id_t id, char **text)
+{
+    int   rc;
+    char  field[16];
+
+    snprintf(field, sizeof(field), "%u", id);
+
+    rc = shardd_hash_get(&ctl->store, "forecast", field, text);
+
+    return rc == SHARDD_OK || rc == SHARDD_NONE ? SHARDCTL_OK
+           : shardctl_store_fail(ctl, rc, "cannot read the forecast");
+}
+
+
+int
 shardctl_cmd_forecast(shardctl_t *ctl)
 {
     int                   rc;
-    char                  field[16], err[SHARD_ERR_SIZE], *text;
+    char                  err[SHARD_ERR_SIZE], *text;
     json_t               *json, *borrowed, *events, *signals;
     const char           *plot;
     shard_id_t            id;
@@ -208,19 +223,16 @@ shardctl_cmd_forecast(shardctl_t *ctl)
         return rc;
     }
 
-    snprintf(field, sizeof(field), "%u", id);
-    text = NULL;
+    rc = shardctl_forecast_text(ctl, id, &text);
 
-    rc = shardd_hash_get(&ctl->store, "forecast", field, &text);
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
 
-    if (rc == SHARDD_NONE || (rc == SHARDD_OK && text == NULL)) {
+    if (text == NULL) {
         return shardctl_fail(ctl, "there is no forecast of shard %u: "
                              "shard-predictor makes them from history "
                              "(\"shardctl history import\")", id);
-    }
-
-    if (rc != SHARDD_OK) {
-        return shardctl_store_fail(ctl, rc, "cannot read the forecast");
     }
 
     rc = shardctl_forecast_decode(text, &f, err);

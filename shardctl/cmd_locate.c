@@ -65,7 +65,7 @@ static void
 locate_show(shardctl_t *ctl, const shard_record_t *rec, const json_t *row)
 {
     char         text[512];
-    const char  *override, *reads, *writes;
+    const char  *reads, *writes;
 
     snprintf(text, sizeof(text), "shard %u on node %s, epoch %u, phase %s\n",
              (unsigned) rec->id, rec->primary, (unsigned) rec->epoch,
@@ -84,31 +84,17 @@ locate_show(shardctl_t *ctl, const shard_record_t *rec, const json_t *row)
         shardctl_put(ctl, SHARDCTL_PLAIN, text);
     }
 
-    override = shardctl_get_text(row, "override");
-
-    if (override[0]) {
-        snprintf(text, sizeof(text), "an operator overrides it: %.200s\n",
-                 override);
-        shardctl_put(ctl, SHARDCTL_YELLOW, text);
-    }
+    shardctl_override_show(ctl, row);
 }
 
 
 static int
-locate_row(shardctl_t *ctl, const shard_record_t *rec,
+locate_row(shardctl_t *ctl, shardd_table_t *table, const shard_record_t *rec,
     const shard_key_t *at, json_t **row)
 {
-    int          rc, crossed;
-    char         id[16], position[17], *override;
+    int          crossed;
+    char         position[17];
     const char  *reads, *writes;
-
-    snprintf(id, sizeof(id), "%u", (unsigned) rec->id);
-
-    rc = shardd_hash_get(&ctl->store, "override", id, &override);
-
-    if (rc != SHARDD_OK && rc != SHARDD_NONE) {
-        return shardctl_store_fail(ctl, rc, "cannot read the override");
-    }
 
     crossed = locate_crossed(rec, at);
     locate_nodes(rec, crossed, &reads, &writes);
@@ -127,12 +113,7 @@ locate_row(shardctl_t *ctl, const shard_record_t *rec,
         json_object_set_new(*row, "target", json_string(rec->target));
     }
 
-    if (override) {
-        json_object_set_new(*row, "override", shardctl_text(override));
-        free(override);
-    }
-
-    return SHARDCTL_OK;
+    return shardctl_override_read(ctl, table, rec->id, *row);
 }
 
 
@@ -164,13 +145,17 @@ shardctl_cmd_locate(shardctl_t *ctl)
 
     rec = shardd_table_locate(&table, key, strlen(key));
     row = NULL;
-    rc = locate_row(ctl, rec, &at, &row);
+    rc = locate_row(ctl, &table, rec, &at, &row);
 
     if (rc == SHARDCTL_OK && ctl->json) {
         rc = shardctl_show(ctl, row);
 
-    } else if (rc == SHARDCTL_OK) {
-        locate_show(ctl, rec, row);
+    } else {
+
+        if (rc == SHARDCTL_OK) {
+            locate_show(ctl, rec, row);
+        }
+
         json_decref(row);
     }
 

@@ -146,6 +146,65 @@ override_set(shardctl_t *ctl, shardd_table_t *table, shard_id_t id,
 
 
 int
+shardctl_override_read(shardctl_t *ctl, shardd_table_t *table, shard_id_t id,
+    json_t *row)
+{
+    int          rc;
+    char         shard[16], err[SHARD_ERR_SIZE], *verb;
+    const char  *ignored;
+
+    snprintf(shard, sizeof(shard), "%u", id);
+
+    rc = shardd_hash_get(&ctl->store, "override", shard, &verb);
+
+    if (rc != SHARDD_OK && rc != SHARDD_NONE) {
+        return shardctl_store_fail(ctl, rc, "cannot read the override");
+    }
+
+    if (verb == NULL) {
+        return SHARDCTL_OK;
+    }
+
+    json_object_set_new(row, "override", shardctl_text(verb));
+    ignored = shardctl_override_ignored(table, shard, verb, err);
+
+    if (ignored[0]) {
+        json_object_set_new(row, "override_ignored", shardctl_text(ignored));
+    }
+
+    free(verb);
+
+    return SHARDCTL_OK;
+}
+
+
+void
+shardctl_override_show(shardctl_t *ctl, const json_t *row)
+{
+    char         text[SHARD_ERR_SIZE + 256];
+    const char  *override, *ignored;
+
+    override = shardctl_get_text(row, "override");
+    ignored = shardctl_get_text(row, "override_ignored");
+
+    if (override[0] == '\0') {
+        return;
+    }
+
+    if (ignored[0]) {
+        snprintf(text, sizeof(text), "an operator's override of it is "
+                 "ignored: %.200s: %s\n", override, ignored);
+
+    } else {
+        snprintf(text, sizeof(text), "an operator overrides it: %.200s\n",
+                 override);
+    }
+
+    shardctl_put(ctl, SHARDCTL_YELLOW, text);
+}
+
+
+int
 shardctl_cmd_override(shardctl_t *ctl)
 {
     int              rc;

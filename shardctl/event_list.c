@@ -369,29 +369,6 @@ shardctl_events(const char *forecast)
 }
 
 
-int
-shardctl_events_read(shardctl_t *ctl, shard_id_t id, json_t **out)
-{
-    int    rc;
-    char   field[16], *text;
-
-    *out = NULL;
-    text = NULL;
-    snprintf(field, sizeof(field), "%u", id);
-
-    rc = shardd_hash_get(&ctl->store, "forecast", field, &text);
-
-    if (rc != SHARDD_OK && rc != SHARDD_NONE) {
-        return shardctl_store_fail(ctl, rc, "cannot read the forecast");
-    }
-
-    *out = text ? shardctl_events(text) : json_array();
-    free(text);
-
-    return SHARDCTL_OK;
-}
-
-
 void
 shardctl_events_show(shardctl_t *ctl, const json_t *events)
 {

@@ -135,35 +135,6 @@ borrowed_shape(const json_t *list)
 }
 
 
-int
-shardctl_borrowed_read(shardctl_t *ctl, shard_id_t id, json_t **out)
-{
-    int    rc;
-    char   field[16], *text;
-
-    *out = NULL;
-    text = NULL;
-    snprintf(field, sizeof(field), "%u", id);
-
-    rc = shardd_hash_get(&ctl->store, "forecast", field, &text);
-
-    if (rc != SHARDD_OK && rc != SHARDD_NONE) {
-        return shardctl_store_fail(ctl, rc, "cannot read the forecast");
-    }
-
-    if (text) {
-        *out = shardctl_borrowed(text);
-        free(text);
-    }
-
-    if (*out == NULL) {
-        *out = json_null();
-    }
-
-    return SHARDCTL_OK;
-}
-
-
 void
 shardctl_borrowed_line(shardctl_t *ctl, const json_t *borrowed)
 {

@@ -376,6 +376,7 @@ explain_show_shard(shardctl_t *ctl, const shard_record_t *rec, json_t *out)
     borrowed = json_object_get(out, "borrowed");
 
     printf("shard %u on %s\n", rec->id, rec->primary);
+    shardctl_override_show(ctl, out);
 
     if (json_is_object(spread)) {
         explain_show_spread(ctl, spread, rec->kind == SHARD_KIND_LIST);
@@ -403,11 +404,37 @@ explain_show_shard(shardctl_t *ctl, const shard_record_t *rec, json_t *out)
 }
 
 
+/* what its forecast says beside the load */
+
+static int
+explain_forecast(shardctl_t *ctl, shard_id_t id, json_t *out)
+{
+    int      rc;
+    char    *text;
+    json_t  *borrowed;
+
+    rc = shardctl_forecast_text(ctl, id, &text);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    borrowed = shardctl_borrowed(text);
+
+    json_object_set_new(out, "borrowed", borrowed ? borrowed : json_null());
+    json_object_set_new(out, "signals", shardctl_signals(text));
+    json_object_set_new(out, "events", shardctl_events(text));
+    free(text);
+
+    return SHARDCTL_OK;
+}
+
+
 int
 shardctl_explain_shard(shardctl_t *ctl, shard_id_t id)
 {
     int              rc;
-    json_t          *spread, *borrowed, *signals, *events;
+    json_t          *out, *spread;
     shardd_table_t   table;
     shard_record_t  *rec;
 
@@ -417,37 +444,26 @@ shardctl_explain_shard(shardctl_t *ctl, shard_id_t id)
         return rc;
     }
 
-    spread = NULL;
-    borrowed = NULL;
-    signals = NULL;
-    events = NULL;
+    out = NULL;
     rec = shardd_table_shard(&table, id);
     rc = rec ? explain_read(ctl, rec, &spread)
              : shardctl_no_shard(ctl, &table, id);
 
     if (rc == SHARDCTL_OK) {
-        rc = shardctl_borrowed_read(ctl, id, &borrowed);
+        out = json_pack("{s:I, s:s, s:o}", "shard", (json_int_t) id, "node",
+                        rec->primary, "spread", spread);
+        rc = shardctl_override_read(ctl, &table, id, out);
     }
 
     if (rc == SHARDCTL_OK) {
-        rc = shardctl_signals_read(ctl, id, &signals);
+        rc = explain_forecast(ctl, id, out);
     }
 
     if (rc == SHARDCTL_OK) {
-        rc = shardctl_events_read(ctl, id, &events);
-    }
-
-    if (rc == SHARDCTL_OK) {
-        rc = explain_show_shard(ctl, rec,
-                 json_pack("{s:I, s:s, s:o, s:o, s:o, s:o}", "shard",
-                           (json_int_t) id, "node", rec->primary, "spread",
-                           spread, "borrowed", borrowed, "signals", signals,
-                           "events", events));
+        rc = explain_show_shard(ctl, rec, out);
 
     } else {
-        json_decref(spread);
-        json_decref(borrowed);
-        json_decref(signals);
+        json_decref(out);
     }
 
     shardd_table_free(&table);

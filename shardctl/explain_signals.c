@@ -97,28 +97,6 @@ shardctl_signals(const char *text)
 }
 
 
-int
-shardctl_signals_read(shardctl_t *ctl, shard_id_t id, json_t **out)
-{
-    int    rc;
-    char   field[16], *text;
-
-    text = NULL;
-    snprintf(field, sizeof(field), "%u", id);
-
-    rc = shardd_hash_get(&ctl->store, "forecast", field, &text);
-
-    if (rc != SHARDD_OK && rc != SHARDD_NONE) {
-        return shardctl_store_fail(ctl, rc, "cannot read the forecast");
-    }
-
-    *out = shardctl_signals(text ? text : "{}");
-    free(text);
-
-    return SHARDCTL_OK;
-}
-
-
 static void
 signals_clients(shardctl_t *ctl, const json_t *clients)
 {

@@ -335,10 +335,8 @@ shardctl_rows_migrations(const shardd_entries_t *migrations, int running)
 }
 
 
-/* why an override does nothing, "" when it works */
-
-static const char *
-lists_override_reason(shardd_table_t *table, const char *shard,
+const char *
+shardctl_override_ignored(shardd_table_t *table, const char *shard,
     const char *verb, char *err)
 {
     unsigned               i;
@@ -399,8 +397,8 @@ shardctl_rows_overrides(const shardd_entry_t *overrides, shardd_table_t *table)
     rows = json_array();
 
     for (i = 0; i < overrides->nfields; i++) {
-        reason = lists_override_reason(table, overrides->fields[i].name,
-                                       overrides->fields[i].value, err);
+        reason = shardctl_override_ignored(table, overrides->fields[i].name,
+                                           overrides->fields[i].value, err);
 
         row = json_pack("{s:o, s:o, s:s, s:o}", "shard",
                         shardctl_text(overrides->fields[i].name), "verb",

@@ -281,6 +281,11 @@ json_t *shardctl_rows_overrides(const shardd_entry_t *overrides,
     shardd_table_t *table);
 json_t *shardctl_row_migration(const shardd_entry_t *m);
 
+/* why an override does nothing, "" when it works; may be text of err */
+
+const char *shardctl_override_ignored(shardd_table_t *table,
+    const char *shard, const char *verb, char *err);
+
 extern const shardctl_column_t  shardctl_columns_nodes[];
 extern const shardctl_column_t  shardctl_columns_routers[];
 extern const shardctl_column_t  shardctl_columns_zones[];
@@ -292,6 +297,13 @@ extern const shardctl_column_t  shardctl_columns_overrides[];
 int shardctl_status(shardctl_t *ctl, json_t **status);
 void shardctl_status_draw(shardctl_t *ctl, const json_t *status);
 
+/* cmd_override.c: a shard's override as fields "override" and, where it does
+ * nothing, "override_ignored", and as a line */
+
+int shardctl_override_read(shardctl_t *ctl, shardd_table_t *table,
+    shard_id_t id, json_t *row);
+void shardctl_override_show(shardctl_t *ctl, const json_t *row);
+
 /* phases of a migration, as docs/redis-keys.md names them */
 
 int shardctl_phase_ended(const char *phase);
@@ -301,11 +313,14 @@ int shardctl_phase_committed(const char *phase);
 
 int shardctl_node_check(const shard_node_t *node, char *err);
 
+/* cmd_forecast.c: a shard's stored forecast, to be freed; NULL: there is none */
+
+int shardctl_forecast_text(shardctl_t *ctl, shard_id_t id, char **text);
+
 /* event_list.c: those in the text of a shard's forecast, an array, and a line
  * each */
 
 json_t *shardctl_events(const char *forecast);
-int shardctl_events_read(shardctl_t *ctl, shard_id_t id, json_t **out);
 void shardctl_events_show(shardctl_t *ctl, const json_t *events);
 
 /* plot.c */
@@ -318,11 +333,10 @@ int shardctl_plot_png(shardctl_t *ctl, const char *file, shard_id_t shard,
 
 /*
  * explain_borrowed.c: what a shard without a history of its own borrows; of a
- * forecast's text (NULL: nothing), or read from the store (JSON null).
+ * forecast's text; NULL: nothing
  */
 
 json_t *shardctl_borrowed(const char *text);
-int shardctl_borrowed_read(shardctl_t *ctl, shard_id_t id, json_t **out);
 void shardctl_borrowed_line(shardctl_t *ctl, const json_t *borrowed);
 void shardctl_borrowed_show(shardctl_t *ctl, const json_t *borrowed);
 
@@ -333,7 +347,6 @@ int shardctl_explain_shard(shardctl_t *ctl, shard_id_t id);
 /* explain_signals.c: what a forecast says beside the load, an object */
 
 json_t *shardctl_signals(const char *text);
-int shardctl_signals_read(shardctl_t *ctl, shard_id_t id, json_t **out);
 void shardctl_signals_show(shardctl_t *ctl, const json_t *signals);
 
 

@@ -113,7 +113,7 @@ $r->command('HSET', $t->key('routers'), 'edge-1',
             . qq("nodes":{"n1":{"inflight":3,"failed":0},"gone":{"state":)
             . qq("down","failed":3,"checked":true,"since_ms":1}}}));
 $r->command('HSET', $t->key('routers'), 'edge-2', '{"time_ms":"x"}');
-$r->command('HSET', $t->key('override'), 5, 'pinn n1');
+$r->command('HSET', $t->key('override'), 5, 'pinn n1', 9, 'pin n3');
 
 for my $id (0 .. 15) {
     my @mean = map { 8 + $id % 3 + $_ / 10 } 1 .. 12;
@@ -188,6 +188,8 @@ my @human = (
     [ [ 'forecast', 11 ], qr/^it has 6 h 00 min of its own;.* 4, 9$/m ],
     [ [ 'explain', 11 ], qr/^LIKE SHARD +SIMILARITY.*\n +4 +93% +75% +50%$/m ],
     [ [ 'explain', 11 ], qr/the borrowed day, requests\/s by hour/ ],
+    [ [ 'explain', 9 ], qr/^shard 9 on n\d\nan operator overrides it: pin n3$/m ],
+    [ [ 'explain', 5 ], qr/^an operator's override of it is ignored: pinn n1: .*"pin"/m ],
     [ [ 'forecast', 12 ], qr/model combined, made at [^\n]*\n\n/ ],
     [ [ 'history', 'show', 3, '--limit', 2 ], qr/ 8\.0\n.* 8\.0\n\z/ ],
     [ [ 'override' ], qr/^5 +pinn n1 +ignored/m ],
