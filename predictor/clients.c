@@ -57,7 +57,7 @@ predictor_clients_create(predictor_names_t *names, uint32_t limit,
 }
 
 
-static void
+void
 predictor_clients_drop(predictor_clients_shard_t *s)
 {
     int  i;
@@ -385,7 +385,7 @@ predictor_clients_close(predictor_clients_t *c, long slot, const float *load,
     n = predictor_clients_choose(c, slot + 1, changed);
 
     if (n) {
-        (void) predictor_clients_restore(c);
+        predictor_clients_restore(c);
     }
 
     return n;

@@ -93,7 +93,7 @@ uint32_t predictor_clients_close(predictor_clients_t *c, long slot,
 
 /* the shards' series as names.h has them, after it was read from the store */
 
-int predictor_clients_restore(predictor_clients_t *c);
+void predictor_clients_restore(predictor_clients_t *c);
 
 /*
  * After a forecast: sums are noted, and put in place of the shard's own

@@ -14,5 +14,9 @@
 void predictor_clients_score(predictor_clients_t *c, long slot,
     const float *load, uint32_t ncols);
 
+/* forgets what is known of a shard's clients */
+
+void predictor_clients_drop(predictor_clients_shard_t *s);
+
 
 #endif /* _PREDICTOR_CLIENTS_PARTS_H_INCLUDED_ */

@@ -101,13 +101,7 @@ predictor_clients_place(predictor_clients_t *c, shard_id_t id)
     s->id = id;
 
     if (predictor_clients_rings(c, s) != SHARD_OK) {
-
-        for (i = 0; i < PREDICTOR_CLIENTS_LEADS; i++) {
-            free(s->said[i]);
-        }
-
-        memset(s, 0, sizeof(predictor_clients_shard_t));
-
+        predictor_clients_drop(s);
         return NULL;
     }
 
@@ -141,14 +135,38 @@ predictor_clients_add(predictor_clients_t *c, uint32_t number, int rest)
 }
 
 
-/* a shard without a place for its rest is forecast as one, as before */
+/* those that have no series any more make room for others; a shard without a
+ * place for its rest is forecast as one, as before */
 
-int
+static void
+predictor_clients_pack(predictor_clients_t *c)
+{
+    uint32_t                    i, kept, number;
+    predictor_clients_shard_t  *s;
+
+    kept = 0;
+
+    for (i = 0; i < c->nshards; i++) {
+        s = &c->shards[i];
+        number = s->n ? s->number[s->n - 1] : 0;
+
+        if (s->n < 2 || c->names->series[number].name[0]) {
+            predictor_clients_drop(s);
+            continue;
+        }
+
+        c->shards[kept++] = *s;
+    }
+
+    c->nshards = kept;
+}
+
+
+void
 predictor_clients_restore(predictor_clients_t *c)
 {
-    int                         rest;
-    uint32_t                    i, k, number;
-    predictor_clients_shard_t  *s;
+    int       rest;
+    uint32_t  i;
 
     for (i = 0; i < c->nshards; i++) {
         c->shards[i].n = 0;
@@ -164,23 +182,10 @@ predictor_clients_restore(predictor_clients_t *c)
         }
     }
 
-    for (i = 0; i < c->nshards; i++) {
-        s = &c->shards[i];
-        number = s->n ? s->number[s->n - 1] : 0;
-
-        if (s->n < 2 || c->names->series[number].name[0]) {
-            s->n = 0;
-        }
-
-        for (k = 0; s->n == 0 && k < PREDICTOR_CLIENTS_LEADS; k++) {
-            s->seen[k] = 0;
-        }
-    }
+    predictor_clients_pack(c);
 
     qsort(c->shards, c->nshards, sizeof(predictor_clients_shard_t),
           predictor_clients_cmp);
-
-    return SHARD_OK;
 }
 
 
