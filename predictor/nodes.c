@@ -153,7 +153,8 @@ predictor_nodes_names(predictor_nodes_t *n, predictor_names_t *names)
 }
 
 
-/* room for the table's nodes; places stay as they are: ids of transfers */
+/* room for the table's nodes; places stay as they are: ids of transfers.  One
+ * whose stored forecast is still to be deleted keeps its place */
 
 static predictor_node_t *
 predictor_nodes_place(predictor_nodes_t *n)
@@ -163,8 +164,8 @@ predictor_nodes_place(predictor_nodes_t *n)
 
     for (i = 0; i < n->n; i++) {
 
-        if (!n->nodes[i].there && !n->nodes[i].source[0].asked
-            && !n->nodes[i].source[1].asked)
+        if (!n->nodes[i].there && !n->nodes[i].said
+            && !n->nodes[i].source[0].asked && !n->nodes[i].source[1].asked)
         {
             memset(&n->nodes[i], 0, sizeof(predictor_node_t));
             return &n->nodes[i];

@@ -471,6 +471,40 @@ test_signals(void)
 }
 
 
+/* one node takes another's place in the table: what was said of the one that
+ * left goes, too */
+
+static void
+test_node_left(void)
+{
+    uint32_t             i;
+    predictor_conf_t     conf;
+    predictor_daemon_t  *d;
+
+    d = malloc(sizeof(*d));
+    begin(&conf, d, NULL);
+    run(d, 1);
+    settle(d);
+    tap_ok(*cell("node_forecast", "n2") != NULL, "a node is told of");
+
+    snprintf(w.table.nodes[1].name, SHARD_NAME_SIZE, "n3");
+    w.table.version++;
+
+    for (i = 1; i < SHARDS; i += 2) {
+        snprintf(w.table.shards[i].primary, SHARD_NAME_SIZE, "n3");
+    }
+
+    run(d, 1);
+    settle(d);
+    tap_ok(*cell("node_forecast", "n3") != NULL, "another one in its place");
+    tap_ok(*cell("node_forecast", "n2") == NULL, "of the first nothing is "
+           "left");
+
+    predictor_daemon_done(d);
+    free(d);
+}
+
+
 static void
 test_policy(void)
 {
@@ -587,6 +621,7 @@ main(void)
     shardd_log_init("predictor", "orders", SHARDD_LOG_ERROR);
 
     test_signals();
+    test_node_left();
     test_policy();
     test_learned();
 
