@@ -244,8 +244,8 @@ predictor_nodes_table(predictor_nodes_t *n, const shardd_table_t *table,
 
 
 static void
-predictor_nodes_trouble(predictor_nodes_t *n, predictor_node_t *node,
-    predictor_source_t *source, const char *why)
+predictor_nodes_trouble(predictor_node_t *node, predictor_source_t *source,
+    const char *why)
 {
     uint32_t  i;
 
@@ -264,8 +264,6 @@ predictor_nodes_trouble(predictor_nodes_t *n, predictor_node_t *node,
             node->now[i] = NAN;
         }
     }
-
-    (void) n;
 }
 
 
@@ -365,7 +363,7 @@ predictor_nodes_answer(void *data, uint64_t id, shard_str_t text,
     }
 
     if (text.data == NULL) {
-        predictor_nodes_trouble(n, node, source, why);
+        predictor_nodes_trouble(node, source, why);
         return;
     }
 
@@ -376,7 +374,7 @@ predictor_nodes_answer(void *data, uint64_t id, shard_str_t text,
                               (const char *const *) n->conf->gauges, err)
         != SHARD_OK)
     {
-        predictor_nodes_trouble(n, node, source, err);
+        predictor_nodes_trouble(node, source, err);
         return;
     }
 
@@ -401,7 +399,7 @@ predictor_nodes_ask(predictor_nodes_t *n, predictor_node_t *node, uint32_t i,
                             why)
         != SHARD_OK)
     {
-        predictor_nodes_trouble(n, node, source, why);
+        predictor_nodes_trouble(node, source, why);
         return;
     }
 
@@ -409,8 +407,8 @@ predictor_nodes_ask(predictor_nodes_t *n, predictor_node_t *node, uint32_t i,
                           (uint64_t) (node - n->nodes) * PREDICTOR_SOURCES + i)
         != SHARD_OK)
     {
-        predictor_nodes_trouble(n, node, source, "no memory to ask it, or a "
-                                "bad url");
+        predictor_nodes_trouble(node, source, "no memory to ask it, or a bad "
+                                "url");
         return;
     }
 

@@ -75,6 +75,8 @@ int
 predictor_signals_forecast(predictor_signals_t *s,
     predictor_outlook_t *outlook, long last)
 {
+    int  rc;
+
     predictor_clients_sum(s->clients, outlook, s->base, last,
                           predictor_signals_unit, s);
 
@@ -82,13 +84,10 @@ predictor_signals_forecast(predictor_signals_t *s,
         return SHARDD_OK;
     }
 
-    if (predictor_signals_save(s) != SHARDD_OK) {
-        return SHARDD_DOWN;
-    }
+    rc = predictor_signals_save(s);
+    s->unsaved &= rc != SHARDD_OK;
 
-    s->unsaved = 0;
-
-    return SHARDD_OK;
+    return rc;
 }
 
 
