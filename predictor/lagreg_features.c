@@ -8,19 +8,25 @@
 
 
 static void predictor_lagreg_windows(predictor_lagreg_plan_t *plan);
-static void predictor_lagreg_anomalies(const predictor_lagreg_plan_t *plan,
-    predictor_lagreg_view_t *view, uint32_t from);
-static void predictor_lagreg_take(predictor_lagreg_view_t *view,
-    uint32_t from, uint32_t back, double weight);
+static void predictor_lagreg_backs(predictor_lagreg_plan_t *plan);
+static double predictor_lagreg_left(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t i);
+static double predictor_lagreg_left_sum(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t low, uint32_t end);
+static double predictor_lagreg_smooth(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t slot);
+static double predictor_lagreg_anomaly(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t i);
+static double predictor_lagreg_anomalies(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t low, uint32_t end);
 static double predictor_lagreg_base(const predictor_lagreg_plan_t *plan,
     const predictor_lagreg_view_t *view, uint32_t t, uint32_t h,
     double *daily);
 static double predictor_lagreg_near(const predictor_lagreg_plan_t *plan,
     const predictor_lagreg_view_t *view, uint32_t slot, uint32_t t);
-static double predictor_lagreg_around(const double *sum, uint32_t slot,
-    uint32_t wide, uint32_t t);
-static double predictor_lagreg_mean(const double *sum, uint32_t end,
-    uint32_t window);
+static double predictor_lagreg_mean(const predictor_lagreg_view_t *view,
+    uint32_t low, uint32_t end);
+static uint32_t predictor_lagreg_low(uint32_t end, uint32_t window);
 
 
 int
@@ -74,11 +80,13 @@ predictor_lagreg_plan(const predictor_series_t *series,
     }
 
     plan->smooth = day / 96 < 6 ? day / 96 : 6;
+    plan->even = 1.0 / (2 * plan->smooth + 1);
     plan->wide = day / 24;
     plan->lags = 4;
     plan->hour = series->interval_s < 3600 ? 3600 / series->interval_s : 1;
 
     predictor_lagreg_windows(plan);
+    predictor_lagreg_backs(plan);
 
     return SHARD_OK;
 }
@@ -117,10 +125,43 @@ predictor_lagreg_windows(predictor_lagreg_plan_t *plan)
 }
 
 
+/* the base of the step after the last known one, as shares of slots */
+
+static void
+predictor_lagreg_backs(predictor_lagreg_plan_t *plan)
+{
+    double    weight, weights, half;
+    uint32_t  k;
+
+    half = plan->weeks ? 0.5 : 1;
+    weight = 1;
+    weights = 0;
+    plan->nbacks = 0;
+
+    for (k = 1; k <= plan->days; k++) {
+        weights += weight;
+        weight *= PREDICTOR_LAGREG_FADE;
+    }
+
+    weight = half / weights;
+
+    for (k = 1; k <= plan->days; k++) {
+        plan->back[plan->nbacks] = k * plan->day;
+        plan->share[plan->nbacks++] = weight;
+        weight *= PREDICTOR_LAGREG_FADE;
+    }
+
+    for (k = 1; k <= plan->weeks; k++) {
+        plan->back[plan->nbacks] = k * plan->week;
+        plan->share[plan->nbacks++] = half / plan->weeks;
+    }
+}
+
+
 size_t
 predictor_lagreg_view_size(uint32_t n)
 {
-    return 5 * ((size_t) n + 1);
+    return 4 * ((size_t) n + 1);
 }
 
 
@@ -131,106 +172,141 @@ predictor_lagreg_view_place(predictor_lagreg_view_t *view, double *memory,
     view->n = n;
     view->z = memory;
     view->zsum = view->z + n + 1;
-    view->smooth = view->zsum + n + 1;
-    view->anomaly = view->smooth + n + 1;
-    view->asum = view->anomaly + n + 1;
+    view->anomaly = NULL;
+    view->asum = NULL;
 
-    return view->asum + n + 1;
+    return view->z + predictor_lagreg_view_size(n);
+}
+
+
+void
+predictor_lagreg_view_sum(predictor_lagreg_view_t *view)
+{
+    double    sum;
+    uint32_t  i;
+
+    sum = 0;
+    view->zsum[0] = 0;
+
+    for (i = 0; i < view->n; i++) {
+        sum += view->z[i];
+        view->zsum[i + 1] = sum;
+    }
 }
 
 
 void
 predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
-    predictor_lagreg_view_t *view, uint32_t from)
+    predictor_lagreg_view_t *view)
 {
-    double    one;
-    uint32_t  i;
+    double    *anomaly, *asum;
+    uint32_t   i, from;
 
-    view->zsum[0] = 0;
+    predictor_lagreg_view_sum(view);
 
-    for (i = 0; i < view->n; i++) {
-        view->zsum[i + 1] = view->zsum[i] + view->z[i];
-    }
-
-    one = 1.0 / (2 * plan->smooth + 1);
-
-    for (i = plan->smooth; i + plan->smooth < view->n; i++) {
-        view->smooth[i] = (view->zsum[i + plan->smooth + 1]
-                           - view->zsum[i - plan->smooth]) * one;
-    }
-
-    if (from < plan->start + plan->smooth + 1) {
-        from = plan->start + plan->smooth + 1;
-    }
-
-    predictor_lagreg_anomalies(plan, view, from);
-
-    view->asum[0] = 0;
+    anomaly = view->zsum + view->n + 1;
+    asum = anomaly + view->n + 1;
+    from = plan->start + plan->smooth + 1;
+    asum[0] = 0;
 
     for (i = 0; i < view->n; i++) {
-        view->asum[i + 1] = view->asum[i] + view->anomaly[i];
+        anomaly[i] = i < from ? 0 : predictor_lagreg_left(plan, view, i);
+        asum[i + 1] = asum[i] + anomaly[i];
     }
+
+    view->anomaly = anomaly;
+    view->asum = asum;
 }
 
 
-/* values without predictor_lagreg_base() of the step before, all at once */
+/* what the base leaves of a value; a slot's mean ends before the step itself */
 
-static void
+static double
+predictor_lagreg_left(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t i)
+{
+    double    left;
+    uint32_t  k;
+
+    left = view->z[i];
+
+    for (k = 0; k < plan->nbacks; k++) {
+        left -= plan->share[k]
+                * predictor_lagreg_smooth(plan, view, i - plan->back[k]);
+    }
+
+    return left;
+}
+
+
+/* of low .. end - 1 together: the ends of a mean over means tell it */
+
+static double
+predictor_lagreg_left_sum(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t low, uint32_t end)
+{
+    double         sum, means;
+    uint32_t       j, k;
+    const double  *last, *first;
+
+    sum = view->zsum[end] - view->zsum[low];
+
+    for (k = 0; k < plan->nbacks; k++) {
+        last = view->zsum + end - plan->back[k] - plan->smooth;
+        first = view->zsum + low - plan->back[k] - plan->smooth;
+        means = 0;
+
+        for (j = 0; j <= 2 * plan->smooth; j++) {
+            means += last[j] - first[j];
+        }
+
+        sum -= plan->share[k] * means * plan->even;
+    }
+
+    return sum;
+}
+
+
+static double
+predictor_lagreg_smooth(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t slot)
+{
+    return (view->zsum[slot + plan->smooth + 1]
+            - view->zsum[slot - plan->smooth])
+           * plan->even;
+}
+
+
+/* a forecast asks for few: it has no list of them */
+
+static double
+predictor_lagreg_anomaly(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t i)
+{
+    return view->anomaly ? view->anomaly[i]
+                         : predictor_lagreg_left(plan, view, i);
+}
+
+
+/* mean of low .. end - 1 */
+
+static double
 predictor_lagreg_anomalies(const predictor_lagreg_plan_t *plan,
-    predictor_lagreg_view_t *view, uint32_t from)
+    const predictor_lagreg_view_t *view, uint32_t low, uint32_t end)
 {
-    double    weight, weights, half;
-    uint32_t  i, k;
+    double    sum;
+    uint32_t  from;
 
-    from = from < view->n ? from : view->n;
+    if (view->asum) {
+        sum = view->asum[end] - view->asum[low];
 
-    for (i = 0; i < from; i++) {
-        view->anomaly[i] = 0;
+    } else {
+        from = plan->start + plan->smooth + 1;
+        sum = predictor_lagreg_left_sum(plan, view, low > from ? low : from,
+                                        end);
     }
 
-    for ( /* void */ ; i < view->n; i++) {
-        view->anomaly[i] = view->z[i];
-    }
-
-    half = plan->weeks ? 0.5 : 1;
-    weight = 1;
-    weights = 0;
-
-    for (k = 1; k <= plan->days; k++) {
-        weights += weight;
-        weight *= PREDICTOR_LAGREG_FADE;
-    }
-
-    weight = half / weights;
-
-    for (k = 1; k <= plan->days; k++) {
-        predictor_lagreg_take(view, from, k * plan->day, weight);
-        weight *= PREDICTOR_LAGREG_FADE;
-    }
-
-    for (k = 1; k <= plan->weeks; k++) {
-        predictor_lagreg_take(view, from, k * plan->week,
-                              half / plan->weeks);
-    }
-}
-
-
-/* what was "back" steps before; a slot's mean ends before the step itself */
-
-static void
-predictor_lagreg_take(predictor_lagreg_view_t *view, uint32_t from,
-    uint32_t back, double weight)
-{
-    uint32_t       i;
-    double        *anomaly;
-    const double  *smooth;
-
-    anomaly = view->anomaly;
-    smooth = view->smooth;
-
-    for (i = from; i < view->n; i++) {
-        anomaly[i] -= weight * smooth[i - back];
-    }
+    return sum / (end - low);
 }
 
 
@@ -241,7 +317,7 @@ predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
 {
     double         b, daily, mean;
     float         *p;
-    uint32_t       i, slot, days, weeks;
+    uint32_t       i, low, end, slot, days, weeks;
     const double  *z;
 
     z = view->z;
@@ -265,33 +341,40 @@ predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
         *p++ = (float) (z[slot - i * plan->week] - b);
     }
 
-    *p++ = (float) view->anomaly[slot - days * plan->day];
+    i = slot - days * plan->day;
+    *p++ = (float) predictor_lagreg_anomaly(plan, view, i);
 
     for (i = 0; i < plan->nwindows; i++) {
-        *p++ = (float) predictor_lagreg_mean(view->asum, t, plan->window[i]);
+        low = predictor_lagreg_low(t + 1, plan->window[i]);
+        *p++ = (float) predictor_lagreg_anomalies(plan, view, low, t + 1);
     }
 
     for (i = 1; i < plan->lags; i++) {
-        *p++ = (float) view->anomaly[t - i];
+        *p++ = (float) predictor_lagreg_anomaly(plan, view, t - i);
     }
 
     /* what repeats every hour does so between the days, too */
 
-    if (plan->hour > 2) {
+    if (plan->hour > 2 && plan->hour <= plan->day) {
         i = (h + plan->hour - 1) / plan->hour;
-        *p++ = (float) view->anomaly[slot - i * plan->hour];
+        *p++ = (float) predictor_lagreg_anomaly(plan, view,
+                                                slot - i * plan->hour);
     }
 
     i = slot - days * plan->day;
-    *p++ = (float) predictor_lagreg_around(view->asum, i, plan->wide, t);
+    low = predictor_lagreg_low(i, plan->wide);
+    end = i + plan->wide < t ? i + plan->wide : t;
+    *p++ = (float) predictor_lagreg_anomalies(plan, view, low, end + 1);
 
     if (weeks <= plan->weeks) {
         i = slot - weeks * plan->week;
-        *p++ = (float) (predictor_lagreg_around(view->zsum, i, plan->wide, t)
-                        - b);
+        low = predictor_lagreg_low(i, plan->wide);
+        end = i + plan->wide < t ? i + plan->wide : t;
+        *p++ = (float) (predictor_lagreg_mean(view, low, end + 1) - b);
     }
 
-    mean = predictor_lagreg_mean(view->zsum, t, plan->day);
+    low = predictor_lagreg_low(t + 1, plan->day);
+    mean = predictor_lagreg_mean(view, low, t + 1);
 
     *p++ = (float) (b - mean);
     *p++ = (float) (z[t] - mean);
@@ -354,36 +437,29 @@ predictor_lagreg_near(const predictor_lagreg_plan_t *plan,
     uint32_t  low;
 
     if (slot + plan->smooth <= t) {
-        return view->smooth[slot];
+        return predictor_lagreg_smooth(plan, view, slot);
     }
 
     low = slot - plan->smooth;
 
-    return (view->zsum[t + 1] - view->zsum[low]) / (t + 1 - low);
+    return predictor_lagreg_mean(view, low, t + 1);
 }
 
 
-/* mean of 2 wide + 1 values around a slot, of nothing after t */
+/* of low .. end - 1 */
 
 static double
-predictor_lagreg_around(const double *sum, uint32_t slot, uint32_t wide,
-    uint32_t t)
+predictor_lagreg_mean(const predictor_lagreg_view_t *view, uint32_t low,
+    uint32_t end)
 {
-    uint32_t  low, end;
-
-    low = slot > wide ? slot - wide : 0;
-    end = slot + wide < t ? slot + wide : t;
-
-    return (sum[end + 1] - sum[low]) / (end + 1 - low);
+    return (view->zsum[end] - view->zsum[low]) / (end - low);
 }
 
 
-static double
-predictor_lagreg_mean(const double *sum, uint32_t end, uint32_t window)
+/* so many steps before, or the first */
+
+static uint32_t
+predictor_lagreg_low(uint32_t end, uint32_t window)
 {
-    uint32_t  low;
-
-    low = end + 1 > window ? end + 1 - window : 0;
-
-    return (sum[end + 1] - sum[low]) / (end + 1 - low);
+    return end > window ? end - window : 0;
 }

@@ -40,21 +40,28 @@ typedef struct {
     uint32_t  weeks;                    /* weeks, 0 = none */
     uint32_t  start;                    /* first step with a base */
     uint32_t  smooth;                   /* steps either side of a slot */
+    double    even;                     /* 1 / all of them */
     uint32_t  wide;                     /* the same, of wider means */
     uint32_t  lags;
     uint32_t  nwindows;
     uint32_t  window[PREDICTOR_LAGREG_WINDOWS];    /* ascending */
+    uint32_t  nbacks;                   /* slots that an anomaly is without */
+    uint32_t  back[PREDICTOR_LAGREG_DAYS + PREDICTOR_LAGREG_WEEKS];
+    double    share[PREDICTOR_LAGREG_DAYS + PREDICTOR_LAGREG_WEEKS];
 } predictor_lagreg_plan_t;
 
-/* the series as the features want it; n values each, sums one more */
+/*
+ * The series as the features want it; n values each, sums one more.  A fit
+ * asks for the anomalies of thousands of origins and has them listed; a
+ * forecast, of one origin, works out those it asks for.
+ */
 
 typedef struct {
     uint32_t  n;
     double   *z;
     double   *zsum;                     /* zsum[i]: of all before i */
-    double   *smooth;                   /* mean of 2 smooth + 1 around */
     double   *anomaly;                  /* 0 where there is no base */
-    double   *asum;
+    double   *asum;                     /* both NULL: not listed */
 } predictor_lagreg_view_t;
 
 
@@ -72,10 +79,11 @@ size_t predictor_lagreg_view_size(uint32_t n);
 double *predictor_lagreg_view_place(predictor_lagreg_view_t *view,
     double *memory, uint32_t n);
 
-/* everything but z; anomalies from step "from" on */
+/* for a forecast, and for a fit; each but z */
 
+void predictor_lagreg_view_sum(predictor_lagreg_view_t *view);
 void predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
-    predictor_lagreg_view_t *view, uint32_t from);
+    predictor_lagreg_view_t *view);
 
 /* fills row[0 .. result), the constant 1 first; "base" of step t + h */
 

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "lagreg_solve.h"
+#include "transform.h"
 #include "trial.h"
 
 
@@ -54,13 +55,9 @@ typedef struct {
 
 typedef struct {
     predictor_lagreg_plan_t  plan;
+    predictor_transform_t    scale;
     uint32_t                 variant;
-    uint32_t                 log;
     uint32_t                 nfits;
-    double                   scale;         /* of y: its mean size */
-    double                   add;           /* z = log(y / scale + add) */
-    double                   low;           /* of z, as learnt from */
-    double                   high;
     predictor_lagreg_fit_t   fit[];
 } predictor_lagreg_t;
 
@@ -77,10 +74,6 @@ static int predictor_lagreg_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_lagreg_variant_e variant,
     const predictor_trial_t *trial, predictor_lagreg_t *lagreg,
     double *work);
-static void predictor_lagreg_scale(const predictor_series_t *series,
-    predictor_lagreg_t *lagreg, double *scratch);
-static void predictor_lagreg_transform(const predictor_series_t *series,
-    const predictor_lagreg_t *lagreg, double *z);
 static int predictor_lagreg_collect(const predictor_series_t *series,
     const predictor_lagreg_t *lagreg, const predictor_lagreg_view_t *view,
     uint32_t h, predictor_lagreg_rows_t *rows);
@@ -89,10 +82,6 @@ static void predictor_lagreg_tell(const predictor_series_t *series,
     const predictor_lagreg_rows_t *rows, const predictor_trial_t *trial,
     uint32_t step);
 static uint32_t predictor_lagreg_most(const predictor_series_t *series);
-static void predictor_lagreg_range(const predictor_lagreg_view_t *view,
-    uint32_t last, double *low, double *high);
-static double predictor_lagreg_back(const predictor_lagreg_t *lagreg,
-    double z);
 static int predictor_lagreg_forecast(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state, void *work, double *out);
 static const predictor_lagreg_fit_t *predictor_lagreg_nearest(
@@ -231,9 +220,10 @@ predictor_lagreg_fit(const predictor_series_t *series,
     }
 
     lagreg->variant = variant;
-    predictor_lagreg_scale(series, lagreg, work);
+    predictor_transform_fit(series, predictor_lagreg_memory[variant].log,
+                            &lagreg->scale, work);
 
-    if (lagreg->scale == 0) {
+    if (lagreg->scale.zero) {
         return SHARD_AGAIN;
     }
 
@@ -243,12 +233,8 @@ predictor_lagreg_fit(const predictor_series_t *series,
     predictor_lagreg_rows_place(&rows, memory,
                                 predictor_lagreg_most(series));
 
-    predictor_lagreg_transform(series, lagreg, view.z);
-    predictor_lagreg_view_fill(&lagreg->plan, &view, 0);
-
-    lagreg->low = view.z[0];
-    lagreg->high = view.z[0];
-    predictor_lagreg_range(&view, view.n, &lagreg->low, &lagreg->high);
+    predictor_transform(&lagreg->scale, series->y, series->n, view.z);
+    predictor_lagreg_view_fill(&lagreg->plan, &view);
 
     lagreg->nfits = predictor_trial_grid(ask->horizon, series->day, grid);
 
@@ -277,53 +263,6 @@ predictor_lagreg_fit(const predictor_series_t *series,
     }
 
     return SHARD_OK;
-}
-
-
-/* the logarithm needs non-negative values; "add" keeps it off zero */
-
-static void
-predictor_lagreg_scale(const predictor_series_t *series,
-    predictor_lagreg_t *lagreg, double *scratch)
-{
-    double    sum;
-    uint32_t  i;
-
-    sum = 0;
-    lagreg->log = predictor_lagreg_memory[lagreg->variant].log;
-
-    for (i = 0; i < series->n; i++) {
-        sum += fabs(series->y[i]);
-        scratch[i] = series->y[i];
-
-        if (series->y[i] < 0) {
-            lagreg->log = 0;
-        }
-    }
-
-    lagreg->scale = sum / series->n;
-    lagreg->add = 0;
-
-    if (lagreg->scale > 0) {
-        lagreg->add = fmax(0.05 * predictor_median(scratch, series->n)
-                           / lagreg->scale, 0.02);
-    }
-}
-
-
-static void
-predictor_lagreg_transform(const predictor_series_t *series,
-    const predictor_lagreg_t *lagreg, double *z)
-{
-    uint32_t  i;
-
-    for (i = 0; i < series->n; i++) {
-        z[i] = series->y[i] / lagreg->scale;
-
-        if (lagreg->log) {
-            z[i] = log((z[i] > 0 ? z[i] : 0) + lagreg->add);
-        }
-    }
 }
 
 
@@ -421,32 +360,10 @@ predictor_lagreg_tell(const predictor_series_t *series,
             break;
         }
 
-        said[i] = (float) predictor_lagreg_back(lagreg,
+        said[i] = (float) predictor_transform_undo(&lagreg->scale,
                                        view->z[trial->origin[i] + h]
                                        - rows->residual[rows->m - 1 - back]);
     }
-}
-
-
-/* widens low .. high by the last values */
-
-static void
-predictor_lagreg_range(const predictor_lagreg_view_t *view, uint32_t last,
-    double *low, double *high)
-{
-    uint32_t  i;
-
-    for (i = view->n > last ? view->n - last : 0; i < view->n; i++) {
-        *low = view->z[i] < *low ? view->z[i] : *low;
-        *high = view->z[i] > *high ? view->z[i] : *high;
-    }
-}
-
-
-static double
-predictor_lagreg_back(const predictor_lagreg_t *lagreg, double z)
-{
-    return lagreg->scale * (lagreg->log ? exp(z) - lagreg->add : z);
 }
 
 
@@ -454,9 +371,10 @@ static int
 predictor_lagreg_forecast(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state, void *work, double *out)
 {
-    double                          low, high, top, base, z, offset;
+    double                          base;
     float                           row[PREDICTOR_LAGREG_COLUMNS];
-    uint32_t                        h, i, recent;
+    uint32_t                        h, i;
+    predictor_transform_t           scale;
     predictor_lagreg_view_t         view;
     const predictor_lagreg_t       *lagreg;
     const predictor_lagreg_fit_t   *fit;
@@ -464,31 +382,19 @@ predictor_lagreg_forecast(const predictor_series_t *series,
 
     lagreg = state;
     plan = &lagreg->plan;
-    recent = 8 * plan->day + 1;
+    scale = lagreg->scale;
 
     if (series->n < plan->start + plan->day + plan->smooth + 8) {
         return SHARD_AGAIN;
     }
 
     (void) predictor_lagreg_view_place(&view, work, series->n);
-    predictor_lagreg_transform(series, lagreg, view.z);
-    predictor_lagreg_view_fill(plan, &view,
-                               series->n > recent ? series->n - recent : 0);
+    predictor_transform(&scale, series->y, series->n, view.z);
+    predictor_lagreg_view_sum(&view);
 
     /* what came since the fit is at most a day */
 
-    low = lagreg->low;
-    high = lagreg->high;
-    predictor_lagreg_range(&view, plan->day, &low, &high);
-
-    /* no forecast goes far beyond what was seen, in logs least of all */
-
-    top = high + 0.25 * (high - low);
-    low -= 0.1 * (high - low);
-
-    if (lagreg->log) {
-        top = fmin(top, log(5 * (exp(high) - lagreg->add) + lagreg->add));
-    }
+    predictor_transform_seen(&scale, series, plan->day);
 
     for (h = 1; h <= ask->horizon; h++) {
         fit = predictor_lagreg_nearest(lagreg, h);
@@ -503,12 +409,10 @@ predictor_lagreg_forecast(const predictor_series_t *series,
             base += row[i] * fit->beta[i];
         }
 
-        for (i = 0; i <= ask->nq; i++) {
-            offset = i ? fit->offset[i - 1] : 0;
-            z = base + offset;
-            z = z < low ? low : z > top ? top : z;
+        *out++ = predictor_transform_back(&scale, base);
 
-            *out++ = predictor_lagreg_back(lagreg, z);
+        for (i = 0; i < ask->nq; i++) {
+            *out++ = predictor_transform_back(&scale, base + fit->offset[i]);
         }
     }
 

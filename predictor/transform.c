@@ -24,7 +24,6 @@ predictor_transform_fit(const predictor_series_t *series, int log,
 
     sum = 0;
     t->log = log != 0;
-    t->pad = 0;
 
     for (i = 0; i < series->n; i++) {
         sum += fabs(series->y[i]);
@@ -36,7 +35,8 @@ predictor_transform_fit(const predictor_series_t *series, int log,
     }
 
     t->scale = series->n ? sum / series->n : 0;
-    t->scale = t->scale > 0 ? t->scale : 1;
+    t->zero = !(t->scale > 0);
+    t->scale = t->zero ? 1 : t->scale;
     t->add = 0;
 
     if (t->log) {
@@ -61,7 +61,7 @@ predictor_transform(const predictor_transform_t *t, const double *y,
         z[i] = y[i] / t->scale;
 
         if (t->log) {
-            z[i] = log(fmax(z[i], 0) + t->add);
+            z[i] = log((z[i] > 0 ? z[i] : 0) + t->add);
         }
     }
 }
@@ -112,7 +112,12 @@ predictor_transform_back(const predictor_transform_t *t, double z)
                             * (exp(t->high) - t->add) + t->add));
     }
 
-    z = fmax(low, fmin(z, top));
+    return predictor_transform_undo(t, fmax(low, fmin(z, top)));
+}
 
+
+double
+predictor_transform_undo(const predictor_transform_t *t, double z)
+{
     return t->scale * (t->log ? exp(z) - t->add : z);
 }

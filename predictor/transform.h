@@ -16,7 +16,7 @@
 
 typedef struct {
     uint32_t  log;
-    uint32_t  pad;
+    uint32_t  zero;                 /* no value was another */
     double    scale;                /* > 0 */
     double    add;                  /* keeps the logarithm off zero */
     double    low;                  /* of z, as seen */
@@ -41,6 +41,10 @@ void predictor_transform_seen(predictor_transform_t *t,
 /* z held a little beyond what was seen, back as a value */
 
 double predictor_transform_back(const predictor_transform_t *t, double z);
+
+/* the same of any z, however far */
+
+double predictor_transform_undo(const predictor_transform_t *t, double z);
 
 
 #endif /* _PREDICTOR_TRANSFORM_H_INCLUDED_ */

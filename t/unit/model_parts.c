@@ -99,6 +99,7 @@ test_scale(void)
     }
 
     tap_is_int(t.log, 1, "no negative value: logarithms");
+    tap_is_int(t.zero, 0, "there are values");
     tap_ok(off < 1e-9, "there and back again, zeros too (%g)", off);
 
     top = predictor_transform_back(&t, 700);
@@ -106,6 +107,9 @@ test_scale(void)
            "an absurd forecast is held near what was seen (%.1f)", top);
     tap_ok(predictor_transform_back(&t, -700) > -1.5,
            "at the lower end as well");
+
+    tap_ok(predictor_transform_undo(&t, 20) > 1e6,
+           "undone only, it is not held");
 
     case_y[199] = 1000;
     predictor_transform_seen(&t, &series, 1);
@@ -119,6 +123,7 @@ test_scale(void)
     memset(case_y, 0, 200 * sizeof(double));
     predictor_transform_fit(&series, 1, &t, scratch);
     predictor_transform(&t, case_y, 200, z);
+    tap_is_int(t.zero, 1, "zeros only: it is told");
     tap_ok(isfinite(z[0]) && fabs(predictor_transform_back(&t, z[0])) < 1e-12,
-           "zeros only");
+           "and they are transformed");
 }
