@@ -17,6 +17,10 @@ fuzz_more_prometheus = predictor/prometheus_text.c predictor/exporter.c
 
 $(BUILD)/fuzz/prometheus: $(fuzz_more_prometheus) predictor/prometheus_text.h predictor/exporter.h
 
+fuzz_more_series_csv = predictor/series_csv.c predictor/series_csv_field.c
+
+$(BUILD)/fuzz/series_csv: $(fuzz_more_series_csv) predictor/series_csv.h predictor/series_csv_parts.h
+
 fuzz_more_errors = predictor/errors.c predictor/errors_code.c predictor/merit.c predictor/horizon.c
 
 $(BUILD)/fuzz/errors: $(fuzz_more_errors) predictor/errors.h predictor/merit.h

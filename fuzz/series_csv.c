@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "../predictor/series_csv.c"
+#include "../predictor/series_csv.h"
 
 #include "fuzz.h"
 

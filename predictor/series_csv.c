@@ -4,27 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "series_csv.h"
-
-
-#define PREDICTOR_CSV_DIGITS   12       /* of an epoch in seconds */
-#define PREDICTOR_CSV_NUMBER   64       /* bytes of a value, with its zero */
-
-
-typedef struct {
-    const char       *next;             /* the line after this one */
-    const char       *end;              /* of the text */
-    const char       *text;             /* this line ... */
-    const char       *last;             /* ... up to its end */
-    char             *err;
-    uint32_t          line;             /* number, from 1 */
-    uint32_t          usual;            /* step that most lines have, s */
-    uint32_t          rows;             /* that fit into out->y */
-    uint64_t          before;           /* epoch of the line before */
-    predictor_csv_t  *out;
-} predictor_csv_reader_t;
+#include "series_csv_parts.h"
 
 
 static int predictor_csv_lines(predictor_csv_reader_t *r,
@@ -34,23 +15,11 @@ static void predictor_csv_survey(predictor_csv_reader_t r, uint32_t *columns,
 static int predictor_csv_header(predictor_csv_reader_t *r);
 static int predictor_csv_line(predictor_csv_reader_t *r);
 static int predictor_csv_row(predictor_csv_reader_t *r);
-static int predictor_csv_epoch(predictor_csv_reader_t *r, const char **pos,
-    uint64_t *epoch);
-static int predictor_csv_value(predictor_csv_reader_t *r, const char **pos,
-    double *value);
-static int predictor_csv_number(predictor_csv_reader_t *r, const char *p,
-    size_t len, double *value);
 static int predictor_csv_step(predictor_csv_reader_t *r, uint64_t epoch,
     uint32_t *gap);
 static int predictor_csv_grow(predictor_csv_reader_t *r, uint32_t rows);
 static int predictor_csv_turn(predictor_csv_reader_t *r);
-static const char *predictor_csv_blanks(const predictor_csv_reader_t *r,
-    const char *p);
-static const char *predictor_csv_comma(const predictor_csv_reader_t *r,
-    const char *p);
 static int predictor_csv_memory(predictor_csv_reader_t *r);
-static int predictor_csv_error(predictor_csv_reader_t *r, const char *at,
-    const char *why);
 
 
 int
@@ -378,125 +347,6 @@ predictor_csv_row(predictor_csv_reader_t *r)
 }
 
 
-/* up to the comma behind it */
-
-static int
-predictor_csv_epoch(predictor_csv_reader_t *r, const char **pos,
-    uint64_t *epoch)
-{
-    const char  *p, *first;
-
-    *epoch = 0;
-    first = predictor_csv_blanks(r, *pos);
-
-    for (p = first; p < r->last && isdigit((unsigned char) *p); p++) {
-        if (p - first >= PREDICTOR_CSV_DIGITS) {
-            return predictor_csv_error(r, p, "the epoch has too many digits "
-                                       "(seconds are expected, no "
-                                       "milliseconds)");
-        }
-
-        *epoch = *epoch * 10 + (uint64_t) (*p - '0');
-    }
-
-    if (p == first) {
-        return predictor_csv_error(r, p, "an epoch in seconds is missing "
-                                   "(expected \"epoch,value\")");
-    }
-
-    if (p < r->last && (*p == '-' || *p == '/' || *p == 'T')) {
-        return predictor_csv_error(r, p, "dates are not read: make them "
-                                   "seconds since 1970 (\"date +%s -d DATE\")"
-                                   );
-    }
-
-    /* as spreadsheets and pandas write it */
-
-    if (p < r->last && *p == '.') {
-        do { p++; } while (p < r->last && *p == '0');
-    }
-
-    p = predictor_csv_blanks(r, p);
-
-    if (p == r->last || *p != ',') {
-        return predictor_csv_error(r, p, "a comma is missing after the epoch "
-                                   "(expected \"epoch,value\")");
-    }
-
-    *pos = p;
-
-    return SHARD_OK;
-}
-
-
-/* up to the comma or the end behind it */
-
-static int
-predictor_csv_value(predictor_csv_reader_t *r, const char **pos,
-    double *value)
-{
-    size_t       i, len;
-    const char  *p, *end, *next;
-
-    static const char *const  gaps[] = { "", "nan", "na", "null" };
-
-    p = predictor_csv_blanks(r, *pos);
-    next = predictor_csv_comma(r, p);
-
-    for (end = next; end > p && (end[-1] == ' ' || end[-1] == '\t'); end--) {
-        /* void */
-    }
-
-    len = (size_t) (end - p);
-    *pos = next;
-
-    for (i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++) {
-        if (len == strlen(gaps[i]) && strncasecmp(p, gaps[i], len) == 0) {
-            *value = NAN;
-            return SHARD_OK;
-        }
-    }
-
-    return predictor_csv_number(r, p, len, value);
-}
-
-
-static int
-predictor_csv_number(predictor_csv_reader_t *r, const char *p, size_t len,
-    double *value)
-{
-    char    number[PREDICTOR_CSV_NUMBER], *end;
-    size_t  good;
-
-    if (len >= PREDICTOR_CSV_NUMBER) {
-        return predictor_csv_error(r, p, "the value is longer than 63 bytes");
-    }
-
-    memcpy(number, p, len);
-    number[len] = '\0';
-
-    /* strtod() alone would also take blanks, "inf" and hex */
-
-    good = strspn(number, "0123456789+-.eE");
-
-    if (good == len) {
-        *value = strtod(number, &end);
-        good = (size_t) (end - number);
-    }
-
-    if (good < len) {
-        return predictor_csv_error(r, p + good, "the value is not a number "
-                                   "(a gap is an empty value)");
-    }
-
-    if (!(fabs(*value) <= PREDICTOR_VALUE_MAX)) {
-        return predictor_csv_error(r, p, "the value is beyond 1e15");
-    }
-
-    return SHARD_OK;
-}
-
-
 /* how many steps were left out since the line before */
 
 static int
@@ -638,46 +488,10 @@ predictor_csv_turn(predictor_csv_reader_t *r)
 }
 
 
-static const char *
-predictor_csv_blanks(const predictor_csv_reader_t *r, const char *p)
-{
-    while (p < r->last && (*p == ' ' || *p == '\t')) {
-        p++;
-    }
-
-    return p;
-}
-
-
-/* the next comma, or the end of the line */
-
-static const char *
-predictor_csv_comma(const predictor_csv_reader_t *r, const char *p)
-{
-    while (p < r->last && *p != ',') {
-        p++;
-    }
-
-    return p;
-}
-
-
 static int
 predictor_csv_memory(predictor_csv_reader_t *r)
 {
     snprintf(r->err, SHARD_ERR_SIZE, "out of memory at line %u", r->line);
 
     return SHARD_AGAIN;
-}
-
-
-static int
-predictor_csv_error(predictor_csv_reader_t *r, const char *at,
-    const char *why)
-{
-    snprintf(r->err, SHARD_ERR_SIZE, "line %u, column %d: %s", r->line,
-             (int) (at - r->text) + 1,
-             at < r->last && *at == '\0' ? "a zero byte" : why);
-
-    return SHARD_ERROR;
 }
