@@ -17,6 +17,7 @@
 #define SHARD_METRICS_CLIENTS   4
 #define SHARD_METRICS_SAMPLES   5
 
+#define SHARD_METRICS_FIXED     (8 + 8 + 8 + 4 + 2)   /* after the name */
 #define SHARD_METRICS_SECTION   (2 + 4)
 
 
@@ -65,6 +66,10 @@ shard_metrics_room(shard_metrics_writer_t *w, size_t size)
     return SHARD_OK;
 }
 
+
+/* 1 for a client's that shard_client_clean() leaves as it is */
+
+int shard_metrics_name_good(shard_str_t name);
 
 /* lengths and numbers of the sections that end here */
 
