@@ -172,6 +172,10 @@ void ngx_http_shard_sync_work(ngx_http_shard_sync_t *sync);
 
 void ngx_http_shard_sync_contact(ngx_http_shard_sync_t *sync);
 
+/* _sync_poll: what has no log entry, a table made anew or lost and overrides */
+
+void ngx_http_shard_sync_poll(ngx_http_shard_sync_t *sync);
+
 /* _work */
 
 void ngx_http_shard_work_handler(ngx_event_t *ev);
