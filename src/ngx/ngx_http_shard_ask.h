@@ -96,6 +96,10 @@ void ngx_http_shard_ask_add_fmt(ngx_http_shard_ask_t *ask, const char *fmt,
 const char *ngx_http_shard_ask_key(ngx_http_shard_ask_t *ask,
     const char *suffix);
 
+/* _connect: connects and sends; the request is finalized when that has ended */
+
+void ngx_http_shard_ask_start(ngx_http_shard_ask_t *ask);
+
 /* NGX_AGAIN, or NGX_ERROR; the second in hiredis' format */
 
 ngx_int_t ngx_http_shard_ask_send(ngx_http_shard_ask_t *ask);
