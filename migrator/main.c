@@ -12,10 +12,9 @@
 
 #include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_loop.h"
+#include "../src/daemon/shardd_version.h"
 #include "crew.h"
 
-
-#define MIGRATOR_VERSION  "0.1.0"
 
 /* cutovers end by themselves within this; what else is left is resumed */
 
@@ -66,7 +65,7 @@ migrator_daemon(const migrator_conf_t *conf)
         return 1;
     }
 
-    shardd_log(SHARDD_LOG_INFO, "%s serves as %s", MIGRATOR_VERSION,
+    shardd_log(SHARDD_LOG_INFO, "%s serves as %s", SHARDD_VERSION,
                crew.holder);
 
     while (!shardd_loop_stopping()) {
@@ -129,7 +128,7 @@ main(int argc, char **argv)
             return 0;
 
         case 'V':
-            printf("shard-migrator %s\n", MIGRATOR_VERSION);
+            printf("shard-migrator %s\n", SHARDD_VERSION);
             return 0;
 
         default:

@@ -4,6 +4,7 @@
 
 #include "predictor.h"
 #include "shard_codec.h"
+#include "../src/daemon/shardd_version.h"
 
 
 static int predictor_dispatch(int argc, char **argv);
@@ -72,7 +73,7 @@ predictor_dispatch(int argc, char **argv)
     }
 
     if (strcmp(argv[1], "--version") == 0) {
-        puts("shard-predictor " PREDICTOR_VERSION);
+        puts("shard-predictor " SHARDD_VERSION);
         return 0;
     }
 

@@ -9,9 +9,6 @@
 #define _PREDICTOR_H_INCLUDED_
 
 
-#define PREDICTOR_VERSION  "0.1.0"
-
-
 /* runs until a signal ends it */
 
 int predictor_daemon(const char *conf_path);

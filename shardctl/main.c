@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "shardctl.h"
+#include "shardd_version.h"
 
 
 static const shardctl_opt_t  init_opts[] = {
@@ -338,7 +339,7 @@ static int
 main_run(shardctl_t *ctl)
 {
     if (ctl->version) {
-        printf("shardctl %s\n", SHARDCTL_VERSION);
+        printf("shardctl %s\n", SHARDD_VERSION);
         return SHARDCTL_OK;
     }
 

@@ -27,8 +27,6 @@
 #include "shardd_store.h"
 
 
-#define SHARDCTL_VERSION  "0.1.0"
-
 #define SHARDCTL_OK       0
 #define SHARDCTL_FAILED   1
 #define SHARDCTL_USAGE    2

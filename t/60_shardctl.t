@@ -46,8 +46,14 @@ sub bare { return $t->run($t->program('shardctl'), @_) }
 
     is("@broken", '', 'each has its --help');
 
-    ($status, $out) = bare('--version');
-    like($out, qr/^shardctl \d+\.\d+\.\d+\n\z/, '--version');
+    my ($newest) = slurp($t->top() . '/CHANGES') =~ /nginx-shard (\d+\.\d+\.\d+) /;
+
+    for my $how ([ shardctl => '--version' ], [ 'shard-predictor' => '--version' ],
+                 [ 'shard-migrator' => '-V' ])
+    {
+        ($status, $out) = $t->run($t->program($how->[0]), $how->[1]);
+        is($out, "$how->[0] $newest\n", "@$how: the newest of CHANGES");
+    }
 
     ($status, $out) = bare('--help-markdown');
     is($out, slurp($t->top() . '/docs/shardctl.md'), 'docs/shardctl.md is it');
