@@ -28,35 +28,17 @@ $t->{nodes}{n1} = { name => 'n1', addr => "127.0.0.1:$port", capacity => 100,
 $t->start_redis();
 $t->seed(nodes => [ 'n1' ], silent => 1);
 
-# a node with connections of its own
+$t->start_nginx_node($port, <<"CONF");
+access_log off;
 
-my $dir = $t->dir();
+server {
+    listen 127.0.0.1:$port;
 
-spew("$dir/node.conf", <<"CONF");
-daemon off;
-pid $dir/node.pid;
-error_log $dir/node.log;
-
-events {
-    worker_connections 2048;
-}
-
-http {
-    access_log off;
-
-    server {
-        listen 127.0.0.1:$port;
-
-        location / {
-            return 200 "\$request_uri";
-        }
+    location / {
+        return 200 "\$request_uri";
     }
 }
 CONF
-
-$t->add(name => 'node', argv => [ '/usr/sbin/nginx', '-p', $dir, '-c',
-                                  "$dir/node.conf", '-e', "$dir/node.log" ],
-        ready => sub { IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") });
 
 my $limits = 'shard_hold max=2000 bytes=100k timeout=%s '
              . 'deadline=$http_x_deadline;';

@@ -36,38 +36,24 @@ $t->seed(nodes => [ 'n1' ], silent => 1);
 
 # its log: when a request began, and of which shard
 
-spew("$dir/node.conf", <<"CONF");
-daemon off;
-pid $dir/node.pid;
-error_log $dir/node.log;
+$t->start_nginx_node($port, <<"CONF");
+log_format began '\$msec \$request_time \$http_x_shard_id';
+access_log $dir/began.log began;
+keepalive_requests 1000000;
 
-events {
-    worker_connections 2048;
-}
+server {
+    listen 127.0.0.1:$port;
 
-http {
-    log_format began '\$msec \$request_time \$http_x_shard_id';
-    access_log $dir/began.log began;
-    keepalive_requests 1000000;
+    location / {
+        return 200 "ok";
+    }
 
-    server {
-        listen 127.0.0.1:$port;
-
-        location / {
-            return 200 "ok";
-        }
-
-        location /slow {
-            limit_rate 2000;
-            return 200 "@{[ 'x' x 2400 ]}";
-        }
+    location /slow {
+        limit_rate 2000;
+        return 200 "@{[ 'x' x 2400 ]}";
     }
 }
 CONF
-
-$t->add(name => 'node', argv => [ '/usr/sbin/nginx', '-p', $dir, '-c',
-                                  "$dir/node.conf", '-e', "$dir/node.log" ],
-        ready => sub { IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") });
 
 $t->start_nginx(upstream => "shard_hold max=4096 timeout=30s;\n"
                             . '        keepalive 32;');

@@ -137,6 +137,34 @@ CONF
 }
 
 
+# a node that is an nginx with connections of its own
+
+sub start_nginx_node {
+    my ($self, $port, $http) = @_;
+
+    my $dir = $self->{dir};
+
+    spew("$dir/node.conf", <<"CONF");
+daemon off;
+pid $dir/node.pid;
+error_log $dir/node.log;
+
+events {
+    worker_connections 2048;
+}
+
+http {
+    $http
+}
+CONF
+
+    return $self->add(
+        name => 'node', argv => [ '/usr/sbin/nginx', '-p', $dir, '-c',
+                                  "$dir/node.conf", '-e', "$dir/node.log" ],
+        ready => sub { listens("127.0.0.1:$port") });
+}
+
+
 sub url { return "http://127.0.0.1:$_[0]->{nginx_port}$_[1]" }
 
 
