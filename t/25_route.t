@@ -13,7 +13,7 @@ use POSIX ();
 
 use ShardTest;
 
-my $t = ShardTest->new(shards => 8);
+my $t = ShardTest->new(shards => 8, follow_seconds => 2);
 my %port = map { $_ => free_port() } qw/ n1 n2 n3 /;
 
 $t->{nodes}{$_} = { name => $_, addr => "127.0.0.1:$port{$_}", capacity => 100,
@@ -73,18 +73,7 @@ sub sent {
 }
 
 
-sub update {
-    my ($id, %fields) = @_;
-
-    my $record = $t->shard_record($id);
-    @$record{keys %fields} = values %fields;
-    delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} } keys %$record};
-
-    my $got = $t->commit("shard:$id", 'shard', $id, encode_json($record));
-    die "@$got" if $got->[0] ne 'ok';
-
-    wait_for { $t->api('')->{version} >= $got->[1] } 2, "version $got->[1]";
-}
+sub update { return $t->update_shard(@_) }
 
 
 # routing
@@ -219,9 +208,7 @@ sub state_of {
 
     my %node = (%{ $t->{nodes}{$name} }, state => $state);
     delete $node{name};
-    my $got = $t->commit('nodes', 'node', $name, encode_json(\%node));
-    die "@$got" if $got->[0] ne 'ok';
-    wait_for { $t->api('')->{version} >= $got->[1] } 2, "$name is $state";
+    $t->followed($t->committed('nodes', 'node', $name, encode_json(\%node)));
 }
 
 override(2, 'drain', sub {
@@ -238,18 +225,14 @@ is(sent($shards{2}{keys}[0])->{node}, 'n3', 'and does again');
 override(2, 'pinn n3', sub { sent($shards{2}{keys}[0])->{node} eq 'n1' },
          'a malformed verb is ignored');
 
-my $router = decode_json($t->redis()->command('HGET', $t->key('routers'),
-                                              'edge-1'));
-like($router->{ignored}{2}, qr/pinn.*pin/, 'and told with the nearest');
+like($t->router()->{ignored}{2}, qr/pinn.*pin/, 'and told with the nearest');
 like($t->error_log(), qr/override of shard 2 ignored/, 'and logged');
 
 override(2, 'pin n9', sub {
-    decode_json($t->redis()->command('HGET', $t->key('routers'), 'edge-1'))
-        ->{ignored}{2} =~ /no node "n9"/ }, 'an unknown node is ignored');
+    $t->router()->{ignored}{2} =~ /no node "n9"/ }, 'an unknown node is ignored');
 
 override(2, 'pin n3 until 2001-01-01T00:00Z', sub {
-    !decode_json($t->redis()->command('HGET', $t->key('routers'), 'edge-1'))
-        ->{ignored}{2} }, 'a past "until" is no verb any more');
+    !$t->router()->{ignored}{2} }, 'a past "until" is no verb any more');
 is(sent($shards{2}{keys}[0])->{node}, 'n1', 'nor in force');
 
 override(2, 'freeze', sub { !!$t->api('/shards/2') }, 'freeze is a verb');

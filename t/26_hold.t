@@ -8,11 +8,10 @@ use strict;
 
 use Test::More;
 use IO::Socket::INET;
-use JSON::PP;
 
 use ShardTest;
 
-my $t = ShardTest->new(shards => 4);
+my $t = ShardTest->new(shards => 4, follow_seconds => 2);
 my %port = map { $_ => free_port() } qw/ n1 n2 /;
 
 $t->{nodes}{$_} = { name => $_, addr => "127.0.0.1:$port{$_}", capacity => 100,
@@ -44,35 +43,14 @@ wait_for { $t->get('/', 'X-Key' => 'a')->{status} == 200 } 5, 'a table';
 my ($shard) = $t->get('/', 'X-Key' => 'a')->{headers}{'x-shard-id'};
 
 
-sub update {
-    my (%fields) = @_;
-
-    my $record = $t->shard_record($shard);
-    @$record{keys %fields} = values %fields;
-    delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} } keys %$record};
-
-    my $got = $t->commit("shard:$shard", 'shard', $shard, encode_json($record));
-    die "@$got" if $got->[0] ne 'ok';
-
-    wait_for { $t->api('')->{version} >= $got->[1] } 2, "version $got->[1]";
-    return $got->[1];
-}
-
 sub hold {
-    my $target = $t->shard_record($shard)->{primary} eq 'n1' ? 'n2' : 'n1';
-
-    return update(phase => 'held', target => $target,
-                  migration => '00000000000000ab');
+    return $t->hold_shard($shard, $t->shard_record($shard)->{primary} eq 'n1'
+                                  ? 'n2' : 'n1');
 }
 
-sub release { return update(phase => 'steady', target => undef, migration => undef, @_) }
+sub release { return $t->release_shard($shard, @_) }
 sub waiting { return $t->api('')->{waiting} }
-
-sub barrier {
-    my $router = decode_json($t->redis()->command('HGET', $t->key('routers'),
-                                                  'edge-1'));
-    return $router->{barriers}{$shard} || {};
-}
+sub barrier { return $t->barrier($shard) }
 
 
 # a request on a connection of its own, not waited for

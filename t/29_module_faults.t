@@ -59,24 +59,10 @@ sub inflight {
     return $sum;
 }
 
-sub barrier {
-    my ($shard) = @_;
-
-    my $json = $t->redis()->command('HGET', $t->key('routers'), 'edge-1');
-    my $router = defined $json ? decode_json($json) : {};
-    return $router->{barriers}{$shard} || {};
-}
-
 sub update {
     my ($id, %fields) = @_;
 
-    my $record = $t->shard_record($id);
-    @$record{keys %fields} = values %fields;
-    delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} } keys %$record};
-
-    my $got = $t->commit("shard:$id", 'shard', $id, encode_json($record));
-    die "@$got" if $got->[0] ne 'ok';
-    return $got->[1];
+    return $t->committed("shard:$id", $t->changed_shard($id, %fields));
 }
 
 sub hold    { update($_[0], phase => 'held') }
@@ -165,7 +151,7 @@ $t->wait_served(30);
 
 for my $size ('4m', '9m', '2m') {
     hold(3);
-    wait_for { barrier(3)->{drained} } 5, 'drained';
+    wait_for { $t->barrier(3)->{drained} } 5, 'drained';
     reload_with($size);
     wait_for { $t->api('')->{connected} eq 'true' || $t->api('')->{connected} } 3, 'connected';
     sleep(0.3);
@@ -493,10 +479,10 @@ my %have = map { ("$_->{lo} $_->{primary} $_->{epoch} $_->{phase}", 1) }
 is_deeply(\%have, \%want, 'the table is the one in Redis');
 
 my $version = hold(4);
-ok(eval { wait_for { barrier(4)->{drained} && barrier(4)->{version} >= $version } 5, 'it' },
+ok(eval { wait_for { $t->barrier(4)->{drained} && $t->barrier(4)->{version} >= $version } 5, 'it' },
    'barriers work');
 release(4);
-wait_for { !barrier(4)->{drained} } 3, 'released';
+wait_for { !$t->barrier(4)->{drained} } 3, 'released';
 
 # nobody told the nodes of the shards that were split off
 serves('after all that', 421);
@@ -615,7 +601,7 @@ ok(eval { wait_for { inflight() == 0 } 3, 'it' }, 'nothing leaks, aborted ones i
 is_deeply([ map { $_->{inflight} } @{ $t->api('/nodes')->{nodes} } ], [ 0, 0, 0 ], 'at nodes');
 
 hold($shard);
-ok(eval { wait_for { barrier($shard)->{drained} } 3, 'it' }, 'a barrier drains after all this');
+ok(eval { wait_for { $t->barrier($shard)->{drained} } 3, 'it' }, 'a barrier drains after all this');
 
 SKIP: {
     my ($status, $out) = $t->run('curl', '--version');

@@ -9,7 +9,6 @@ use strict;
 
 use Test::More;
 use IO::Socket::INET;
-use JSON::PP;
 use Time::HiRes qw/ time /;
 
 use ShardTest;
@@ -47,44 +46,22 @@ $t->start_nginx(upstream => sprintf $limits, '60s');
 wait_for { $t->get('/', 'X-Key' => 'a')->{status} == 200 } 5, 'a table';
 
 
-# several shards in one change of the table
-
-sub update {
-    my ($fields, @shards) = @_;
-
-    my @changes;
-
-    for my $id (@shards) {
-        my $record = $t->shard_record($id);
-        @$record{keys %$fields} = values %$fields;
-        delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} }
-                        keys %$record};
-        push @changes, 'shard', $id, encode_json($record);
-    }
-
-    my $got = $t->commit('keyspace', @changes);
-    die "@$got" if $got->[0] ne 'ok';
-
-    wait_for { $t->api('')->{version} >= $got->[1] } 5, "version $got->[1]";
-    return $got->[1];
-}
+# shards, in one change of the table
 
 sub hold {
-    return update({ phase => 'held', migration => '00000000000000ab' }, @_);
+    return $t->followed($t->commit_shards(
+        { phase => 'held', migration => '00000000000000ab' }, @_));
 }
 
 sub release {
-    return update({ phase => 'steady', migration => undef }, @_);
+    return $t->followed($t->commit_shards(
+        { phase => 'steady', migration => undef }, @_));
 }
 
 sub waiting { return $t->api('')->{waiting} }
 sub workers { return $t->process('nginx')->children() }
 
-sub barriers {
-    my $router = decode_json($t->redis()->command('HGET', $t->key('routers'),
-                                                  'edge-1'));
-    return $router->{barriers};
-}
+sub barriers { return $t->router()->{barriers} }
 
 
 # a request on a connection of its own, not waited for

@@ -122,31 +122,6 @@ if ($child == 0) {
 close $out;
 
 
-sub update {
-    my ($fields, @shards) = @_;
-
-    my @changes;
-
-    for my $id (@shards) {
-        my $record = $t->shard_record($id);
-        @$record{keys %$fields} = values %$fields;
-        delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} }
-                        keys %$record};
-        push @changes, 'shard', $id, encode_json($record);
-    }
-
-    my $got = $t->commit('keyspace', @changes);
-    die "@$got" if $got->[0] ne 'ok';
-    return $got->[1];
-}
-
-sub barriers {
-    my $router = decode_json($t->redis()->command('HGET', $t->key('routers'),
-                                                  'edge-1'));
-    return $router->{barriers};
-}
-
-
 # lines of the node's log from an offset: [began, shard, ended]
 
 sub began {
@@ -171,11 +146,11 @@ while (time() < $until || $rounds < 6) {
     next if !@shards;
 
     my %held = map { $_ => 1 } @shards;
-    my $version = update({ phase => 'held', migration => '00000000000000ab' },
-                         @shards);
+    my $version = $t->commit_shards(
+        { phase => 'held', migration => '00000000000000ab' }, @shards);
 
     wait_for {
-        my $barriers = barriers();
+        my $barriers = $t->router()->{barriers};
         my @drained = grep { $_->{drained} && $_->{version} >= $version }
                       map { $barriers->{$_} || {} } @shards;
         @drained == @shards;
@@ -204,7 +179,7 @@ while (time() < $until || $rounds < 6) {
                             $line->[0], $mark);
     }
 
-    update({ phase => 'steady', migration => undef }, @shards);
+    $t->commit_shards({ phase => 'steady', migration => undef }, @shards);
 
     $rounds++;
 

@@ -7,11 +7,10 @@ use warnings;
 use strict;
 
 use Test::More;
-use JSON::PP;
 
 use ShardTest;
 
-my $t = ShardTest->new(shards => 1);
+my $t = ShardTest->new(shards => 1, follow_seconds => 2);
 my %port = map { $_ => free_port() } qw/ n1 n2 n3 n4 /;
 
 $t->{nodes}{$_} = { name => $_, addr => "127.0.0.1:$port{$_}", capacity => 100,
@@ -73,18 +72,7 @@ $t->start_nginx(http => $backends, server => $location);
 wait_for { $t->get('/', 'X-Key' => 'a')->{status} == 200 } 5, 'a table';
 
 
-sub update {
-    my (%fields) = @_;
-
-    my $record = $t->shard_record(0);
-    @$record{keys %fields} = values %fields;
-    delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} } keys %$record};
-
-    my $got = $t->commit('shard:0', 'shard', 0, encode_json($record));
-    die "@$got" if $got->[0] ne 'ok';
-
-    wait_for { $t->api('')->{version} >= $got->[1] } 2, "version $got->[1]";
-}
+sub update { return $t->update_shard(0, @_) }
 
 sub moving {
     update(phase => 'shifting', target => 'n2', shift => 0,

@@ -14,7 +14,7 @@ use Time::HiRes qw/ time /;
 
 use ShardTest;
 
-my $t = ShardTest->new(shards => 1);
+my $t = ShardTest->new(shards => 1, follow_seconds => 2);
 my %zone = (n1 => 'z1', n2 => 'z1', n3 => 'z2', n4 => 'z3', n5 => 'z3');
 my %port = map { $_ => free_port() } keys %zone;
 
@@ -76,31 +76,17 @@ $t->start_nginx(%conf);
 wait_for { $t->get('/x', 'X-Key' => 'a')->{status} == 200 } 5, 'a table';
 
 
-sub applied {
-    my ($got) = @_;
-
-    die "@$got" if $got->[0] ne 'ok';
-    wait_for { $t->api('')->{version} >= $got->[1] } 2, "version $got->[1]";
-}
-
-sub update {
-    my (%fields) = @_;
-
-    my $record = $t->shard_record(0);
-    @$record{keys %fields} = values %fields;
-    delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} } keys %$record};
-
-    applied($t->commit('shard:0', 'shard', 0, encode_json($record)));
-}
+sub commit { return $t->followed($t->committed(@_)) }
+sub update { return $t->update_shard(0, @_) }
 
 sub nodes_are {
     my (%state) = @_;
 
-    applied($t->commit('nodes', map { my %node = (%{ $t->{nodes}{$_} },
-                                                  state => $state{$_});
-                                      delete $node{name};
-                                      ('node', $_, encode_json(\%node)) }
-                                sort keys %state));
+    commit('nodes', map { my %node = (%{ $t->{nodes}{$_} },
+                                      state => $state{$_});
+                          delete $node{name};
+                          ('node', $_, encode_json(\%node)) }
+                    sort keys %state);
 }
 
 sub reload {
@@ -156,8 +142,8 @@ is(sent('a', 'z3'), 'n4 standby steady 200', 'and of another');
 is(sent('a', 'z2', 'PUT'), 'n1 primary steady 200', 'writes: the primary');
 is(keys %{ spread('z9') }, 4, 'a zone nobody knows: all are equally far');
 
-applied($t->commit('keyspace', 'meta', 'policy', encode_json(
-    { zone_distance => { 'z9 z1' => 300, 'z9 z2' => 20, 'z3 z9' => 40 } })));
+commit('keyspace', 'meta', 'policy', encode_json(
+    { zone_distance => { 'z9 z1' => 300, 'z9 z2' => 20, 'z3 z9' => 40 } }));
 ok(eval { wait_for { (spread('z9')->{n3} || 0) == 60 } 3, 'distances'; 1 },
    'the zone distance table decides');
 

@@ -9,14 +9,13 @@ use warnings;
 use strict;
 
 use IO::Socket::INET;
-use JSON::PP;
 use Socket;
 use Test::More;
 use Time::HiRes qw/ time /;
 
 use ShardTest;
 
-my $t = ShardTest->new(shards => 1, workers => 1);
+my $t = ShardTest->new(shards => 1, workers => 1, follow_seconds => 2);
 my %port = map { $_ => free_port() } qw/ n1 n2 silent down /;
 my $www = $t->dir() . '/www';
 my $cap = 8;
@@ -108,26 +107,13 @@ wait_for { $t->get('/', 'X-Key' => 'a')->{status} == 200 } 5, 'a table';
 
 my $migration = 0xa0;
 
-sub mirrors {
-    my $json = $t->redis()->command('HGET', $t->key('routers'), 'edge-1');
-    return decode_json($json)->{mirrors};
-}
+sub mirrors { return $t->router()->{mirrors} }
 
 sub results {
     return mirrors()->{sprintf '%016x', $migration} || {};
 }
 
-sub update {
-    my (%fields) = @_;
-
-    my $record = $t->shard_record(0);
-    @$record{keys %fields} = values %fields;
-    delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} } keys %$record};
-
-    my $got = $t->commit('shard:0', 'shard', 0, encode_json($record));
-    die "@$got" if $got->[0] ne 'ok';
-    wait_for { $t->api('')->{version} >= $got->[1] } 2, "version $got->[1]";
-}
+sub update { return $t->update_shard(0, @_) }
 
 # a migration of its own for each part, counted from nothing
 
@@ -140,11 +126,7 @@ sub to {
 }
 
 sub policy {
-    my ($json) = @_;
-
-    my $got = $t->commit('keyspace', 'meta', 'policy', $json);
-    die "@$got" if $got->[0] ne 'ok';
-    wait_for { $t->api('')->{version} >= $got->[1] } 2, "version $got->[1]";
+    return $t->followed($t->committed('keyspace', 'meta', 'policy', $_[0]));
 }
 
 sub reads {

@@ -11,7 +11,7 @@ use Test::More;
 
 use ShardTest;
 
-my $t = ShardTest->new(shards => 2, workers => 2);
+my $t = ShardTest->new(shards => 2, workers => 2, follow_seconds => 2);
 my %port = map { $_ => free_port() } qw/ same other /;
 
 $t->start_redis();
@@ -50,11 +50,7 @@ my ($key) = grep { $t->get('/', 'X-Key' => $_)->{headers}{'x-shard-id'} eq '0' }
 
 
 sub policy {
-    my ($json) = @_;
-
-    my $got = $t->commit('keyspace', 'meta', 'policy', $json);
-    die "@$got" if $got->[0] ne 'ok';
-    wait_for { $t->api('')->{version} >= $got->[1] } 2, "version $got->[1]";
+    return $t->followed($t->committed('keyspace', 'meta', 'policy', $_[0]));
 }
 
 

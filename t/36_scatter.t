@@ -166,18 +166,7 @@ wait_for { $t->get('/', 'X-Key' => 'a')->{status} == 200 } 10, 'a table';
 
 # helpers
 
-sub update {
-    my ($id, %fields) = @_;
-
-    my $record = $t->shard_record($id);
-    @$record{keys %fields} = values %fields;
-    delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} } keys %$record};
-
-    my $got = $t->commit("shard:$id", 'shard', $id, encode_json($record));
-    die "@$got" if $got->[0] ne 'ok';
-
-    wait_for { $t->api('')->{version} >= $got->[1] } 5, "version $got->[1]";
-}
+sub update { return $t->update_shard(@_) }
 
 
 sub metric {
@@ -476,10 +465,9 @@ sub held {
 
     # one more node: the table's structure is made anew under the part
 
-    my $made = $t->commit('nodes', 'node', 'n6', encode_json({
+    $t->followed($t->committed('nodes', 'node', 'n6', encode_json({
         addr => "127.0.0.1:$port{n4}", zone => 'z1', capacity => 100,
-        state => 'up' }));
-    wait_for { $t->api('')->{version} >= $made->[1] } 5, 'the sixth node';
+        state => 'up' })));
     update(4, phase => 'steady', primary => 'n2', epoch => 2, target => undef,
            migration => undef);
     waitpid $pid, 0;

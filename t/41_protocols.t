@@ -233,9 +233,7 @@ sub readdress {
 
     my $node = { addr => "127.0.0.1:$port", zone => 'z1', capacity => 100,
                  state => 'up' };
-    my $got = $t->commit('nodes', 'node', $name, encode_json($node));
-    die "@$got\n" if $got->[0] ne 'ok';
-    wait_for { $t->api('')->{version} >= $got->[1] } 5, 'the new address';
+    $t->followed($t->committed('nodes', 'node', $name, encode_json($node)));
 }
 
 my $closed = free_port();

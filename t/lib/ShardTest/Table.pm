@@ -112,9 +112,9 @@ sub shard_record {
 }
 
 
-# fields of a record (undef: without it), committed and in force here
+# a shard's record with other fields (undef: without it), as a change
 
-sub update_shard {
+sub changed_shard {
     my ($self, $id, %fields) = @_;
 
     my $record = $self->shard_record($id);
@@ -122,11 +122,66 @@ sub update_shard {
     delete @$record{grep { $_ ne 'hi' && !defined $record->{$_} }
                     keys %$record};
 
-    my $got = $self->commit("shard:$id", 'shard', $id, encode_json($record));
-    die "@$got\n" if $got->[0] ne 'ok';
+    return ('shard', $id, encode_json($record));
+}
 
-    wait_for { $self->api('')->{version} >= $got->[1] } 5, "version $got->[1]";
+
+# the version of a commit that must not fail
+
+sub committed {
+    my ($self, @commit) = @_;
+
+    my $got = $self->commit(@commit);
+
+    die "@$got\n" if $got->[0] ne 'ok';
     return $got->[1];
+}
+
+
+# and in force here, within 5 s or "follow_seconds" of new()
+
+sub followed {
+    my ($self, $version) = @_;
+
+    wait_for { $self->api('')->{version} >= $version }
+             $self->{follow_seconds} || 5, "version $version";
+    return $version;
+}
+
+
+sub update_shard {
+    my ($self, $id, %fields) = @_;
+
+    return $self->followed($self->committed("shard:$id",
+                                   $self->changed_shard($id, %fields)));
+}
+
+
+# the same of several, in one change of the table; not waited for
+
+sub commit_shards {
+    my ($self, $fields, @ids) = @_;
+
+    return $self->committed('keyspace',
+                            map { $self->changed_shard($_, %$fields) } @ids);
+}
+
+
+# this router's entry
+
+sub router {
+    my ($self) = @_;
+
+    my $json = $self->redis()->command('HGET', $self->key('routers'), 'edge-1');
+    die "no entry of router \"edge-1\"\n" if !defined $json;
+    return decode_json($json);
+}
+
+
+sub barrier {
+    my ($self, $id) = @_;
+
+    return $self->router()->{barriers}{$id} || {};
 }
 
 
