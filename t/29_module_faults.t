@@ -107,32 +107,6 @@ sub child (&) {
     return $pid;
 }
 
-sub send_request {
-    my ($port, $text) = @_;
-
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
-        or die "connect: $!";
-    $s->autoflush(1);
-    print $s $text;
-    return $s;
-}
-
-sub answer {
-    my ($s, $seconds) = @_;
-
-    my $text = '';
-    my $until = time() + ($seconds || 10);
-
-    while (time() <= $until) {
-        my $bits = '';
-        vec($bits, fileno($s), 1) = 1;
-        next if !select($bits, undef, undef, 0.2);
-        last if !sysread($s, $text, 65536, length $text);
-    }
-
-    return $text =~ m!^HTTP/1.1 (\d+)! ? $1 : 0;
-}
-
 
 # reloads under load: same size, larger, smaller, with a shard held
 
@@ -353,21 +327,19 @@ release($shard, primary => 'n2', epoch => $epoch + 1);
 
 my @put = map {
     my $path = $_ % 2 ? "/kv/$key$_" : "/short/kv/$key$_";
-    send_request($t->{nginx_port}, "PUT $path HTTP/1.1\r\nHost: x\r\nX-Key: $key\r\n"
-                 . "Connection: close\r\nContent-Length: " . length($body)
-                 . "\r\n\r\n$body");
+    $t->send_request($path, key => $key, method => 'PUT', body => $body);
 } 1 .. 6;
 
 # these two leave while they wait
 
-my @gone = map { send_request($t->{nginx_port}, "PUT /kv/gone HTTP/1.1\r\nHost: x\r\n"
-                              . "X-Key: $key\r\nContent-Length: 3\r\n\r\nabc") } 1 .. 8;
+my @gone = map { $t->connect_to("PUT /kv/gone HTTP/1.1\r\nHost: x\r\n"
+                                . "X-Key: $key\r\nContent-Length: 3\r\n\r\nabc") } 1 .. 8;
 sleep(0.25);
 close($_) for @gone;
 sleep(0.15);
 kill 'CONT', $asleep;
 
-is(join(' ', map { answer($_) } @put), join(' ', (204) x 6),
+is(join(' ', map { ($t->answer($_))[0] } @put), join(' ', (204) x 6),
    'refused with 421, sent again whole to the new owner');
 is_deeply([ grep { $t->get("/kv/$key$_", 'X-Key' => $key)->{content} ne $body } 1 .. 6 ],
           [], 'every byte of them');
@@ -585,14 +557,13 @@ like(way('/named-by'), qr/^200 n[12] /, 'an upstream named by a variable');
 like(way('/close'), qr/^502/, 'a node that closes');
 is($t->request('POST', '/unbuffered', 'x' x 100000, 'X-Key' => 'a')->{status}, 200, 'an unbuffered body');
 
-my $text = "GET /ep-slow HTTP/1.1\r\nHost: x\r\nX-Key: $quiet_key\r\nConnection: close\r\n\r\n";
-my $s = send_request($t->{nginx_port}, $text);
+my $s = $t->send_request('/ep-slow', key => $quiet_key);
 wait_for { $t->api("/shards/$silent")->{inflight} } 2, 'in flight';
 wait_for { !$t->api("/shards/$silent")->{inflight} } 1.5, 'not while error_page is being sent';
-is(answer($s, 6), 200, 'a slow error_page is not in flight');
+is(($t->answer($s, 6))[0], 200, 'a slow error_page is not in flight');
 
-my @abort = map { send_request($t->{nginx_port}, "GET /$_ HTTP/1.1\r\nHost: x\r\nX-Key: "
-                               . ($_ eq 'slow' ? 'a' : $quiet_key) . "\r\n\r\n") }
+my @abort = map { $t->connect_to("GET /$_ HTTP/1.1\r\nHost: x\r\nX-Key: "
+                                 . ($_ eq 'slow' ? 'a' : $quiet_key) . "\r\n\r\n") }
             qw/ slow slow mute mute mute /;
 wait_for { inflight() >= 5 } 2, 'in flight';
 close($_) for @abort;

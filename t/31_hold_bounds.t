@@ -8,7 +8,6 @@ use warnings;
 use strict;
 
 use Test::More;
-use IO::Socket::INET;
 use Time::HiRes qw/ time /;
 
 use ShardTest;
@@ -63,48 +62,7 @@ sub workers { return $t->process('nginx')->children() }
 
 sub barriers { return $t->router()->{barriers} }
 
-
-# a request on a connection of its own, not waited for
-
-sub send_request {
-    my ($uri, $key, %args) = @_;
-
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$t->{nginx_port}")
-        or die "connect: $!";
-    my $method = defined $args{body} ? 'POST' : 'GET';
-    my $headers = $args{headers} || '';
-
-    $headers .= 'Content-Length: ' . length($args{body}) . "\r\n"
-        if defined $args{body};
-
-    $s->autoflush(1);
-    print $s "$method $uri HTTP/1.1\r\nHost: x\r\nX-Key: $key\r\n$headers"
-             . "Connection: close\r\n\r\n"
-             . (defined $args{body} ? $args{body} : '');
-    return $s;
-}
-
-sub answer {
-    my ($s, $seconds) = @_;
-
-    my $text = '';
-    my $until = time() + ($seconds || 15);
-
-    while (time() <= $until) {
-        my $bits = '';
-        vec($bits, fileno($s), 1) = 1;
-        next if !select($bits, undef, undef, 0.2);
-        last if !sysread($s, $text, 65536, length $text);
-    }
-
-    return $text =~ m!^HTTP/1.1 (\d+)! ? ($1, $text) : (0, $text);
-}
-
-sub statuses {
-    my %got;
-    $got{(answer($_))[0]}++ for @_;
-    return \%got;
-}
+sub statuses { return $t->statuses(15, @_) }
 
 
 # the worker that has this connection
@@ -202,7 +160,7 @@ for my $n (1 .. 2000) {
     last if @keys == 600;
 
     my $before = waiting();
-    my $s = send_request("/many$n", "k$n");
+    my $s = $t->send_request("/many$n", key => "k$n");
 
     if (wait_for { waiting() > $before || owner($s) == 0 } 5, "request $n"
         and waiting() > $before)
@@ -255,7 +213,7 @@ hold($shard);
 @sockets = ();
 
 for my $n (1 .. 40) {
-    push @sockets, send_request("/head$n", $key);
+    push @sockets, $t->send_request("/head$n", key => $key);
     wait_for { waiting() == $n } 3, "$n waiting";
 }
 
@@ -269,7 +227,7 @@ wait_for { $t->error_log() =~ /worker $victim died/ } 5, 'buried';
 wait_for { waiting() == @others } 5, 'its requests wait no more';
 
 $t->reload();
-push @sockets, send_request('/head41', $key);
+push @sockets, $t->send_request('/head41', key => $key);
 wait_for { waiting() > @others } 3, 'one that came after the reload';
 
 release($shard);
@@ -284,16 +242,16 @@ is("@{ $order->{$shard} }", join(' ', (map { $_ + 1 } @others), 41),
 # bytes
 
 hold($shard);
-@sockets = send_request('/bytes1', $key, body => 'b' x 60000);
+@sockets = $t->send_request('/bytes1', key => $key, body => 'b' x 60000);
 wait_for { waiting() == 1 } 3, 'one waits';
 
-my ($status, $text) = answer(send_request('/bytes2', $key,
-                                          body => 'b' x 60000));
+my ($status, $text) = $t->answer($t->send_request('/bytes2', key => $key,
+                                                  body => 'b' x 60000));
 is($status, 503, 'beyond bytes: 503');
 like($text, qr/Retry-After: 1/, 'with Retry-After');
 like($t->error_log(), qr/shard $shard: more than 102400 bytes held/, 'says so');
 
-push @sockets, send_request('/bytes3', $key, body => 'b' x 20000);
+push @sockets, $t->send_request('/bytes3', key => $key, body => 'b' x 20000);
 wait_for { waiting() == 2 } 3, 'a smaller one waits';
 release($shard);
 is_deeply(statuses(@sockets), { 200 => 2 }, 'both are answered');
@@ -310,8 +268,8 @@ for my $case ([ 1500, '1500', 1 ], [ 1000, '1S', 1 ], [ 1200, '1200m', 1 ],
     my ($ms, $value, $sooner) = @$case;
 
     my $begin = time();
-    ($status, $text) = answer(send_request('/deadline', $key,
-                                    headers => "X-Deadline: $value\r\n"));
+    ($status, $text) = $t->answer($t->send_request(
+        '/deadline', key => $key, headers => "X-Deadline: $value\r\n"));
     my $took = (time() - $begin) * 1000;
     my ($held_ms) = $text =~ /X-Shard-Held-Ms: (\d+)/;
 
@@ -320,8 +278,8 @@ for my $case ([ 1500, '1500', 1 ], [ 1000, '1S', 1 ], [ 1200, '1200m', 1 ],
     cmp_ok($took, '<', $ms + 1500, 'and in time');
 }
 
-($status, $text) = answer(send_request('/deadline', $key,
-                                       headers => "X-Deadline: 0\r\n"));
+($status, $text) = $t->answer($t->send_request(
+    '/deadline', key => $key, headers => "X-Deadline: 0\r\n"));
 is($status, 503, 'no time left: 503');
 is(waiting(), 0, 'without waiting');
 release($shard);
@@ -334,7 +292,7 @@ $t->reload(upstream => sprintf($limits, '60s'),
 wait_for { workers() == 2 } 15, 'old workers are gone';
 hold($shard);
 
-@sockets = map { send_request("/cap$_", $key) } 1 .. 130;
+@sockets = map { $t->send_request("/cap$_", key => $key) } 1 .. 130;
 wait_for {
     my $refused = () = $t->error_log() =~ /half of worker_connections/g;
     $refused + waiting() == 130;

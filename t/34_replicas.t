@@ -200,32 +200,10 @@ update(consistency => 'strong');
 # writes wait
 
 sub send_write {
-    my ($method) = @_;
-
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$t->{nginx_port}")
-        or die "connect: $!";
-
-    $s->autoflush(1);
-    print $s "@{[ $method || 'PUT' ]} /x HTTP/1.1\r\nHost: x\r\nX-Key: a\r\n"
-             . "Content-Length: 4\r\nConnection: close\r\n\r\nbody";
-    return $s;
+    return $t->send_request('/x', method => $_[0] || 'PUT', body => 'body');
 }
 
-sub answer {
-    my ($s) = @_;
-
-    my $text = '';
-    my $until = time() + 10;
-
-    while (time() <= $until) {
-        my $bits = '';
-        vec($bits, fileno($s), 1) = 1;
-        next if !select($bits, undef, undef, 0.2);
-        last if !sysread($s, $text, 65536, length $text);
-    }
-
-    return $text;
-}
+sub answer { return ($t->answer($_[0]))[1] }
 
 sub waiting { return $t->api('')->{waiting} }
 

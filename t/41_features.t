@@ -8,7 +8,6 @@ use warnings;
 use strict;
 
 use Test::More;
-use IO::Socket::INET;
 use JSON::PP;
 use POSIX ();
 
@@ -139,15 +138,6 @@ sub idle {
     ok(eval { wait_for { $t->idle() } 10, 'idle' }, "$name: nothing in flight");
 }
 
-sub connect_to {
-    my ($text) = @_;
-
-    my $s = IO::Socket::INET->new("127.0.0.1:$t->{nginx_port}") or die $!;
-    print $s $text;
-    $s->flush();
-    return $s;
-}
-
 sub rest {
     my ($s) = @_;
 
@@ -163,10 +153,7 @@ sub rest {
 sub later {
     my ($path, $method, $body) = @_;
 
-    my $length = defined $body ? 'Content-Length: ' . length($body) . "\r\n" : '';
-
-    return connect_to(($method || 'GET') . " $path HTTP/1.1\r\nHost: x\r\nX-Key: a\r\n"
-                      . "${length}Connection: close\r\n\r\n" . (defined $body ? $body : ''));
+    return $t->send_request($path, method => $method, body => $body);
 }
 
 # held by the shard until "count" wait, then released: what the block began
@@ -263,8 +250,8 @@ idle('variables');
 
 is($t->request('HEAD', '/put', undef, 'X-Key' => 'a')->{status}, 200, 'HEAD');
 
-my $chunked = connect_to("POST /put HTTP/1.1\r\nHost: x\r\nX-Key: a\r\nConnection: close\r\n"
-                         . "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n");
+my $chunked = $t->connect_to("POST /put HTTP/1.1\r\nHost: x\r\nX-Key: a\r\nConnection: close\r\n"
+                              . "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n");
 {
     local $/ = "\r\n\r\n";
     like(readline($chunked), qr/^HTTP\/1.1 100 /, '100 Continue');
@@ -273,8 +260,8 @@ print $chunked "5\r\nhello\r\n0\r\n\r\n";
 like(rest($chunked), qr/^HTTP\/1.1 200 .*X-Length: 5\r/s, 'a chunked body');
 
 $t->hold_shard(0, 'n2');
-$chunked = connect_to("POST /put HTTP/1.1\r\nHost: x\r\nX-Key: a\r\nConnection: close\r\n"
-                      . "Content-Length: 300000\r\nExpect: 100-continue\r\n\r\n");
+$chunked = $t->connect_to("POST /put HTTP/1.1\r\nHost: x\r\nX-Key: a\r\nConnection: close\r\n"
+                           . "Content-Length: 300000\r\nExpect: 100-continue\r\n\r\n");
 {
     local $/ = "\r\n\r\n";
     like(readline($chunked), qr/^HTTP\/1.1 100 /, '100 Continue in a hold');
@@ -300,17 +287,17 @@ for my $path (qw! /slow /unbuffered !) {
     idle("left $path");
 }
 
-my $s = connect_to("GET /big/file HTTP/1.1\r\nHost: x\r\nX-Key: a\r\n\r\n");
+my $s = $t->connect_to("GET /big/file HTTP/1.1\r\nHost: x\r\nX-Key: a\r\n\r\n");
 read($s, my $some, 1000);
 close $s;
 idle('left a large answer');
 
-$s = connect_to("PUT /put HTTP/1.1\r\nHost: x\r\nX-Key: a\r\nContent-Length: 100000\r\n\r\nxxx");
+$s = $t->connect_to("PUT /put HTTP/1.1\r\nHost: x\r\nX-Key: a\r\nContent-Length: 100000\r\n\r\nxxx");
 close $s;
 idle('left its own body');
 
-$s = connect_to(join '', map { "GET /p$_ HTTP/1.1\r\nHost: x\r\nX-Key: a\r\n"
-                               . ($_ == 20 ? "Connection: close\r\n" : '') . "\r\n" } 1 .. 20);
+$s = $t->connect_to(join '', map { "GET /p$_ HTTP/1.1\r\nHost: x\r\nX-Key: a\r\n"
+                                    . ($_ == 20 ? "Connection: close\r\n" : '') . "\r\n" } 1 .. 20);
 is(scalar(() = rest($s) =~ /^n1 GET \/p\d+/mg), 20, 'requests in a pipeline');
 
 $t->hold_shard(0, 'n2');

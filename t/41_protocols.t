@@ -273,38 +273,11 @@ like($t->get('/tls')->{content}, qr/^s2 0 2 primary GET s2\.test/,
 like($t->get('/tls-close')->{content}, qr/^s2 /, 'without a session of s1');
 
 in(vault => sub { $t->hold_shard(0, 's1') });
-my $job = later('/tls');
+my $job = $t->later('/tls');
 wait_for { in(vault => sub { $t->api('')->{waiting} == 1 }) } 5, 'parked';
 in(vault => sub { $t->release_shard(0, primary => 's1', epoch => 3) });
-like(result($job), qr/^s1 0 3 primary GET s1\.test/m, 'held and released');
+like($t->result($job), qr/^s1 0 3 primary GET s1\.test/m, 'held and released');
 is(in(vault => sub { $t->api('/shards/0')->{inflight} }), 0, 'none in flight');
-
-
-# a request by curl, not waited for: [pid, file]
-
-sub later {
-    my ($path, @args) = @_;
-
-    my $file = "$dir/later." . ++$t->{later};
-    my $pid = fork();
-
-    if ($pid == 0) {
-        open(STDOUT, '>', $file);
-        open(STDERR, '>', '/dev/null');
-        { exec('curl', '-s', '-m', 20, @args,
-             $path =~ /^http/ ? $path : $t->url($path)) }
-        POSIX::_exit(127);
-    }
-
-    return [ $pid, $file ];
-}
-
-sub result {
-    my ($job) = @_;
-
-    waitpid $job->[0], 0;
-    return slurp($job->[1]);
-}
 
 
 # HTTP/2
@@ -347,14 +320,14 @@ my @h2 = ('--http2-prior-knowledge', '-w', '\n%{http_version} %{http_code}');
 
 spew("$dir/body", 'b' x 3_000_000);
 
-like(result(later("$h2/", @h2)), qr/^n1 0 3 primary GET.*\n2 200$/s, 'HTTP/2');
-like(result(later("$h2/", @h2, '-i', '-T', "$dir/body")),
+like($t->result($t->later("$h2/", @h2)), qr/^n1 0 3 primary GET.*\n2 200$/s, 'HTTP/2');
+like($t->result($t->later("$h2/", @h2, '-i', '-T', "$dir/body")),
      qr/x-length: 3000000\r\n.*^n1 0 3 primary PUT.*\n2 200$/ms, 'with a body');
-like(result(later("$h2/", @h2, '-i', '-H', 'Content-Length:', '-T', "$dir/body")),
+like($t->result($t->later("$h2/", @h2, '-i', '-H', 'Content-Length:', '-T', "$dir/body")),
      qr/x-length: 3000000\r\n.*\n2 200$/s, 'of unknown length');
 
 $t->hold_shard(0, 'n2');
-my @jobs = map { later("$h2/", @h2, @$_) } [], [ '-I' ], [ '-T', "$dir/body" ],
+my @jobs = map { $t->later("$h2/", @h2, @$_) } [], [ '-I' ], [ '-T', "$dir/body" ],
     [ '-H', 'Content-Length:', '-T', "$dir/body" ], [ '-d', 'small' ];
 wait_for { $t->api('')->{waiting} == 5 } 10, 'five streams wait';
 
@@ -363,15 +336,15 @@ my $many = streams(10);
 wait_for { $t->api('')->{waiting} == 15 } 10, 'ten streams of one connection';
 print $many h2_frame(3, 0, 7, pack 'N', 8);
 wait_for { $t->api('')->{waiting} == 14 } 5, 'nine';
-my $gone = later("$h2/gone", @h2);
+my $gone = $t->later("$h2/gone", @h2);
 wait_for { $t->api('')->{waiting} == 15 } 10, 'one more';
 kill 'KILL', $gone->[0];
-result($gone);
+$t->result($gone);
 ok(eval { wait_for { $t->api('')->{waiting} == 14 } 5, '14' },
    'a stream that is closed waits no longer');
 
 $t->release_shard(0, primary => 'n2', epoch => 4);
-my @results = map { result($_) } @jobs;
+my @results = map { $t->result($_) } @jobs;
 is(scalar(grep { /\n2 200$/ } @results), 5, 'a hold: all answered');
 is(scalar(grep { /^n2 0 4 / } @results), 4, 'by the new owner');
 is(h2_bodies($many, 9), 9, 'the nine others on one connection, too');

@@ -225,14 +225,14 @@ for my $protocol (@cgi) {
     in($protocol, sub {
         $t->hold_shard(0, 'n2');
 
-        my @jobs = map { later(@$_) } map {
+        my @jobs = map { $t->later(@$_) } map {
             [ "/$protocol/", '-H', "X-Key: $key", @$_ ]
         } [], [ '--data-binary', "\@$dir/body" ], [ '-T', "$dir/body" ];
 
         wait_for { $t->api('')->{waiting} == 3 } 10, 'three wait';
         $t->release_shard(0, primary => 'n2', epoch => 2);
 
-        is(join(' ', map { result($_) =~ /^(n2 0 2 primary \w+ \d+)/ ? $1 : '?' } @jobs),
+        is(join(' ', map { $t->result($_) =~ /^(n2 0 2 primary \w+ \d+)/ ? $1 : '?' } @jobs),
            'n2 0 2 primary GET 0 n2 0 2 primary POST 300000 n2 0 2 primary PUT 300000',
            "$protocol: held, released to the new owner");
 
@@ -252,31 +252,6 @@ my @serials = map { ($t->get('/fastcgi/', 'X-Key' => $key)->{content} =~ / \d+:(
 cmp_ok($serials[-1], '>', 1, 'fastcgi: connections are kept');
 
 
-sub later {
-    my ($path, @args) = @_;
-
-    my $file = "$dir/later." . ++$t->{later};
-    my $pid = fork();
-
-    if ($pid == 0) {
-        open(STDOUT, '>', $file);
-        open(STDERR, '>', '/dev/null');
-        { exec('curl', '-s', '-m', 20, @args,
-               $path =~ /^http/ ? $path : $t->url($path)) }
-        POSIX::_exit(127);
-    }
-
-    return [ $pid, $file ];
-}
-
-sub result {
-    my ($job) = @_;
-
-    waitpid $job->[0], 0;
-    return slurp($job->[1]);
-}
-
-
 # shard 0 goes to and fro with a hold each time, while it is written to
 
 sub move_under_load {
@@ -284,7 +259,7 @@ sub move_under_load {
 
     my @jobs = map {
         $path =~ m!^/test! ? h2_later($path, 200)
-        : later("$path?[1-200]", '-H', "X-Key: $key", '-w', '%{http_code}\n', '-o',
+        : $t->later("$path?[1-200]", '-H', "X-Key: $key", '-w', '%{http_code}\n', '-o',
                 "$dir/out.$_", '-d', 'a=b')
     } 1 .. 3;
 
@@ -295,7 +270,7 @@ sub move_under_load {
         $t->release_shard(0, primary => $to, epoch => ++$epoch);
     }
 
-    my $all = join '', map { result($_) } @jobs;
+    my $all = join '', map { $t->result($_) } @jobs;
     is(scalar(() = $all =~ /^200$/mg), 600, "$name: moves under load, none failed");
     diag($all =~ s/200\n//gr) if $all =~ /^(?!200)/m;
 }
@@ -374,7 +349,7 @@ in(grpc => sub {
     $t->hold_shard(0, 'n2');
 
     my @jobs = map {
-        later("http://127.0.0.1:$h2$_->[0]", '--http2-prior-knowledge', '-i', '-H',
+        $t->later("http://127.0.0.1:$h2$_->[0]", '--http2-prior-knowledge', '-i', '-H',
               "X-Key: $where{0}", '-H', 'Content-Type: application/grpc', '-H', 'TE: trailers',
               '--data-binary', $_->[1])
     } [ '/test.Echo/Get', 'message' ], [ '/test.Put/Put', "\@$dir/body" ];
@@ -382,7 +357,7 @@ in(grpc => sub {
     wait_for { $t->api('')->{waiting} == 2 } 10, 'two wait';
     $t->release_shard(0, primary => 'n2', epoch => 2);
 
-    my @got = map { result($_) } @jobs;
+    my @got = map { $t->result($_) } @jobs;
     like($got[0], qr/^n2 0 2 primary POST.*grpc-status: 0/ms, 'grpc: held, released');
     like($got[1], qr/^n2 .* POST 300000/m, 'grpc: a large message, too');
 
@@ -416,12 +391,12 @@ like(curl('-H', "X-Key: $where{1}", $t->url('/both/')), qr/^n2 1 /, 'beside prox
 in(grpc => sub {
     $t->hold_shard(1, 'n1');
 
-    my $job = later("http://127.0.0.1:$h2/both/", '--http2-prior-knowledge', '-H', "X-Key: $where{1}",
+    my $job = $t->later("http://127.0.0.1:$h2/both/", '--http2-prior-knowledge', '-H', "X-Key: $where{1}",
                     '-H', 'Content-Type: application/grpc', '-d', 'x');
 
     wait_for { $t->api('')->{waiting} == 1 } 5, 'it waits';
     $t->release_shard(1, primary => 'n1', epoch => 2);
-    like(result($job), qr/^n1 1 /, 'and is held by its own table');
+    like($t->result($job), qr/^n1 1 /, 'and is held by its own table');
 });
 
 $t->finish();

@@ -32,6 +32,7 @@ use Time::HiRes qw/ sleep time /;
 
 use ShardTest::Process;
 use ShardTest::Redis;
+use ShardTest::Client;
 use ShardTest::Load;
 use ShardTest::Metrics;
 use ShardTest::Nginx;
