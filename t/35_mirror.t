@@ -422,8 +422,10 @@ like($metrics, qr/result="failed"\} @{[ 5 + $cap - 1 ]}\n/, 'of each result');
 policy('');
 to('n2');
 reads(10, '/');
-is_results('a deleted policy mirrors nothing');
 policy('{"mirror":10000}');
+reads(1, '/');
+is_results('a deleted policy mirrors nothing, the next one does', sent => 1,
+           same => 1);
 
 {
     my ($old) = $t->process('nginx')->children();
