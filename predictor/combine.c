@@ -310,13 +310,19 @@ predictor_whole(const predictor_series_t *series, const predictor_ask_t *ask,
         return SHARD_ERROR;
     }
 
+    *whole = *series;
+
+    /* as most series are: nothing to fill or to clip */
+
+    if (predictor_within(series->y, series->n, s->most)) {
+        return SHARD_OK;
+    }
+
     if (predictor_fill(series, y) != SHARD_OK) {
         return SHARD_AGAIN;
     }
 
     predictor_clip(y, series->n, s->most);
-
-    *whole = *series;
     whole->y = y;
 
     return SHARD_OK;

@@ -110,6 +110,23 @@ predictor_clip(double *y, uint32_t n, double most)
 }
 
 
+/* counts, not decides: there is nothing to be guessed wrong */
+
+int
+predictor_within(const double *y, uint32_t n, double most)
+{
+    uint32_t  i, known;
+
+    known = 0;
+
+    for (i = 0; i < n; i++) {
+        known += fabs(y[i]) <= most;
+    }
+
+    return n && known == n;
+}
+
+
 int
 predictor_finite(const double *v, size_t n)
 {
@@ -129,11 +146,20 @@ void
 predictor_guard(const predictor_series_t *series, const predictor_ask_t *ask,
     double *out)
 {
-    uint32_t  h, i, j, negative, ascending[PREDICTOR_QUANTILES_MAX];
+    size_t    k, n;
+    uint32_t  h, i, j, below, negative, ascending[PREDICTOR_QUANTILES_MAX];
 
+    n = (size_t) ask->horizon * (1 + ask->nq);
+    below = 0;
     negative = 0;
 
-    for (i = 0; i < series->n; i++) {
+    for (k = 0; k < n; k++) {
+        below |= !(out[k] > 0);
+    }
+
+    /* only what is not above zero asks whether the series ever was below */
+
+    for (i = 0; i < series->n && below; i++) {
         negative |= series->y[i] < 0;
     }
 
@@ -146,7 +172,7 @@ predictor_guard(const predictor_series_t *series, const predictor_ask_t *ask,
     }
 
     for (h = 0; h < ask->horizon; h++, out += 1 + ask->nq) {
-        for (i = 0; i <= ask->nq && !negative; i++) {
+        for (i = 0; i <= ask->nq && below && !negative; i++) {
             out[i] = out[i] > 0 ? out[i] : 0;
         }
 

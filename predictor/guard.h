@@ -31,6 +31,10 @@ double predictor_most(const predictor_series_t *series, double *scratch);
 
 void predictor_clip(double *y, uint32_t n, double most);
 
+/* all are numbers within -most .. most: nothing to fill, nothing to clip */
+
+int predictor_within(const double *y, uint32_t n, double most);
+
 int predictor_finite(const double *v, size_t n);
 
 /*

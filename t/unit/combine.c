@@ -1,6 +1,8 @@
 
 #include "../lib/forecast_case.h"
 
+#include "../../predictor/guard.h"
+
 
 #define HOSTILE_ROUNDS  300
 
@@ -11,6 +13,7 @@ static void test_gaps(void);
 static void test_shift(void);
 static void test_alone(void);
 static void test_order(void);
+static void test_guard(void);
 static void test_refusals(void);
 static void test_later(void);
 static void test_hostile(void);
@@ -35,6 +38,7 @@ main(void)
     test_shift();
     test_alone();
     test_order();
+    test_guard();
     test_refusals();
     test_later();
     test_hostile();
@@ -368,6 +372,42 @@ test_order(void)
     tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_OK,
                "no quantiles: a forecast");
     tap_is_dbl(case_out[40], up[0], 0, "the same point");
+}
+
+
+static void
+test_guard(void)
+{
+    predictor_ask_t     ask;
+    predictor_series_t  series;
+
+    double              y[3] = { -3, 2, 0 };
+
+    tap_ok(predictor_within(y, 3, 3), "within bounds");
+    tap_ok(!predictor_within(y, 3, 2.5), "one is not");
+    y[2] = NAN;
+    tap_ok(!predictor_within(y, 3, 3), "a gap is not");
+    y[2] = -INFINITY;
+    tap_ok(!predictor_within(y, 3, 1e100), "nor is an infinity");
+    tap_ok(!predictor_within(y, 0, 3), "nothing is not");
+
+    y[0] = -1;
+    y[1] = 0.5;
+    y[2] = -0.0;
+    case_y[0] = 1;
+    case_y[1] = 2;
+    series = case_series(2, 3600, 0);
+    ask = case_ask(3);
+    ask.nq = 0;
+
+    predictor_guard(&series, &ask, y);
+    tap_ok(y[0] == 0 && y[1] == 0.5 && !signbit(y[2]),
+           "no negative load, nor a negative zero");
+
+    y[0] = -1;
+    case_y[1] = -2;
+    predictor_guard(&series, &ask, y);
+    tap_ok(y[0] == -1, "unless there were some");
 }
 
 
