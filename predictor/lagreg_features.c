@@ -26,6 +26,10 @@ static double predictor_lagreg_near(const predictor_lagreg_plan_t *plan,
     const predictor_lagreg_view_t *view, uint32_t slot, uint32_t t);
 static double predictor_lagreg_mean(const predictor_lagreg_view_t *view,
     uint32_t low, uint32_t end);
+static double predictor_lagreg_sum(const predictor_lagreg_view_t *view,
+    uint32_t low, uint32_t end);
+static double predictor_lagreg_z(const predictor_lagreg_view_t *view,
+    uint32_t i);
 static uint32_t predictor_lagreg_low(uint32_t end, uint32_t window);
 
 
@@ -82,7 +86,6 @@ predictor_lagreg_plan(const predictor_series_t *series,
     plan->smooth = day / 96 < 6 ? day / 96 : 6;
     plan->even = 1.0 / (2 * plan->smooth + 1);
     plan->wide = day / 24;
-    plan->lags = 4;
     plan->hour = series->interval_s < 3600 ? 3600 / series->interval_s : 1;
 
     predictor_lagreg_windows(plan);
@@ -158,54 +161,15 @@ predictor_lagreg_backs(predictor_lagreg_plan_t *plan)
 }
 
 
-size_t
-predictor_lagreg_view_size(uint32_t n)
-{
-    return 4 * ((size_t) n + 1);
-}
-
-
-double *
-predictor_lagreg_view_place(predictor_lagreg_view_t *view, double *memory,
-    uint32_t n)
-{
-    view->n = n;
-    view->z = memory;
-    view->zsum = view->z + n + 1;
-    view->anomaly = NULL;
-    view->asum = NULL;
-
-    return view->z + predictor_lagreg_view_size(n);
-}
-
-
 void
-predictor_lagreg_view_sum(predictor_lagreg_view_t *view)
-{
-    double    sum;
-    uint32_t  i;
-
-    sum = 0;
-    view->zsum[0] = 0;
-
-    for (i = 0; i < view->n; i++) {
-        sum += view->z[i];
-        view->zsum[i + 1] = sum;
-    }
-}
-
-
-void
-predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
+predictor_lagreg_list(const predictor_lagreg_plan_t *plan,
     predictor_lagreg_view_t *view)
 {
     double    *anomaly, *asum;
     uint32_t   i, from;
 
-    predictor_lagreg_view_sum(view);
-
     anomaly = view->zsum + view->n + 1;
-    asum = anomaly + view->n + 1;
+    asum = anomaly + view->n;
     from = plan->start + plan->smooth + 1;
     asum[0] = 0;
 
@@ -228,7 +192,7 @@ predictor_lagreg_left(const predictor_lagreg_plan_t *plan,
     double    left;
     uint32_t  k;
 
-    left = view->z[i];
+    left = predictor_lagreg_z(view, i);
 
     for (k = 0; k < plan->nbacks; k++) {
         left -= plan->share[k]
@@ -246,17 +210,24 @@ predictor_lagreg_left_sum(const predictor_lagreg_plan_t *plan,
     const predictor_lagreg_view_t *view, uint32_t low, uint32_t end)
 {
     double         sum, means;
-    uint32_t       j, k;
+    uint32_t       i, j, k, around;
     const double  *last, *first;
 
-    sum = view->zsum[end] - view->zsum[low];
+    around = 2 * plan->smooth;
+    sum = predictor_lagreg_sum(view, low, end);
 
     for (k = 0; k < plan->nbacks; k++) {
-        last = view->zsum + end - plan->back[k] - plan->smooth;
-        first = view->zsum + low - plan->back[k] - plan->smooth;
+        i = end - plan->back[k] - plan->smooth;
+        predictor_lagreg_view_need(view, i, i + around);
+        last = view->zsum + i;
+
+        i = low - plan->back[k] - plan->smooth;
+        predictor_lagreg_view_need(view, i, i + around);
+        first = view->zsum + i;
+
         means = 0;
 
-        for (j = 0; j <= 2 * plan->smooth; j++) {
+        for (j = 0; j <= around; j++) {
             means += last[j] - first[j];
         }
 
@@ -271,9 +242,8 @@ static double
 predictor_lagreg_smooth(const predictor_lagreg_plan_t *plan,
     const predictor_lagreg_view_t *view, uint32_t slot)
 {
-    return (view->zsum[slot + plan->smooth + 1]
-            - view->zsum[slot - plan->smooth])
-           * plan->even;
+    return predictor_lagreg_sum(view, slot - plan->smooth,
+                                slot + plan->smooth + 1) * plan->even;
 }
 
 
@@ -310,18 +280,45 @@ predictor_lagreg_anomalies(const predictor_lagreg_plan_t *plan,
 }
 
 
+void
+predictor_lagreg_origin(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t t,
+    predictor_lagreg_origin_t *origin)
+{
+    float     *p;
+    uint32_t   i, low;
+
+    p = origin->recent;
+
+    for (i = 0; i < plan->nwindows; i++) {
+        low = predictor_lagreg_low(t + 1, plan->window[i]);
+        *p++ = (float) predictor_lagreg_anomalies(plan, view, low, t + 1);
+    }
+
+    for (i = 1; i <= PREDICTOR_LAGREG_LAGS; i++) {
+        *p++ = (float) predictor_lagreg_anomaly(plan, view, t - i);
+    }
+
+    low = predictor_lagreg_low(t + 1, plan->day);
+
+    origin->mean = predictor_lagreg_mean(view, low, t + 1);
+    origin->n = (uint32_t) (p - origin->recent);
+    origin->t = t;
+}
+
+
 uint32_t
 predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
-    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h, float *row,
+    const predictor_lagreg_view_t *view,
+    const predictor_lagreg_origin_t *origin, uint32_t h, float *row,
     double *base)
 {
-    double         b, daily, mean;
-    float         *p;
-    uint32_t       i, low, end, slot, days, weeks;
-    const double  *z;
+    double     b, z, daily;
+    float     *p;
+    uint32_t   i, t, slot, low, end, days, weeks;
 
-    z = view->z;
     p = row;
+    t = origin->t;
     slot = t + h;
     b = predictor_lagreg_base(plan, view, t, h, &daily);
 
@@ -334,23 +331,18 @@ predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
     *p++ = (float) (daily - b);
 
     for (i = days; i < days + 3 && i <= plan->days; i++) {
-        *p++ = (float) (z[slot - i * plan->day] - b);
+        *p++ = (float) (predictor_lagreg_z(view, slot - i * plan->day) - b);
     }
 
     for (i = weeks; i < weeks + 2 && i <= plan->weeks; i++) {
-        *p++ = (float) (z[slot - i * plan->week] - b);
+        *p++ = (float) (predictor_lagreg_z(view, slot - i * plan->week) - b);
     }
 
     i = slot - days * plan->day;
     *p++ = (float) predictor_lagreg_anomaly(plan, view, i);
 
-    for (i = 0; i < plan->nwindows; i++) {
-        low = predictor_lagreg_low(t + 1, plan->window[i]);
-        *p++ = (float) predictor_lagreg_anomalies(plan, view, low, t + 1);
-    }
-
-    for (i = 1; i < plan->lags; i++) {
-        *p++ = (float) predictor_lagreg_anomaly(plan, view, t - i);
+    for (i = 0; i < origin->n; i++) {
+        *p++ = origin->recent[i];
     }
 
     /* what repeats every hour does so between the days, too */
@@ -373,13 +365,12 @@ predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
         *p++ = (float) (predictor_lagreg_mean(view, low, end + 1) - b);
     }
 
-    low = predictor_lagreg_low(t + 1, plan->day);
-    mean = predictor_lagreg_mean(view, low, t + 1);
+    z = predictor_lagreg_z(view, t);
 
-    *p++ = (float) (b - mean);
-    *p++ = (float) (z[t] - mean);
-    *p++ = (float) (z[t] - z[t - 1]);
-    *p++ = (float) (z[t] - b);
+    *p++ = (float) (b - origin->mean);
+    *p++ = (float) (z - origin->mean);
+    *p++ = (float) (z - predictor_lagreg_z(view, t - 1));
+    *p++ = (float) (z - b);
 
     *base = b;
 
@@ -452,7 +443,29 @@ static double
 predictor_lagreg_mean(const predictor_lagreg_view_t *view, uint32_t low,
     uint32_t end)
 {
-    return (view->zsum[end] - view->zsum[low]) / (end - low);
+    return predictor_lagreg_sum(view, low, end) / (end - low);
+}
+
+
+/* of low .. end - 1 */
+
+static double
+predictor_lagreg_sum(const predictor_lagreg_view_t *view, uint32_t low,
+    uint32_t end)
+{
+    predictor_lagreg_view_need(view, low, low);
+    predictor_lagreg_view_need(view, end, end);
+
+    return view->zsum[end] - view->zsum[low];
+}
+
+
+static double
+predictor_lagreg_z(const predictor_lagreg_view_t *view, uint32_t i)
+{
+    predictor_lagreg_view_need(view, i, i);
+
+    return view->z[i];
 }
 
 

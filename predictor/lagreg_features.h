@@ -9,8 +9,8 @@
  *
  *     anomaly(t) = z(t) - base(t), from what was known at t - 1
  *
- * All on transformed values z, with sums over them, so that a mean over any
- * window costs two loads.
+ * A row is a few features of the origin, which are the same for all steps,
+ * and some of the step.
  */
 
 
@@ -18,12 +18,13 @@
 #define _PREDICTOR_LAGREG_FEATURES_H_INCLUDED_
 
 
-#include "model.h"
+#include "lagreg_view.h"
 
 
 #define PREDICTOR_LAGREG_DAYS      7
 #define PREDICTOR_LAGREG_WEEKS     4
 #define PREDICTOR_LAGREG_WINDOWS   11
+#define PREDICTOR_LAGREG_LAGS      3
 
 /* most features, with the constant in front */
 
@@ -42,7 +43,6 @@ typedef struct {
     uint32_t  smooth;                   /* steps either side of a slot */
     double    even;                     /* 1 / all of them */
     uint32_t  wide;                     /* the same, of wider means */
-    uint32_t  lags;
     uint32_t  nwindows;
     uint32_t  window[PREDICTOR_LAGREG_WINDOWS];    /* ascending */
     uint32_t  nbacks;                   /* slots that an anomaly is without */
@@ -50,19 +50,14 @@ typedef struct {
     double    share[PREDICTOR_LAGREG_DAYS + PREDICTOR_LAGREG_WEEKS];
 } predictor_lagreg_plan_t;
 
-/*
- * The series as the features want it; n values each, sums one more.  A fit
- * asks for the anomalies of thousands of origins and has them listed; a
- * forecast, of one origin, works out those it asks for.
- */
+/* features of an origin, whatever the step ahead */
 
 typedef struct {
+    uint32_t  t;                        /* the last known step */
     uint32_t  n;
-    double   *z;
-    double   *zsum;                     /* zsum[i]: of all before i */
-    double   *anomaly;                  /* 0 where there is no base */
-    double   *asum;                     /* both NULL: not listed */
-} predictor_lagreg_view_t;
+    float     recent[PREDICTOR_LAGREG_WINDOWS + PREDICTOR_LAGREG_LAGS];
+    double    mean;                     /* of the last day */
+} predictor_lagreg_origin_t;
 
 
 /* SHARD_AGAIN: too little history for this horizon */
@@ -70,25 +65,20 @@ typedef struct {
 int predictor_lagreg_plan(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_lagreg_plan_t *plan);
 
-/* doubles that a view of n values takes */
+/* lists the anomalies of a view that is whole */
 
-size_t predictor_lagreg_view_size(uint32_t n);
-
-/* places a view; its user fills z[0 .. n) */
-
-double *predictor_lagreg_view_place(predictor_lagreg_view_t *view,
-    double *memory, uint32_t n);
-
-/* for a forecast, and for a fit; each but z */
-
-void predictor_lagreg_view_sum(predictor_lagreg_view_t *view);
-void predictor_lagreg_view_fill(const predictor_lagreg_plan_t *plan,
+void predictor_lagreg_list(const predictor_lagreg_plan_t *plan,
     predictor_lagreg_view_t *view);
 
-/* fills row[0 .. result), the constant 1 first; "base" of step t + h */
+void predictor_lagreg_origin(const predictor_lagreg_plan_t *plan,
+    const predictor_lagreg_view_t *view, uint32_t t,
+    predictor_lagreg_origin_t *origin);
+
+/* fills row[0 .. result), the constant 1 first; "base" of the step h ahead */
 
 uint32_t predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
-    const predictor_lagreg_view_t *view, uint32_t t, uint32_t h, float *row,
+    const predictor_lagreg_view_t *view,
+    const predictor_lagreg_origin_t *origin, uint32_t h, float *row,
     double *base);
 
 

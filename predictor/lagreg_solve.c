@@ -50,7 +50,7 @@ predictor_lagreg_rows_size(uint32_t m)
 }
 
 
-void
+double *
 predictor_lagreg_rows_place(predictor_lagreg_rows_t *rows, double *memory,
     uint32_t m)
 {
@@ -61,6 +61,8 @@ predictor_lagreg_rows_place(predictor_lagreg_rows_t *rows, double *memory,
     rows->recency = rows->rows + (size_t) m * PREDICTOR_LAGREG_STRIDE;
     rows->weight = rows->recency + m;
     rows->residual = rows->weight + m;
+
+    return memory + predictor_lagreg_rows_size(m);
 }
 
 

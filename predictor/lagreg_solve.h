@@ -15,7 +15,9 @@
 #include "quantile.h"
 
 
-#define PREDICTOR_LAGREG_STRIDE  (PREDICTOR_LAGREG_COLUMNS + 1)
+/* with the target and what makes it whole vectors */
+
+#define PREDICTOR_LAGREG_STRIDE  ((PREDICTOR_LAGREG_COLUMNS + 1 + 7) / 8 * 8)
 
 
 /*
@@ -37,7 +39,7 @@ typedef struct {
 
 
 size_t predictor_lagreg_rows_size(uint32_t m);      /* in doubles */
-void predictor_lagreg_rows_place(predictor_lagreg_rows_t *rows,
+double *predictor_lagreg_rows_place(predictor_lagreg_rows_t *rows,
     double *memory, uint32_t m);
 
 /*

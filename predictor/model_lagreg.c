@@ -18,17 +18,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "lagreg_solve.h"
-#include "transform.h"
-#include "trial.h"
+#include "lagreg_past.h"
 
 
 /* of step h: 3 h^0.9; far steps are few experiences, seen many times */
 
 #define PREDICTOR_LAGREG_RIDGE      3
 #define PREDICTOR_LAGREG_GROWTH     0.9
-
-#define PREDICTOR_LAGREG_ROWS_MIN   60
 
 typedef enum {
     PREDICTOR_VARIANT_LOG = 0,
@@ -40,10 +36,7 @@ typedef enum {
 
 typedef struct {
     uint32_t                 log;
-    struct {
-        uint32_t             half;          /* days to half the weight */
-        uint32_t             all;           /* days of origins */
-    } days[2];
+    predictor_lagreg_days_t  days[2];
 } predictor_lagreg_memory_t;
 
 typedef struct {
@@ -53,15 +46,21 @@ typedef struct {
     double                   offset[PREDICTOR_QUANTILES_MAX];
 } predictor_lagreg_fit_t;
 
+/* memos are behind the fits; none where they would not save a logarithm */
+
 typedef struct {
     predictor_lagreg_plan_t  plan;
     predictor_transform_t    scale;
     uint32_t                 variant;
     uint32_t                 nfits;
+    uint32_t                 nmemos;
+    uint64_t                 next;      /* step that is not remembered yet */
     predictor_lagreg_fit_t   fit[];
 } predictor_lagreg_t;
 
 
+static void predictor_lagreg_size_log(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_size_t *size);
 static void predictor_lagreg_size(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_size_t *size);
 static int predictor_lagreg_fit_log(const predictor_series_t *series,
@@ -74,16 +73,18 @@ static int predictor_lagreg_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_lagreg_variant_e variant,
     const predictor_trial_t *trial, predictor_lagreg_t *lagreg,
     double *work);
-static int predictor_lagreg_collect(const predictor_series_t *series,
-    const predictor_lagreg_t *lagreg, const predictor_lagreg_view_t *view,
-    uint32_t h, predictor_lagreg_rows_t *rows);
+static void predictor_lagreg_start(const predictor_series_t *series,
+    predictor_lagreg_t *lagreg);
 static void predictor_lagreg_tell(const predictor_series_t *series,
     const predictor_lagreg_t *lagreg, const predictor_lagreg_view_t *view,
     const predictor_lagreg_rows_t *rows, const predictor_trial_t *trial,
     uint32_t step);
-static uint32_t predictor_lagreg_most(const predictor_series_t *series);
 static int predictor_lagreg_forecast(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state, void *work, double *out);
+static int predictor_lagreg_update(const predictor_series_t *series,
+    const predictor_ask_t *ask, void *state, void *work);
+static predictor_lagreg_memo_t *predictor_lagreg_memo(
+    const predictor_lagreg_t *lagreg);
 static const predictor_lagreg_fit_t *predictor_lagreg_nearest(
     const predictor_lagreg_t *lagreg, uint32_t h);
 
@@ -99,19 +100,19 @@ static const predictor_lagreg_memory_t  predictor_lagreg_memory[] = {
 
 const predictor_model_t  predictor_model_lagreg = {
     "lagreg",
-    predictor_lagreg_size,
+    predictor_lagreg_size_log,
     predictor_lagreg_fit_log,
     predictor_lagreg_forecast,
-    NULL
+    predictor_lagreg_update
 };
 
 
 const predictor_model_t  predictor_model_lagreg_fresh = {
     "lagreg-fresh",
-    predictor_lagreg_size,
+    predictor_lagreg_size_log,
     predictor_lagreg_fit_fresh,
     predictor_lagreg_forecast,
-    NULL
+    predictor_lagreg_update
 };
 
 
@@ -125,13 +126,21 @@ const predictor_model_t  predictor_model_lagreg_raw = {
 
 
 static void
+predictor_lagreg_size_log(const predictor_series_t *series,
+    const predictor_ask_t *ask, predictor_size_t *size)
+{
+    predictor_lagreg_size(series, ask, size);
+
+    size->state += predictor_lagreg_memos(series->n + series->day)
+                   * sizeof(predictor_lagreg_memo_t);
+}
+
+
+static void
 predictor_lagreg_size(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_size_t *size)
 {
-    size_t    rows;
     uint32_t  grid[PREDICTOR_TRIAL_STEPS];
-
-    rows = predictor_lagreg_rows_size(predictor_lagreg_most(series));
 
     size->state = sizeof(predictor_lagreg_t)
                   + predictor_trial_grid(ask->horizon, series->day, grid)
@@ -139,8 +148,10 @@ predictor_lagreg_size(const predictor_series_t *series,
 
     /* the median is taken where the view will be */
 
-    size->work = (predictor_lagreg_view_size(series->n) + rows + 1)
-                 * sizeof(double);
+    size->work = (predictor_lagreg_view_size(series->n) + 1
+                  + predictor_lagreg_rows_size(predictor_lagreg_most(series)))
+                 * sizeof(double)
+                 + predictor_lagreg_past_size(series);
 }
 
 
@@ -210,6 +221,7 @@ predictor_lagreg_fit(const predictor_series_t *series,
     double                   *memory;
     uint32_t                  i, grid[PREDICTOR_TRIAL_STEPS];
     predictor_lagreg_fit_t   *fit;
+    predictor_lagreg_past_t   past;
     predictor_lagreg_rows_t   rows;
     predictor_lagreg_view_t   view;
 
@@ -229,20 +241,26 @@ predictor_lagreg_fit(const predictor_series_t *series,
 
     memory = predictor_lagreg_view_place(&view, work, series->n);
     memory += (memory - work) % 2;
+    memory = predictor_lagreg_rows_place(&rows, memory,
+                                         predictor_lagreg_most(series));
+    past.origin = (predictor_lagreg_origin_t *) memory;
 
-    predictor_lagreg_rows_place(&rows, memory,
-                                predictor_lagreg_most(series));
-
-    predictor_transform(&lagreg->scale, series->y, series->n, view.z);
-    predictor_lagreg_view_fill(&lagreg->plan, &view);
+    predictor_lagreg_view_whole(&view, series, &lagreg->scale);
+    predictor_lagreg_list(&lagreg->plan, &view);
+    predictor_lagreg_past(series, &lagreg->plan, &view,
+                          &predictor_lagreg_memory[variant].days[
+                            series->interval_s >= PREDICTOR_TRIAL_SHORT_S],
+                          &past);
 
     lagreg->nfits = predictor_trial_grid(ask->horizon, series->day, grid);
+    predictor_lagreg_start(series, lagreg);
 
     for (i = 0; i < lagreg->nfits; i++) {
         fit = &lagreg->fit[i];
         fit->h = grid[i];
 
-        rc = predictor_lagreg_collect(series, lagreg, &view, fit->h, &rows);
+        rc = predictor_lagreg_collect(&lagreg->plan, &view, &past, fit->h,
+                                      &rows);
 
         if (rc != SHARD_OK) {
             return rc;
@@ -266,69 +284,20 @@ predictor_lagreg_fit(const predictor_series_t *series,
 }
 
 
-/* rows there is room for; no shorter series has more, whatever its stride */
-
-static uint32_t
-predictor_lagreg_most(const predictor_series_t *series)
+static void
+predictor_lagreg_start(const predictor_series_t *series,
+    predictor_lagreg_t *lagreg)
 {
-    return series->n < PREDICTOR_TRIAL_ROWS ? series->n : PREDICTOR_TRIAL_ROWS;
-}
+    predictor_lagreg_memo_t  *memo;
 
+    lagreg->nmemos = predictor_lagreg_memory[lagreg->variant].log
+                     ? predictor_lagreg_memos(series->n + series->day) : 0;
+    lagreg->next = series->start + series->n;
+    memo = predictor_lagreg_memo(lagreg);
 
-/*
- * Rows of all origins for h, on the stride that all models share, so that
- * the last value and every trial's origin are on it.
- */
-
-static int
-predictor_lagreg_collect(const predictor_series_t *series,
-    const predictor_lagreg_t *lagreg, const predictor_lagreg_view_t *view,
-    uint32_t h, predictor_lagreg_rows_t *rows)
-{
-    double                            base, half;
-    float                            *row;
-    uint32_t                          i, t, first, last, step, days, length;
-    const predictor_lagreg_plan_t    *plan;
-    const predictor_lagreg_memory_t  *memory;
-
-    plan = &lagreg->plan;
-    memory = &predictor_lagreg_memory[lagreg->variant];
-    length = series->interval_s < PREDICTOR_TRIAL_SHORT_S ? 0 : 1;
-
-    half = memory->days[length].half * (double) plan->day;
-    days = memory->days[length].all;
-    first = plan->start + plan->day + plan->smooth + 8;
-
-    if (series->n / days > plan->day && first < series->n - days * plan->day) {
-        first = series->n - days * plan->day;
-    }
-
-    step = predictor_trial_stride(series);
-    last = (h + step - 1) / step * step;
-
-    if (series->n < first + last + PREDICTOR_LAGREG_ROWS_MIN * step) {
-        return SHARD_AGAIN;
-    }
-
-    last = series->n - 1 - last;
-    rows->m = (last - first) / step + 1;
-
-    row = rows->rows;
-
-    for (i = 0; i < rows->m; i++, row += PREDICTOR_LAGREG_STRIDE) {
-        t = last - (rows->m - 1 - i) * step;
-
-        rows->columns = predictor_lagreg_row(plan, view, t, h, row, &base);
-        row[rows->columns] = (float) (view->z[t + h] - base);
-
-        memset(&row[rows->columns + 1], 0,
-               (PREDICTOR_LAGREG_STRIDE - rows->columns - 1)
-               * sizeof(float));
-
-        rows->recency[i] = (float) exp2(-(double) (series->n - 1 - t) / half);
-    }
-
-    return SHARD_OK;
+    memset(memo, 0, lagreg->nmemos * sizeof(predictor_lagreg_memo_t));
+    predictor_lagreg_remember(memo, lagreg->nmemos, series, &lagreg->scale,
+                              0);
 }
 
 
@@ -376,6 +345,7 @@ predictor_lagreg_forecast(const predictor_series_t *series,
     uint32_t                        h, i;
     predictor_transform_t           scale;
     predictor_lagreg_view_t         view;
+    predictor_lagreg_origin_t       origin;
     const predictor_lagreg_t       *lagreg;
     const predictor_lagreg_fit_t   *fit;
     const predictor_lagreg_plan_t  *plan;
@@ -389,8 +359,10 @@ predictor_lagreg_forecast(const predictor_series_t *series,
     }
 
     (void) predictor_lagreg_view_place(&view, work, series->n);
-    predictor_transform(&scale, series->y, series->n, view.z);
-    predictor_lagreg_view_sum(&view);
+    predictor_lagreg_view_blocks(&view, series, &scale,
+                                 predictor_lagreg_memo(lagreg),
+                                 lagreg->nmemos);
+    predictor_lagreg_origin(plan, &view, view.n - 1, &origin);
 
     /* what came since the fit is at most a day */
 
@@ -399,7 +371,7 @@ predictor_lagreg_forecast(const predictor_series_t *series,
     for (h = 1; h <= ask->horizon; h++) {
         fit = predictor_lagreg_nearest(lagreg, h);
 
-        if (predictor_lagreg_row(plan, &view, view.n - 1, h, row, &base)
+        if (predictor_lagreg_row(plan, &view, &origin, h, row, &base)
             != fit->columns)
         {
             return SHARD_ERROR;
@@ -417,6 +389,42 @@ predictor_lagreg_forecast(const predictor_series_t *series,
     }
 
     return SHARD_OK;
+}
+
+
+/* the values that are new; those that changed are found by their prints */
+
+static int
+predictor_lagreg_update(const predictor_series_t *series,
+    const predictor_ask_t *ask, void *state, void *work)
+{
+    uint32_t             from;
+    uint64_t             end;
+    predictor_lagreg_t  *lagreg;
+
+    (void) ask;
+    (void) work;
+
+    lagreg = state;
+    end = series->start + series->n;
+    from = 0;
+
+    if (lagreg->next >= series->start && lagreg->next <= end) {
+        from = (uint32_t) (lagreg->next - series->start);
+    }
+
+    predictor_lagreg_remember(predictor_lagreg_memo(lagreg), lagreg->nmemos,
+                              series, &lagreg->scale, from);
+    lagreg->next = end;
+
+    return SHARD_OK;
+}
+
+
+static predictor_lagreg_memo_t *
+predictor_lagreg_memo(const predictor_lagreg_t *lagreg)
+{
+    return (predictor_lagreg_memo_t *) &lagreg->fit[lagreg->nfits];
 }
 
 
