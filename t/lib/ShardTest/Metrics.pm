@@ -108,6 +108,19 @@ sub metrics {
 }
 
 
+# of all series of that name
+
+sub metric_sum {
+    my ($self, $name) = @_;
+
+    my $text = $self->get('/metrics')->{content};
+    my $sum = 0;
+
+    $sum += $1 while $text =~ /^$name\{[^}]*\} (\d+)/mg;
+    return $sum;
+}
+
+
 # seconds of CPU that nginx's workers have had
 
 sub worker_seconds {
