@@ -7,20 +7,14 @@
 use warnings;
 use strict;
 
-use File::Temp qw/ tempdir /;
-use FindBin;
-use IPC::Open3;
 use JSON::PP;
 use List::Util qw/ max sum /;
 use Test::More;
 
-my $top = "$FindBin::Bin/..";
-my $program = ($ENV{SHARD_SAN} ? "$top/build/san" : "$top/build")
-              . '/shard-predictor';
+use ShardTest::Predictor;
 
 plan skip_all => "no $program (run make)" unless -x $program;
 
-my $dir = tempdir(CLEANUP => 1);
 my @hourly = ('--interval', 3600, '--season', '24,168', '--horizon', 24);
 
 
@@ -281,31 +275,8 @@ sub series {
 sub forecast {
     my ($text, @args) = @_;
 
-    open(my $f, '>', "$dir/in") or die "$dir/in: $!\n";
-    binmode $f;
-    print $f $text;
-    close $f;
-
+    put("$dir/in", $text);
     return run_with("$dir/in", 'forecast', @args);
-}
-
-
-# exit status, standard output, standard error
-
-sub run_with {
-    my ($in, @args) = @_;
-
-    open(my $input, '<', $in) or die "$in: $!\n";
-    open(my $output, '+>', "$dir/out") or die "$dir/out: $!\n";
-    open(my $errors, '+>', "$dir/err") or die "$dir/err: $!\n";
-
-    my $pid = open3('<&' . fileno($input), '>&' . fileno($output),
-                    '>&' . fileno($errors), $program, @args);
-    waitpid $pid, 0;
-    my $code = $? & 127 ? "signal " . ($? & 127) : $? >> 8;
-
-    return ($code, map { local $/; open(my $f, '<', $_) or die; <$f> // '' }
-                   "$dir/out", "$dir/err");
 }
 
 
