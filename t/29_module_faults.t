@@ -2,7 +2,7 @@
 
 # The module when things break: Redis hung, gone, full of garbage, emptied;
 # reloads with another size; a leader that sleeps; workers killed at random
-# amid changes; requests that are redirected, aborted or refused by a node.
+# amid changes; requests that are refused by a node.
 # SHARD_TEST_SEED=N repeats a run.
 
 use warnings;
@@ -52,12 +52,6 @@ my %conf = (server => $server);
 $t->start_nginx(%conf);
 wait_for { $t->get('/kv/a', 'X-Key' => 'a')->{status} == 404 } 5, 'a table';
 
-
-sub inflight {
-    my $sum = 0;
-    $sum += $_->{inflight} for @{ $t->api('/shards?limit=1000')->{shards} };
-    return $sum;
-}
 
 sub update {
     my ($id, %fields) = @_;
@@ -343,7 +337,7 @@ is(join(' ', map { ($t->answer($_))[0] } @put), join(' ', (204) x 6),
    'refused with 421, sent again whole to the new owner');
 is_deeply([ grep { $t->get("/kv/$key$_", 'X-Key' => $key)->{content} ne $body } 1 .. 6 ],
           [], 'every byte of them');
-wait_for { inflight() == 0 } 3, 'none in flight';
+wait_for { $t->inflight() == 0 } 3, 'none in flight';
 pass('clients that left while they waited are not in flight');
 
 
@@ -437,7 +431,7 @@ wait_for { (eval { $t->api('')->{version} } || 0) == $t->version() } 10, 'newest
 kill 'KILL', @load;
 waitpid($_, 0) for @load;
 
-wait_for { inflight() == 0 } 10, 'in flight: none';
+wait_for { $t->inflight() == 0 } 10, 'in flight: none';
 is($t->api('')->{waiting}, 0, "$killed workers killed: none in flight, none waits");
 is_deeply([ map { $_->{inflight} } @{ $t->api('/nodes')->{nodes} } ], [ 0, 0 ],
           'nor at any node');
@@ -459,152 +453,5 @@ wait_for { !$t->barrier(4)->{drained} } 3, 'released';
 # nobody told the nodes of the shards that were split off
 serves('after all that', 421);
 
-$t->finish('nothing bad in the logs of the first part');
-
-
-# requests on odd ways, among nodes that close, are mute or redirect
-
-note_time('requests on odd ways, among nodes that close, are mute or redirect');
-
-$t = ShardTest->new(shards => 4, name => '29_ways');
-
-my %port = map { $_ => free_port() } qw/ n1 n2 mute /;
-my $h2 = free_port();
-my $mute = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$port{mute}", Listen => 128);
-
-$t->{nodes}{$_} = { name => $_, addr => "127.0.0.1:$port{$_}", capacity => 100,
-                    zone => 'z1' } for keys %port;
-
-my $backends = join '', map { <<"CONF" } qw/ n1 n2 /;
-server {
-    listen 127.0.0.1:$port{$_};
-    location / { return 200 "$_ \$request_uri \$content_length"; }
-    location /close { return 444; }
-    location /accel { add_header X-Accel-Redirect /inside; return 200 "accel"; }
-    location /slow { limit_rate 2000; return 200 "@{[ 'x' x 3500 ]}"; }
-}
-CONF
-
-$backends .= <<"CONF";
-upstream others {
-    shard orders key=\$arg_k;
-    keepalive 4;
-}
-server {
-    listen 127.0.0.1:$h2 http2;
-    location / { proxy_pass http://orders; proxy_http_version 1.1; proxy_set_header Connection ""; }
-}
-CONF
-
-my $ways = <<'CONF';
-location /ep-named   { error_page 502 504 = @static; proxy_read_timeout 200ms; proxy_pass http://orders; }
-location /ep-again   { error_page 502 504 = /fine; proxy_read_timeout 200ms; proxy_pass http://orders; }
-location /ep-others  { error_page 502 504 = @others; proxy_read_timeout 200ms; proxy_pass http://orders; }
-location /ep-slow    { error_page 502 504 = @slow; proxy_read_timeout 200ms; proxy_pass http://orders; }
-location /try-named  { try_files /none @static; proxy_pass http://orders; }
-location /try-code   { try_files /none =404; proxy_pass http://orders; }
-location /try-others { try_files /none @others; proxy_pass http://orders; }
-location /accel      { proxy_pass http://orders; }
-location /inside     { internal; return 200 "inside"; }
-location /mirrored   { mirror /copy; proxy_pass http://orders; }
-location /copy       { internal; proxy_pass http://others; }
-location /unbuffered { proxy_request_buffering off; proxy_http_version 1.1; proxy_pass http://orders; }
-location /named-by   { set $up orders; proxy_pass http://$up; }
-location = /fine      { proxy_read_timeout 200ms; proxy_pass http://orders; }
-location @static     { return 200 "static"; }
-location @others     { rewrite ^ /fine break; proxy_pass http://others; }
-location @slow       { limit_rate 1000; return 200 "SLOW"; }
-CONF
-
-my $slow_text = 'x' x 2500;
-$ways =~ s/SLOW/$slow_text/;
-
-$t->start_redis();
-$t->seed(nodes => [ 'n1', 'n2' ], silent => 1);
-$t->start_nginx(http => $backends, server => $ways);
-wait_for { $t->get('/', 'X-Key' => 'a')->{status} == 200 } 5, 'a table';
-
-($shard) = $t->get('/', 'X-Key' => 'a')->{headers}{'x-shard-id'};
-my ($silent) = grep { $_ != $shard } 0 .. 3;
-my ($quiet_key) = grep { $t->get('/', 'X-Key' => $_)->{headers}{'x-shard-id'} == $silent } 'a' .. 'z';
-update($silent, primary => 'mute', epoch => 2);
-current();
-
-sub way {
-    my ($uri, $k) = @_;
-
-    my $answer = $t->get("$uri?k=zz", 'X-Key' => $k || 'a');
-    return "$answer->{status} " . substr($answer->{content}, 0, 8);
-}
-
-my ($zz) = $t->get('/', 'X-Key' => 'zz')->{headers}{'x-shard-id'};
-die 'the mute node has it' if $zz == $silent;
-
-# "close" comes as the path behind, by way of rewriting nothing: /close... is
-# answered with a reset by both nodes
-for my $case ([ '/ep-named', qr/^200 static/ ], [ '/ep-again', qr/^504 / ],
-              [ '/ep-others', qr/^200 n[12] / ])
-{
-    like(way($case->[0], $quiet_key), $case->[1], "$case->[0]: a mute node, then error_page");
-}
-
-like(way('/try-named'), qr/^200 static/, 'try_files to a named location');
-like(way('/try-code'), qr/^404/, 'try_files to a code');
-like(way('/try-others'), qr/^200 n[12] /, 'try_files to another upstream');
-like(way('/accel'), qr/^200 inside/, 'X-Accel-Redirect');
-like(way('/mirrored'), qr/^200 n[12] /, 'a mirror');
-like(way('/named-by'), qr/^200 n[12] /, 'an upstream named by a variable');
-like(way('/close'), qr/^502/, 'a node that closes');
-is($t->request('POST', '/unbuffered', 'x' x 100000, 'X-Key' => 'a')->{status}, 200, 'an unbuffered body');
-
-my $s = $t->send_request('/ep-slow', key => $quiet_key);
-wait_for { $t->api("/shards/$silent")->{inflight} } 2, 'in flight';
-wait_for { !$t->api("/shards/$silent")->{inflight} } 1.5, 'not while error_page is being sent';
-is(($t->answer($s, 6))[0], 200, 'a slow error_page is not in flight');
-
-my @abort = map { $t->connect_to("GET /$_ HTTP/1.1\r\nHost: x\r\nX-Key: "
-                                 . ($_ eq 'slow' ? 'a' : $quiet_key) . "\r\n\r\n") }
-            qw/ slow slow mute mute mute /;
-wait_for { inflight() >= 5 } 2, 'in flight';
-close($_) for @abort;
-ok(eval { wait_for { inflight() == 0 } 3, 'it' }, 'nothing leaks, aborted ones included')
-    or diag explain($t->api('/shards'));
-is_deeply([ map { $_->{inflight} } @{ $t->api('/nodes')->{nodes} } ], [ 0, 0, 0 ], 'at nodes');
-
-hold($shard);
-ok(eval { wait_for { $t->barrier($shard)->{drained} } 3, 'it' }, 'a barrier drains after all this');
-
-SKIP: {
-    my ($status, $out) = $t->run('curl', '--version');
-    skip 'no curl with HTTP/2', 3 if $status || $out !~ /HTTP2/;
-
-    spew($t->dir() . '/body', 'y' x 300000);
-
-    my @curl = map {
-        my $n = $_;
-        my $pid = fork();
-
-        if (!$pid) {
-            open(STDOUT, '>', $t->dir() . "/curl.$n");
-            exec('curl', '-s', '-m', '15', '--http2-prior-knowledge', '-H', 'X-Key: a',
-                 '-w', ' %{http_code}', $n % 2 ? ('--data-binary', '@' . $t->dir() . '/body') : (),
-                 "http://127.0.0.1:$h2/h2-$n");
-        }
-
-        push @kids, $pid;
-        $pid;
-    } 1 .. 8;
-
-    ok(eval { wait_for { $t->api('')->{waiting} == 8 } 5, 'it' }, 'HTTP/2: parked');
-    kill 'KILL', splice(@curl, 0, 3);
-    ok(eval { wait_for { $t->api('')->{waiting} == 5 } 3, 'it' }, 'HTTP/2: those that left do not wait');
-    release($shard);
-    waitpid($_, 0) for @curl;
-    is(join(' ', map { slurp($t->dir() . "/curl.$_") =~ / (\d+)$/ } 4 .. 8), '200 200 200 200 200',
-       'HTTP/2: released');
-}
-
-release($shard);
-ok(eval { wait_for { inflight() == 0 } 3, 'it' }, 'and none is in flight');
-$t->finish('nothing bad in the logs of the second part');
+$t->finish('nothing bad in the logs');
 done_testing();

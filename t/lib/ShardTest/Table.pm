@@ -201,6 +201,18 @@ sub release_shard {
 }
 
 
+# of all shards
+
+sub inflight {
+    my ($self) = @_;
+
+    my $sum = 0;
+
+    $sum += $_->{inflight} for @{ $self->api('/shards?limit=1000')->{shards} };
+    return $sum;
+}
+
+
 # true when nothing is in flight or waits, in any shard and at any node
 
 sub idle {
