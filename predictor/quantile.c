@@ -6,10 +6,19 @@
 
 /* below this many elements insertion sort is the faster one */
 
-#define PREDICTOR_SORT_SMALL  16
+#define PREDICTOR_SORT_SMALL   16
+
+/* from so many on, a sample pays */
+
+#define PREDICTOR_SELECT_MANY  600
 
 
 static double predictor_select(double *v, uint32_t n, uint32_t k);
+static void predictor_select_within(double *v, int64_t left, int64_t right,
+    int64_t k);
+static void predictor_select_sample(double *v, int64_t left, int64_t right,
+    int64_t k);
+static double predictor_middle(double a, double b, double c);
 static void predictor_sort(predictor_weighted_t *v, uint32_t n);
 static void predictor_sort_heap(predictor_weighted_t *v, uint32_t n);
 static void predictor_sort_insert(predictor_weighted_t *v, uint32_t n);
@@ -98,23 +107,35 @@ predictor_weighted_quantiles(predictor_weighted_t *v, uint32_t n,
 
 /*
  * The k-th smallest (from 0), placed at v[k]; none before it is greater, none
- * behind it smaller.  Hoare's algorithm, with the median of three as pivot.
+ * behind it smaller.  Hoare's algorithm; of many elements the pivot is what
+ * a sample of them has near k (Floyd and Rivest, Comm. ACM 18, 1975), else the
+ * median of three.
  */
 
 static double
 predictor_select(double *v, uint32_t n, uint32_t k)
 {
-    double   pivot, a, b, c, swap;
-    int64_t  left, right, i, j;
+    predictor_select_within(v, 0, (int64_t) n - 1, k);
 
-    left = 0;
-    right = (int64_t) n - 1;
+    return v[k];
+}
+
+
+static void
+predictor_select_within(double *v, int64_t left, int64_t right, int64_t k)
+{
+    double   pivot, swap;
+    int64_t  i, j;
 
     while (left < right) {
-        a = v[left];
-        b = v[left + (right - left) / 2];
-        c = v[right];
-        pivot = fmax(fmin(a, b), fmin(fmax(a, b), c));
+
+        if (right - left < PREDICTOR_SELECT_MANY) {
+            pivot = predictor_middle(v[left], v[left + (right - left) / 2],
+                                     v[right]);
+        } else {
+            predictor_select_sample(v, left, right, k);
+            pivot = v[k];
+        }
 
         i = left;
         j = right;
@@ -135,18 +156,50 @@ predictor_select(double *v, uint32_t n, uint32_t k)
             }
         }
 
-        if ((int64_t) k <= j) {
+        if (k <= j) {
             right = j;
 
-        } else if ((int64_t) k >= i) {
+        } else if (k >= i) {
             left = i;
 
         } else {
             break;
         }
     }
+}
 
-    return v[k];
+
+/* v[k] becomes what is likely a little beyond the k-th, on its longer side */
+
+static void
+predictor_select_sample(double *v, int64_t left, int64_t right, int64_t k)
+{
+    double   n, size, share, aside;
+    int64_t  from, to;
+
+    n = (double) (right - left + 1);
+    share = (double) (k - left + 1) / n;
+    size = 0.5 * cbrt(n * n);
+    aside = 0.5 * sqrt(log(n) * size * (1 - size / n));
+    aside = share < 0.5 ? aside : -aside;
+
+    from = k - (int64_t) (share * size - aside);
+    to = k + (int64_t) ((1 - share) * size + aside);
+
+    predictor_select_within(v, from > left ? from : left,
+                            to < right ? to : right, k);
+}
+
+
+static double
+predictor_middle(double a, double b, double c)
+{
+    double  low, high;
+
+    low = a < b ? a : b;
+    high = a < b ? b : a;
+
+    return c < low ? low : c > high ? high : c;
 }
 
 
@@ -196,7 +249,7 @@ predictor_sort_split(predictor_weighted_t *v, uint32_t n)
     a = v[0].value;
     b = v[(n - 1) / 2].value;
     c = v[n - 1].value;
-    pivot = fmax(fmin(a, b), fmin(fmax(a, b), c));
+    pivot = predictor_middle(a, b, c);
 
     i = -1;
     j = n;
