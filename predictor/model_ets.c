@@ -182,11 +182,11 @@ predictor_ets_fit(const predictor_series_t *series,
     predictor_transform_fit(series, 1, &ets->scale, w.z);
     predictor_transform(&ets->scale, series->y, series->n, w.z);
     predictor_smooth_init(&ets->smooth, series, seasons);
+    predictor_smooth_start(&ets->smooth, ets->season, w.z, series->n,
+                           series->start);
 
     predictor_ets_search(series, ets, &w);
 
-    predictor_smooth_start(&ets->smooth, ets->season, w.z, series->n,
-                           series->start);
     predictor_smooth_run(&ets->smooth, ets->season, w.z, series->n,
                          &w.trace);
     predictor_ets_spread(series, ask, ets, &w);
@@ -310,7 +310,10 @@ predictor_ets_cost(const predictor_series_t *series,
         s.gain[i] = s.day || i == 0 ? 1 / (1 + exp(-logit[i])) : 0;
     }
 
-    predictor_smooth_start(&s, w->season, w->z, series->n, series->start);
+    /* all start alike, whatever their gains */
+
+    memcpy(w->season, ets->season,
+           predictor_smooth_seasons(&s) * sizeof(float));
     predictor_smooth_run(&s, w->season, w->z, series->n, &w->trace);
 
     hour = series->interval_s < 3600 ? 3600 / series->interval_s : 1;

@@ -149,7 +149,11 @@ predictor_smooth_run(predictor_smooth_t *s, float *season, const double *z,
         cut = PREDICTOR_SMOOTH_CUT * s->size;
         s->size += fade * (fabs(e) - s->size);
         s->rest = e;
-        e = s->day && cut > 0 ? fmax(-cut, fmin(e, cut)) : e;
+
+        if (s->day && cut > 0) {
+            e = e < cut ? e : cut;
+            e = e > -cut ? e : -cut;
+        }
 
         s->level = base + alpha * e;
         s->trend = s->phi * s->trend + beta * e;
