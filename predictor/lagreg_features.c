@@ -165,7 +165,7 @@ void
 predictor_lagreg_list(const predictor_lagreg_plan_t *plan,
     predictor_lagreg_view_t *view)
 {
-    double    *anomaly, *asum;
+    double    *anomaly, *asum, *daily, *base;
     uint32_t   i, from;
 
     anomaly = view->zsum + view->n + 1;
@@ -180,6 +180,16 @@ predictor_lagreg_list(const predictor_lagreg_plan_t *plan,
 
     view->anomaly = anomaly;
     view->asum = asum;
+
+    daily = asum + view->n + 1;
+    base = daily + view->n;
+
+    for (i = from; i < view->n; i++) {
+        base[i] = predictor_lagreg_base(plan, view, i - 1, 1, &daily[i]);
+    }
+
+    view->daily = daily;
+    view->base = base;
 }
 
 
@@ -320,7 +330,14 @@ predictor_lagreg_row(const predictor_lagreg_plan_t *plan,
     p = row;
     t = origin->t;
     slot = t + h;
-    b = predictor_lagreg_base(plan, view, t, h, &daily);
+
+    if (view->base && h + plan->smooth <= plan->day) {
+        b = view->base[slot];
+        daily = view->daily[slot];
+
+    } else {
+        b = predictor_lagreg_base(plan, view, t, h, &daily);
+    }
 
     /* whole seasons that lie between the origin and the slot are not known */
 

@@ -65,7 +65,7 @@ typedef struct {
 int predictor_lagreg_plan(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_lagreg_plan_t *plan);
 
-/* lists the anomalies of a view that is whole */
+/* lists anomalies and bases of a view that is whole */
 
 void predictor_lagreg_list(const predictor_lagreg_plan_t *plan,
     predictor_lagreg_view_t *view);

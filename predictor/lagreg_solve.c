@@ -33,6 +33,8 @@ static void predictor_lagreg_deviations(const predictor_lagreg_rows_t *rows,
     predictor_lagreg_scale_t *scale);
 static void predictor_lagreg_gram(const predictor_lagreg_rows_t *rows,
     uint32_t from, uint32_t to, float *gram);
+static void predictor_lagreg_weighted(const float *restrict row,
+    const float *restrict weight, uint32_t n, float *restrict out);
 static int predictor_lagreg_beta(const predictor_lagreg_rows_t *rows,
     const predictor_lagreg_scale_t *scale, const float *gram, double *beta);
 static void predictor_lagreg_residuals(const predictor_lagreg_rows_t *rows,
@@ -173,10 +175,8 @@ predictor_lagreg_gram(const predictor_lagreg_rows_t *rows, uint32_t from,
     uint32_t to, float *gram)
 {
     int           n, k, stride;
-    float         weight, one;
+    float         one;
     float         block[PREDICTOR_LAGREG_BLOCK * PREDICTOR_LAGREG_STRIDE];
-    float        *b;
-    uint32_t      i, j;
     const float  *row;
 
     n = (int) rows->columns + 1;
@@ -187,17 +187,8 @@ predictor_lagreg_gram(const predictor_lagreg_rows_t *rows, uint32_t from,
     while (from < to) {
         k = to - from < PREDICTOR_LAGREG_BLOCK ? (int) (to - from)
                                                : PREDICTOR_LAGREG_BLOCK;
-        b = block;
-
-        for (i = 0; i < (uint32_t) k; i++) {
-            weight = rows->weight[from + i];
-
-            for (j = 0; j < PREDICTOR_LAGREG_STRIDE; j++) {
-                b[j] = weight * row[i * PREDICTOR_LAGREG_STRIDE + j];
-            }
-
-            b += PREDICTOR_LAGREG_STRIDE;
-        }
+        predictor_lagreg_weighted(row, rows->weight + from, (uint32_t) k,
+                                  block);
 
         /* ssyrk would do half of the work, but in as many threads as cores */
 
@@ -206,6 +197,25 @@ predictor_lagreg_gram(const predictor_lagreg_rows_t *rows, uint32_t from,
 
         row += k * PREDICTOR_LAGREG_STRIDE;
         from += (uint32_t) k;
+    }
+}
+
+
+/* whole rows that do not overlap: in vectors */
+
+static void
+predictor_lagreg_weighted(const float *restrict row,
+    const float *restrict weight, uint32_t n, float *restrict out)
+{
+    uint32_t  i, j;
+
+    for (i = 0; i < n; i++) {
+        for (j = 0; j < PREDICTOR_LAGREG_STRIDE; j++) {
+            out[j] = weight[i] * row[j];
+        }
+
+        row += PREDICTOR_LAGREG_STRIDE;
+        out += PREDICTOR_LAGREG_STRIDE;
     }
 }
 

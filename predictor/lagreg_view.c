@@ -15,7 +15,7 @@ static uint64_t predictor_lagreg_print(const double *y, uint32_t n);
 size_t
 predictor_lagreg_view_size(uint32_t n)
 {
-    return 4 * ((size_t) n + 1) + 2;
+    return 6 * ((size_t) n + 1);
 }
 
 

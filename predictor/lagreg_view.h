@@ -4,7 +4,7 @@
  * scale, and sums of all before each, so that a mean over any window costs two
  * loads.
  *
- *     a fit       all of them, and the anomalies, listed
+ *     a fit       all of them, anomalies and bases listed
  *
  *     a forecast  y     ░░░░░░░░ ░░░░░░░░ ░░░░░░░░ ░░░░     blocks of 8 steps
  *                 memo   print?   print?   print?  ...  ─▶ sum of z
@@ -45,7 +45,10 @@ typedef struct {
     double                       *z;
     double                       *zsum;     /* zsum[i]: of all before i */
     double                       *anomaly;  /* 0 where there is no base */
-    double                       *asum;     /* both NULL: not listed */
+    double                       *asum;
+    double                       *daily;    /* base of the step, by days */
+    double                       *base;     /* and by weeks too; all four are
+                                               NULL where not listed */
     uint8_t                      *known;    /* by block; NULL: all are */
     double                       *sum;      /* of all z before a block */
     const double                 *y;
