@@ -13,6 +13,7 @@ use JSON::PP;
 use Test::More;
 
 use ShardTest;
+use ShardTest::Store;
 
 my $t = ShardTest->new(name => 'store');
 $t->start_redis();
@@ -21,6 +22,8 @@ my $r = $t->redis();
 my $library = $t->library();
 my ($n1, $n2, $n3) = map { node($_) } 1 .. 3;
 my $op = 0;
+
+at($r, 'store');
 
 library();
 claims();
@@ -41,35 +44,6 @@ $t->finish();
 done_testing();
 
 
-sub k { return "shard:{store}:$_[0]" }
-
-
-# an outcome as one line; an error reply too
-
-sub fcall {
-    my ($function, $nkeys, @args) = @_;
-
-    my $got = eval { $r->command('FCALL', $function, $nkeys, @args) };
-    return $got ? join(' ', @$got) : "error $@";
-}
-
-
-sub claim {
-    my ($scope, $holder, $ttl) = @_;
-
-    return fcall('shard_claim', 2, k('meta'), k('claims'), $scope, $holder,
-                 defined $ttl ? $ttl : 60000);
-}
-
-
-sub release {
-    my ($scope, $holder, $token) = @_;
-
-    return fcall('shard_release', 2, k('meta'), k('claims'), $scope, $holder,
-                 $token);
-}
-
-
 sub commit_op {
     my ($id, $scope, $token, $holder, $version, @changes) = @_;
 
@@ -80,14 +54,6 @@ sub commit_op {
 
 
 sub commit { return commit_op('op-' . ++$op, @_) }
-
-
-sub token {
-    my ($scope, $holder) = @_;
-
-    my $got = claim($scope, $holder);
-    return $got =~ /^ok (\d+)$/ ? $1 : die "claim of $scope: $got\n";
-}
 
 
 sub node {
@@ -111,9 +77,6 @@ sub record {
 
     return JSON::PP->new->canonical->encode(\%rec);
 }
-
-
-sub version { return $r->command('HGET', k('meta'), 'version') || 0 }
 
 
 # nothing may be written by a call that is refused

@@ -12,11 +12,14 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use ShardTest;
+use ShardTest::Store;
 
 my $t = ShardTest->new(name => 'moves');
 $t->start_redis();
 
 my $r = $t->redis();
+
+at($r, 'store');
 
 $r->command('FUNCTION', 'LOAD', $t->library());
 
@@ -29,48 +32,11 @@ $t->finish();
 done_testing();
 
 
-sub k { return "shard:{store}:$_[0]" }
-
-
-# an outcome as one line; an error reply too
-
-sub fcall {
-    my ($function, $nkeys, @args) = @_;
-
-    my $got = eval { $r->command('FCALL', $function, $nkeys, @args) };
-    return $got ? join(' ', @$got) : "error $@";
-}
-
-
-sub claim {
-    my ($scope, $holder, $ttl) = @_;
-
-    return fcall('shard_claim', 2, k('meta'), k('claims'), $scope, $holder,
-                 defined $ttl ? $ttl : 60000);
-}
-
-
-sub release {
-    my ($scope, $holder, $token) = @_;
-
-    return fcall('shard_release', 2, k('meta'), k('claims'), $scope, $holder,
-                 $token);
-}
-
-
 sub put {
     my ($id, @args) = @_;
 
     return fcall('shard_migration_put', 3, k("migration:$id"),
                  k('migrations'), k('claims'), @args);
-}
-
-
-sub token {
-    my ($scope, $holder) = @_;
-
-    my $got = claim($scope, $holder);
-    return $got =~ /^ok (\d+)$/ ? $1 : die "claim of $scope: $got\n";
 }
 
 

@@ -14,13 +14,13 @@ use JSON::PP;
 use Test::More;
 
 use ShardTest;
+use ShardTest::Store;
 
 my $t = ShardTest->new(name => 'kinds');
 $t->start_redis();
 
 my $r = $t->redis();
 my $n1 = '{"addr":"127.0.0.1:8001","zone":"z1","capacity":470.0,"state":"up"}';
-my $keyspace;
 my $token;
 my $op = 0;
 
@@ -37,29 +37,9 @@ $t->finish();
 done_testing();
 
 
-sub k { return "shard:{$keyspace}:$_[0]" }
-
-
-sub fcall {
-    my ($function, $nkeys, @args) = @_;
-
-    my $got = eval { $r->command('FCALL', $function, $nkeys, @args) };
-    return $got ? join(' ', @$got) : "error $@";
-}
-
-
-sub claim {
-    my ($scope) = @_;
-
-    my $got = fcall('shard_claim', 2, k('meta'), k('claims'), $scope, 'a',
-                    60000);
-    return $got =~ /^ok (\d+)$/ ? $1 : die "claim of $scope: $got\n";
-}
-
-
 sub keyspace {
-    $keyspace = $_[0];
-    $token = claim('keyspace');
+    at($r, $_[0]);
+    $token = token('keyspace', 'a');
 }
 
 
@@ -74,9 +54,6 @@ sub commit_as {
 
 
 sub commit { return commit_as('keyspace', $token, @_) }
-
-
-sub version { return $r->command('HGET', k('meta'), 'version') || 0 }
 
 
 # the rest of a record
@@ -329,7 +306,7 @@ sub scopes {
               shard => 0 => units([ 'a', 'b' ]), shard => 1 => fallback([])),
        'ok 2', 'a list');
 
-    my $one = claim('shard:0');
+    my $one = token('shard:0', 'a');
     my @of = ('shard:0', $one);
 
     is(commit_as(@of, shard => 0 => units([ 'b', 'a' ], phase => 'held')),

@@ -14,6 +14,7 @@ use JSON::PP;
 use Test::More;
 
 use ShardTest;
+use ShardTest::Store;
 
 my $t = ShardTest->new(name => 'stage');
 $t->start_redis();
@@ -21,11 +22,12 @@ $t->start_redis();
 my $r = $t->redis();
 my @node = (node => n1 => '{"addr":"127.0.0.1:8001","zone":"z1",'
                           . '"capacity":470.0,"state":"up"}');
-my ($keyspace, $token, $op) = ('stage', 0, 0);
+my ($token, $op) = (0, 0);
 my @stages = ('stage', 'stage:table', 'stage:nodes', 'stage:units');
 
 $r->command('FUNCTION', 'LOAD', $t->library());
-$token = claim('keyspace');
+at($r, 'stage');
+$token = token('keyspace', 'a');
 
 first();
 pieces();
@@ -37,26 +39,6 @@ random();
 
 $t->finish();
 done_testing();
-
-
-sub k { return "shard:{$keyspace}:$_[0]" }
-
-
-sub fcall {
-    my ($function, $nkeys, @args) = @_;
-
-    my $got = eval { $r->command('FCALL', $function, $nkeys, @args) };
-    return $got ? join(' ', @$got) : "error $@";
-}
-
-
-sub claim {
-    my ($scope, $holder, $ttl) = @_;
-
-    my $got = fcall('shard_claim', 2, k('meta'), k('claims'), $scope,
-                    $holder || 'a', $ttl || 60000);
-    return $got =~ /^ok (\d+)$/ ? $1 : die "claim of $scope: $got\n";
-}
 
 
 sub stage_as {
@@ -83,9 +65,6 @@ sub finish_as {
 
 
 sub finish { return finish_as('a', $token, version(), @_) }
-
-
-sub version { return $r->command('HGET', k('meta'), 'version') || 0 }
 
 
 sub record {
@@ -218,7 +197,7 @@ sub replaces {
 
 
 sub claimed {
-    my $one = claim('shard:5', 'm');
+    my $one = token('shard:5', 'm');
 
     is(stage(0, 'hash', @node, shard => 0 => hash(0, '', epoch => 8)), 'ok 2',
        'a table over a shard that moves');
@@ -243,8 +222,8 @@ sub left {
         ok($ttl > 500 && $ttl <= 600, "$key goes away: $ttl s");
     }
 
-    fcall('shard_release', 2, k('meta'), k('claims'), 'keyspace', 'a', $token);
-    $token = claim('keyspace');
+    release('keyspace', 'a', $token);
+    $token = token('keyspace', 'a');
 
     like(stage(2, 'hash', shard => 1 => hash(8, '')), qr/^conflict 2/,
          'another claim does not go on with it');
@@ -258,8 +237,8 @@ sub left {
 
 
 sub kinds {
-    $keyspace = 'bytes';
-    $token = claim('keyspace');
+    at($r, 'bytes');
+    $token = token('keyspace', 'a');
 
     is(stage(0, 'range bytes', @node,
              shard => 0 => record(lo => '', hi => '%c3')), 'ok 2', 'names');
@@ -297,8 +276,8 @@ sub random {
     diag("TAP_SEED=$seed");
     srand($seed);
 
-    $keyspace = 'random';
-    $token = claim('keyspace');
+    at($r, 'random');
+    $token = token('keyspace', 'a');
 
     for my $round (1 .. 5) {
         my $n = 1 + int rand 1500;
