@@ -131,8 +131,12 @@ extern ngx_module_t  ngx_http_shard_filter_module;
 
 /* _directives, _directives_upstream */
 
+#define NGX_HTTP_SHARD_TIME_MAX  NGX_MAX_INT_T_VALUE    /* ms */
+
 ngx_uint_t ngx_http_shard_param(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
+ngx_int_t ngx_http_shard_param_time(ngx_str_t *value, ngx_msec_t least,
+    ngx_msec_t most, ngx_msec_t *ms);
 char *ngx_http_shard_bad_param(ngx_conf_t *cf, ngx_str_t *directive,
     ngx_str_t *arg, const char *const *words);
 ngx_http_shard_keyspace_t *ngx_http_shard_find_keyspace(

@@ -28,6 +28,17 @@ ngx_http_shard_param(ngx_str_t *arg, const char *name, ngx_str_t *value)
 }
 
 
+ngx_int_t
+ngx_http_shard_param_time(ngx_str_t *value, ngx_msec_t least, ngx_msec_t most,
+    ngx_msec_t *ms)
+{
+    *ms = ngx_parse_time(value, 0);
+
+    return *ms != (ngx_msec_t) NGX_ERROR && *ms >= least && *ms <= most
+           ? NGX_OK : NGX_ERROR;
+}
+
+
 /* what a parameter takes, whatever the directive */
 
 static const char *
@@ -143,13 +154,11 @@ ngx_http_shard_router_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             }
         }
 
-        if (ngx_http_shard_param(&value[i], "interval", &s)) {
-            smcf->interval = ngx_parse_time(&s, 0);
-            if (smcf->interval != (ngx_msec_t) NGX_ERROR
-                && smcf->interval >= 50 && smcf->interval <= 60000)
-            {
-                continue;
-            }
+        if (ngx_http_shard_param(&value[i], "interval", &s)
+            && ngx_http_shard_param_time(&s, 50, 60000, &smcf->interval)
+               == NGX_OK)
+        {
+            continue;
         }
 
         return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);

@@ -16,8 +16,6 @@
 static ngx_int_t ngx_http_shard_health_param(
     ngx_http_shard_health_conf_t *hc, ngx_str_t *arg);
 static ngx_int_t ngx_http_shard_health_count(ngx_str_t *s, uint32_t *n);
-static ngx_int_t ngx_http_shard_health_time(ngx_str_t *s, ngx_msec_t least,
-    ngx_msec_t most, ngx_msec_t *ms);
 static ngx_int_t ngx_http_shard_health_uri(ngx_str_t *s, ngx_str_t *uri);
 static ngx_int_t ngx_http_shard_health_statuses(ngx_str_t *s, uint8_t *bits);
 static u_char *ngx_http_shard_health_number(u_char *p, u_char *last,
@@ -101,8 +99,8 @@ ngx_http_shard_health_param(ngx_http_shard_health_conf_t *hc, ngx_str_t *arg)
     }
 
     if (ngx_http_shard_param(arg, "interval", &s)) {
-        rc = ngx_http_shard_health_time(&s, NGX_HTTP_SHARD_HEALTH_MIN,
-                                        NGX_HTTP_SHARD_HEALTH_MAX, &ms);
+        rc = ngx_http_shard_param_time(&s, NGX_HTTP_SHARD_HEALTH_MIN,
+                                       NGX_HTTP_SHARD_HEALTH_MAX, &ms);
         hc->rule.interval_ms = (uint32_t) ms;
         return rc;
     }
@@ -116,8 +114,8 @@ ngx_http_shard_health_param(ngx_http_shard_health_conf_t *hc, ngx_str_t *arg)
     }
 
     if (ngx_http_shard_param(arg, "timeout", &s)) {
-        return ngx_http_shard_health_time(&s, 1, NGX_HTTP_SHARD_HEALTH_MAX,
-                                          &hc->timeout);
+        return ngx_http_shard_param_time(&s, 1, NGX_HTTP_SHARD_HEALTH_MAX,
+                                         &hc->timeout);
     }
 
     if (ngx_http_shard_param(arg, "status", &s)) {
@@ -125,7 +123,7 @@ ngx_http_shard_health_param(ngx_http_shard_health_conf_t *hc, ngx_str_t *arg)
     }
 
     if (ngx_http_shard_param(arg, "slow_start", &s)) {
-        rc = ngx_http_shard_health_time(&s, 0, 86400000, &ms);
+        rc = ngx_http_shard_param_time(&s, 0, 86400000, &ms);
         hc->rule.slow_ms = (uint32_t) ms;
         return rc;
     }
@@ -156,17 +154,6 @@ ngx_http_shard_health_count(ngx_str_t *s, uint32_t *n)
     *n = (uint32_t) value;
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_shard_health_time(ngx_str_t *s, ngx_msec_t least, ngx_msec_t most,
-    ngx_msec_t *ms)
-{
-    *ms = ngx_parse_time(s, 0);
-
-    return *ms != (ngx_msec_t) NGX_ERROR && *ms >= least && *ms <= most
-           ? NGX_OK : NGX_ERROR;
 }
 
 

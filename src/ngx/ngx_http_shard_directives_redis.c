@@ -146,8 +146,8 @@ ngx_http_shard_redis_param(ngx_conf_t *cf, ngx_http_shard_redis_conf_t *redis,
     }
 
     if (ngx_http_shard_param(arg, "timeout", &s)) {
-        redis->timeout = ngx_parse_time(&s, 0);
-        return redis->timeout != (ngx_msec_t) NGX_ERROR && redis->timeout
+        return ngx_http_shard_param_time(&s, 1, NGX_HTTP_SHARD_TIME_MAX,
+                                         &redis->timeout) == NGX_OK
                ? NGX_OK : NGX_DECLINED;
     }
 

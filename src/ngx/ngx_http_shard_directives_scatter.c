@@ -192,8 +192,8 @@ ngx_http_shard_scatter_param(ngx_conf_t *cf,
     }
 
     if (ngx_http_shard_param(arg, "timeout", &s)) {
-        scf->timeout = ngx_parse_time(&s, 0);
-        return scf->timeout != (ngx_msec_t) NGX_ERROR && scf->timeout
+        return ngx_http_shard_param_time(&s, 1, NGX_HTTP_SHARD_TIME_MAX,
+                                         &scf->timeout) == NGX_OK
                ? NGX_OK : NGX_DECLINED;
     }
 

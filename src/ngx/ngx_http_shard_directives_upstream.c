@@ -300,16 +300,10 @@ ngx_http_shard_hold_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
-        if (ngx_http_shard_param(&value[i], "timeout", &s)) {
-            sscf->hold_timeout = ngx_parse_time(&s, 0);
-
-            if (sscf->hold_timeout == (ngx_msec_t) NGX_ERROR
-                || sscf->hold_timeout == 0)
-            {
-                return ngx_http_shard_bad_param(cf, &value[0], &value[i],
-                                                words);
-            }
-
+        if (ngx_http_shard_param(&value[i], "timeout", &s)
+            && ngx_http_shard_param_time(&s, 1, NGX_HTTP_SHARD_TIME_MAX,
+                                         &sscf->hold_timeout) == NGX_OK)
+        {
             continue;
         }
 
@@ -356,16 +350,10 @@ ngx_http_shard_mirror_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
-        if (ngx_http_shard_param(&value[i], "timeout", &s)) {
-            sscf->mirror_timeout = ngx_parse_time(&s, 0);
-
-            if (sscf->mirror_timeout == (ngx_msec_t) NGX_ERROR
-                || sscf->mirror_timeout == 0)
-            {
-                return ngx_http_shard_bad_param(cf, &value[0], &value[i],
-                                                words);
-            }
-
+        if (ngx_http_shard_param(&value[i], "timeout", &s)
+            && ngx_http_shard_param_time(&s, 1, NGX_HTTP_SHARD_TIME_MAX,
+                                         &sscf->mirror_timeout) == NGX_OK)
+        {
             continue;
         }
 
