@@ -9,6 +9,67 @@
 #define PREDICTOR_ARG_MODELS  64
 
 
+/* always SHARD_ERROR */
+
+static int
+predictor_arg_unknown(const char *arg, const char *const *words)
+{
+    shard_str_t  text;
+    const char  *nearest;
+
+    text.data = arg;
+    text.len = strcspn(arg, "=");
+    nearest = shard_nearest(text, words);
+
+    fprintf(stderr, "shard-predictor: unknown or incomplete option \"%s\"",
+            arg);
+
+    if (nearest) {
+        fprintf(stderr, ", nearest is %s", nearest);
+    }
+
+    fputc('\n', stderr);
+
+    return SHARD_ERROR;
+}
+
+
+int
+predictor_args(int argc, char **argv, const predictor_args_t *args,
+    void *data)
+{
+    int  option;
+
+    optind = 0;
+    opterr = 0;
+
+    for ( ;; ) {
+        option = getopt_long(argc, argv, args->order, args->options, NULL);
+
+        switch (option) {
+
+        case -1:
+            return SHARD_OK;
+
+        case 'h':
+            return SHARD_AGAIN;
+
+        case ':':
+            fprintf(stderr, "shard-predictor: %s needs a value\n",
+                    argv[optind - 1]);
+            return SHARD_ERROR;
+
+        case '?':
+            return predictor_arg_unknown(argv[optind - 1], args->words);
+        }
+
+        if (args->take(option, optarg, data) != SHARD_OK) {
+            return SHARD_ERROR;
+        }
+    }
+}
+
+
 int
 predictor_arg_number(const char *name, const char *value, uint32_t max,
     uint32_t *number)
@@ -118,29 +179,6 @@ predictor_arg_model(const char *name, const char *value,
     }
 
     fprintf(stderr, "%s\n", nearest ? nearest : "");
-
-    return SHARD_ERROR;
-}
-
-
-int
-predictor_arg_unknown(const char *arg, const char *const *words)
-{
-    shard_str_t  text;
-    const char  *nearest;
-
-    text.data = arg;
-    text.len = strcspn(arg, "=");
-    nearest = shard_nearest(text, words);
-
-    fprintf(stderr, "shard-predictor: unknown or incomplete option \"%s\"",
-            arg);
-
-    if (nearest) {
-        fprintf(stderr, ", nearest is %s", nearest);
-    }
-
-    fputc('\n', stderr);
 
     return SHARD_ERROR;
 }

@@ -9,6 +9,7 @@
 #define _PREDICTOR_ARGS_H_INCLUDED_
 
 
+#include <getopt.h>
 #include <stdio.h>
 
 #include "models.h"
@@ -16,6 +17,23 @@
 
 #define PREDICTOR_INTERVAL_MAX  (7 * 86400)         /* seconds */
 
+
+/* one option: SHARD_OK, or SHARD_ERROR when its value is wrong */
+
+typedef int (*predictor_arg_pt)(int option, const char *value, void *data);
+
+typedef struct {
+    const char           *order;        /* getopt's: "+:", ":" */
+    const struct option  *options;      /* 'h' is --help */
+    const char *const    *words;        /* the same, as given; NULL behind */
+    predictor_arg_pt      take;
+} predictor_args_t;
+
+
+/* "optind" is what follows then; SHARD_AGAIN: help is wanted */
+
+int predictor_args(int argc, char **argv, const predictor_args_t *args,
+    void *data);
 
 int predictor_arg_number(const char *name, const char *value, uint32_t max,
     uint32_t *number);
@@ -29,10 +47,6 @@ int predictor_arg_weeks(const uint32_t *season);
 
 int predictor_arg_model(const char *name, const char *value,
     const predictor_model_t **wish);
-
-/* always SHARD_ERROR; "words" are the options that there are, NULL behind */
-
-int predictor_arg_unknown(const char *arg, const char *const *words);
 
 /* the models' names, in lines, each after a blank */
 

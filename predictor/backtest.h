@@ -77,6 +77,7 @@ typedef struct {
     uint32_t                    interval_s; /* 0: as the file tells */
     uint32_t                    threads;    /* 0: one for each core */
     uint32_t                    json;
+    const char                 *models;     /* names, or "all" */
     const char                 *csv;
     const char                 *plot;
     const char                 *only;

@@ -1,5 +1,4 @@
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +8,8 @@
 #include "pool.h"
 
 
-static int predictor_backtest_arg(int option, const char *value,
-    const char **models, predictor_backtest_t *b);
-static int predictor_backtest_rest(int argc, char **argv, const char *models,
+static int predictor_backtest_arg(int option, const char *value, void *data);
+static int predictor_backtest_rest(int argc, char **argv,
     predictor_backtest_t *b);
 static int predictor_backtest_models(const char *models,
     predictor_backtest_t *b);
@@ -85,52 +83,31 @@ static const char  predictor_backtest_help[] =
 int
 predictor_backtest_args(int argc, char **argv, predictor_backtest_t *b)
 {
-    int          option;
-    const char  *models;
+    int  rc;
 
-    optind = 0;
-    opterr = 0;
-    models = "all";
+    static const predictor_args_t  args = {
+        ":", predictor_backtest_options, predictor_backtest_words,
+        predictor_backtest_arg
+    };
 
-    for ( ;; ) {
-        option = getopt_long(argc, argv, ":", predictor_backtest_options,
-                             NULL);
-        if (option == -1) {
-            return predictor_backtest_rest(argc, argv, models, b);
-        }
+    b->models = "all";
+    rc = predictor_args(argc, argv, &args, b);
 
-        if (option == 'h') {
-            return SHARD_AGAIN;
-        }
-
-        if (option == ':') {
-            fprintf(stderr, "shard-predictor: %s needs a value\n",
-                    argv[optind - 1]);
-            return SHARD_ERROR;
-        }
-
-        if (option == '?') {
-            return predictor_arg_unknown(argv[optind - 1],
-                                         predictor_backtest_words);
-        }
-
-        if (predictor_backtest_arg(option, optarg, &models, b) != SHARD_OK) {
-            return SHARD_ERROR;
-        }
-    }
+    return rc == SHARD_OK ? predictor_backtest_rest(argc, argv, b) : rc;
 }
 
 
 static int
-predictor_backtest_arg(int option, const char *value, const char **models,
-    predictor_backtest_t *b)
+predictor_backtest_arg(int option, const char *value, void *data)
 {
+    predictor_backtest_t  *b = data;
+
     const char  **also;
 
     switch (option) {
 
     case 'm':
-        *models = value;
+        b->models = value;
         return SHARD_OK;
 
     case 't':
@@ -183,8 +160,7 @@ predictor_backtest_arg(int option, const char *value, const char **models,
 
 
 static int
-predictor_backtest_rest(int argc, char **argv, const char *models,
-    predictor_backtest_t *b)
+predictor_backtest_rest(int argc, char **argv, predictor_backtest_t *b)
 {
     if (optind == argc) {
         fputs("shard-predictor: backtest needs a file: lines "
@@ -205,7 +181,7 @@ predictor_backtest_rest(int argc, char **argv, const char *models,
         return SHARD_ERROR;
     }
 
-    if (predictor_backtest_models(models, b) != SHARD_OK) {
+    if (predictor_backtest_models(b->models, b) != SHARD_OK) {
         return SHARD_ERROR;
     }
 

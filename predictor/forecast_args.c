@@ -1,5 +1,4 @@
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +7,7 @@
 #include "forecast_args.h"
 
 
-static int predictor_forecast_arg(int option, const char *value,
-    predictor_forecast_args_t *a);
+static int predictor_forecast_arg(int option, const char *value, void *data);
 static int predictor_forecast_defaults(predictor_forecast_args_t *a);
 static int predictor_arg_quantiles(const char *value,
     predictor_forecast_args_t *a);
@@ -40,36 +38,17 @@ static const char *const  predictor_forecast_words[] = {
 int
 predictor_forecast_args(int argc, char **argv, predictor_forecast_args_t *a)
 {
-    int  option;
+    int  rc;
 
-    optind = 0;
-    opterr = 0;
+    static const predictor_args_t  args = {
+        "+:", predictor_forecast_options, predictor_forecast_words,
+        predictor_forecast_arg
+    };
 
-    for ( ;; ) {
-        option = getopt_long(argc, argv, "+:", predictor_forecast_options,
-                             NULL);
-        if (option == -1) {
-            break;
-        }
+    rc = predictor_args(argc, argv, &args, a);
 
-        if (option == 'h') {
-            return SHARD_AGAIN;
-        }
-
-        if (option == ':') {
-            fprintf(stderr, "shard-predictor: %s needs a value\n",
-                    argv[optind - 1]);
-            return SHARD_ERROR;
-        }
-
-        if (option == '?') {
-            return predictor_arg_unknown(argv[optind - 1],
-                                         predictor_forecast_words);
-        }
-
-        if (predictor_forecast_arg(option, optarg, a) != SHARD_OK) {
-            return SHARD_ERROR;
-        }
+    if (rc != SHARD_OK) {
+        return rc;
     }
 
     if (optind < argc) {
@@ -83,9 +62,10 @@ predictor_forecast_args(int argc, char **argv, predictor_forecast_args_t *a)
 
 
 static int
-predictor_forecast_arg(int option, const char *value,
-    predictor_forecast_args_t *a)
+predictor_forecast_arg(int option, const char *value, void *data)
 {
+    predictor_forecast_args_t  *a = data;
+
     switch (option) {
 
     case 'i':
