@@ -177,4 +177,108 @@ case_error(const predictor_series_t *series, const predictor_ask_t *ask,
 }
 
 
+/*
+ * 30 days of 96 steps in case_y: a fit to 28 of them from "start" on, and a
+ * window that moves on by a day, with and without update(); the errors are
+ * below "most" then.
+ */
+
+TAP_UNUSED static void
+case_moved(const predictor_model_t *model, uint64_t start, double most)
+{
+    double              error;
+    void               *state, *work;
+    predictor_ask_t     ask;
+    predictor_size_t    size;
+    predictor_series_t  series;
+
+    ask = case_ask(96);
+    series = case_series(28 * 96, 900, 1);
+    series.start = start;
+
+    model->size(&series, &ask, &size);
+    state = case_alloc(size.state, 0xff);
+    work = case_alloc(size.work, 0xff);
+
+    (void) model->fit(&series, &ask, state, work);
+    series.y += 96;
+    series.start += 96;
+    tap_is_int(model->forecast(&series, &ask, state, work, case_out),
+               SHARD_OK, "a forecast a day after the fit");
+    error = case_error(&series, &ask, case_out);
+    tap_ok(error < most, "a day that update() was not told of: in step "
+           "(%.2f)", error);
+
+    tap_is_int(model->update(&series, &ask, state, work), SHARD_OK,
+               "the day is taken in");
+    (void) model->forecast(&series, &ask, state, work, case_out);
+    error = case_error(&series, &ask, case_out);
+    tap_ok(error < most, "in step again (%.2f)", error);
+
+    series.start += 10000;
+    tap_is_int(model->update(&series, &ask, state, work), SHARD_AGAIN,
+               "values are missing in between");
+    tap_ok(case_free(state, size.state) && case_free(work, size.work),
+           "within its memory");
+}
+
+
+/*
+ * The same days: one by one or at once, update() makes the same of them; the
+ * error is below "most" then, and below "late" without update().
+ */
+
+TAP_UNUSED static void
+case_stepped(const predictor_model_t *model, double late, double most)
+{
+    void               *state, *work, *slow;
+    double              error;
+    uint32_t            i;
+    predictor_ask_t     ask;
+    predictor_size_t    size;
+    predictor_series_t  series, all;
+
+    ask = case_ask(96);
+    all = case_series(29 * 96, 900, 1);
+    all.start = 1000003;
+    series = all;
+    series.n = 28 * 96;
+
+    model->size(&all, &ask, &size);
+    state = case_alloc(size.state, 0xff);
+    slow = case_alloc(size.state, 0xff);
+    work = case_alloc(size.work, 0xff);
+
+    (void) model->fit(&series, &ask, state, work);
+    memcpy(slow, state, size.state);
+
+    (void) model->forecast(&all, &ask, slow, work, case_out);
+    error = case_error(&all, &ask, case_out);
+    tap_ok(error < late, "a day that update() was not told of: still in step "
+           "(%.2f)", error);
+
+    tap_is_int(model->update(&all, &ask, slow, work), SHARD_OK,
+               "a day at once");
+
+    for (i = 1; i <= 96; i++) {
+        series.y = case_y + i;
+        series.start = all.start + i;
+        (void) model->update(&series, &ask, state, work);
+    }
+
+    tap_ok(memcmp(state, slow, size.state) == 0, "value by value: the same");
+
+    (void) model->forecast(&series, &ask, state, work, case_out);
+    error = case_error(&all, &ask, case_out);
+    tap_ok(error < most, "a forecast in step (%.2f)", error);
+
+    series.start += 10000;
+    tap_is_int(model->update(&series, &ask, state, work), SHARD_AGAIN,
+               "values are missing in between");
+    tap_ok(memcmp(state, slow, size.state) == 0, "which changes nothing");
+    tap_ok(case_free(state, size.state) && case_free(slow, size.state)
+           && case_free(work, size.work), "within its memory");
+}
+
+
 #endif /* _FORECAST_CASE_H_INCLUDED_ */

@@ -189,48 +189,14 @@ test_event(void)
 static void
 test_update(void)
 {
-    double              error;
-    void               *state, *work;
-    uint32_t            i;
-    uint64_t            seed;
-    predictor_ask_t     ask;
-    predictor_size_t    size;
-    predictor_series_t  series;
+    uint32_t  i;
+    uint64_t  seed;
 
-    const predictor_model_t  *model;
-
-    model = &predictor_model_additive;
     seed = 93;
 
     for (i = 0; i < 30 * 96; i++) {
         case_y[i] = 100 * case_day(i, 96, 0.5) + 2 * case_normal(&seed);
     }
 
-    ask = case_ask(96);
-    series = case_series(28 * 96, 900, 1);
-    series.start = 1000003;
-
-    model->size(&series, &ask, &size);
-    state = case_alloc(size.state, 0xff);
-    work = case_alloc(size.work, 0xff);
-
-    (void) model->fit(&series, &ask, state, work);
-    series.y += 96;
-    series.start += 96;
-    (void) model->forecast(&series, &ask, state, work, case_out);
-    error = case_error(&series, &ask, case_out);
-    tap_ok(error < 4, "a day that update() was not told of: in step (%.2f)",
-           error);
-
-    tap_is_int(model->update(&series, &ask, state, work), SHARD_OK,
-               "the day is taken in");
-    (void) model->forecast(&series, &ask, state, work, case_out);
-    error = case_error(&series, &ask, case_out);
-    tap_ok(error < 4, "in step again (%.2f)", error);
-
-    series.start += 10000;
-    tap_is_int(model->update(&series, &ask, state, work), SHARD_AGAIN,
-               "values are missing in between");
-    tap_ok(case_free(state, size.state) && case_free(work, size.work),
-           "within its memory");
+    case_moved(&predictor_model_additive, 1000003, 4);
 }

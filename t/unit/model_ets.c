@@ -173,62 +173,14 @@ test_outlier(void)
 static void
 test_update(void)
 {
-    void               *state, *work, *slow;
-    uint32_t            i;
-    uint64_t            seed;
-    predictor_ask_t     ask;
-    predictor_size_t    size;
-    predictor_series_t  series, all;
+    uint32_t  i;
+    uint64_t  seed;
 
-    const predictor_model_t  *ets;
-
-    static double       late[96 * 6];
-
-    ets = &predictor_model_ets;
     seed = 64;
 
     for (i = 0; i < 30 * 96; i++) {
         case_y[i] = 100 * case_day(i, 96, 0.5) + 5 * case_normal(&seed);
     }
 
-    ask = case_ask(96);
-    all = case_series(29 * 96, 900, 1);
-    all.start = 1000003;
-    series = all;
-    series.n = 28 * 96;
-
-    ets->size(&all, &ask, &size);
-    state = case_alloc(size.state, 0xff);
-    slow = case_alloc(size.state, 0xff);
-    work = case_alloc(size.work, 0xff);
-
-    (void) ets->fit(&series, &ask, state, work);
-    memcpy(slow, state, size.state);
-
-    (void) ets->forecast(&all, &ask, slow, work, late);
-    tap_ok(case_error(&all, &ask, late) < 8,
-           "a day that update() was not told of: still in step (%.2f)",
-           case_error(&all, &ask, late));
-
-    tap_is_int(ets->update(&all, &ask, slow, work), SHARD_OK,
-               "a day at once");
-
-    for (i = 1; i <= 96; i++) {
-        series.y = case_y + i;
-        series.start = all.start + i;
-        (void) ets->update(&series, &ask, state, work);
-    }
-
-    tap_ok(memcmp(state, slow, size.state) == 0, "value by value: the same");
-
-    (void) ets->forecast(&series, &ask, state, work, case_out);
-    tap_ok(case_error(&all, &ask, case_out) < 5.5, "a forecast in step (%.2f)",
-           case_error(&all, &ask, case_out));
-
-    series.start += 10000;
-    tap_is_int(ets->update(&series, &ask, state, work), SHARD_AGAIN,
-               "values are missing in between");
-    tap_ok(memcmp(state, slow, size.state) == 0, "which changes nothing");
-    tap_ok(case_free(state, size.state) && case_free(slow, size.state)
-           && case_free(work, size.work), "within its memory");
+    case_stepped(&predictor_model_ets, 8, 5.5);
 }

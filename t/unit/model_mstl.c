@@ -194,13 +194,8 @@ test_shift(void)
 static void
 test_moved(void)
 {
-    double              error;
-    void               *state, *work;
-    uint32_t            i;
-    uint64_t            seed;
-    predictor_ask_t     ask;
-    predictor_size_t    size;
-    predictor_series_t  series;
+    uint32_t  i;
+    uint64_t  seed;
 
     seed = 74;
 
@@ -209,34 +204,5 @@ test_moved(void)
                     + 2 * case_normal(&seed);
     }
 
-    ask = case_ask(96);
-    series = case_series(28 * 96, 900, 1);
-    series.start = 10000 * 672;
-
-    predictor_model_mstl.size(&series, &ask, &size);
-    state = case_alloc(size.state, 0xff);
-    work = case_alloc(size.work, 0xff);
-
-    (void) predictor_model_mstl.fit(&series, &ask, state, work);
-
-    series.y += 96;
-    series.start += 96;
-    tap_is_int(predictor_model_mstl.forecast(&series, &ask, state, work,
-                                             case_out), SHARD_OK,
-               "a forecast a day after the fit");
-    error = case_error(&series, &ask, case_out);
-    tap_ok(error < 3, "in step with the week (%.2f)", error);
-
-    tap_is_int(predictor_model_mstl.update(&series, &ask, state, work),
-               SHARD_OK, "the day is taken in");
-    (void) predictor_model_mstl.forecast(&series, &ask, state, work,
-                                         case_out);
-    error = case_error(&series, &ask, case_out);
-    tap_ok(error < 3, "in step with the week again (%.2f)", error);
-
-    series.start += 10000;
-    tap_is_int(predictor_model_mstl.update(&series, &ask, state, work),
-               SHARD_AGAIN, "values are missing in between");
-    tap_ok(case_free(state, size.state) && case_free(work, size.work),
-           "within its memory");
+    case_moved(&predictor_model_mstl, 10000 * 672, 3);
 }

@@ -82,55 +82,14 @@ test_walk(void)
 static void
 test_update(void)
 {
-    void               *state, *work, *slow;
-    uint32_t            i;
-    uint64_t            seed;
-    predictor_ask_t     ask;
-    predictor_size_t    size;
-    predictor_series_t  series, all;
+    uint32_t  i;
+    uint64_t  seed;
 
-    const predictor_model_t  *theta;
-
-    theta = &predictor_model_theta;
     seed = 82;
 
     for (i = 0; i < 30 * 96; i++) {
         case_y[i] = 100 * case_day(i, 96, 0.5) + case_normal(&seed);
     }
 
-    ask = case_ask(96);
-    all = case_series(29 * 96, 900, 1);
-    all.start = 1000003;
-    series = all;
-    series.n = 28 * 96;
-
-    theta->size(&all, &ask, &size);
-    state = case_alloc(size.state, 0xff);
-    slow = case_alloc(size.state, 0xff);
-    work = case_alloc(size.work, 0xff);
-
-    (void) theta->fit(&series, &ask, state, work);
-    memcpy(slow, state, size.state);
-
-    tap_is_int(theta->update(&all, &ask, slow, work), SHARD_OK,
-               "a day at once");
-
-    for (i = 1; i <= 96; i++) {
-        series.y = case_y + i;
-        series.start = all.start + i;
-        (void) theta->update(&series, &ask, state, work);
-    }
-
-    tap_ok(memcmp(state, slow, size.state) == 0, "value by value: the same");
-
-    (void) theta->forecast(&series, &ask, state, work, case_out);
-    tap_ok(case_error(&all, &ask, case_out) < 3, "a forecast in step (%.2f)",
-           case_error(&all, &ask, case_out));
-
-    series.start += 10000;
-    tap_is_int(theta->update(&series, &ask, state, work), SHARD_AGAIN,
-               "values are missing in between");
-    tap_ok(memcmp(state, slow, size.state) == 0, "which changes nothing");
-    tap_ok(case_free(state, size.state) && case_free(slow, size.state)
-           && case_free(work, size.work), "within its memory");
+    case_stepped(&predictor_model_theta, 3, 3);
 }
