@@ -103,7 +103,7 @@ shard_key_number(const uint8_t *key, size_t len, shard_key_t *out)
 }
 
 
-uint64_t
+__attribute__((hot, flatten)) uint64_t
 shard_key_position(const void *key, size_t len)
 {
     return XXH3_64bits(key, len);

@@ -9,7 +9,7 @@ src=/usr/share/nginx/src
 
 [ -f "$src/conf_flags" ] || { echo "build.sh: $src is missing: apt-get install nginx-dev (./test.sh does it)" >&2; exit 1; }
 
-cc="-g -O2 -fPIC -fstack-protector-strong -Wextra -Wshadow -Wno-unused-parameter"
+cc="-g -O2 -fPIC -fno-plt -fstack-protector-strong -Wextra -Wshadow -Wno-unused-parameter"
 ld="-fPIC -Wl,-z,relro,-z,now"
 
 if [ -n "${SAN:-}" ]; then

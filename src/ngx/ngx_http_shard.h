@@ -38,9 +38,18 @@
                                      + sizeof(struct sockaddr_in)             \
                                      + NGX_HTTP_SHARD_SHORT_ADDR)
 
-/* what every request runs through lies together, in few pages of code */
+/*
+ * What every request runs through lies together, in few lines of code: those
+ * cost more than their instructions, because by the next request the kernel
+ * has taken their place in the cache.  A branch that calls what is cold is
+ * moved out of the way by the compiler.
+ */
 
-#define ngx_http_shard_hot  __attribute__((hot))
+#define ngx_http_shard_hot   __attribute__((hot))
+#define ngx_http_shard_cold  __attribute__((cold, noinline))
+
+#define ngx_http_shard_likely(condition)    __builtin_expect(!!(condition), 1)
+#define ngx_http_shard_unlikely(condition)  __builtin_expect(!!(condition), 0)
 
 
 /* what only some requests need: parked, or refused with 421 */
@@ -218,43 +227,53 @@ ngx_int_t ngx_http_shard_tally(ngx_http_shard_keyspace_t *ks,
 
 /* _route: position, slot, in-flight gate */
 
-ngx_http_shard_ctx_t *ngx_http_shard_lost_ctx(ngx_http_request_t *r);
+ngx_http_shard_ctx_t *ngx_http_shard_lost_ctx(ngx_http_request_t *r)
+    ngx_http_shard_cold;
 ngx_http_shard_ctx_t *ngx_http_shard_create_ctx(ngx_http_request_t *r,
-    ngx_http_shard_srv_conf_t *conf) ngx_http_shard_hot;
-ngx_http_shard_wait_t *ngx_http_shard_wait(ngx_http_shard_ctx_t *ctx);
-ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
-void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
-void ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
+    ngx_http_shard_srv_conf_t *conf) ngx_http_shard_cold;
+ngx_http_shard_wait_t *ngx_http_shard_wait(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
+ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
+void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
-    ngx_http_shard_hot;
+    ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r)
     ngx_http_shard_hot;
 
 /* _count: what is left of it */
 
-void ngx_http_shard_offer_shared(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_offer_shared(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
 void ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status,
     off_t bytes) ngx_http_shard_hot;
 ngx_int_t ngx_http_shard_log_handler(ngx_http_request_t *r) ngx_http_shard_hot;
 
 /* _pick: the node of an attempt */
 
-ngx_int_t ngx_http_shard_pick_among(ngx_http_shard_ctx_t *ctx);
-ngx_uint_t ngx_http_shard_pick_others(ngx_http_shard_ctx_t *ctx);
-ngx_uint_t ngx_http_shard_must_wait(ngx_http_shard_ctx_t *ctx);
-ngx_uint_t ngx_http_shard_overtakes(ngx_http_shard_ctx_t *ctx);
-void ngx_http_shard_forget_pick(ngx_http_shard_ctx_t *ctx);
-ngx_int_t ngx_http_shard_next_pick(ngx_http_shard_ctx_t *ctx);
-ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
+ngx_int_t ngx_http_shard_pick_among(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
+ngx_uint_t ngx_http_shard_pick_others(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
+ngx_uint_t ngx_http_shard_must_wait(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
+ngx_uint_t ngx_http_shard_overtakes(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
+void ngx_http_shard_forget_pick(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
+ngx_int_t ngx_http_shard_next_pick(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
+ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
     ngx_str_t *text);
-ngx_int_t ngx_http_shard_nobody(ngx_http_shard_ctx_t *ctx);
-void ngx_http_shard_log_owner(ngx_http_shard_ctx_t *ctx, const char *what);
+ngx_int_t ngx_http_shard_nobody(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
+void ngx_http_shard_log_owner(ngx_http_shard_ctx_t *ctx, const char *what)
+    ngx_http_shard_cold;
 
 /* _hold: parking */
 
-ngx_int_t ngx_http_shard_retry_after(ngx_http_request_t *r);
-ngx_int_t ngx_http_shard_park(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_retry_after(ngx_http_request_t *r)
+    ngx_http_shard_cold;
+ngx_int_t ngx_http_shard_park(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 void ngx_http_shard_unpark(ngx_http_shard_ctx_t *ctx);
 
 /* _hold_bounds */
@@ -280,7 +299,8 @@ void ngx_http_shard_wake_all(ngx_http_shard_keyspace_t *ks);
 
 socklen_t ngx_http_shard_named_get(ngx_http_shard_node_t *node,
     struct sockaddr *sockaddr);
-ngx_int_t ngx_http_shard_named_choose(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_named_choose(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
 void ngx_http_shard_named_keep(ngx_http_shard_node_t *from,
     ngx_http_shard_node_t *to);
 ngx_uint_t ngx_http_shard_named_set(ngx_http_shard_keyspace_t *ks,
@@ -291,21 +311,20 @@ ngx_uint_t ngx_http_shard_named_set(ngx_http_shard_keyspace_t *ks,
 
 uint32_t ngx_http_shard_clients_capacity(size_t size);
 void ngx_http_shard_count_client(ngx_http_shard_ctx_t *ctx, ngx_uint_t error,
-    off_t bytes);
+    off_t bytes) ngx_http_shard_cold;
 
 /* _sample: which keys requests are for */
 
 uint32_t ngx_http_shard_ring_places(size_t size, ngx_uint_t nworkers);
 size_t ngx_http_shard_rings_size(uint32_t n, ngx_uint_t nworkers);
 void ngx_http_shard_sample_init(ngx_http_shard_keyspace_t *ks);
-void ngx_http_shard_sample(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_sample(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 void ngx_http_shard_sample_tick(ngx_http_shard_keyspace_t *ks);
 
 /* _peer: the balancer */
 
 ngx_int_t ngx_http_shard_init_upstream(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *us);
-void ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
 
 /* _session: TLS */
 
@@ -316,8 +335,12 @@ void ngx_http_shard_save_session(ngx_peer_connection_t *pc, void *data);
 
 /* _misdirected: 421 */
 
-void ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx) ngx_http_shard_hot;
-void ngx_http_shard_forget_owner(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_process_header(ngx_http_request_t *r)
+    ngx_http_shard_hot;
+ngx_int_t ngx_http_shard_reinit_request(ngx_http_request_t *r)
+    ngx_http_shard_cold;
+void ngx_http_shard_forget_owner(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_allow_next(ngx_http_shard_ctx_t *ctx,
     ngx_uint_t types);
 
@@ -325,12 +348,13 @@ ngx_int_t ngx_http_shard_allow_next(ngx_http_shard_ctx_t *ctx,
 
 extern const char *const  ngx_http_shard_mirror_results[];
 
-void ngx_http_shard_mirror(ngx_http_shard_ctx_t *ctx);
+void ngx_http_shard_mirror(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 void ngx_http_shard_mirror_exit(void);
 
 /* _health */
 
-void ngx_http_shard_node_failure(ngx_http_shard_keyspace_t *ks, ngx_uint_t n);
+void ngx_http_shard_node_failure(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
+    ngx_http_shard_cold;
 ngx_uint_t ngx_http_shard_node_avoids(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t n, uint64_t sticky);
 const char *ngx_http_shard_node_seen(ngx_http_shard_keyspace_t *ks,
@@ -399,6 +423,30 @@ ngx_http_shard_get_ctx(ngx_http_request_t *r)
                              (uint64_t) 1 << ((slot) % 64), __ATOMIC_RELAXED)
 
 
+/* answered, refused, or over: it is not in flight any more */
+
+static ngx_inline void
+ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx)
+{
+    if (ngx_http_shard_likely(ctx->entered)) {
+        shard_ledger_leave(&ngx_http_shard_keyspace(ctx)->inflight,
+                           ctx->entry);
+        ctx->entered = 0;
+    }
+}
+
+
+static ngx_inline void
+ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx)
+{
+    if (ngx_http_shard_likely(ctx->node_entered)) {
+        ngx_http_shard_add(
+                  ngx_http_shard_keyspace(ctx)->node_inflight[ctx->node], -1);
+        ctx->node_entered = 0;
+    }
+}
+
+
 /* in its slow start a node gets a part of the keys only: 1 if not this one */
 
 #define ngx_http_shard_node_slow(ks, n, sticky)                               \
@@ -428,7 +476,7 @@ ngx_http_shard_get_ctx(ngx_http_request_t *r)
 static ngx_inline ngx_int_t
 ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
 {
-    if (ctx->picked) {
+    if (ngx_http_shard_unlikely(ctx->picked)) {
         return NGX_OK;
     }
 
@@ -447,6 +495,27 @@ ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/* into the context's own place, whose address stays for logs */
+
+static ngx_inline void
+ngx_http_shard_copy_short_addr(ngx_http_shard_ctx_t *ctx,
+    ngx_http_shard_node_t *node)
+{
+    u_char  *sockaddr;
+
+    sockaddr = ctx->place + sizeof(ngx_str_t);
+
+    ctx->name = (ngx_str_t *) ctx->place;
+    ctx->name->len = node->addr_len;
+    ctx->name->data = sockaddr + sizeof(struct sockaddr_in);
+    ctx->room = sizeof(ctx->place);
+    ctx->socklen = sizeof(struct sockaddr_in);
+
+    ngx_memcpy(sockaddr, &node->sockaddr, sizeof(struct sockaddr_in));
+    ngx_memcpy(ctx->name->data, node->addr, NGX_HTTP_SHARD_SHORT_ADDR);
 }
 
 

@@ -73,7 +73,7 @@ typedef struct {
     ngx_http_shard_sh_t        *sh;
     ngx_cycle_t                *cycle;
     ngx_uint_t                  worker;          /* this worker's number */
-    ngx_uint_t                  row;             /* of node_inflight */
+    uint32_t                   *node_inflight;   /* this worker's row */
     shard_ledger_row_t          inflight;        /* this worker's */
     ngx_http_shard_notes_t     *notes;           /* this worker's */
     ngx_http_shard_sampler_t    sampler;         /* this worker's */

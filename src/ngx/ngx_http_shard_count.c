@@ -1,17 +1,30 @@
 
 /*
  * What a request leaves behind: counts of its shard, of the node that
- * answered it, and of how long that took.
+ * answered it, and of how long that took.  It leaves a short record;
+ * NGX_HTTP_SHARD_LEFT of them are counted in one go.
+ *
+ *   log phase ─▶ left[] ──full, or a drain of the notes──▶ note, or zone
  */
 
 
 #include "ngx_http_shard_notes.h"
 
 
-static void ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx,
-    ngx_uint_t status) ngx_http_shard_hot;
-static void ngx_http_shard_count_shard(ngx_http_shard_ctx_t *ctx,
-    ngx_uint_t error, off_t bytes, ngx_msec_int_t ms) ngx_http_shard_hot;
+static ngx_uint_t ngx_http_shard_fate(ngx_http_shard_ctx_t *ctx,
+    ngx_uint_t status) ngx_http_shard_cold;
+static void ngx_http_shard_count_more(ngx_http_shard_ctx_t *ctx,
+    ngx_http_shard_left_t *left, off_t bytes) ngx_http_shard_cold;
+static void ngx_http_shard_count_node(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_left_t *left);
+static void ngx_http_shard_count_shard(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_left_t *left);
+static ngx_uint_t ngx_http_shard_count_room(ngx_http_shard_sh_t *sh);
+
+
+#define ngx_http_shard_left_error(left)                                       \
+    ((left)->status < 200 || (left)->status >= 500                            \
+     || (left)->status == NGX_HTTP_CLIENT_CLOSED_REQUEST)
 
 
 /* of a shard without a note */
@@ -29,40 +42,6 @@ ngx_http_shard_offer_shared(ngx_http_shard_ctx_t *ctx)
     {
         ngx_http_shard_touch(sh, ctx->slot);
     }
-}
-
-
-/* by the node that answered, or was the last that did not */
-
-static void
-ngx_http_shard_count_outcome(ngx_http_shard_ctx_t *ctx, ngx_uint_t status)
-{
-    ngx_uint_t                 class;
-    ngx_http_shard_sh_t       *sh;
-    ngx_http_shard_fate_e      outcome;
-
-    sh = ngx_http_shard_keyspace(ctx)->sh;
-    class = status < 600 ? status / 100 : 0;
-
-    if (ctx->node == SHARD_NODE_NONE) {
-        outcome = NGX_HTTP_SHARD_REFUSED;
-
-    } else if (ctx->attempt && class == 5) {
-        outcome = NGX_HTTP_SHARD_FAILED;
-
-    } else if (ctx->misdirected) {
-        outcome = NGX_HTTP_SHARD_RETRIED;
-
-    } else if (ctx->attempt || ctx->failover) {
-        outcome = NGX_HTTP_SHARD_FAILOVER;
-
-    } else {
-        outcome = ctx->was_held ? NGX_HTTP_SHARD_HELD : NGX_HTTP_SHARD_DIRECT;
-    }
-
-    ngx_http_shard_note_outcome(ngx_http_shard_keyspace(ctx)->notes,
-                                ngx_min(ctx->node, sh->nnodes_max), class,
-                                outcome);
 }
 
 
@@ -88,93 +67,220 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
 void
 ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status, off_t bytes)
 {
-    uint64_t                 us;
-    ngx_uint_t               error;
-    ngx_time_t              *tp;
-    ngx_msec_int_t           ms;
-    ngx_http_request_t      *r;
-    ngx_http_shard_notes_t  *notes;
+    ngx_time_t                 *tp;
+    ngx_msec_int_t              ms;
+    ngx_http_request_t         *r;
+    ngx_http_shard_left_t      *left;
+    ngx_http_shard_notes_t     *notes;
+    ngx_http_shard_keyspace_t  *ks;
 
     if (ctx->counted) {
         return;
     }
 
-    r = ctx->request;
-
     ctx->counted = 1;
-    ngx_http_shard_count_outcome(ctx, status);
-
-    if (!ctx->resolved) {
-        return;
-    }
 
     ngx_http_shard_leave(ctx);
+
+    r = ctx->request;
+    ks = ngx_http_shard_keyspace(ctx);
+    notes = ks->notes;
+    left = &notes->left[notes->nleft++];
 
     tp = ngx_timeofday();
     ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
                            + (tp->msec - r->start_msec));
-    ms = ngx_max(ms, 0);
-    us = (uint64_t) ms * 1000;
 
-    error = status < 200 || status >= 500
-            || status == NGX_HTTP_CLIENT_CLOSED_REQUEST;
+    left->position = ctx->position;
+    left->slot = ctx->slot;
+    left->structure = ctx->structure;
+    left->ms = (uint32_t) ngx_max(ms, 0);
+    left->bytes_64 = (uint32_t) ((bytes + NGX_HTTP_SHARD_BYTES_UNIT / 2)
+                                 / NGX_HTTP_SHARD_BYTES_UNIT);
+    left->node = ctx->node;
+    left->status = (uint16_t) status;
+    left->write = !ngx_http_shard_read_only(r);
+    left->fate = NGX_HTTP_SHARD_DIRECT;
 
-    ngx_http_shard_offer(ctx);
-    ngx_http_shard_count_shard(ctx, error, bytes, ms);
-
-    if (ctx->conf->client) {
-        ngx_http_shard_count_client(ctx, error, bytes);
+    if (ctx->attempt || ctx->misdirected || ctx->failover || ctx->was_held
+        || ctx->node == SHARD_NODE_NONE)
+    {
+        left->fate = (uint8_t) ngx_http_shard_fate(ctx, status);
     }
 
-    notes = ngx_http_shard_keyspace(ctx)->notes;
+    if (!ctx->resolved || !ctx->offered || ctx->conf->client) {
+        ngx_http_shard_count_more(ctx, left, bytes);
+    }
 
-    notes->latency_us += us;
-    notes->latency[shard_metrics_latency_bucket(us)]++;
-    notes->position[ctx->position >> 58]++;
+    if (notes->nleft >= notes->room) {
+        ngx_http_shard_count_left(ks);
+    }
+}
+
+
+/* by the node that answered, or was the last that did not */
+
+static ngx_uint_t
+ngx_http_shard_fate(ngx_http_shard_ctx_t *ctx, ngx_uint_t status)
+{
+    if (ctx->node == SHARD_NODE_NONE) {
+        return NGX_HTTP_SHARD_REFUSED;
+    }
+
+    if (ctx->attempt && status / 100 == 5) {
+        return NGX_HTTP_SHARD_FAILED;
+    }
+
+    if (ctx->misdirected) {
+        return NGX_HTTP_SHARD_RETRIED;
+    }
+
+    if (ctx->attempt || ctx->failover) {
+        return NGX_HTTP_SHARD_FAILOVER;
+    }
+
+    return ctx->was_held ? NGX_HTTP_SHARD_HELD : NGX_HTTP_SHARD_DIRECT;
 }
 
 
 static void
-ngx_http_shard_count_shard(ngx_http_shard_ctx_t *ctx, ngx_uint_t error,
-    off_t bytes, ngx_msec_int_t ms)
+ngx_http_shard_count_more(ngx_http_shard_ctx_t *ctx,
+    ngx_http_shard_left_t *left, off_t bytes)
 {
-    uint32_t                    units;
-    ngx_uint_t                  write;
-    ngx_http_shard_sh_t        *sh;
+    if (!ctx->resolved) {
+        left->slot = SHARD_SLOT_NONE;
+        return;
+    }
+
+    ngx_http_shard_offer(ctx, ngx_http_shard_note_of(
+                                  ngx_http_shard_keyspace(ctx), ctx->position,
+                                  ctx->slot));
+
+    if (ctx->conf->client) {
+        ngx_http_shard_count_client(ctx, ngx_http_shard_left_error(left),
+                                    bytes);
+    }
+}
+
+
+void
+ngx_http_shard_count_left(ngx_http_shard_keyspace_t *ks)
+{
+    uint32_t                 i;
+    uint64_t                 us;
+    ngx_http_shard_left_t   *left;
+    ngx_http_shard_notes_t  *notes;
+
+    notes = ks->notes;
+
+    for (i = 0; i < notes->nleft; i++) {
+        left = &notes->left[i];
+
+        ngx_http_shard_count_node(ks, left);
+
+        if (left->slot == SHARD_SLOT_NONE) {
+            continue;
+        }
+
+        ngx_http_shard_count_shard(ks, left);
+
+        us = (uint64_t) left->ms * 1000;
+
+        notes->latency_us += us;
+        notes->latency[shard_metrics_latency_bucket(us)]++;
+        notes->position[left->position >> 58]++;
+    }
+
+    notes->nleft = 0;
+    notes->room = ngx_http_shard_count_room(ks->sh);
+}
+
+
+/* a position tells whose it is later, too: one of a range or list does not */
+
+static ngx_uint_t
+ngx_http_shard_count_room(ngx_http_shard_sh_t *sh)
+{
+    uint64_t        structure;
+    shard_index_t  *index;
+
+    structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+    index = &sh->arenas[structure & 1].index;
+
+    return __atomic_load_n(&index->kind, __ATOMIC_RELAXED) == SHARD_KIND_HASH
+           ? NGX_HTTP_SHARD_LEFT : 1;
+}
+
+
+static void
+ngx_http_shard_count_node(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_left_t *left)
+{
+    uint32_t                     node;
+    ngx_uint_t                   class;
+    ngx_http_shard_notes_t      *notes;
+    ngx_http_shard_node_note_t  *n;
+
+    notes = ks->notes;
+    node = ngx_min(left->node, ks->sh->nnodes_max);
+    class = left->status < 600 ? left->status / 100 : 0;
+
+    n = &notes->nodes[node];
+    n->n[class][left->fate]++;
+
+    if (!n->counted) {
+        n->counted = 1;
+        notes->answered[notes->nanswered++] = (uint16_t) node;
+    }
+}
+
+
+static void
+ngx_http_shard_count_shard(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_left_t *left)
+{
+    uint32_t                    slot;
+    ngx_uint_t                  error;
     ngx_http_shard_note_t      *note;
     ngx_http_shard_counters_t  *c;
 
-    write = !ngx_http_shard_read_only(ctx->request);
-    units = (uint32_t) ((bytes + NGX_HTTP_SHARD_BYTES_UNIT / 2)
-                        / NGX_HTTP_SHARD_BYTES_UNIT);
-
-    note = ngx_http_shard_note_of(ctx);
+    error = ngx_http_shard_left_error(left);
+    note = ngx_http_shard_note_of(ks, left->position, left->slot);
 
     if (note) {
         c = &note->n;
 
         if (c->done++ == 0) {
-            ngx_http_shard_note_counted(ngx_http_shard_keyspace(ctx)->notes,
-                                        note);
+            ngx_http_shard_note_counted(ks->notes, note);
         }
 
         c->errors += error;
-        c->writes += write;
-        c->bytes_64 += units;
-        c->latency_ms += error ? 0 : (uint32_t) ms;
+        c->writes += left->write;
+        c->bytes_64 += left->bytes_64;
+        c->latency_ms += error ? 0 : left->ms;
         return;
     }
 
-    sh = ngx_http_shard_keyspace(ctx)->sh;
-    c = &sh->counters[ctx->slot];
+    slot = left->slot;
 
-    if (__atomic_fetch_add(&c->done, 1, __ATOMIC_RELAXED) == 0) {
-        ngx_http_shard_touch(sh, ctx->slot);
+    if (ks->notes->room > 1) {
+        slot = ngx_http_shard_note_slot(ks->sh, left->position,
+                                        left->structure, slot);
     }
 
-    ngx_http_shard_add(c->bytes_64, units);
+    if (slot == SHARD_SLOT_NONE) {
+        return;
+    }
 
-    if (write) {
+    c = &ks->sh->counters[slot];
+
+    if (__atomic_fetch_add(&c->done, 1, __ATOMIC_RELAXED) == 0) {
+        ngx_http_shard_touch(ks->sh, slot);
+    }
+
+    ngx_http_shard_add(c->bytes_64, left->bytes_64);
+
+    if (left->write) {
         ngx_http_shard_add(c->writes, 1);
     }
 
@@ -182,6 +288,6 @@ ngx_http_shard_count_shard(ngx_http_shard_ctx_t *ctx, ngx_uint_t error,
         ngx_http_shard_add(c->errors, 1);
 
     } else {
-        ngx_http_shard_add(c->latency_ms, (uint32_t) ms);
+        ngx_http_shard_add(c->latency_ms, left->ms);
     }
 }

@@ -21,16 +21,16 @@
 #define NGX_HTTP_SHARD_REFRESH_WAIT  1000        /* ms for Redis to answer */
 
 
-static ngx_int_t ngx_http_shard_process_header(ngx_http_request_t *r)
-    ngx_http_shard_hot;
-static ngx_int_t ngx_http_shard_reinit_request(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx);
-static ngx_int_t ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx);
+static ngx_uint_t ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
+static ngx_int_t ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
 static void ngx_http_shard_refresh_handler(ngx_event_t *ev);
 static void ngx_http_shard_refresh_cleanup(void *data);
 static ngx_uint_t ngx_http_shard_no_owner(ngx_http_shard_ctx_t *ctx);
 static void ngx_http_shard_retry(ngx_http_shard_ctx_t *ctx);
-static ngx_int_t ngx_http_shard_miss(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_miss(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
 static void ngx_http_shard_send_nothing(ngx_http_request_t *r,
     ngx_http_upstream_t *u);
 static ssize_t ngx_http_shard_recv_nothing(ngx_connection_t *c, u_char *buf,
@@ -39,22 +39,9 @@ static ssize_t ngx_http_shard_recv_error(ngx_connection_t *c, u_char *buf,
     size_t size);
 
 
-void
-ngx_http_shard_watch_header(ngx_http_shard_ctx_t *ctx)
-{
-    ngx_http_upstream_t  *u;
+/* in place of the protocol's own, which are in the context */
 
-    u = ctx->request->upstream;
-
-    ctx->process_header = u->process_header;
-    ctx->reinit_request = u->reinit_request;
-
-    u->process_header = ngx_http_shard_process_header;
-    u->reinit_request = ngx_http_shard_reinit_request;
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_reinit_request(ngx_http_request_t *r)
 {
     ngx_int_t              rc;
@@ -75,7 +62,7 @@ ngx_http_shard_reinit_request(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_shard_process_header(ngx_http_request_t *r)
 {
     ngx_int_t              rc;

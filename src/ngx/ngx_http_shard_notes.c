@@ -4,8 +4,6 @@
 
 static void ngx_http_shard_note_drain(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_note_t *note);
-static uint32_t ngx_http_shard_note_slot(ngx_http_shard_sh_t *sh,
-    ngx_http_shard_note_t *note);
 static void ngx_http_shard_notes_drain_nodes(ngx_http_shard_sh_t *sh,
     ngx_http_shard_notes_t *notes);
 
@@ -40,6 +38,7 @@ ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks)
         return NGX_ERROR;
     }
 
+    notes->room = 1;
     ks->notes = notes;
 
     return NGX_OK;
@@ -65,7 +64,7 @@ ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_note_t *note, uint64_t position, uint64_t structure,
     shard_index_entry_t *entry)
 {
-    if (note->n.offered || note->n.done) {
+    if (note->offered || note->n.done) {
         ngx_http_shard_note_drain(ks, note);
     }
 
@@ -86,7 +85,8 @@ ngx_http_shard_note_drain(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_counters_t  *c;
 
     sh = ks->sh;
-    slot = ngx_http_shard_note_slot(sh, note);
+    slot = ngx_http_shard_note_slot(sh, note->position, note->structure,
+                                    note->slot);
 
     if (slot != SHARD_SLOT_NONE) {
         c = &sh->counters[slot];
@@ -101,7 +101,7 @@ ngx_http_shard_note_drain(ngx_http_shard_keyspace_t *ks,
 
         ngx_http_shard_add(c->bytes_64, note->n.bytes_64);
         ngx_http_shard_add(c->latency_ms, note->n.latency_ms);
-        ngx_http_shard_add(c->offered, note->n.offered);
+        ngx_http_shard_add(c->offered, note->offered);
         ngx_http_shard_add(c->done, note->n.done);
 
         /* behind the counts: a flush that takes the bit finds them */
@@ -109,41 +109,40 @@ ngx_http_shard_note_drain(ngx_http_shard_keyspace_t *ks,
         ngx_http_shard_touch(sh, slot);
     }
 
+    note->offered = 0;
     ngx_memzero(&note->n, sizeof(ngx_http_shard_counters_t));
 }
 
 
-/* who holds the position now; SHARD_SLOT_NONE: there is no table any more */
-
-static uint32_t
-ngx_http_shard_note_slot(ngx_http_shard_sh_t *sh, ngx_http_shard_note_t *note)
+uint32_t
+ngx_http_shard_note_slot(ngx_http_shard_sh_t *sh, uint64_t position,
+    uint32_t structure, uint32_t slot)
 {
-    uint32_t        slot;
-    uint64_t        structure;
+    uint64_t        now;
+    uint32_t        found;
     shard_index_t  *index;
 
     do {
-        structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+        now = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
 
-        if ((uint32_t) structure == note->structure) {
-            return note->slot;
+        if ((uint32_t) now == structure) {
+            return slot;
         }
 
-        index = &sh->arenas[structure & 1].index;
-        slot = SHARD_SLOT_NONE;
+        index = &sh->arenas[now & 1].index;
+        found = SHARD_SLOT_NONE;
 
         if (__atomic_load_n(&index->n, __ATOMIC_RELAXED)
             && index->kind == SHARD_KIND_HASH)
         {
-            slot = shard_index_slot(index, shard_index_find(index,
-                                                            note->position));
+            found = shard_index_slot(index, shard_index_find(index, position));
         }
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
 
-    } while (structure != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
+    } while (now != __atomic_load_n(&sh->structure, __ATOMIC_RELAXED));
 
-    return slot;
+    return found;
 }
 
 
@@ -158,6 +157,8 @@ ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks)
     sh = ks->sh;
     notes = ks->notes;
     notes->drained = ngx_current_msec;
+
+    ngx_http_shard_count_left(ks);
 
     for (i = 0; i < NGX_HTTP_SHARD_NOTES / 64; i++) {
 

@@ -5,7 +5,8 @@
  *
  *   locate ───────▶ note of this very position? ─▶ slot, id      else: index
  *   enter ────────▶ its route, none written since? ─▶ route      else: latch
- *   offer, count ─▶ its counts, histograms ──drain──▶ the zone's counters
+ *   offer ────────▶ its counts ─────────────────┐
+ *   count ─▶ left ──▶ its counts, histograms ───┴─drain─▶ the zone's counters
  *
  * A note is found by its position; it is of the structure it was read under,
  * and whatever it counted goes to the shard that holds the position when it
@@ -33,15 +34,18 @@
 
 #define NGX_HTTP_SHARD_NOTES  2048               /* 2^n */
 #define NGX_HTTP_SHARD_NOTED  1000               /* ms, drained after it */
+#define NGX_HTTP_SHARD_LEFT   64                 /* counted in one go */
 
 
-/* two cache lines: what a request is routed by, and what it leaves */
+/* two cache lines: what requests are routed by and count as they come, and
+ * what they leave */
 
 typedef struct {
     uint64_t                    position;
     uint32_t                    structure;       /* low bits */
     uint32_t                    slot;            /* SHARD_SLOT_NONE: free */
     shard_id_t                  id;
+    uint32_t                    offered;         /* n's is not used */
     uint32_t                    routes;          /* that route is of ... */
     uint32_t                    routed;          /* ... if it is */
     shard_route_t               route;
@@ -60,8 +64,29 @@ typedef struct {
 } ngx_http_shard_node_note_t;
 
 
+/*
+ * What a request leaves at its end, not yet counted: many are counted in one
+ * go, whose code and lines of memory are then fetched once for all of them.
+ */
+
+typedef struct {
+    uint64_t                    position;
+    uint32_t                    slot;            /* SHARD_SLOT_NONE: of none */
+    uint32_t                    structure;       /* that slot is of */
+    uint32_t                    ms;
+    uint32_t                    bytes_64;
+    uint16_t                    node;            /* or SHARD_NODE_NONE */
+    uint16_t                    status;
+    uint8_t                     fate;
+    uint8_t                     write;
+} ngx_http_shard_left_t;
+
+
 struct ngx_http_shard_notes_s {
     ngx_http_shard_note_t       note[NGX_HTTP_SHARD_NOTES];
+    ngx_http_shard_left_t       left[NGX_HTTP_SHARD_LEFT];
+    uint32_t                    nleft;
+    uint32_t                    room;            /* for nleft */
     uint64_t                    counted[NGX_HTTP_SHARD_NOTES / 64];
                                                  /* notes with counts */
     uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
@@ -82,6 +107,16 @@ void ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks);
 
 void ngx_http_shard_notes_tick(ngx_http_shard_keyspace_t *ks);
 
+/* _count: what requests have left, into notes and counters */
+
+void ngx_http_shard_count_left(ngx_http_shard_keyspace_t *ks);
+
+/* who holds the position of a hash keyspace now, if "slot" is of an older
+ * structure; SHARD_SLOT_NONE: there is no table any more, or another one */
+
+uint32_t ngx_http_shard_note_slot(ngx_http_shard_sh_t *sh, uint64_t position,
+    uint32_t structure, uint32_t slot);
+
 /* another position takes its place: what it has counted is drained first */
 
 void ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
@@ -89,12 +124,19 @@ void ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
     shard_index_entry_t *entry);
 
 
-/* the low bits: the top ones are the shard's, and those of a test are few */
+/*
+ * One of two places: the position's, or the second, for it to take.  The low
+ * bits: the top ones are the shard's, and those of a test are few.
+ */
 
 static ngx_inline ngx_http_shard_note_t *
 ngx_http_shard_note(ngx_http_shard_keyspace_t *ks, uint64_t position)
 {
-    return &ks->notes->note[position & (NGX_HTTP_SHARD_NOTES - 1)];
+    ngx_http_shard_note_t  *note;
+
+    note = &ks->notes->note[(position << 1) & (NGX_HTTP_SHARD_NOTES - 2)];
+
+    return note + (note->position != position);
 }
 
 
@@ -111,17 +153,17 @@ ngx_http_shard_note_counted(ngx_http_shard_notes_t *notes,
 }
 
 
-/* this request's, NULL when it has none (any more) */
+/* of a request's position and slot, NULL when there is none (any more) */
 
 static ngx_inline ngx_http_shard_note_t *
-ngx_http_shard_note_of(ngx_http_shard_ctx_t *ctx)
+ngx_http_shard_note_of(ngx_http_shard_keyspace_t *ks, uint64_t position,
+    uint32_t slot)
 {
     ngx_http_shard_note_t  *note;
 
-    note = ngx_http_shard_note(ctx->conf->keyspace, ctx->position);
+    note = ngx_http_shard_note(ks, position);
 
-    return note->position == ctx->position && note->slot == ctx->slot
-           ? note : NULL;
+    return note->position == position && note->slot == slot ? note : NULL;
 }
 
 
@@ -131,72 +173,26 @@ ngx_http_shard_note_of(ngx_http_shard_ctx_t *ctx)
  */
 
 static ngx_inline void
-ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx)
+ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx, ngx_http_shard_note_t *note)
 {
-    ngx_http_shard_note_t  *note;
+    ngx_http_shard_keyspace_t  *ks;
 
-    if (ctx->offered) {
+    if (ngx_http_shard_unlikely(ctx->offered)) {
         return;
     }
 
     ctx->offered = 1;
+    ks = ngx_http_shard_keyspace(ctx);
 
-    if (__builtin_expect(--ngx_http_shard_keyspace(ctx)->sampler.left == 0, 0))
-    {
+    if (ngx_http_shard_unlikely(--ks->sampler.left == 0)) {
         ngx_http_shard_sample(ctx);
     }
 
-    note = ngx_http_shard_note_of(ctx);
-
-    if (note) {
-        if (note->n.offered++ == 0) {
-            ngx_http_shard_note_counted(ctx->conf->keyspace->notes, note);
-        }
-
-    } else {
+    if (note == NULL) {
         ngx_http_shard_offer_shared(ctx);
-    }
-}
 
-
-/* the shard's, behind the request's entry in the ledger */
-
-static ngx_inline void
-ngx_http_shard_note_route(ngx_http_shard_ctx_t *ctx, ngx_http_shard_sh_t *sh)
-{
-    uint32_t                routes;
-    ngx_http_shard_note_t  *note;
-
-    note = ngx_http_shard_note_of(ctx);
-    routes = __atomic_load_n(&sh->routes, __ATOMIC_SEQ_CST);
-
-    if (note && note->routed && note->routes == routes) {
-        ctx->route = note->route;
-        return;
-    }
-
-    shard_latch_read(&sh->latches[ctx->slot], &ctx->route);
-
-    if (note) {
-        note->route = ctx->route;
-        note->routes = routes;
-        note->routed = 1;
-    }
-}
-
-
-static ngx_inline void
-ngx_http_shard_note_outcome(ngx_http_shard_notes_t *notes, uint32_t node,
-    ngx_uint_t class, ngx_http_shard_fate_e outcome)
-{
-    ngx_http_shard_node_note_t  *n;
-
-    n = &notes->nodes[node];
-    n->n[class][outcome]++;
-
-    if (!n->counted) {
-        n->counted = 1;
-        notes->answered[notes->nanswered++] = (uint16_t) node;
+    } else if (note->offered++ == 0) {
+        ngx_http_shard_note_counted(ks->notes, note);
     }
 }
 

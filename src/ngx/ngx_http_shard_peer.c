@@ -15,11 +15,16 @@ static ngx_int_t ngx_http_shard_get_peer(ngx_peer_connection_t *pc,
     void *data) ngx_http_shard_hot;
 static void ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state) ngx_http_shard_hot;
-static ngx_int_t ngx_http_shard_begin_again(ngx_http_shard_ctx_t *ctx);
-static void ngx_http_shard_note_status(ngx_http_shard_ctx_t *ctx);
-static uint32_t *ngx_http_shard_node_counter(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_enter_late(ngx_peer_connection_t *pc,
+    ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
+static ngx_int_t ngx_http_shard_no_node(ngx_peer_connection_t *pc,
+    ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
+static ngx_int_t ngx_http_shard_choose_again(ngx_peer_connection_t *pc,
+    ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
+static void ngx_http_shard_note_status(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
 static ngx_uint_t ngx_http_shard_stale(ngx_peer_connection_t *pc,
-    ngx_http_upstream_t *u);
+    ngx_http_upstream_t *u) ngx_http_shard_cold;
 
 
 ngx_int_t
@@ -95,9 +100,62 @@ ngx_http_shard_init_peer(ngx_http_request_t *r,
     u->peer.save_session = ngx_http_shard_save_session;
 #endif
 
-    ngx_http_shard_watch_header(ctx);
+    ctx->process_header = u->process_header;
+    ctx->reinit_request = u->reinit_request;
+
+    u->process_header = ngx_http_shard_process_header;
+    u->reinit_request = ngx_http_shard_reinit_request;
 
     return NGX_OK;
+}
+
+
+/*
+ * As ngx_http_shard_choose() for most nodes and a request's first attempt: a
+ * few moves of fixed length.  0: not done.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_shard_choose_short(ngx_http_shard_ctx_t *ctx)
+{
+    uint64_t                 structure;
+    ngx_http_shard_sh_t     *sh;
+    ngx_http_shard_node_t   *node;
+    ngx_http_shard_arena_t  *arena;
+
+    sh = ngx_http_shard_keyspace(ctx)->sh;
+    structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+    arena = &sh->arenas[structure & 1];
+
+    if (ngx_http_shard_unlikely(!ctx->picked || ctx->name
+                                || ctx->node >= arena->nnodes))
+    {
+        return 0;
+    }
+
+    node = &arena->nodes[ctx->node];
+
+    if (ngx_http_shard_unlikely(node->socklen != sizeof(struct sockaddr_in)
+                                || node->addr_len > NGX_HTTP_SHARD_SHORT_ADDR))
+    {
+        return 0;
+    }
+
+    ngx_http_shard_copy_short_addr(ctx, node);
+
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    if (ngx_http_shard_unlikely(structure
+                                != __atomic_load_n(&sh->structure,
+                                                   __ATOMIC_RELAXED)))
+    {
+        ctx->name = NULL;
+        return 0;
+    }
+
+    ctx->chosen = 1;
+
+    return 1;
 }
 
 
@@ -106,52 +164,32 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
 {
     ngx_http_shard_ctx_t *ctx = data;
 
-    ngx_uint_t  again, tries;
+    ngx_int_t   rc;
+    ngx_uint_t  tries;
 
-    pc->name = &ctx->conf->keyspace->name;
-
-    if (ctx->wait && ctx->wait->upstream_conf) {
+    if (ngx_http_shard_unlikely(ctx->wait && ctx->wait->upstream_conf)) {
         ngx_http_shard_note_status(ctx);
     }
 
-    if (!ctx->entered) {
-
-        if (ngx_http_shard_resolve(ctx) != NGX_OK) {
-            return NGX_BUSY;
-        }
-
-        ngx_http_shard_enter(ctx);
-
-        if (ngx_http_shard_must_wait(ctx)) {
-            ngx_http_shard_leave(ctx);
-            ngx_log_error(NGX_LOG_ERR, pc->log, 0,
-                          "shard %uD is held or has no owner, and a request "
-                          "to an upstream named by variables, of a slice or "
-                          "of a cache's update cannot wait",
-                          ctx->id);
-            return NGX_BUSY;
-        }
-    }
-
-    again = ctx->again;
-
-    if (again) {
-        ctx->again = 0;
-        ctx->picked = 0;
-        ctx->chosen = 0;
-    }
-
-    if (!ctx->chosen && ngx_http_shard_choose(ctx) != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, pc->log, 0,
-                      "shard %uD has no node to go to", ctx->id);
+    if (!ctx->entered && ngx_http_shard_enter_late(pc, ctx) != NGX_OK) {
         return NGX_BUSY;
     }
 
-    if (again && ngx_http_shard_begin_again(ctx) != NGX_OK) {
-        return NGX_ERROR;
+    if (ngx_http_shard_unlikely(ctx->again)) {
+        rc = ngx_http_shard_choose_again(pc, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+    } else if (ngx_http_shard_likely(!ctx->chosen)
+               && !ngx_http_shard_choose_short(ctx)
+               && ngx_http_shard_choose(ctx) != NGX_OK)
+    {
+        return ngx_http_shard_no_node(pc, ctx);
     }
 
-    if (ctx->others && !ctx->misdirected) {
+    if (ngx_http_shard_unlikely(ctx->others && !ctx->misdirected)) {
         tries = ctx->request->upstream->conf->next_upstream_tries;
 
         if (tries == 0 || ctx->attempt + 1u < tries) {
@@ -159,7 +197,8 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
         }
     }
 
-    ngx_http_shard_add(*ngx_http_shard_node_counter(ctx), 1);
+    ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->node_inflight[ctx->node],
+                       1);
     ctx->node_entered = 1;
 
     if (ctx->route.target != SHARD_NODE_NONE) {
@@ -176,20 +215,66 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
 }
 
 
+/* it did not come through the gate */
+
+static ngx_int_t
+ngx_http_shard_enter_late(ngx_peer_connection_t *pc, ngx_http_shard_ctx_t *ctx)
+{
+    pc->name = &ngx_http_shard_keyspace(ctx)->name;
+
+    if (ngx_http_shard_resolve(ctx) != NGX_OK) {
+        return NGX_BUSY;
+    }
+
+    ngx_http_shard_enter(ctx);
+
+    if (ngx_http_shard_must_wait(ctx)) {
+        ngx_http_shard_leave(ctx);
+        ngx_log_error(NGX_LOG_ERR, pc->log, 0,
+                      "shard %uD is held or has no owner, and a request "
+                      "to an upstream named by variables, of a slice or "
+                      "of a cache's update cannot wait", ctx->id);
+        return NGX_BUSY;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_no_node(ngx_peer_connection_t *pc, ngx_http_shard_ctx_t *ctx)
+{
+    pc->name = &ngx_http_shard_keyspace(ctx)->name;
+
+    ngx_log_error(NGX_LOG_ERR, pc->log, 0, "shard %uD has no node to go to",
+                  ctx->id);
+    return NGX_BUSY;
+}
+
+
 /* another node is asked, in another role: the request's headers say so */
 
 static ngx_int_t
-ngx_http_shard_begin_again(ngx_http_shard_ctx_t *ctx)
+ngx_http_shard_choose_again(ngx_peer_connection_t *pc,
+    ngx_http_shard_ctx_t *ctx)
 {
     ngx_http_request_t   *r;
     ngx_http_upstream_t  *u;
+
+    ctx->again = 0;
+    ctx->picked = 0;
+    ctx->chosen = 0;
+
+    if (ngx_http_shard_choose(ctx) != NGX_OK) {
+        return ngx_http_shard_no_node(pc, ctx);
+    }
 
     r = ctx->request;
     u = r->upstream;
 
     u->request_bufs = r->request_body ? r->request_body->bufs : NULL;
 
-    return u->create_request(r);
+    return u->create_request(r) == NGX_OK ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -235,7 +320,9 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
              && !ctx->misdirected
              && !ngx_http_shard_stale(pc, ctx->request->upstream);
 
-    if (failed && (state & NGX_PEER_FAILED) && ctx->node != SHARD_NODE_NONE) {
+    if (ngx_http_shard_unlikely(failed && (state & NGX_PEER_FAILED)
+                                && ctx->node != SHARD_NODE_NONE))
+    {
         ngx_http_shard_add(sh->node_failed[ctx->node], 1);
         ngx_http_shard_node_failure(ngx_http_shard_keyspace(ctx), ctx->node);
 
@@ -280,25 +367,4 @@ ngx_http_shard_stale(ngx_peer_connection_t *pc, ngx_http_upstream_t *u)
 {
     return pc->cached && u->state && u->state->bytes_received == 0
            && !(pc->connection && pc->connection->read->timedout);
-}
-
-
-static uint32_t *
-ngx_http_shard_node_counter(ngx_http_shard_ctx_t *ctx)
-{
-    ngx_http_shard_keyspace_t  *ks;
-
-    ks = ngx_http_shard_keyspace(ctx);
-
-    return &ks->sh->node_inflight[ks->row * ks->sh->nnodes_max + ctx->node];
-}
-
-
-void
-ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx)
-{
-    if (ctx->node_entered) {
-        ngx_http_shard_add(*ngx_http_shard_node_counter(ctx), -1);
-        ctx->node_entered = 0;
-    }
 }

@@ -313,7 +313,7 @@ ngx_http_shard_next_pick(ngx_http_shard_ctx_t *ctx)
 
 /* its text and sockaddr, into the context where they are short */
 
-static ngx_inline ngx_int_t
+static ngx_int_t
 ngx_http_shard_copy_addr(ngx_http_shard_ctx_t *ctx,
     ngx_http_shard_node_t *node)
 {
@@ -321,25 +321,11 @@ ngx_http_shard_copy_addr(ngx_http_shard_ctx_t *ctx,
     socklen_t         socklen;
     struct sockaddr  *sockaddr;
 
-    /* most nodes and the first attempt, whose address stays for logs: a few
-     * moves of fixed length */
-
     if (node->socklen == sizeof(struct sockaddr_in)
         && node->addr_len <= NGX_HTTP_SHARD_SHORT_ADDR
         && ctx->name == NULL)
     {
-        ctx->name = (ngx_str_t *) ctx->place;
-        ctx->room = sizeof(ctx->place);
-        ctx->socklen = sizeof(struct sockaddr_in);
-
-        sockaddr = ngx_http_shard_sockaddr(ctx);
-
-        ctx->name->len = node->addr_len;
-        ctx->name->data = (u_char *) sockaddr + sizeof(struct sockaddr_in);
-
-        ngx_memcpy(sockaddr, &node->sockaddr, sizeof(struct sockaddr_in));
-        ngx_memcpy(ctx->name->data, node->addr, NGX_HTTP_SHARD_SHORT_ADDR);
-
+        ngx_http_shard_copy_short_addr(ctx, node);
         return NGX_OK;
     }
 

@@ -22,22 +22,24 @@
 
 
 static ngx_int_t ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
-    ngx_http_shard_hot;
+    ngx_http_shard_cold;
 static void ngx_http_shard_locate_position(ngx_http_shard_ctx_t *ctx,
-    shard_index_t *index, uint64_t structure) ngx_http_shard_hot;
-static void ngx_http_shard_locate_index(ngx_http_shard_ctx_t *ctx,
-    shard_index_t *index, ngx_http_shard_note_t *note, uint64_t structure);
+    shard_index_t *index, uint64_t structure);
+static void ngx_http_shard_read_route(ngx_http_shard_ctx_t *ctx,
+    ngx_http_shard_sh_t *sh);
 static ngx_int_t ngx_http_shard_locate_key(ngx_http_shard_ctx_t *ctx,
     shard_index_t *index);
-static void ngx_http_shard_body_handler(ngx_http_request_t *r);
+static void ngx_http_shard_body_handler(ngx_http_request_t *r)
+    ngx_http_shard_cold;
 static ngx_int_t ngx_http_shard_needs_body(ngx_http_request_t *r,
     ngx_http_upstream_conf_t *ucf);
-static void ngx_http_shard_cleanup(void *data);
+static void ngx_http_shard_cleanup(void *data) ngx_http_shard_hot;
+static ngx_int_t ngx_http_shard_unresolved(ngx_http_shard_ctx_t *ctx,
+    ngx_int_t rc) ngx_http_shard_cold;
 
 
-ngx_http_shard_ctx_t *
-ngx_http_shard_create_ctx(ngx_http_request_t *r,
-    ngx_http_shard_srv_conf_t *conf)
+static ngx_inline ngx_http_shard_ctx_t *
+ngx_http_shard_new_ctx(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf)
 {
     ngx_pool_cleanup_t    *cln;
     ngx_http_shard_ctx_t  *ctx;
@@ -50,8 +52,17 @@ ngx_http_shard_create_ctx(ngx_http_request_t *r,
     }
 
     ctx = cln->data;
-    ngx_memzero(ctx, offsetof(ngx_http_shard_ctx_t, place));
     cln->handler = ngx_http_shard_cleanup;
+
+    /* two short ones are moves, a long one is a string instruction, which
+     * takes longer to begin */
+
+    ngx_memzero(&ctx->wait, offsetof(ngx_http_shard_ctx_t, route)
+                            - offsetof(ngx_http_shard_ctx_t, wait));
+    ngx_memzero(&ctx->route, offsetof(ngx_http_shard_ctx_t, name)
+                             - offsetof(ngx_http_shard_ctx_t, route));
+    ngx_memzero(&ctx->name, offsetof(ngx_http_shard_ctx_t, place)
+                            - offsetof(ngx_http_shard_ctx_t, name));
 
     ctx->request = r;
     ctx->conf = conf;
@@ -62,6 +73,14 @@ ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ngx_http_set_ctx(r, ctx, ngx_http_shard_module);
 
     return ctx;
+}
+
+
+ngx_http_shard_ctx_t *
+ngx_http_shard_create_ctx(ngx_http_request_t *r,
+    ngx_http_shard_srv_conf_t *conf)
+{
+    return ngx_http_shard_new_ctx(r, conf);
 }
 
 
@@ -111,11 +130,51 @@ ngx_http_shard_cleanup(void *data)
 }
 
 
+/* by a note of the table as it is; 0: the table itself is to be asked */
+
+static ngx_inline ngx_uint_t
+ngx_http_shard_locate_noted(ngx_http_shard_ctx_t *ctx)
+{
+    uint64_t                    position, structure;
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_note_t      *note;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ngx_http_shard_keyspace(ctx);
+    sh = ks->sh;
+    structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+
+    if (ctx->forced
+        || sh->arenas[structure & 1].index.kind != SHARD_KIND_HASH)
+    {
+        return 0;
+    }
+
+    position = shard_key_position(ctx->key.data, ctx->key.len);
+    note = ngx_http_shard_note(ks, position);
+
+    if (note->position != position
+        || note->structure != (uint32_t) structure
+        || note->slot == SHARD_SLOT_NONE)
+    {
+        return 0;
+    }
+
+    ctx->position = position;
+    ctx->sticky = position;
+    ctx->slot = note->slot;
+    ctx->id = note->id;
+    ctx->structure = (uint32_t) structure;
+
+    return 1;
+}
+
+
 /* key, position, slot; NGX_DECLINED when there is no table, NGX_ABORT when
  * that is no key of this keyspace */
 
-ngx_int_t
-ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
+static ngx_inline ngx_int_t
+ngx_http_shard_find(ngx_http_shard_ctx_t *ctx)
 {
     ngx_int_t                   rc;
     ngx_http_variable_value_t  *value;
@@ -142,13 +201,24 @@ ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    rc = ngx_http_shard_locate(ctx);
+    rc = NGX_OK;
+
+    if (!ngx_http_shard_locate_noted(ctx)) {
+        rc = ngx_http_shard_locate(ctx);
+    }
 
     if (rc == NGX_OK) {
         ctx->resolved = 1;
     }
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
+{
+    return ngx_http_shard_find(ctx);
 }
 
 
@@ -202,43 +272,34 @@ static void
 ngx_http_shard_locate_position(ngx_http_shard_ctx_t *ctx,
     shard_index_t *index, uint64_t structure)
 {
-    uint64_t                position;
-    ngx_http_shard_note_t  *note;
-
-    position = shard_key_position(ctx->key.data, ctx->key.len);
-    ctx->position = position;
-    ctx->sticky = position;
-
-    note = ngx_http_shard_note(ngx_http_shard_keyspace(ctx), position);
-
-    if (note->position != position
-        || note->structure != (uint32_t) structure
-        || note->slot == SHARD_SLOT_NONE)
-    {
-        ngx_http_shard_locate_index(ctx, index, note, structure);
-    }
-
-    ctx->slot = note->slot;
-    ctx->id = note->id;
-}
-
-
-static void
-ngx_http_shard_locate_index(ngx_http_shard_ctx_t *ctx, shard_index_t *index,
-    ngx_http_shard_note_t *note, uint64_t structure)
-{
     uint32_t                    i;
+    ngx_http_shard_note_t      *note;
     ngx_http_shard_keyspace_t  *ks;
 
     ks = ngx_http_shard_keyspace(ctx);
+
+    ctx->position = shard_key_position(ctx->key.data, ctx->key.len);
+    ctx->sticky = ctx->position;
+
     i = shard_index_find(index, ctx->position);
+    note = ngx_http_shard_note(ks, ctx->position);
+
+    if (note->position != ctx->position
+        && note[-1].structure != (uint32_t) structure)
+    {
+        /* what the first place has is of no use any more */
+        note--;
+    }
 
     ngx_http_shard_note_set(ks, note, ctx->position, structure,
                             &index->entries[i]);
 
+    ctx->slot = note->slot;
+    ctx->id = note->id;
+
     /* it comes from far away in a large table */
 
-    __builtin_prefetch(&ks->sh->latches[note->slot]);
+    __builtin_prefetch(&ks->sh->latches[ctx->slot]);
 }
 
 
@@ -294,7 +355,7 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
             ctx->entered = 1;
         }
 
-        ngx_http_shard_note_route(ctx, sh);
+        ngx_http_shard_read_route(ctx, sh);
 
         if ((uint32_t) __atomic_load_n(&sh->structure, __ATOMIC_RELAXED)
             == ctx->structure)
@@ -312,14 +373,64 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
 }
 
 
-void
-ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx)
+/* the shard's, behind the request's entry in the ledger */
+
+static void
+ngx_http_shard_read_route(ngx_http_shard_ctx_t *ctx, ngx_http_shard_sh_t *sh)
 {
-    if (ctx->entered) {
-        shard_ledger_leave(&ngx_http_shard_keyspace(ctx)->inflight,
-                           ctx->entry);
-        ctx->entered = 0;
+    uint32_t                routes;
+    ngx_http_shard_note_t  *note;
+
+    note = ngx_http_shard_note_of(ngx_http_shard_keyspace(ctx), ctx->position,
+                                  ctx->slot);
+    routes = __atomic_load_n(&sh->routes, __ATOMIC_SEQ_CST);
+
+    if (note && note->routed && note->routes == routes) {
+        ctx->route = note->route;
+        return;
     }
+
+    shard_latch_read(&sh->latches[ctx->slot], &ctx->route);
+
+    if (note) {
+        note->route = ctx->route;
+        note->routes = routes;
+        note->routed = 1;
+    }
+}
+
+
+/* the same where a note says it all; 0: not done, though perhaps entered */
+
+static ngx_inline ngx_uint_t
+ngx_http_shard_enter_noted(ngx_http_shard_ctx_t *ctx,
+    ngx_http_shard_note_t *note)
+{
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_keyspace_t  *ks;
+
+    if (note == NULL || !note->routed
+        || ctx->entered || ctx->picked || ctx->attempt)
+    {
+        return 0;
+    }
+
+    ks = ngx_http_shard_keyspace(ctx);
+    sh = ks->sh;
+
+    ctx->entry = shard_ledger_enter(&ks->inflight, ctx->slot, ctx->structure);
+    ctx->entered = 1;
+
+    if (note->routes != __atomic_load_n(&sh->routes, __ATOMIC_SEQ_CST)
+        || ctx->structure != (uint32_t) __atomic_load_n(&sh->structure,
+                                                        __ATOMIC_RELAXED))
+    {
+        return 0;
+    }
+
+    ctx->route = note->route;
+
+    return 1;
 }
 
 
@@ -342,6 +453,58 @@ ngx_http_shard_needs_body(ngx_http_request_t *r, ngx_http_upstream_conf_t *ucf)
                && !ngx_http_shard_read_only(r))
 #endif
            ;
+}
+
+
+static ngx_inline ngx_int_t
+ngx_http_shard_pass(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_int_t               rc;
+    ngx_http_shard_note_t  *note;
+
+    rc = ngx_http_shard_find(ctx);
+
+    if (rc != NGX_OK) {
+        return ngx_http_shard_unresolved(ctx, rc);
+    }
+
+    note = ngx_http_shard_note_of(ngx_http_shard_keyspace(ctx), ctx->position,
+                                  ctx->slot);
+
+    ngx_http_shard_offer(ctx, note);
+
+    if (!ngx_http_shard_enter_noted(ctx, note)) {
+        ngx_http_shard_enter(ctx);
+    }
+
+    if (ctx->route.phase != SHARD_HELD) {
+        rc = ngx_http_shard_pick(ctx);
+
+        if (rc == NGX_OK
+            && (!shard_tickets_maybe(&ngx_http_shard_keyspace(ctx)->sh->tickets,
+                                     ctx->slot)
+                || ngx_http_shard_overtakes(ctx)))
+        {
+            ctx->gated = 1;
+            return NGX_DECLINED;
+        }
+
+        if (rc == NGX_DECLINED) {
+            ngx_http_shard_leave(ctx);
+            return ngx_http_shard_nobody(ctx);
+        }
+    }
+
+    ngx_http_shard_leave(ctx);
+
+    return ngx_http_shard_park(ctx);
+}
+
+
+ngx_int_t
+ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
+{
+    return ngx_http_shard_pass(ctx);
 }
 
 
@@ -376,7 +539,7 @@ ngx_http_shard_gate_handler(ngx_http_request_t *r)
     }
 
     if (ctx == NULL || ctx->conf != slcf->shard) {
-        ctx = ngx_http_shard_create_ctx(r, slcf->shard);
+        ctx = ngx_http_shard_new_ctx(r, slcf->shard);
         if (ctx == NULL) {
             return NGX_ERROR;
         }
@@ -393,7 +556,7 @@ ngx_http_shard_gate_handler(ngx_http_request_t *r)
         return NGX_DONE;
     }
 
-    return ngx_http_shard_pass_gate(ctx);
+    return ngx_http_shard_pass(ctx);
 }
 
 
@@ -412,17 +575,9 @@ ngx_http_shard_body_handler(ngx_http_request_t *r)
 }
 
 
-ngx_int_t
-ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
+static ngx_int_t
+ngx_http_shard_unresolved(ngx_http_shard_ctx_t *ctx, ngx_int_t rc)
 {
-    ngx_int_t  rc;
-
-    rc = ngx_http_shard_resolve(ctx);
-
-    if (rc == NGX_ERROR) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     if (rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                       "keyspace \"%V\" has no table: none came from Redis yet "
@@ -439,28 +594,5 @@ ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
         return NGX_HTTP_BAD_REQUEST;
     }
 
-    ngx_http_shard_offer(ctx);
-    ngx_http_shard_enter(ctx);
-
-    if (ctx->route.phase != SHARD_HELD) {
-        rc = ngx_http_shard_pick(ctx);
-
-        if (rc == NGX_OK
-            && (!shard_tickets_maybe(&ngx_http_shard_keyspace(ctx)->sh->tickets,
-                                     ctx->slot)
-                || ngx_http_shard_overtakes(ctx)))
-        {
-            ctx->gated = 1;
-            return NGX_DECLINED;
-        }
-
-        if (rc == NGX_DECLINED) {
-            ngx_http_shard_leave(ctx);
-            return ngx_http_shard_nobody(ctx);
-        }
-    }
-
-    ngx_http_shard_leave(ctx);
-
-    return ngx_http_shard_park(ctx);
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -124,7 +124,8 @@ void ngx_http_shard_scatter_go_on(ngx_http_shard_scatter_t *s);
 
 ngx_int_t ngx_http_shard_scatter_shards(ngx_http_shard_scatter_t *s,
     ngx_str_t *refusal);
-ngx_int_t ngx_http_shard_scatter_locate(ngx_http_shard_ctx_t *ctx);
+ngx_int_t ngx_http_shard_scatter_locate(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
 
 /* _part: one shard's */
 
@@ -133,14 +134,14 @@ ngx_int_t ngx_http_shard_part_done(ngx_http_request_t *sr, void *data,
     ngx_int_t rc);
 void ngx_http_shard_part_kill(ngx_http_shard_part_t *part,
     ngx_http_shard_part_fault_e fault);
-ngx_int_t ngx_http_shard_part_gate(ngx_http_request_t *r);
+ngx_int_t ngx_http_shard_part_gate(ngx_http_request_t *r) ngx_http_shard_cold;
 
 /* _part_body: what it answers */
 
 ngx_int_t ngx_http_shard_part_header(ngx_http_shard_part_t *part,
     ngx_http_request_t *r);
 ngx_int_t ngx_http_shard_part_body(ngx_http_shard_part_t *part,
-    ngx_chain_t *in);
+    ngx_chain_t *in) ngx_http_shard_cold;
 void ngx_http_shard_part_fail(ngx_http_shard_part_t *part,
     ngx_http_shard_part_fault_e fault);
 

@@ -56,7 +56,8 @@ ngx_http_shard_join(ngx_http_shard_keyspace_t *ks)
     }
 
     ks->worker = i;
-    ks->row = ngx_min(i, sh->nworkers - 1);
+    ks->node_inflight = &sh->node_inflight[ngx_min(i, sh->nworkers - 1)
+                                           * sh->nnodes_max];
     shard_ledger_open(&ks->inflight, &sh->ledger, (uint32_t) i);
     ngx_http_shard_sample_init(ks);
     ngx_queue_init(&ks->parked);

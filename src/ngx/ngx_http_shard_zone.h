@@ -42,7 +42,7 @@
 #include "ngx_http_shard_health.h"
 
 
-#define NGX_HTTP_SHARD_VERSION      5            /* of the zone's layout */
+#define NGX_HTTP_SHARD_VERSION      6            /* of the zone's layout */
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
 #define NGX_HTTP_SHARD_WORKERS_MAX  256
 #define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
@@ -96,19 +96,19 @@ typedef struct {
 /* a node as workers need it; copied out before use */
 
 typedef struct {
-    ngx_sockaddr_t              sockaddr;
     socklen_t                   socklen;         /* 0: see "named" */
-    uint16_t                    named_port;      /* 0: no host name */
-    ngx_http_shard_named_t      named;
+    uint16_t                    addr_len;
     uint16_t                    name_len;
     uint16_t                    zone_len;
-    uint16_t                    addr_len;
     uint16_t                    state;           /* shard_node_state_e */
     uint16_t                    zone_number;     /* SHARD_ZONE_NONE: none */
+    uint16_t                    named_port;      /* 0: no host name */
+    u_char                      addr[SHARD_ADDR_SIZE];
+    ngx_sockaddr_t              sockaddr;
+    ngx_http_shard_named_t      named;
     double                      capacity;
     u_char                      name[SHARD_NAME_SIZE];
     u_char                      zone[SHARD_NAME_SIZE];
-    u_char                      addr[SHARD_ADDR_SIZE];
 } ngx_http_shard_node_t;
 
 
