@@ -6,18 +6,12 @@
 
 /* below this many elements insertion sort is the faster one */
 
-#define PREDICTOR_SORT_SMALL   16
-
-/* from so many on, a sample pays */
-
-#define PREDICTOR_SELECT_MANY  600
+#define PREDICTOR_SORT_SMALL  16
 
 
 static double predictor_select(double *v, uint32_t n, uint32_t k);
-static void predictor_select_within(double *v, int64_t left, int64_t right,
-    int64_t k);
-static void predictor_select_sample(double *v, int64_t left, int64_t right,
-    int64_t k);
+static uint32_t predictor_split(double *v, uint32_t left, uint32_t right,
+    double pivot, int equal);
 static double predictor_middle(double a, double b, double c);
 static void predictor_sort(predictor_weighted_t *v, uint32_t n);
 static void predictor_sort_heap(predictor_weighted_t *v, uint32_t n);
@@ -107,87 +101,66 @@ predictor_weighted_quantiles(predictor_weighted_t *v, uint32_t n,
 
 /*
  * The k-th smallest (from 0), placed at v[k]; none before it is greater, none
- * behind it smaller.  Hoare's algorithm; of many elements the pivot is what
- * a sample of them has near k (Floyd and Rivest, Comm. ACM 18, 1975), else the
- * median of three.
+ * behind it smaller.  Hoare's algorithm, with the median of three as pivot;
+ * what equals it is set aside.
  */
 
 static double
 predictor_select(double *v, uint32_t n, uint32_t k)
 {
-    predictor_select_within(v, 0, (int64_t) n - 1, k);
+    double    pivot;
+    uint32_t  left, right, from, to;
+
+    left = 0;
+    right = n;
+
+    while (right - left > 1) {
+        pivot = predictor_middle(v[left], v[left + (right - left) / 2],
+                                 v[right - 1]);
+
+        from = predictor_split(v, left, right, pivot, 0);
+
+        if (k < from) {
+            right = from;
+            continue;
+        }
+
+        to = predictor_split(v, from, right, pivot, 1);
+
+        if (k < to) {
+            break;
+        }
+
+        left = to;
+    }
 
     return v[k];
 }
 
 
-static void
-predictor_select_within(double *v, int64_t left, int64_t right, int64_t k)
+/*
+ * Those of v[left .. right) that are below the pivot (or not above it) to the
+ * front; returns the first of the others.  Each value changes places, wanted
+ * or not: there is no branch to be guessed, which is what costs.
+ */
+
+static uint32_t
+predictor_split(double *v, uint32_t left, uint32_t right, double pivot,
+    int equal)
 {
-    double   pivot, swap;
-    int64_t  i, j;
+    double    one;
+    uint32_t  i, place;
 
-    while (left < right) {
+    place = left;
 
-        if (right - left < PREDICTOR_SELECT_MANY) {
-            pivot = predictor_middle(v[left], v[left + (right - left) / 2],
-                                     v[right]);
-        } else {
-            predictor_select_sample(v, left, right, k);
-            pivot = v[k];
-        }
-
-        i = left;
-        j = right;
-
-        while (i <= j) {
-            while (v[i] < pivot) {
-                i++;
-            }
-
-            while (v[j] > pivot) {
-                j--;
-            }
-
-            if (i <= j) {
-                swap = v[i];
-                v[i++] = v[j];
-                v[j--] = swap;
-            }
-        }
-
-        if (k <= j) {
-            right = j;
-
-        } else if (k >= i) {
-            left = i;
-
-        } else {
-            break;
-        }
+    for (i = left; i < right; i++) {
+        one = v[i];
+        v[i] = v[place];
+        v[place] = one;
+        place += equal ? !(one > pivot) : one < pivot;
     }
-}
 
-
-/* v[k] becomes what is likely a little beyond the k-th, on its longer side */
-
-static void
-predictor_select_sample(double *v, int64_t left, int64_t right, int64_t k)
-{
-    double   n, size, share, aside;
-    int64_t  from, to;
-
-    n = (double) (right - left + 1);
-    share = (double) (k - left + 1) / n;
-    size = 0.5 * cbrt(n * n);
-    aside = 0.5 * sqrt(log(n) * size * (1 - size / n));
-    aside = share < 0.5 ? aside : -aside;
-
-    from = k - (int64_t) (share * size - aside);
-    to = k + (int64_t) ((1 - share) * size + aside);
-
-    predictor_select_within(v, from > left ? from : left,
-                            to < right ? to : right, k);
+    return place;
 }
 
 

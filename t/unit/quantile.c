@@ -4,7 +4,7 @@
 #include "../../predictor/quantile.h"
 
 
-#define MAX   3000                      /* some are large enough to sample */
+#define MAX   3000
 #define MOST  300
 #define NQ    5
 
