@@ -114,70 +114,76 @@ predictor_smooth_start(predictor_smooth_t *s, float *season,
 }
 
 
+/* what a step hands to the next is kept out of memory: it is one long chain */
+
 void
 predictor_smooth_run(predictor_smooth_t *s, float *season, const double *z,
     uint32_t n, const predictor_smooth_trace_t *trace)
 {
     float                     *slot, none, step, known;
-    double                     base, e, cut, fade, alpha, beta;
+    double                     base, e, cut, fade, level, trend, rest, size;
     uint32_t                   i, day, week;
+    predictor_smooth_t         g;
     predictor_smooth_knots_t   k;
 
     none = 0;
-    fade = s->day ? 1.0 / s->day : 0.01;
-    alpha = s->gain[PREDICTOR_SMOOTH_ALPHA];
-    beta = s->gain[PREDICTOR_SMOOTH_BETA];
-    day = s->day ? (uint32_t) (s->next % s->day) : 0;
-    week = s->week ? (uint32_t) (s->next % s->week) : 0;
+    g = *s;
+    level = g.level;
+    trend = g.trend;
+    rest = g.rest;
+    size = g.size;
+    fade = g.day ? 1.0 / g.day : 0.01;
+    day = g.day ? (uint32_t) (g.next % g.day) : 0;
+    week = g.week ? (uint32_t) (g.next % g.week) : 0;
 
     for (i = 0; i < n; i++) {
-        slot = s->day ? &season[day] : &none;
+        slot = g.day ? &season[day] : &none;
         known = *slot;
 
-        if (s->week) {
-            predictor_smooth_knots(s, season, week, &k);
+        if (g.week) {
+            predictor_smooth_knots(&g, season, week, &k);
             known += *k.left + k.share * (*k.right - *k.left);
         }
 
-        base = s->level + s->phi * s->trend;
+        base = level + g.phi * trend;
         e = z[i] - base - known;
+        cut = PREDICTOR_SMOOTH_CUT * size;
+        size += fade * (fabs(e) - size);
+        rest = e;
 
-        if (trace) {
-            trace->season[i] = known;
-        }
-
-        cut = PREDICTOR_SMOOTH_CUT * s->size;
-        s->size += fade * (fabs(e) - s->size);
-        s->rest = e;
-
-        if (s->day && cut > 0) {
+        if (g.day && cut > 0) {
             e = e < cut ? e : cut;
             e = e > -cut ? e : -cut;
         }
 
-        s->level = base + alpha * e;
-        s->trend = s->phi * s->trend + beta * e;
-        s->rest -= alpha * e;
+        level = base + g.gain[PREDICTOR_SMOOTH_ALPHA] * e;
+        trend = g.phi * trend + g.gain[PREDICTOR_SMOOTH_BETA] * e;
+        rest -= g.gain[PREDICTOR_SMOOTH_ALPHA] * e;
 
-        if (s->day) {
-            *slot += (float) (s->gain[PREDICTOR_SMOOTH_GAMMA] * e);
-            day = day + 1 == s->day ? 0 : day + 1;
+        if (g.day) {
+            *slot += (float) (g.gain[PREDICTOR_SMOOTH_GAMMA] * e);
+            day = day + 1 == g.day ? 0 : day + 1;
         }
 
-        if (s->week) {
-            step = (float) (s->gain[PREDICTOR_SMOOTH_DELTA] * e);
+        if (g.week) {
+            step = (float) (g.gain[PREDICTOR_SMOOTH_DELTA] * e);
             *k.left += (1 - k.share) * step;
             *k.right += k.share * step;
-            week = week + 1 == s->week ? 0 : week + 1;
+            week = week + 1 == g.week ? 0 : week + 1;
         }
 
         if (trace) {
-            trace->level[i] = s->level;
-            trace->trend[i] = s->trend;
-            trace->rest[i] = s->rest;
+            trace->season[i] = known;
+            trace->level[i] = level;
+            trace->trend[i] = trend;
+            trace->rest[i] = rest;
         }
     }
 
+    s->level = level;
+    s->trend = trend;
+    s->rest = rest;
+    s->size = size;
     s->next += n;
 }
 
