@@ -189,7 +189,9 @@ predictor_decide(predictor_daemon_t *d)
 
     if (rc == SHARDD_OK) {
         rc = predictor_fleet_outlook(&d->fleet, &d->outlook, &d->history,
-                                     d->conf, now_s);
+                                     d->conf,
+                                     predictor_weights_base(
+                                         &d->signals->weights), now_s);
     }
 
     if (rc == SHARDD_OK) {

@@ -291,7 +291,8 @@ predictor_fleet_load(predictor_fleet_t *f, const predictor_io_t *io,
 
 int
 predictor_fleet_outlook(predictor_fleet_t *f, const predictor_outlook_t *o,
-    const predictor_history_t *h, const predictor_conf_t *conf, double now_s)
+    const predictor_history_t *h, const predictor_conf_t *conf, double base,
+    double now_s)
 {
     size_t             steps, doubles;
     uint32_t           i;
@@ -323,6 +324,10 @@ predictor_fleet_outlook(predictor_fleet_t *f, const predictor_outlook_t *o,
                steps * sizeof(float));
         memcpy(f->quantile + i * steps, o->quantile[o->planned] + id * steps,
                steps * sizeof(float));
+    }
+
+    for (i = 0; i < p->nnodes; i++) {
+        p->nodes[i].base = base * p->nodes[i].capacity;
     }
 
     p->now = f->now;

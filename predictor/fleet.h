@@ -44,11 +44,12 @@ int predictor_fleet_load(predictor_fleet_t *f, const predictor_io_t *io,
     const predictor_conf_t *conf);
 void predictor_fleet_done(predictor_fleet_t *f);
 
-/* takes the forecasts of all shards over; SHARDD_OK, SHARDD_BAD no memory */
+/* takes the forecasts of all shards over, and "base", the share of a node's
+ * capacity that is used without any shard; SHARDD_OK, SHARDD_BAD no memory */
 
 int predictor_fleet_outlook(predictor_fleet_t *f,
     const predictor_outlook_t *o, const predictor_history_t *h,
-    const predictor_conf_t *conf, double now_s);
+    const predictor_conf_t *conf, double base, double now_s);
 
 /* the predictor's clock of a configuration */
 

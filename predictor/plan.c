@@ -76,6 +76,25 @@ predictor_plan_step(const predictor_plan_t *plan, uint32_t shard,
 }
 
 
+/* what the node bears without any shard, at present and at each step */
+
+static void
+predictor_plan_base(predictor_plan_t *plan, uint32_t node)
+{
+    double                 base;
+    uint32_t               h;
+    predictor_plan_sum_t  *sums;
+
+    base = plan->nodes[node].base;
+    sums = predictor_plan_sums(plan, node);
+    predictor_plan_head(plan, node)->now = base;
+
+    for (h = 0; h < plan->nsteps; h++) {
+        sums[h].mean = base;
+    }
+}
+
+
 /* sign +1 puts the shard on the node, -1 takes it off, 0 looks only */
 
 static double
@@ -253,7 +272,8 @@ predictor_plan_breach_in(const predictor_plan_t *plan, uint32_t node)
 }
 
 
-/* time the moves of a node must be given, its peak load being known */
+/* time the moves of a node must be given, its peak load being known; its base
+ * stays with it */
 
 static double
 predictor_plan_lead(const predictor_plan_t *plan, uint32_t node, double peak)
@@ -266,7 +286,7 @@ predictor_plan_lead(const predictor_plan_t *plan, uint32_t node, double peak)
     l = &plan->limits;
 
     excess = peak - l->threshold * n->capacity;
-    each = n->shards ? peak / n->shards : 0;
+    each = n->shards ? (peak - n->base) / n->shards : 0;
     rounds = 1;
 
     if (excess > 0 && each > 0) {
@@ -521,6 +541,8 @@ predictor_plan_view(predictor_plan_t *plan)
         n->shards = 0;
         n->stuck = 0;
         n->waits = 0;
+
+        predictor_plan_base(plan, i);
     }
 
     for (i = 0; i < plan->nshards; i++) {

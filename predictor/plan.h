@@ -12,12 +12,15 @@
  * The load of a node at a step, at the chosen quantile q, from its shards'
  * means m and deviations d = max(q - m, 0), is
  *
- *     max(now, sum(m) + sqrt(rho * sum(d)^2 + (1 - rho) * sum(d^2))) + extra
+ *     base + max(now, sum(m) + sqrt(rho * sum(d)^2 + (1 - rho) * sum(d^2)))
+ *          + extra
  *
  * which is the deviation of a sum whose members are correlated by rho each
  * with each: rho 1 adds quantiles up (all shards peak together), rho 0 lets
  * independent ones even each other out.  Tenants share the day but not the
  * minute; 0.5 is the default.
+ *
+ * "base" is what a node bears without any shard: it does not move.
  *
  * "extra" is what copying costs: a share of a moving shard's load at both
  * ends until the move ends.  The present counts as well as the forecast:
@@ -48,6 +51,7 @@
 typedef struct {
     /* in */
     double              capacity;
+    double              base;           /* load without any shard */
     shard_node_state_e  state;
     const char         *event;          /* that lets it drain, or NULL */
     unsigned            closing:1;      /* no target: it will drain soon */

@@ -304,7 +304,7 @@ predictor_report_zones(const predictor_io_t *io,
         hot = predictor_report_hottest(fleet, i);
         n = &fleet->plan.nodes[hot];
 
-        if (n->peak <= 0) {
+        if (n->peak <= n->base) {
 
             /* nothing is known of the zone's shards: no score, not a good one */
 
@@ -451,6 +451,11 @@ predictor_report_reason(const predictor_fleet_t *f,
                         ? json_null() : json_integer(breach_at));
     json_object_set_new(reason, "breach_in_s", m->breach_in_s < 0
                         ? json_null() : json_integer(breach_at - at));
+
+    if (f->plan.nodes[m->from].base > 0) {
+        json_object_set_new(reason, "base",
+                            json_real(f->plan.nodes[m->from].base));
+    }
 
     if (m->drain && f->plan.nodes[m->from].event) {
         json_object_set_new(reason, "event",

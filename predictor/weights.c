@@ -108,6 +108,34 @@ predictor_weights_slot(predictor_weights_t *w, double res_s)
 }
 
 
+/* w->base belongs to the weights that were solved last; those in force may be
+ * a little older: with these fixed, the base alone is solved for */
+
+double
+predictor_weights_base(const predictor_weights_t *w)
+{
+    int            i;
+    double         rest;
+    const double  *row;
+
+    row = w->regress.xx + PREDICTOR_LEARN_FROM * PREDICTOR_REGRESS_MAX;
+
+    if (!w->policy.learned || w->adopted < 0
+        || !(row[PREDICTOR_LEARN_FROM] > 0))
+    {
+        return 0;
+    }
+
+    rest = w->regress.xy[PREDICTOR_LEARN_FROM];
+
+    for (i = 0; i < PREDICTOR_LEARN_FROM; i++) {
+        rest -= w->weight[predictor_learn_from[i]] * row[i];
+    }
+
+    return fmin(fmax(rest / row[PREDICTOR_LEARN_FROM], 0), 1);
+}
+
+
 /* how much of the load as it is becomes another by the learned weights */
 
 static double

@@ -81,6 +81,11 @@ void predictor_weights_slot(predictor_weights_t *w, double res_s);
 
 unsigned predictor_weights_metrics(const predictor_weights_t *w);
 
+/* share of a node's capacity that is used without any load, by what was seen
+ * and the weights in force; 0 unless these are learned */
+
+double predictor_weights_base(const predictor_weights_t *w);
+
 /* 1: the load is the requests and nothing else */
 
 int predictor_weights_plain(const double weight[SHARD_METRICS]);

@@ -115,6 +115,13 @@ explain_why(shardctl_t *ctl, const json_t *r)
         explain_line(ctl, text);
     }
 
+    if (isfinite(shardctl_get_number(r, "base"))) {
+        snprintf(text, sizeof(text), "of it %.1f is there without any shard: "
+                 "the CPU that the node uses anyway, as learned",
+                 shardctl_get_number(r, "base"));
+        explain_line(ctl, text);
+    }
+
     if (isfinite(shardctl_get_number(r, "breach_at"))) {
         shardctl_time(shardctl_get_number(r, "breach_at"), at, sizeof(at));
         shardctl_span(1000 * shardctl_get_number(r, "breach_in_s"), in,

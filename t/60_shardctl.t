@@ -168,7 +168,7 @@ $r->command('HSET', $t->key("decision:$id"), 'id', $id, 'verb', 'move',
             . qq(109.0,"capacity":100.0,"breach_at":$now,"breach_in_s":2400,)
             . qq("move_s":1500,"load_moved":12.5,"utilisation_from_before":)
             . qq(1.09,"utilisation_from_after":0.96,"utilisation_to_after":)
-            . qq(0.12,"at":$now}));
+            . qq(0.12,"base":9.5,"at":$now}));
 
 $json = $t->ctl('history', 'import', "$dir/fleet.csv");
 is($json->{rows}, 600, 'history import');
@@ -187,6 +187,7 @@ my @human = (
     [ [ 'routers' ], qr/^edge-2 +- +bad/m ],
     [ [ 'migrations' ], qr/^$id +2 +n1 +n3 +copy +21%/m ],
     [ [ 'explain', $id ], qr/109\.0 requests\/s of its capacity of 100\.0/ ],
+    [ [ 'explain', $id ], qr/^of it 9\.5 is there without any shard/m ],
     [ [ 'explain', $id ], qr/in 40 min 00 s; a move takes 25 min 00 s/ ],
     [ [ 'explain', $id ], qr/^check +\S+ \S+ +750 ms$/m ],
     [ [ 'forecast', 3 ], qr/model lagreg.*MEAN req\/s.*Q0\.9 req\/s/s ],

@@ -129,6 +129,56 @@ test_formula(void)
 }
 
 
+/* what a node bears without shards counts, and goes along with none */
+
+static void
+test_base(void)
+{
+    world(2, 4);
+    shard(0, 20, 12, 30, 0);
+    shard(1, 5, 12, 5, 0);
+    shard(2, 20, 12, 30, 0);
+    shard(3, 5, 12, 5, 0);
+    predictor_plan_view(&w.plan);
+    tap_is_int((long) w.nodes[0].breach_step, (long) PREDICTOR_PLAN_STEP_NONE,
+               "60 of 100: no breach");
+
+    w.nodes[0].base = 35;
+    predictor_plan_view(&w.plan);
+    tap_is_dbl(w.nodes[0].peak, 95, 1e-9, "a base of 35 is in the peak");
+    tap_is_int(w.nodes[0].breach_step, 12, "which is a breach then");
+
+    /* no room at the target: 65 + 10 + 30 */
+
+    w.nodes[1].base = 65;
+    shard(0, 20, 0, 30, 0);
+    shard(2, 20, 0, 30, 0);
+    tap_is_int(plan(), 0, "a target's base leaves no room there");
+    tap_ok(w.nodes[0].stuck, "no move helps");
+
+    w.nodes[1].base = 20;
+    tap_is_int(plan(), 1, "a smaller one does");
+    tap_is_dbl(w.moves[0].from_before, 0.95, 1e-9, "used before, with it");
+    tap_is_dbl(w.moves[0].from_after, 0.65, 1e-9, "and after");
+    tap_is_dbl(w.moves[0].to_before, 0.3, 1e-9, "the target's as well");
+    tap_is_dbl(w.moves[0].to_after, 0.6, 1e-9, "and after");
+    tap_is_dbl(w.moves[0].load_moved, 30, 1e-9, "a shard moves without it");
+
+    /* 35 above the threshold, of shards of 20: two moves, one round; were
+     * the base taken for theirs, one move of 45 would do */
+
+    world(2, 6);
+    shard(0, 20, 0, 20, 0);
+    shard(2, 20, 0, 20, 0);
+    shard(4, 20, 0, 20, 0);
+    w.nodes[0].base = 65;
+    w.plan.limits.moves_per_node = 1;
+    tap_ok(plan() > 0, "a move is made");
+    tap_is_dbl(w.moves[0].lead_s, 2 * 1800 * 1.25 + 300 + 300, 1e-9,
+               "two rounds of them");
+}
+
+
 static void
 test_timing(void)
 {
@@ -475,6 +525,7 @@ main(void)
     seed = tap_seed(20261121);
 
     test_formula();
+    test_base();
     test_timing();
     test_rules();
     test_random(seed, 300);

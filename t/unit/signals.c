@@ -576,6 +576,38 @@ test_policy(void)
 }
 
 
+/* the highest of a node's forecast loads without its base, as independent of
+ * plan.c as can be: at the planned quantile, half correlated */
+
+static double
+peak_of(const predictor_daemon_t *d, uint32_t node)
+{
+    double                   mean, sum, squares, one, peak;
+    uint32_t                 i, h;
+    size_t                   at;
+    const predictor_plan_t  *p;
+
+    p = &d->fleet.plan;
+    peak = 0;
+
+    for (h = 0; h < p->nsteps; h++) {
+        mean = sum = squares = 0;
+
+        for (i = node; i < p->nshards; i += 2) {
+            at = (size_t) i * p->nsteps + h;
+            one = fmax(p->quantile[at] - p->mean[at], 0);
+            mean += p->mean[at];
+            sum += one;
+            squares += one * one;
+        }
+
+        peak = fmax(peak, mean + sqrt(0.5 * sum * sum + 0.5 * squares));
+    }
+
+    return peak;
+}
+
+
 static void
 test_learned(void)
 {
@@ -590,6 +622,7 @@ test_learned(void)
     settle(d);
     tap_ok(strstr(*cell("predictor", "load"), "are needed"),
            "too little was seen: %s", *cell("predictor", "load"));
+    tap_is_dbl(d->fleet.plan.nodes[0].base, 0, 0, "requests have no base");
     run(d, 9);
     settle(d);
 
@@ -598,6 +631,10 @@ test_learned(void)
     near(d->signals->weights.weight[SHARD_METRIC_WRITES], PER_WRITE / 4, 0.15,
          "what a write costs");
     near(d->signals->weights.base, BASE, 0.3, "CPU without load");
+    near(d->fleet.plan.nodes[1].base, BASE * CAPACITY, 0.3,
+         "is planned with");
+    near(d->fleet.plan.nodes[1].peak - d->fleet.plan.nodes[1].base,
+         peak_of(d, 1), 0.01, "beside what its shards bring");
     tap_ok(strstr(*cell("predictor", "load"), "\"from\":\"learned\""),
            "learned weights are in force: %s", *cell("predictor", "load"));
 
