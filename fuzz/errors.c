@@ -11,6 +11,41 @@
 #define FIRST   256
 
 
+/* a log, and time from before it over it and on */
+
+static void
+logged(const predictor_errors_plan_t *plan, const uint8_t *data, size_t size,
+    const double *y, uint32_t n)
+{
+    char                 err[SHARD_ERR_SIZE];
+    size_t               i;
+    predictor_errors_t   log[SHARDS], before[SHARDS], e;
+
+    memset(err, 0, sizeof(err));
+    memset(log, 0, sizeof(log));
+    memset(before, 0, sizeof(before));
+
+    if (predictor_errors_decode_log(plan, data, size, FIRST, SHARDS, log, err)
+        != SHARD_OK)
+    {
+        fuzz_refused(err, log, before);
+        fuzz_must(memcmp(log, before, sizeof(log)) == 0,
+                  "refused, yet changed");
+        return;
+    }
+
+    for (i = 0; i < SHARDS; i++) {
+        memset(&e, 0, sizeof(e));
+        e.slot = log[i].slot > 3 ? log[i].slot - 3 : 0;
+        predictor_errors_again(plan, &e, &log[i], y, n - 290, log[i].slot);
+        predictor_errors_observe(plan, &e, y, n, e.slot + 290);
+        fuzz_must(e.merit.version == 0
+                  || predictor_merit_check(&e.merit) == SHARD_OK,
+                  "a merit that is not sound");
+    }
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -28,6 +63,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(back, 0, sizeof(back));
     memset(before, 0, sizeof(before));
 
+    for (i = 0; i < sizeof(y) / sizeof(y[0]); i++) {
+        y[i] = (double) i;
+    }
+
+    logged(&plan, data, size, y, 300);
+
     rc = predictor_errors_decode(&plan, data, size, FIRST, SHARDS, e, err);
 
     if (rc != SHARD_OK) {
@@ -44,10 +85,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       err) == SHARD_OK, err);
     again = predictor_errors_encode(&plan, back, FIRST, SHARDS, other);
     fuzz_must(again == len && memcmp(code, other, len) == 0, "written anew");
-
-    for (i = 0; i < sizeof(y) / sizeof(y[0]); i++) {
-        y[i] = (double) i;
-    }
 
     /* whatever was taken, time goes on from there */
 

@@ -411,6 +411,8 @@ predictor_step_forecasting(predictor_daemon_t *d)
         return SHARDD_OK;
     }
 
+    d->told = -1;
+
     shardd_log(SHARDD_LOG_DEBUG, "%u shards forecast in %llu ms",
                d->fleet.plan.nshards, (unsigned long long) d->times.tick);
 

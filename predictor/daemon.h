@@ -107,6 +107,9 @@ typedef struct {
     /* errors of past forecasts */
     long                    hour;       /* that they were kept in */
     uint32_t                remembered; /* blocks kept since */
+    long                    told;       /* slot of the log, -1: another one
+                                           was said since */
+    uint32_t                logged;     /* blocks in it */
     uint32_t                forgotten;  /* blocks not understood */
 } predictor_daemon_t;
 
@@ -132,12 +135,13 @@ void predictor_intake_forget(predictor_daemon_t *d);
 int predictor_load(predictor_daemon_t *d);
 void predictor_unload(predictor_daemon_t *d);
 
-/* errors of past forecasts: some blocks when their hour has come, all of them
- * at the end, and back */
+/* errors of past forecasts: some blocks when their hour has come, what was
+ * said after each slot, all of them at the end, and back */
 
 int predictor_remember(predictor_daemon_t *d);
 int predictor_remember_all(predictor_daemon_t *d);
 int predictor_recall(predictor_daemon_t *d);
+int predictor_recall_logs(predictor_daemon_t *d);
 
 /* zones, forecasts and decisions after all shards were forecast */
 

@@ -68,6 +68,35 @@ predictor_errors_observe(const predictor_errors_plan_t *plan,
 }
 
 
+void
+predictor_errors_again(const predictor_errors_plan_t *plan,
+    predictor_errors_t *e, const predictor_errors_t *log, const double *y,
+    uint32_t n, int64_t last)
+{
+    uint32_t  c, i;
+
+    if (e->slot == 0 || log->slot <= e->slot || log->slot > last
+        || last - log->slot >= n)
+    {
+        return;
+    }
+
+    predictor_errors_observe(plan, e, y, n - (uint32_t) (last - log->slot),
+                             log->slot);
+
+    for (c = 0; c < PREDICTOR_CLASSES; c++) {
+
+        for (i = 0; i < PREDICTOR_ERRORS_RING; i++) {
+
+            if (log->target[c][i]) {
+                e->target[c][i] = log->target[c][i];
+                e->said[c][i] = log->said[c][i];
+            }
+        }
+    }
+}
+
+
 static void
 predictor_errors_came(const predictor_errors_plan_t *plan,
     predictor_errors_t *e, uint32_t c, int64_t slot, double value)

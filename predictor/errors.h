@@ -12,7 +12,11 @@
  * pointers, all zero is empty.
  *
  * errors_code.c turns the errors of a block of shards into one string and
- * back, so that a restart loses nothing.
+ * back, so that a restart loses nothing; or what was said after one slot
+ * alone, which is a log that a process killed at any moment is restored by:
+ *
+ *     whole, an hour ago ──▶ said ─▶ said ─▶ ... ──▶ as it was
+ *                             └───────┴── and what came meanwhile, of history
  */
 
 
@@ -44,6 +48,7 @@ typedef struct {
 typedef struct {
     predictor_merit_t  merit;           /* version 0: nothing yet */
     int64_t            slot;            /* observed up to and with it */
+    uint32_t           kept;            /* 1: whole, in the store */
     int64_t            seen[PREDICTOR_CLASSES];     /* last one, 0: none */
 
     /* what was said, and for which slot, 0: nothing */
@@ -59,6 +64,13 @@ void predictor_errors_plan(predictor_errors_plan_t *plan,
 
 void predictor_errors_observe(const predictor_errors_plan_t *plan,
     predictor_errors_t *e, const double *y, uint32_t n, int64_t last);
+
+/* goes on from what is in the log of one slot, if it is later: "log" has that
+ * slot and what was said after it; y[n] ends with slot "last" as above */
+
+void predictor_errors_again(const predictor_errors_plan_t *plan,
+    predictor_errors_t *e, const predictor_errors_t *log, const double *y,
+    uint32_t n, int64_t last);
 
 /* keeps what was said after slot "last", by class; saying it again replaces
  * it */
@@ -77,13 +89,23 @@ size_t predictor_errors_room(uint32_t n);
 size_t predictor_errors_encode(const predictor_errors_plan_t *plan,
     const predictor_errors_t *e, uint32_t first, uint32_t n, uint8_t *out);
 
+/* of what was said after "slot" alone; 0: nothing was */
+
+size_t predictor_errors_encode_log(const predictor_errors_plan_t *plan,
+    const predictor_errors_t *e, uint32_t first, uint32_t n, int64_t slot,
+    uint8_t *out);
+
 /*
- * Back into e[n], the shards from "first" on.  SHARD_OK; SHARD_AGAIN: made for
- * another interval or horizon, or by another version; SHARD_ERROR and "err"
- * (SHARD_ERR_SIZE): not such a code.  Nothing is changed then.
+ * Back into e[n], the shards from "first" on, of either kind.  SHARD_OK;
+ * SHARD_AGAIN: made for another interval or horizon, or by another version;
+ * SHARD_ERROR and "err" (SHARD_ERR_SIZE): not such a code.  Nothing is changed
+ * then, nor of shards that are not in it.
  */
 
 int predictor_errors_decode(const predictor_errors_plan_t *plan,
+    const uint8_t *code, size_t len, uint32_t first, uint32_t n,
+    predictor_errors_t *e, char *err);
+int predictor_errors_decode_log(const predictor_errors_plan_t *plan,
     const uint8_t *code, size_t len, uint32_t first, uint32_t n,
     predictor_errors_t *e, char *err);
 

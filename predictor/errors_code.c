@@ -7,6 +7,8 @@
  *                   n times:  class  steps ahead of slot  mask  floats
  *
  * The mask tells which figures of what was said are there; others are NaN.
+ * A log, "SPL1", is the same without seen and merit, and only of what was said
+ * after the shard's slot.
  */
 
 
@@ -17,7 +19,8 @@
 #include "errors.h"
 
 
-#define PREDICTOR_CODE_MAGIC    "SPE1"
+#define PREDICTOR_CODE_WHOLE    "SPE1"
+#define PREDICTOR_CODE_LOG      "SPL1"
 #define PREDICTOR_CODE_HEAD     (4 + 4 + 4 + 4 * PREDICTOR_CLASSES + 4)
 #define PREDICTOR_CODE_FIGURES  (sizeof(predictor_said_t) / sizeof(float))
 #define PREDICTOR_CODE_WORDS    (sizeof(predictor_merit_t) / 4)
@@ -40,17 +43,25 @@ _Static_assert(PREDICTOR_CODE_PASTS <= 255, "their number is a byte");
 /* p NULL: the code ended before, or something in it was wrong */
 
 typedef struct {
+    const char     *magic;
     const uint8_t  *p;
     const uint8_t  *end;
 } predictor_code_t;
 
 
+static uint8_t *predictor_code_begin(const predictor_errors_plan_t *plan,
+    const char *magic, uint8_t *out);
 static uint8_t *predictor_code_past(const predictor_errors_plan_t *plan,
-    const predictor_errors_t *e, uint8_t *n, uint8_t *p);
+    const predictor_errors_t *e, int64_t said, uint8_t *n, uint8_t *p);
+static int predictor_code_decode(const predictor_errors_plan_t *plan,
+    predictor_code_t code, uint32_t first, uint32_t n, predictor_errors_t *e,
+    char *err);
 static int predictor_code_head(const predictor_errors_plan_t *plan,
     predictor_code_t *code, uint32_t *count, char *err);
 static const char *predictor_code_shard(const predictor_errors_plan_t *plan,
     predictor_code_t *code, uint32_t *id, predictor_errors_t *e);
+static const char *predictor_code_merit(predictor_code_t *code,
+    predictor_errors_t *e);
 static const char *predictor_code_said(const predictor_errors_plan_t *plan,
     predictor_code_t *code, predictor_errors_t *e);
 
@@ -96,14 +107,16 @@ predictor_errors_room(uint32_t n)
 }
 
 
-size_t
-predictor_errors_encode(const predictor_errors_plan_t *plan,
-    const predictor_errors_t *e, uint32_t first, uint32_t n, uint8_t *out)
-{
-    uint8_t   *p, *count;
-    uint32_t   i, c, known, words[PREDICTOR_CODE_WORDS];
+/* up to the number of shards, which is put there later */
 
-    memcpy(out, PREDICTOR_CODE_MAGIC, 4);
+static uint8_t *
+predictor_code_begin(const predictor_errors_plan_t *plan, const char *magic,
+    uint8_t *out)
+{
+    uint8_t   *p;
+    uint32_t   c;
+
+    memcpy(out, magic, 4);
     p = predictor_code_put(out + 4, PREDICTOR_MERIT_VERSION, 4);
     p = predictor_code_put(p, plan->interval_s, 4);
 
@@ -111,9 +124,20 @@ predictor_errors_encode(const predictor_errors_plan_t *plan,
         p = predictor_code_put(p, plan->lead[c], 4);
     }
 
-    count = p;
+    return p;
+}
+
+
+size_t
+predictor_errors_encode(const predictor_errors_plan_t *plan,
+    const predictor_errors_t *e, uint32_t first, uint32_t n, uint8_t *out)
+{
+    uint8_t   *p, *count;
+    uint32_t   i, c, known, words[PREDICTOR_CODE_WORDS];
+
+    count = predictor_code_begin(plan, PREDICTOR_CODE_WHOLE, out);
     known = 0;
-    p += 4;
+    p = count + 4;
 
     for (i = 0; i < n; i++) {
 
@@ -135,7 +159,7 @@ predictor_errors_encode(const predictor_errors_plan_t *plan,
             p = predictor_code_put(p, words[c], 4);
         }
 
-        p = predictor_code_past(plan, &e[i], p, p + 1);
+        p = predictor_code_past(plan, &e[i], 0, p, p + 1);
     }
 
     (void) predictor_code_put(count, known, 4);
@@ -144,11 +168,46 @@ predictor_errors_encode(const predictor_errors_plan_t *plan,
 }
 
 
-/* what waits to come true; their number goes to n */
+size_t
+predictor_errors_encode_log(const predictor_errors_plan_t *plan,
+    const predictor_errors_t *e, uint32_t first, uint32_t n, int64_t slot,
+    uint8_t *out)
+{
+    uint8_t   *p, *end, *count, *said;
+    uint32_t   i, known;
+
+    count = predictor_code_begin(plan, PREDICTOR_CODE_LOG, out);
+    known = 0;
+    p = count + 4;
+
+    for (i = 0; i < n; i++) {
+
+        if (e[i].slot == 0 || e[i].slot != slot) {
+            continue;
+        }
+
+        said = predictor_code_put(p, first + i, 4);
+        said = predictor_code_put(said, (uint64_t) slot, 8);
+        end = predictor_code_past(plan, &e[i], slot, said, said + 1);
+
+        if (*said) {
+            known++;
+            p = end;
+        }
+    }
+
+    (void) predictor_code_put(count, known, 4);
+
+    return known ? (size_t) (p - out) : 0;
+}
+
+
+/* what waits to come true, "said" after that slot (0: any); their number goes
+ * to n */
 
 static uint8_t *
 predictor_code_past(const predictor_errors_plan_t *plan,
-    const predictor_errors_t *e, uint8_t *n, uint8_t *p)
+    const predictor_errors_t *e, int64_t said, uint8_t *n, uint8_t *p)
 {
     float      figures[PREDICTOR_CODE_FIGURES];
     uint8_t   *mask;
@@ -161,7 +220,8 @@ predictor_code_past(const predictor_errors_plan_t *plan,
         for (i = 0; i < PREDICTOR_ERRORS_RING; i++) {
 
             if (e->target[c][i] <= e->slot
-                || e->target[c][i] - e->slot > plan->lead[c])
+                || e->target[c][i] - e->slot > plan->lead[c]
+                || (said && e->target[c][i] - plan->lead[c] != said))
             {
                 continue;
             }
@@ -197,6 +257,28 @@ predictor_errors_decode(const predictor_errors_plan_t *plan,
     const uint8_t *bytes, size_t len, uint32_t first, uint32_t n,
     predictor_errors_t *e, char *err)
 {
+    predictor_code_t  code = { PREDICTOR_CODE_WHOLE, bytes, bytes + len };
+
+    return predictor_code_decode(plan, code, first, n, e, err);
+}
+
+
+int
+predictor_errors_decode_log(const predictor_errors_plan_t *plan,
+    const uint8_t *bytes, size_t len, uint32_t first, uint32_t n,
+    predictor_errors_t *e, char *err)
+{
+    predictor_code_t  code = { PREDICTOR_CODE_LOG, bytes, bytes + len };
+
+    return predictor_code_decode(plan, code, first, n, e, err);
+}
+
+
+static int
+predictor_code_decode(const predictor_errors_plan_t *plan,
+    predictor_code_t whole, uint32_t first, uint32_t n, predictor_errors_t *e,
+    char *err)
+{
     int                  rc, pass;
     uint32_t             i, id, count;
     const char          *why;
@@ -206,8 +288,7 @@ predictor_errors_decode(const predictor_errors_plan_t *plan,
     /* once to look at it, once to take it over */
 
     for (pass = 0; pass < 2; pass++) {
-        code.p = bytes;
-        code.end = bytes + len;
+        code = whole;
         rc = predictor_code_head(plan, &code, &count, err);
 
         if (rc != SHARD_OK) {
@@ -252,10 +333,10 @@ predictor_code_head(const predictor_errors_plan_t *plan,
     uint32_t  c, version, interval;
 
     if (code->end - code->p < PREDICTOR_CODE_HEAD
-        || memcmp(code->p, PREDICTOR_CODE_MAGIC, 4) != 0)
+        || memcmp(code->p, code->magic, 4) != 0)
     {
         snprintf(err, SHARD_ERR_SIZE, "errors of past forecasts: does not "
-                 "begin with %s", PREDICTOR_CODE_MAGIC);
+                 "begin with %s", code->magic);
         return SHARD_ERROR;
     }
 
@@ -287,7 +368,7 @@ static const char *
 predictor_code_shard(const predictor_errors_plan_t *plan,
     predictor_code_t *code, uint32_t *id, predictor_errors_t *e)
 {
-    uint32_t     c, n, words[PREDICTOR_CODE_WORDS];
+    uint32_t     n;
     const char  *why;
 
     memset(e, 0, sizeof(predictor_errors_t));
@@ -297,6 +378,32 @@ predictor_code_shard(const predictor_errors_plan_t *plan,
     if (e->slot <= 0 || e->slot > PREDICTOR_CODE_SLOT) {
         return "has a slot that cannot be";
     }
+
+    why = strcmp(code->magic, PREDICTOR_CODE_WHOLE) == 0
+          ? predictor_code_merit(code, e) : NULL;
+
+    if (why) {
+        return why;
+    }
+
+    n = (uint32_t) predictor_code_get(code, 1);
+
+    while (n--) {
+        why = predictor_code_said(plan, code, e);
+
+        if (why) {
+            return why;
+        }
+    }
+
+    return code->p ? NULL : "ends too early";
+}
+
+
+static const char *
+predictor_code_merit(predictor_code_t *code, predictor_errors_t *e)
+{
+    uint32_t  c, words[PREDICTOR_CODE_WORDS];
 
     for (c = 0; c < PREDICTOR_CLASSES; c++) {
         e->seen[c] = (int64_t) predictor_code_get(code, 8);
@@ -316,17 +423,7 @@ predictor_code_shard(const predictor_errors_plan_t *plan,
         return "has a merit that cannot be";
     }
 
-    n = (uint32_t) predictor_code_get(code, 1);
-
-    while (n--) {
-        why = predictor_code_said(plan, code, e);
-
-        if (why) {
-            return why;
-        }
-    }
-
-    return code->p ? NULL : "ends too early";
+    return NULL;
 }
 
 

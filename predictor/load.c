@@ -406,6 +406,10 @@ predictor_load(predictor_daemon_t *d)
 
     rc = predictor_events_load(d, 1);
 
+    if (rc == SHARDD_OK) {
+        rc = predictor_recall_logs(d);
+    }
+
     if (rc != SHARDD_OK) {
         return rc;
     }

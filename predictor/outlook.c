@@ -302,6 +302,23 @@ predictor_outlook_column(predictor_outlook_t *o,
 }
 
 
+void
+predictor_outlook_tail(predictor_outlook_t *o, const predictor_history_t *h,
+    shard_id_t id, double *y, uint32_t n)
+{
+    uint32_t                     i, known;
+    predictor_outlook_thread_t  *t;
+
+    t = &o->threads[0];
+    o->history = h;
+    known = predictor_outlook_column(o, t, id);
+
+    for (i = 1; i <= n; i++) {
+        y[n - i] = i <= known ? t->y[known - i] : NAN;
+    }
+}
+
+
 /* SHARD_AGAIN: nothing to learn from */
 
 static int

@@ -124,6 +124,12 @@ void predictor_outlook_forecast(predictor_outlook_t *o,
 
 void predictor_outlook_forget(predictor_outlook_t *o, shard_id_t id);
 
+/* the last n values of a column as past forecasts are compared with them, NaN
+ * in front where there are fewer; not while a list is worked */
+
+void predictor_outlook_tail(predictor_outlook_t *o,
+    const predictor_history_t *h, shard_id_t id, double *y, uint32_t n);
+
 /* 1: the list is done; ms < 0 waits for it */
 
 int predictor_outlook_wait(predictor_outlook_t *o, long ms);

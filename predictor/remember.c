@@ -1,10 +1,15 @@
 
 /*
  * The errors of past forecasts over restarts: "errors:RES:BLOCK" in the
- * store, a string for each block of shards (errors_code.c).
+ * store, a string for each block of shards (errors_code.c), and a small one of
+ * what was said after each slot since, "said:RES:SLOT:BLOCK".
  *
  *   hourly, some blocks a step ─┐
- *   all of them at the end ─────┴─▶ store ─▶ when it loads
+ *   all of them at the end ─────┼─▶ store ─▶ when it loads: recall, then
+ *   each slot: what was said ───┘            the logs over it, recall_logs
+ *
+ * A log is of use to a shard that the store has a whole of only: a block with
+ * one that is not there yet is written whole in its place.
  *
  * They are worth keeping, not worth a stop: what cannot be read is gathered
  * anew, what cannot be written is written with the next hour.
@@ -22,6 +27,8 @@
 #define PREDICTOR_REMEMBER_S       3600
 #define PREDICTOR_REMEMBER_LIVE_S  (40 * 86400)
 #define PREDICTOR_REMEMBER_BLOCKS  4        /* in one step */
+#define PREDICTOR_LOG_LIVE_S       (2 * PREDICTOR_REMEMBER_S)
+#define PREDICTOR_LOG_SLOTS        120      /* looked for, at most */
 
 
 static uint32_t
@@ -69,9 +76,10 @@ predictor_remember_forget(predictor_daemon_t *d, uint32_t first, uint32_t n)
 static int
 predictor_remember_block(predictor_daemon_t *d, uint32_t block, void *code)
 {
+    int       rc;
     char      key[48];
     size_t    len;
-    uint32_t  first, n;
+    uint32_t  i, first, n;
 
     first = block * PREDICTOR_ERRORS_BLOCK;
     n = predictor_remember_shards(d, block);
@@ -82,18 +90,59 @@ predictor_remember_block(predictor_daemon_t *d, uint32_t block, void *code)
 
     snprintf(key, sizeof(key), "errors:%ld:%u", d->res_s, block);
 
-    return d->io->bytes_put(d->io->data, key, code, len,
-                            PREDICTOR_REMEMBER_LIVE_S);
+    rc = d->io->bytes_put(d->io->data, key, code, len,
+                          PREDICTOR_REMEMBER_LIVE_S);
+
+    for (i = first; rc == SHARDD_OK && i < first + n; i++) {
+        d->outlook.errors[i].kept = d->outlook.errors[i].slot != 0;
+    }
+
+    return rc;
 }
 
 
-/* blocks from d->remembered on, at most "most" */
+/* what was said after the last slot */
+
+static int
+predictor_remember_log(predictor_daemon_t *d, uint32_t block, void *code)
+{
+    char      key[64];
+    size_t    len;
+    uint32_t  i, first, n;
+
+    first = block * PREDICTOR_ERRORS_BLOCK;
+    n = predictor_remember_shards(d, block);
+    predictor_remember_forget(d, first, n);
+
+    for (i = first; i < first + n; i++) {
+
+        if (d->outlook.errors[i].slot && !d->outlook.errors[i].kept) {
+            return predictor_remember_block(d, block, code);
+        }
+    }
+
+    len = predictor_errors_encode_log(&d->outlook.plan,
+                                      d->outlook.errors + first, first, n,
+                                      d->told, code);
+
+    if (len == 0) {
+        return SHARDD_OK;
+    }
+
+    snprintf(key, sizeof(key), "said:%ld:%ld:%u", d->res_s, d->told, block);
+
+    return d->io->bytes_put(d->io->data, key, code, len, PREDICTOR_LOG_LIVE_S);
+}
+
+
+/* blocks from d->remembered on, then logs from d->logged on, at most "most" */
 
 static int
 predictor_remember_some(predictor_daemon_t *d, uint32_t most)
 {
-    int    rc;
-    void  *code;
+    int        rc;
+    void      *code;
+    uint32_t   n;
 
     code = malloc(predictor_errors_room(PREDICTOR_ERRORS_BLOCK));
 
@@ -103,11 +152,18 @@ predictor_remember_some(predictor_daemon_t *d, uint32_t most)
 
     rc = SHARDD_OK;
 
-    while (rc == SHARDD_OK && most--
-           && d->remembered < predictor_remember_blocks(d))
+    for (n = 0; rc == SHARDD_OK && n < most
+                && d->remembered < predictor_remember_blocks(d); n++)
     {
         rc = predictor_remember_block(d, d->remembered, code);
         d->remembered += rc == SHARDD_OK;
+    }
+
+    for ( /* void */ ; rc == SHARDD_OK && n < most
+                       && d->logged < predictor_remember_blocks(d); n++)
+    {
+        rc = predictor_remember_log(d, d->logged, code);
+        d->logged += rc == SHARDD_OK;
     }
 
     free(code);
@@ -129,7 +185,14 @@ predictor_remember(predictor_daemon_t *d)
         d->remembered = 0;
     }
 
-    if (d->remembered >= predictor_remember_blocks(d)) {
+    if (d->told != d->history.last) {
+        d->told = d->history.last;
+        d->logged = 0;
+    }
+
+    if (d->remembered >= predictor_remember_blocks(d)
+        && d->logged >= predictor_remember_blocks(d))
+    {
         return SHARDD_OK;
     }
 
@@ -146,6 +209,7 @@ predictor_remember_all(predictor_daemon_t *d)
 
     (void) predictor_outlook_wait(&d->outlook, -1);
     d->remembered = 0;
+    d->logged = UINT32_MAX;
 
     return predictor_remember_some(d, UINT32_MAX);
 }
@@ -159,12 +223,16 @@ predictor_recall_block(predictor_daemon_t *d, uint32_t block, const void *code,
 {
     int       rc;
     char      err[SHARD_ERR_SIZE];
-    uint32_t  first;
+    uint32_t  i, first, n;
 
+    n = predictor_remember_shards(d, block);
     first = block * PREDICTOR_ERRORS_BLOCK;
     rc = predictor_errors_decode(&d->outlook.plan, code, len, first,
-                                 predictor_remember_shards(d, block),
-                                 d->outlook.errors + first, err);
+                                 n, d->outlook.errors + first, err);
+
+    for (i = first; rc == SHARD_OK && i < first + n; i++) {
+        d->outlook.errors[i].kept = d->outlook.errors[i].slot != 0;
+    }
 
     if (rc == SHARD_OK) {
         return;
@@ -190,6 +258,7 @@ predictor_recall(predictor_daemon_t *d)
     d->hour = (long) ((double) d->history.last * (double) d->res_s
                       / PREDICTOR_REMEMBER_S);
     d->remembered = UINT32_MAX;
+    d->told = -1;
 
     for (block = 0; block < predictor_remember_blocks(d); block++) {
         snprintf(key, sizeof(key), "errors:%ld:%u", d->res_s, block);
@@ -219,4 +288,134 @@ predictor_recall(predictor_daemon_t *d)
     }
 
     return SHARDD_OK;
+}
+
+
+/* slots whose logs are of use to a block: from the first on that one of its
+ * shards lacks; 0: none */
+
+static long
+predictor_recall_since(const predictor_daemon_t *d, uint32_t block)
+{
+    long      since, slot;
+    uint32_t  i, first;
+
+    since = 0;
+    first = block * PREDICTOR_ERRORS_BLOCK;
+
+    for (i = first; i < first + predictor_remember_shards(d, block); i++) {
+        slot = (long) d->outlook.errors[i].slot + 1;
+
+        if (slot > 1 && (since == 0 || slot < since)) {
+            since = slot;
+        }
+    }
+
+    slot = d->history.last + 1 - PREDICTOR_LOG_SLOTS;
+
+    return since && since < slot ? slot : since;
+}
+
+
+/* one log over the errors of its block; "tails" are PREDICTOR_LOG_SLOTS values
+ * of each shard.  What is not understood is left out: it is a slot's */
+
+static void
+predictor_recall_log(predictor_daemon_t *d, uint32_t block, const void *code,
+    size_t len, predictor_errors_t *log, const double *tails)
+{
+    char      err[SHARD_ERR_SIZE];
+    uint32_t  i, first, n;
+
+    first = block * PREDICTOR_ERRORS_BLOCK;
+    n = predictor_remember_shards(d, block);
+    memset(log, 0, n * sizeof(predictor_errors_t));
+
+    if (predictor_errors_decode_log(&d->outlook.plan, code, len, first, n, log,
+                                    err)
+        != SHARD_OK)
+    {
+        shardd_log(SHARDD_LOG_INFO, "said:%ld:*:%u: %s", d->res_s, block, err);
+        return;
+    }
+
+    for (i = 0; i < n; i++) {
+        predictor_errors_again(&d->outlook.plan,
+                               &d->outlook.errors[first + i], &log[i],
+                               tails + (size_t) i * PREDICTOR_LOG_SLOTS,
+                               PREDICTOR_LOG_SLOTS, d->history.last);
+    }
+}
+
+
+static int
+predictor_recall_block_logs(predictor_daemon_t *d, uint32_t block,
+    predictor_errors_t *log, double *tails)
+{
+    int        rc;
+    char       key[64];
+    long       slot;
+    void      *code;
+    size_t     len;
+    uint32_t   i, first;
+
+    slot = predictor_recall_since(d, block);
+    first = block * PREDICTOR_ERRORS_BLOCK;
+
+    if (slot == 0 || slot > d->history.last) {
+        return SHARDD_OK;
+    }
+
+    for (i = 0; i < predictor_remember_shards(d, block); i++) {
+        predictor_outlook_tail(&d->outlook, &d->history, first + i,
+                               tails + (size_t) i * PREDICTOR_LOG_SLOTS,
+                               PREDICTOR_LOG_SLOTS);
+    }
+
+    for ( /* void */ ; slot <= d->history.last; slot++) {
+        snprintf(key, sizeof(key), "said:%ld:%ld:%u", d->res_s, slot, block);
+        code = NULL;
+
+        rc = d->io->bytes_get(d->io->data, key,
+                              predictor_errors_room(PREDICTOR_ERRORS_BLOCK),
+                              &code, &len);
+
+        if (rc == SHARDD_OK) {
+            predictor_recall_log(d, block, code, len, log, tails);
+            free(code);
+
+        } else if (rc != SHARDD_NONE && rc != SHARDD_BAD) {
+            return rc;
+        }
+    }
+
+    return SHARDD_OK;
+}
+
+
+/* after history and events are there: both are what was said is held against */
+
+int
+predictor_recall_logs(predictor_daemon_t *d)
+{
+    int                  rc;
+    double              *tails;
+    uint32_t             block;
+    predictor_errors_t  *log;
+
+    log = malloc(PREDICTOR_ERRORS_BLOCK * sizeof(predictor_errors_t));
+    tails = malloc(PREDICTOR_ERRORS_BLOCK * PREDICTOR_LOG_SLOTS
+                   * sizeof(double));
+    rc = log && tails ? SHARDD_OK : SHARDD_BAD;
+
+    for (block = 0; rc == SHARDD_OK && block < predictor_remember_blocks(d);
+         block++)
+    {
+        rc = predictor_recall_block_logs(d, block, log, tails);
+    }
+
+    free(log);
+    free(tails);
+
+    return rc;
 }

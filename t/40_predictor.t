@@ -284,6 +284,13 @@ for my $round (1 .. 3) {
 
 drive { state()->{slot} > $before + 18 } 30, 'slots after the last restart';
 
+# what was said is kept slot by slot, so that a kill costs one of them
+
+my @said = sort @{ $t->redis()->command('KEYS', $t->key('said:*')) };
+cmp_ok(scalar @said, '>', 6, @said . ' slots of what was said are kept');
+like($t->redis()->command('GET', $said[-1]) // '', qr/^SPL1/, 'the last one of them');
+cmp_ok($t->redis()->command('TTL', $said[-1]), '<=', 7200, 'for two hours');
+
 sub worst_row {
     my ($from, $to) = @_;
 

@@ -230,12 +230,126 @@ test_code(uint64_t seed)
 }
 
 
+/* killed at slot "end", the whole kept at "whole", then a log a slot, of
+ * which "lost" is not there (0: all are): what is put together again */
+
+static uint32_t
+restored(uint64_t *seed, uint32_t whole, uint32_t end, uint32_t lost,
+    int *same)
+{
+    int                   rc;
+    char                  err[SHARD_ERR_SIZE];
+    size_t                len, loglen;
+    uint8_t              *code, *other;
+    uint32_t              i;
+    predictor_errors_t   *e, *log, *back;
+
+    e = calloc(3, sizeof(*e));
+    log = e + 1;
+    back = e + 2;
+    code = malloc(2 * predictor_errors_room(1));
+    other = code + predictor_errors_room(1);
+    rc = SHARD_OK;
+
+    for (i = 0; i <= whole; i++) {
+        slot(e, i, tap_random(seed) % 9 ? (double) (tap_random(seed) % 200)
+                                        : NAN);
+    }
+
+    len = predictor_errors_encode(&plan, e, 7, 1, code);
+    rc |= predictor_errors_decode(&plan, code, len, 7, 1, back, err);
+
+    for ( /* void */ ; i <= end; i++) {
+        slot(e, i, tap_random(seed) % 9 ? (double) (tap_random(seed) % 200)
+                                        : NAN);
+        loglen = predictor_errors_encode_log(&plan, e, 7, 1, SLOT0 + i,
+                                             other);
+        rc |= loglen == 0 || loglen > len / 3;
+        memset(log, 0, sizeof(*log));
+        rc |= predictor_errors_decode_log(&plan, other, loglen, 7, 1, log,
+                                          err);
+
+        /* as read at the start, when all values up to the end are known; y
+         * is filled up to here only, and more must not be looked at */
+
+        if (i != lost) {
+            predictor_errors_again(&plan, back, log, y, i + 1, SLOT0 + i);
+        }
+    }
+
+    tap_ok(rc == SHARD_OK, "whole at %u, logs up to %u are written and read",
+           whole, end);
+    loglen = predictor_errors_encode(&plan, back, 7, 1, other);
+    len = predictor_errors_encode(&plan, e, 7, 1, code);
+    *same = loglen == len && memcmp(code, other, len) == 0;
+    i = e->merit.observed - back->merit.observed;
+    free(code);
+    free(e);
+
+    return i;
+}
+
+
+static void
+test_log(uint64_t seed)
+{
+    int                  same;
+    char                 err[SHARD_ERR_SIZE];
+    uint8_t             *code;
+    uint32_t             less;
+    predictor_errors_t  *e, none;
+
+    predictor_errors_plan(&plan, RES, HORIZON);
+
+    tap_is_int(restored(&seed, 400, 412, 0, &same), 0, "nothing is lost");
+    tap_ok(same, "to the bit");
+    tap_is_int(restored(&seed, 5, 125, 0, &same), 0, "early, and for long");
+    tap_ok(same, "to the bit");
+    less = restored(&seed, 400, 412, 406, &same);
+    tap_ok(less <= 1 && !same, "one log is lost: one forecast is");
+
+    /* a shard without a whole, an old log, one of the future */
+
+    e = calloc(2, sizeof(*e));
+    code = malloc(predictor_errors_room(1));
+    memset(&none, 0, sizeof(none));
+    slot(e, 0, 1);
+    slot(e, 1, 1);
+    e[1] = none;
+    predictor_errors_again(&plan, &e[1], &e[0], y, 2, SLOT0 + 1);
+    tap_ok(memcmp(&e[1], &none, sizeof(none)) == 0, "nothing to go on from");
+    e[1] = e[0];
+    slot(&e[1], 2, 1);
+    none = e[1];
+    predictor_errors_again(&plan, &e[1], &e[0], y, 3, SLOT0 + 2);
+    tap_ok(memcmp(&e[1], &none, sizeof(none)) == 0, "one that is older");
+    none = e[0];
+    predictor_errors_again(&plan, &e[0], &e[1], y, 2, SLOT0 + 1);
+    tap_ok(memcmp(&e[0], &none, sizeof(none)) == 0, "or not known yet");
+
+    tap_is_int((long) predictor_errors_encode_log(&plan, e, 0, 1, SLOT0, code),
+               0, "nothing was said after that slot");
+    less = (uint32_t) predictor_errors_encode(&plan, e, 0, 1, code);
+    tap_is_int(predictor_errors_decode_log(&plan, code, less, 0, 1, &none,
+                                           err), SHARD_ERROR,
+               "a whole is no log");
+    tap_ok(strstr(err, "SPL1") != NULL, "and said: %s", err);
+    free(code);
+    free(e);
+}
+
+
 int
 main(void)
 {
+    uint64_t  seed;
+
+    seed = tap_seed(9);
+
     test_plan();
     test_observed();
-    test_code(tap_seed(9));
+    test_code(seed);
+    test_log(seed);
 
     return tap_done();
 }

@@ -277,6 +277,7 @@ ticks(predictor_daemon_t *d, int n)
 static void
 test_errors_kept(void)
 {
+    int                   first;
     uint32_t              observed, before;
     predictor_conf_t      conf;
     predictor_daemon_t   *d;
@@ -290,8 +291,11 @@ test_errors_kept(void)
     ticks(d, 100);
     before = d->outlook.errors[3].merit.observed;
     tap_ok(before > 0, "%u past forecasts were compared", before);
+    first = w.kept;
+    tap_ok(first > 0 && first <= 2, "kept at once, and at midnight: %d",
+           first);
     ticks(d, 400);
-    tap_ok(w.kept > 0 && w.kept <= 2, "kept once in an hour: %d", w.kept);
+    tap_is_int(w.kept - first, 1, "then once in an hour");
 
     observed = d->outlook.errors[3].merit.observed;
     tap_ok(observed > before, "then %u", observed);
@@ -324,6 +328,59 @@ test_errors_kept(void)
     tap_is_int((long) d->outlook.errors[3].merit.observed, 0,
                "none of it is taken");
     tap_is_int(d->state, PREDICTOR_RUNNING, "and the predictor runs");
+    predictor_daemon_done(d);
+    free(d);
+}
+
+
+/* killed at some moment: what is lost is a slot's, not an hour's */
+
+static void
+test_errors_killed(void)
+{
+    int                   killed;
+    uint32_t              observed;
+    predictor_conf_t      conf;
+    predictor_daemon_t   *d;
+    predictor_merit_t     merit;
+
+    static const int  when[] = { 200, 45, 30, 31, 77 };
+
+    world(8);
+    configure(&conf, PREDICTOR_OBSERVE);
+    d = malloc(sizeof(*d));
+    predictor_daemon_init(d, &conf, &io);
+
+    for (killed = 0; killed < 5; killed++) {
+        ticks(d, when[killed]);
+        observed = d->outlook.errors[3].merit.observed;
+        merit = d->outlook.errors[3].merit;
+
+        predictor_daemon_done(d);
+        predictor_daemon_init(d, &conf, &io);
+        steps(d, 50);
+        tap_is_int((long) d->outlook.errors[3].merit.observed,
+                   (long) observed, "killed after %d ticks: all %u past "
+                   "forecasts are there", when[killed], observed);
+        tap_ok(memcmp(&d->outlook.errors[3].merit, &merit, sizeof(merit))
+               == 0, "to the bit");
+    }
+
+    tap_is_int((long) d->forgotten, 0, "all of it was understood");
+
+    /* one that nothing can be read of is passed over */
+
+    ticks(d, 150);
+    memset(logs, 0, sizeof(logs));
+    observed = d->outlook.errors[3].merit.observed;
+    predictor_daemon_done(d);
+    predictor_daemon_init(d, &conf, &io);
+    steps(d, 50);
+    tap_ok(d->outlook.errors[3].merit.observed > 0
+           && d->outlook.errors[3].merit.observed < observed,
+           "without logs as the whole has it: %u of %u",
+           d->outlook.errors[3].merit.observed, observed);
+
     predictor_daemon_done(d);
     free(d);
 }
@@ -396,6 +453,7 @@ main(void)
     test_growth();
     test_split();
     test_errors_kept();
+    test_errors_killed();
     test_faults(seed);
 
     world(0);

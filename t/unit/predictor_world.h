@@ -148,6 +148,8 @@ world(uint64_t seed)
     free(w.table.shards);
     free(w.table.nodes);
     memset(&w, 0, sizeof(w));
+    memset(logs, 0, sizeof(logs));
+    nlogs = 0;
     nnamed = 0;
     nasked = 0;
     exporter = NULL;

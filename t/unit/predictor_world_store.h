@@ -421,6 +421,61 @@ w_named_range(void *data, const char *name, long res_s, long first,
 }
 
 
+/* what was said after slots, by name */
+
+#define LOGS  64
+
+static struct {
+    char    key[40];
+    size_t  len;
+    char    bytes[4096];
+} logs[LOGS];
+
+static size_t  nlogs;
+
+
+static int
+w_log_put(const char *key, const void *bytes, size_t len)
+{
+    size_t  i;
+
+    if (len > sizeof(logs[0].bytes)) {
+        tap_diag("a log of %zu bytes", len);
+        exit(1);
+    }
+
+    for (i = 0; i < LOGS && strcmp(logs[i].key, key) != 0; i++) {
+        /* void */
+    }
+
+    i = i < LOGS ? i : nlogs++ % LOGS;
+    snprintf(logs[i].key, sizeof(logs[0].key), "%s", key);
+    memcpy(logs[i].bytes, bytes, len);
+    logs[i].len = len;
+
+    return SHARDD_OK;
+}
+
+
+static int
+w_log_get(const char *key, void **bytes, size_t *len)
+{
+    size_t  i;
+
+    for (i = 0; i < LOGS; i++) {
+
+        if (strcmp(logs[i].key, key) == 0) {
+            *bytes = malloc(logs[i].len);
+            memcpy(*bytes, logs[i].bytes, logs[i].len);
+            *len = logs[i].len;
+            return SHARDD_OK;
+        }
+    }
+
+    return SHARDD_NONE;
+}
+
+
 /* one string of bytes, whatever its name: there are fewer shards than one
  * block has */
 
@@ -429,6 +484,10 @@ w_bytes_put(void *data, const char *key, const void *bytes, size_t len,
     long live_s)
 {
     LUCK(1)
+
+    if (strncmp(key, "said:", 5) == 0 && live_s > 3600) {
+        (void) w_log_put(key, bytes, len);
+    }
 
     if (strncmp(key, "errors:", 7) == 0 && live_s > 3600
         && len <= sizeof(w.bytes))
@@ -447,6 +506,10 @@ w_bytes_get(void *data, const char *key, size_t most, void **bytes,
     size_t *len)
 {
     LUCK(0)
+
+    if (strncmp(key, "said:", 5) == 0) {
+        return w_log_get(key, bytes, len);
+    }
 
     if (strncmp(key, "errors:", 7) != 0 || w.nbytes == 0) {
         return SHARDD_NONE;
