@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../src/daemon/shardd_log.h"
+#include "spread_units.h"
 #include "spreads.h"
 
 
@@ -18,6 +19,7 @@
 typedef struct {
     predictor_spreads_t      *sp;
     const predictor_fleet_t  *fleet;
+    predictor_units_t         units;
     uint32_t                  n;
     uint32_t                  refused;
     int                       broken;     /* no memory */
@@ -210,7 +212,10 @@ predictor_spreads_each(void *data, shard_id_t id, shard_str_t text)
         return;
     }
 
-    if (rec->kind != SHARD_KIND_LIST) {
+    if (load->units.list) {
+        predictor_units_pick(&load->units, id, &s);
+
+    } else {
         shard_spread_clip(&s, range.lo, range.last);
     }
 
@@ -231,7 +236,13 @@ predictor_spreads_load(predictor_spreads_t *sp, const predictor_io_t *io,
     load.sp = sp;
     load.fleet = fleet;
 
+    if (predictor_units_init(&load.units, &fleet->table) != SHARD_OK) {
+        return SHARDD_BAD;
+    }
+
     rc = io->spread_load(io->data, predictor_spreads_each, &load);
+
+    predictor_units_done(&load.units);
 
     if (rc == SHARDD_OK && load.broken) {
         rc = SHARDD_BAD;

@@ -336,6 +336,20 @@ $s = spread_of('units', 8);
 is($s->{cut}, undef, 'no cut of a list');
 is(join(' ', map { $_->{position} } @{ $s->{keys} }), 'search billing', 'its units, the heavier first');
 
+# a unit of that shard, and one that nobody named, become a shard of their own
+
+my $names = sub { my $of = spread_of('units', $_[0]) or return '';
+                  return join ' ', map { $_->{position} } @{ $of->{keys} } };
+
+$rec = of { $t->shard_record(8) } 'units';
+$got = of { $t->commit('keyspace', 'shard', 8, encode_json({ %$rec, units => [ 'billing' ] }),
+                       put_shard(9, { units => [ 'other', 'search' ] })) } 'units';
+is($got->[0], 'ok', 'units of two shards become one') or diag "@$got";
+wait_for { $names->(9) eq 'search other' && $names->(8) eq 'billing' } 30, 'each shard knows its units';
+$s = spread_of('units', 9)->{keys}[0];
+cmp_ok(abs($s->{share} - 2 / 3), '<=', 2 * $s->{error}, sprintf 'with their load: %.3f +- %.3f of it is '
+       . 'search, is 0.667', $s->{share}, $s->{error});
+
 
 # damage in the store is told, and begun anew
 

@@ -10,16 +10,11 @@
 #define SHARD_SPREAD_NOTHING  0.5
 
 
-static uint64_t shard_spread_middle(const shard_spread_cluster_t *c);
-static void shard_spread_sort(shard_spread_cluster_t *c, unsigned n);
-static void shard_spread_zip(shard_spread_t *s, shard_spread_cluster_t *out);
 static void shard_spread_key(shard_spread_t *s, const shard_spread_key_t *key);
 static void shard_spread_heavier(shard_spread_t *s, shard_spread_key_t *keys,
     unsigned i, unsigned n);
 static void shard_spread_total(shard_spread_t *s);
-static uint64_t shard_spread_mask(unsigned bytes);
-static uint64_t shard_spread_shift(uint64_t position, int bytes,
-    uint64_t fill);
+static void shard_spread_less(shard_spread_t *s, unsigned n, unsigned nkeys);
 static void shard_spread_piece(shard_spread_t *s,
     const shard_spread_cluster_t *c);
 
@@ -255,13 +250,11 @@ shard_spread_total(shard_spread_t *s)
 void
 shard_spread_clip(shard_spread_t *s, uint64_t lo, uint64_t last)
 {
-    double                   before;
-    unsigned                 i, n;
+    unsigned                 i, n, nkeys;
     uint64_t                 left, right;
     shard_spread_cluster_t  *c;
 
     shard_spread_settle(s);
-    before = s->mass;
 
     for (i = 0, n = 0; i < s->n; i++) {
         c = &s->clusters[i];
@@ -281,28 +274,67 @@ shard_spread_clip(shard_spread_t *s, uint64_t lo, uint64_t last)
         s->clusters[n++] = *c;
     }
 
+    for (i = 0, nkeys = 0; i < s->nkeys; i++) {
+
+        if (s->keys[i].position >= lo && s->keys[i].position <= last) {
+            s->keys[nkeys++] = s->keys[i];
+        }
+    }
+
+    shard_spread_less(s, n, nkeys);
+}
+
+
+void
+shard_spread_pick(shard_spread_t *s, shard_spread_mine_pt mine,
+    const void *data)
+{
+    unsigned  i, n, nkeys;
+
+    shard_spread_settle(s);
+
+    for (i = 0, n = 0; i < s->n; i++) {
+
+        if (mine(data, s->clusters[i].lo)) {
+            s->clusters[n++] = s->clusters[i];
+        }
+    }
+
+    for (i = 0, nkeys = 0; i < s->nkeys; i++) {
+
+        if (mine(data, s->keys[i].position)) {
+            s->keys[nkeys++] = s->keys[i];
+        }
+    }
+
+    shard_spread_less(s, n, nkeys);
+}
+
+
+/* of all there was n pieces and nkeys keys are left, in front */
+
+static void
+shard_spread_less(shard_spread_t *s, unsigned n, unsigned nkeys)
+{
+    double    before;
+    unsigned  i;
+
+    before = s->mass;
     s->n = (uint16_t) n;
     s->merged = s->n;
     shard_spread_sort(s->clusters, n);
-
-    for (i = 0, n = 0; i < s->nkeys; i++) {
-
-        if (s->keys[i].position >= lo && s->keys[i].position <= last) {
-            s->keys[n++] = s->keys[i];
-        }
-    }
 
     /* what a key left out may have had bounds those that will come */
 
     if (s->nkeys == SHARD_SPREAD_KEYS) {
 
-        for (i = 0; i < n; i++) {
+        for (i = 0; i < nkeys; i++) {
             s->floor = i == 0 || s->keys[i].count < s->floor
                        ? s->keys[i].count : s->floor;
         }
     }
 
-    s->nkeys = (uint8_t) n;
+    s->nkeys = (uint8_t) nkeys;
     shard_spread_total(s);
     s->squares *= before > 0 ? s->mass / before : 0;
 

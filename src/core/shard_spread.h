@@ -98,6 +98,13 @@ void shard_spread_settle(shard_spread_t *s);
 
 void shard_spread_clip(shard_spread_t *s, uint64_t lo, uint64_t last);
 
+/* what is mine(data, position) is left; a piece as its first position is */
+
+typedef int (*shard_spread_mine_pt)(const void *data, uint64_t position);
+
+void shard_spread_pick(shard_spread_t *s, shard_spread_mine_pt mine,
+    const void *data);
+
 /* adds "from", which must be of the same time and skip, and of other keys */
 
 void shard_spread_join(shard_spread_t *s, const shard_spread_t *from);

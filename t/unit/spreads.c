@@ -104,6 +104,23 @@ range(shard_id_t id, uint64_t lo, uint64_t hi)
 }
 
 
+static shard_record_t
+listed(shard_id_t id, const char *units, uint8_t n, int is_default)
+{
+    shard_record_t  rec;
+
+    memset(&rec, 0, sizeof(rec));
+    rec.id = id;
+    rec.kind = SHARD_KIND_LIST;
+    rec.nunits = n;
+    rec.units.data = units;
+    rec.units.len = strlen(units);
+    rec.is_default = (uint8_t) is_default;
+
+    return rec;
+}
+
+
 /* sorted by id, as shardd_table_shard() wants them */
 
 static void
@@ -125,27 +142,25 @@ table(shardd_table_t *t, shard_record_t *shards, size_t n)
 }
 
 
-/* n samples of a shard, for 10 requests each; keys are names */
+/* n samples of a shard, for 10 requests each */
 
 static void
-add(shard_id_t id, unsigned skip, const char *name, unsigned n, double at_s)
+add_at(shard_id_t id, unsigned skip, shard_key_t key, uint64_t position,
+    unsigned n, double at_s)
 {
     char                     err[SHARD_ERR_SIZE], buf[4096];
     shard_str_t              text;
-    shard_key_t              key;
     shard_metrics_head_t     head = { shard_string("a"), 1, 1, 1000, 1000 };
     shard_metrics_entry_t    e;
     shard_metrics_writer_t   writer;
     shard_metrics_sample_t   sample;
-
-    (void) shard_key_locate(SHARD_KIND_RANGE_BYTES, name, strlen(name), &key);
 
     memset(&sample, 0, sizeof(sample));
     sample.id = id;
     sample.weight = 10;
     sample.skip = skip & 0x7f;
     sample.key = key.sticky;
-    sample.position = shard_key_behind(name, strlen(name), skip);
+    sample.position = position;
 
     (void) shard_metrics_begin(&writer, buf, sizeof(buf), &head);
 
@@ -158,6 +173,44 @@ add(shard_id_t id, unsigned skip, const char *name, unsigned n, double at_s)
 
     if (shard_metrics_decode(text, &e, err) == SHARD_OK) {
         predictor_spreads_add(&sp, &fleet, &e, at_s);
+    }
+}
+
+
+static void
+add(shard_id_t id, unsigned skip, const char *name, unsigned n, double at_s)
+{
+    shard_key_t  key;
+
+    (void) shard_key_locate(SHARD_KIND_RANGE_BYTES, name, strlen(name), &key);
+    add_at(id, skip, key, shard_key_behind(name, strlen(name), skip), n, at_s);
+}
+
+
+/* n samples of a list's unit */
+
+static void
+add_unit(shard_id_t id, const char *name, unsigned n)
+{
+    unsigned     i;
+    shard_key_t  key;
+
+    (void) shard_key_locate(SHARD_KIND_LIST, name, strlen(name), &key);
+
+    for (i = 0; i < n; i++) {
+        add_at(id, 0, key, key.position, 1, 0);
+    }
+}
+
+
+static void
+forget(void)
+{
+    unsigned  i;
+
+    for (i = 0; i < SPREADS; i++) {
+        free(w.text[i]);
+        w.text[i] = NULL;
     }
 }
 
@@ -255,6 +308,76 @@ test_range(void)
 }
 
 
+/* units move from shard to shard, out of the default one, and back into it */
+
+static void
+test_units(void)
+{
+    unsigned         i;
+    char             name[16];
+    shardd_table_t   t;
+    shard_record_t   one[2], two[3], three[3], back[2];
+
+    one[0] = listed(0, "", 0, 1);
+    one[1] = listed(1, "\"mail\",\"search\",\"shop\"", 3, 0);
+    table(&t, one, 2);
+    (void) predictor_spreads_room(&sp, 16, 3600);
+
+    add_unit(1, "search", 50);
+    add_unit(1, "mail", 20);
+    add_unit(1, "shop", 7);
+    add_unit(0, "wiki", 30);
+
+    /* so many others that none of them has a piece of its own */
+
+    for (i = 0; i < 300; i++) {
+        snprintf(name, sizeof(name), "u%u", i);
+        add_unit(0, name, 1);
+    }
+
+    two[0] = one[0];
+    two[1] = listed(1, "\"mail\",\"shop\"", 2, 0);
+    two[2] = listed(5, "\"search\"", 1, 0);
+    follow(&t, two, 3);
+    tap_is_dbl(mass(5), 500, 1e-6, "split: a unit's load goes with it");
+    tap_is_dbl(mass(1), 270, 1e-6, "the others stay");
+    tap_is_dbl(mass(0), 3300, 1e-6, "the default shard has what it had");
+    tap_ok(sp.by_id[5]->dirty && sp.by_id[1]->dirty, "to be stored");
+    tap_is_int(sp.by_id[5]->spread.nkeys, 1, "with its key");
+
+    three[0] = one[0];
+    three[1] = listed(1, "\"mail\",\"search\",\"shop\"", 3, 0);
+    three[2] = listed(7, "\"wiki\"", 1, 0);
+    follow(&t, three, 3);
+    tap_is_dbl(mass(1), 770, 1e-6, "joined: the sum");
+    tap_is_dbl(mass(7), 300, 45, "a unit that left the default shard");
+    tap_is_dbl(mass(0), 3000, 45, "which has the rest");
+    tap_is_dbl(mass(0) + mass(7), 3300, 1e-6, "of all");
+    tap_ok(sp.by_id[5] == NULL, "nothing of the one that is gone");
+
+    back[0] = one[0];
+    back[1] = listed(7, "\"mail\",\"shop\",\"wiki\"", 3, 0);
+    follow(&t, back, 2);
+    tap_is_dbl(mass(7), 570, 45, "units of two shards");
+    tap_is_dbl(mass(0) + mass(7), 4070, 1e-6, "a unit that nobody names any "
+               "more is the default's");
+
+    /* stored before a change that no predictor saw */
+
+    predictor_spreads_turn(&sp);
+    (void) predictor_spreads_save(&sp, &io, &fleet);
+    predictor_spreads_done(&sp);
+    back[1] = listed(7, "\"wiki\"", 1, 0);
+    table(&t, back, 2);
+    (void) predictor_spreads_room(&sp, 16, 3600);
+    tap_is_int(predictor_spreads_load(&sp, &io, &fleet), SHARDD_OK, "loaded");
+    tap_is_dbl(mass(7), 300, 45, "only what it still names");
+
+    forget();
+    predictor_spreads_done(&sp);
+}
+
+
 static void
 test_decay(void)
 {
@@ -284,7 +407,6 @@ test_store(void)
 {
     char                  json[PREDICTOR_SPREADS_JSON];
     double                before;
-    unsigned              i;
     shardd_table_t        t;
     shard_record_t        two[2];
 
@@ -321,11 +443,7 @@ test_store(void)
     tap_is_dbl(mass(0), before, 0.01, "as it was");
     tap_is_dbl(mass(9), 0, 0, "a damaged one begins anew");
 
-    for (i = 0; i < SPREADS; i++) {
-        free(w.text[i]);
-        w.text[i] = NULL;
-    }
-
+    forget();
     predictor_spreads_done(&sp);
     free(fleet.by_id);
 }
@@ -338,6 +456,7 @@ main(void)
 
     test_bytes();
     test_range();
+    test_units();
     test_decay();
     test_store();
 
