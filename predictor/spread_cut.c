@@ -229,6 +229,27 @@ predictor_spread_rank(const shard_spread_t *s,
 }
 
 
+unsigned
+predictor_spread_heavy(const shard_spread_t *s,
+    unsigned order[SHARD_SPREAD_KEYS])
+{
+    unsigned           i, n, rank[SHARD_SPREAD_KEYS];
+    predictor_share_t  share;
+
+    predictor_spread_rank(s, rank);
+
+    for (i = 0, n = 0; i < s->nkeys; i++) {
+        share = predictor_spread_share(s, rank[i]);
+
+        if (share.share > share.error) {
+            order[n++] = rank[i];
+        }
+    }
+
+    return n;
+}
+
+
 void
 predictor_spread_bars(const shard_spread_t *s, predictor_range_t *range,
     double *bars, unsigned n)
@@ -286,7 +307,7 @@ predictor_spread_json(const shard_spread_t *s, const predictor_cut_t *cut,
     char *buf)
 {
     char               *p, *end;
-    unsigned            i, order[SHARD_SPREAD_KEYS];
+    unsigned            i, n, order[SHARD_SPREAD_KEYS];
     predictor_share_t   share;
 
     if (s->mass <= 0) {
@@ -306,11 +327,11 @@ predictor_spread_json(const shard_spread_t *s, const predictor_cut_t *cut,
                       cut->error, cut->hot < 0 ? "false" : "true");
     }
 
-    p += snprintf(p, (size_t) (end - p), ",\"skip\":%u,\"keys\":[",
-                  (unsigned) s->skip);
-    predictor_spread_rank(s, order);
+    n = predictor_spread_heavy(s, order);
+    p += snprintf(p, (size_t) (end - p), ",\"skip\":%u,\"heavy_keys\":%u,"
+                  "\"keys\":[", (unsigned) s->skip, n);
 
-    for (i = 0; i < s->nkeys && i < PREDICTOR_SPREAD_NAMED; i++) {
+    for (i = 0; i < n && i < PREDICTOR_SPREAD_NAMED; i++) {
         share = predictor_spread_share(s, order[i]);
 
         p += snprintf(p, (size_t) (end - p), "%s{\"key\":\"%016llx\","

@@ -77,6 +77,12 @@ predictor_share_t predictor_spread_share(const shard_spread_t *s, unsigned i);
 void predictor_spread_rank(const shard_spread_t *s,
     unsigned order[SHARD_SPREAD_KEYS]);
 
+/* of those that are heavy: one whose share may well be that of any other, by
+ * its error, is not.  How many they are */
+
+unsigned predictor_spread_heavy(const shard_spread_t *s,
+    unsigned order[SHARD_SPREAD_KEYS]);
+
 /* shares of n equal parts of the range, or of the piece of it that holds
  * 99 % of the load when that is much smaller: it is put into "range" */
 

@@ -120,20 +120,14 @@ explain_keys(const shard_record_t *rec, const shard_spread_t *s)
 {
     char                key[24];
     json_t             *rows;
-    unsigned            i, order[SHARD_SPREAD_KEYS];
+    unsigned            i, n, order[SHARD_SPREAD_KEYS];
     predictor_share_t   share;
 
     rows = json_array();
-    predictor_spread_rank(s, order);
+    n = predictor_spread_heavy(s, order);
 
-    for (i = 0; i < s->nkeys; i++) {
+    for (i = 0; i < n; i++) {
         share = predictor_spread_share(s, order[i]);
-
-        /* one that may well be no heavier than any other is not heavy */
-
-        if (share.share <= share.error) {
-            continue;
-        }
 
         snprintf(key, sizeof(key), "%016llx",
                  (unsigned long long) s->keys[order[i]].key);

@@ -262,6 +262,8 @@ wait_for { $f = of { $t->api('/forecasts/1') } 'ids'; $f->{spread} && $f->{sprea
          'the forecast says it, too';
 is(length $f->{spread}{cut}, 16, "the API's forecast: cut $f->{spread}{cut}");
 cmp_ok(scalar @{ $f->{spread}{keys} }, '<=', 4, 'and the heaviest keys');
+cmp_ok($f->{spread}{heavy_keys}, '>=', scalar @{ $f->{spread}{keys} }, 'of so many');
+unlike(encode_json($f->{spread}), qr/"key":"(?![0-9a-f]{16}")/, 'by their hashes');
 
 
 # killed and started again it goes on with what was stored

@@ -174,6 +174,7 @@ test_hot(uint64_t *seed)
 static void
 test_none(void)
 {
+    int                       i;
     char                      buf[PREDICTOR_SPREAD_JSON];
     predictor_cut_t           cut;
     const predictor_range_t   point = { 5, 5 };
@@ -188,7 +189,51 @@ test_none(void)
                "one position cannot be cut");
     tap_ok(predictor_spread_json(&s, NULL, buf) > 0
            && strstr(buf, "\"cut\"") == NULL
+           && strstr(buf, "\"heavy_keys\":0,\"keys\":[]") != NULL, "%s", buf);
+
+    for (i = 0; i < 99; i++) {
+        shard_spread_add(&s, 5, 5, 16, 1);
+    }
+
+    tap_ok(predictor_spread_json(&s, NULL, buf) > 0
+           && strstr(buf, "\"heavy_keys\":1,") != NULL
            && strstr(buf, "\"writes\":1.000") != NULL, "%s", buf);
+}
+
+
+/* five keys heavier than a thousand others: these are not named */
+
+static void
+test_heavy(void)
+{
+    char      buf[PREDICTOR_SPREAD_JSON];
+    unsigned  i, n, order[SHARD_SPREAD_KEYS];
+
+    shard_spread_init(&s, 0, 0);
+
+    for (i = 0; i < 4000; i++) {
+        shard_spread_add(&s, i % 5, i % 5, 16, 0);
+        shard_spread_add(&s, 100 + i % 1000, 100 + i % 1000, 16, 0);
+    }
+
+    n = predictor_spread_heavy(&s, order);
+    tap_is_int(n, 5, "heavy ones");
+
+    for (i = 0; i < n; i++) {
+        n = s.keys[order[i]].position < 5 ? n : 0;
+    }
+
+    tap_is_int(n, 5, "and no other");
+    tap_ok(predictor_spread_json(&s, NULL, buf) < sizeof(buf)
+           && strstr(buf, "\"heavy_keys\":5,") != NULL, "said: %.80s", buf);
+
+    shard_spread_init(&s, 0, 0);
+
+    for (i = 0; i < 8000; i++) {
+        shard_spread_add(&s, i, i, 16, 0);
+    }
+
+    tap_is_int(predictor_spread_heavy(&s, order), 0, "none of many alike");
 }
 
 
@@ -283,6 +328,7 @@ main(void)
     test_errors(&seed, 1.6, 2000);
     test_hot(&seed);
     test_none();
+    test_heavy();
     test_bars(&seed);
     test_range();
 
