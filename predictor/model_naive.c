@@ -1,12 +1,13 @@
 
 /*
  * Seasonal naive: what was a season ago comes again.  Quantiles are those of
- * y(t) - y(t - season) over the last 14 days.  Hyndman & Athanasopoulos,
+ * y(t) - y(t - season) over the last 14 days; before a quarter of a day has
+ * been seen twice, those of the day about its median.  Hyndman & Athanasopoulos,
  * Forecasting: Principles and Practice, 5.2.
  */
 
 
-#include <stddef.h>
+#include <string.h>
 
 #include "model.h"
 #include "quantile.h"
@@ -29,6 +30,9 @@ static int predictor_naive_fit_week(const predictor_series_t *series,
 static int predictor_naive_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, uint32_t season, uint32_t need,
     predictor_naive_t *naive, double *residuals);
+static void predictor_naive_spread(const predictor_series_t *series,
+    uint32_t season, const predictor_ask_t *ask, predictor_naive_t *naive,
+    double *scratch);
 static int predictor_naive_forecast_day(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state, void *work, double *out);
 static int predictor_naive_forecast_week(const predictor_series_t *series,
@@ -67,14 +71,11 @@ predictor_naive_size(const predictor_series_t *series,
 }
 
 
-/* a quarter of a day of residuals is the least that tells a spread */
-
 static int
 predictor_naive_fit_day(const predictor_series_t *series,
     const predictor_ask_t *ask, void *state, void *work)
 {
-    return predictor_naive_fit(series, ask, series->day,
-                               series->day + (series->day + 3) / 4, state,
+    return predictor_naive_fit(series, ask, series->day, series->day, state,
                                work);
 }
 
@@ -106,6 +107,13 @@ predictor_naive_fit(const predictor_series_t *series,
 
     n = series->n - season;
 
+    /* a quarter of a day of residuals is the least that tells a spread */
+
+    if (n < (series->day + 3) / 4) {
+        predictor_naive_spread(series, season, ask, naive, residuals);
+        return SHARD_OK;
+    }
+
     if (n / PREDICTOR_NAIVE_DAYS > series->day) {
         n = PREDICTOR_NAIVE_DAYS * series->day;
     }
@@ -119,6 +127,29 @@ predictor_naive_fit(const predictor_series_t *series,
     predictor_quantiles(residuals, n, ask->q, ask->nq, naive->offset);
 
     return SHARD_OK;
+}
+
+
+/* the day's own: wide where it has a rhythm, but that is all that is known */
+
+static void
+predictor_naive_spread(const predictor_series_t *series, uint32_t season,
+    const predictor_ask_t *ask, predictor_naive_t *naive, double *scratch)
+{
+    double         median;
+    uint32_t       i;
+    const double  *last;
+
+    last = series->y + series->n - season;
+
+    memcpy(scratch, last, season * sizeof(double));
+    median = predictor_median(scratch, season);
+
+    for (i = 0; i < season; i++) {
+        scratch[i] = last[i] - median;
+    }
+
+    predictor_quantiles(scratch, season, ask->q, ask->nq, naive->offset);
 }
 
 

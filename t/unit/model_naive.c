@@ -60,13 +60,16 @@ test_day(void)
     tap_is_dbl(case_out[4], 100 + 0.9 * 23, 1e-9, "q0.9 of residuals");
     tap_is_dbl(case_out[6], 101 + 1, 1e-9, "the next hour's point");
 
-    series = case_series(29, 3600, 0);
+    series = case_series(23, 3600, 0);
     tap_is_int(predictor_model_naive_day.fit(&series, &ask, state, case_out),
-               SHARD_AGAIN, "a day and five hours are too short");
+               SHARD_AGAIN, "23 hours are too short");
 
-    series = case_series(30, 3600, 0);
-    tap_is_int(predictor_model_naive_day.fit(&series, &ask, state, case_out),
-               SHARD_OK, "a day and a quarter will do");
+    series = case_series(29, 3600, 0);
+    tap_is_int(case_model(&predictor_model_naive_day, &series, &ask, 0xff,
+                          case_out), SHARD_OK, "a day will do");
+    tap_is_dbl(case_out[0], case_y[5], 0, "with yesterday's point");
+    tap_is_dbl(case_out[4] - case_out[0], 0.4 * 23, 0.5,
+               "and the spread of that day");
 
     series = case_series(40, 3600, 0);
     (void) predictor_model_naive_day.forecast(&series, &ask, state, case_out,
