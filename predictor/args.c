@@ -7,6 +7,7 @@
 
 
 #define PREDICTOR_ARG_MODELS  64
+#define PREDICTOR_ARG_DAYS    0.1
 
 
 /* always SHARD_ERROR */
@@ -87,6 +88,27 @@ predictor_arg_number(const char *name, const char *value, uint32_t max,
     }
 
     *number = (uint32_t) n;
+
+    return SHARD_OK;
+}
+
+
+int
+predictor_arg_days(const char *name, const char *value, uint32_t max,
+    double *days)
+{
+    char    *end;
+    double   n;
+
+    n = value[strspn(value, "0123456789.")] == '\0' ? strtod(value, &end) : 0;
+
+    if (!(n >= PREDICTOR_ARG_DAYS && n <= max) || *end) {
+        fprintf(stderr, "shard-predictor: %s \"%s\": days from %g to %u are "
+                "expected\n", name, value, PREDICTOR_ARG_DAYS, max);
+        return SHARD_ERROR;
+    }
+
+    *days = n;
 
     return SHARD_OK;
 }

@@ -38,6 +38,11 @@ int predictor_args(int argc, char **argv, const predictor_args_t *args,
 int predictor_arg_number(const char *name, const char *value, uint32_t max,
     uint32_t *number);
 
+/* parts of a day as well, 0.1 at least */
+
+int predictor_arg_days(const char *name, const char *value, uint32_t max,
+    double *days);
+
 /* "A" or "A,B"; the latter must be a multiple of the former */
 
 int predictor_arg_seasons(const char *value, uint32_t *season);

@@ -58,8 +58,9 @@ static const char  predictor_backtest_help[] =
 "                      interval)\n"
 "  --horizon N         steps ahead (default: a day; an hour below 5 minutes)\n"
 "  --origins N         up to 366 (default: 12)\n"
-"  --days N            of history before an origin (default: 7 below 5\n"
-"                      minutes, 28 below half an hour, 56 below an hour, 70)\n"
+"  --days N            of history before an origin, 1.5 may be said\n"
+"                      (default: 7 below 5 minutes, 28 below half an hour,\n"
+"                      56 below an hour, 70)\n"
 "  --also ROWS.csv     score another tool's forecasts in the same table; may\n"
 "                      be given again\n"
 "  --only ROWS.csv     test only at the origins that these rows have\n"
@@ -126,7 +127,7 @@ predictor_backtest_arg(int option, const char *value, void *data)
         return predictor_arg_number("--origins", value, PREDICTOR_ORIGINS_MAX,
                                     &b->wish.origins);
     case 'd':
-        return predictor_arg_number("--days", value, 3660, &b->wish.days);
+        return predictor_arg_days("--days", value, 3660, &b->wish.days);
 
     case 'a':
         also = realloc(b->also, (b->nalso + 1) * sizeof(char *));

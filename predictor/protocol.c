@@ -53,7 +53,7 @@ int
 predictor_protocol_plan(predictor_protocol_t *p, uint32_t interval_s,
     uint32_t n, const predictor_protocol_wish_t *wish, char *err)
 {
-    uint64_t  window;
+    double  days, window;
 
     memset(p, 0, sizeof(predictor_protocol_t));
 
@@ -65,8 +65,8 @@ predictor_protocol_plan(predictor_protocol_t *p, uint32_t interval_s,
         return SHARD_ERROR;
     }
 
-    window = (uint64_t) p->day
-             * (wish->days ? wish->days : predictor_protocol_days(interval_s));
+    days = wish->days > 0 ? wish->days : predictor_protocol_days(interval_s);
+    window = ceil(p->day * days);
     p->window = window < n ? (uint32_t) window : n;
 
     /* below five minutes an hour is far enough: its steps are as many */

@@ -55,7 +55,7 @@ typedef struct {
     uint32_t  season[2];            /* steps */
     uint32_t  horizon;
     uint32_t  origins;
-    uint32_t  days;                 /* of history */
+    double    days;                 /* of history */
 } predictor_protocol_wish_t;
 
 typedef struct {
