@@ -6,10 +6,19 @@
 #include <string.h>
 
 #include "args.h"
+#include "breaks.h"
 #include "forecast_args.h"
 #include "forecast_events.h"
 #include "forecast_plot.h"
 #include "predictor.h"
+
+
+/* what it was made by */
+
+typedef struct {
+    const char          *used;
+    predictor_breaks_t   breaks;
+} predictor_forecast_about_t;
 
 
 static void predictor_forecast_usage(void);
@@ -20,14 +29,14 @@ static int predictor_forecast_calendar(const predictor_forecast_args_t *a,
 static int predictor_forecast_made(const predictor_forecast_args_t *a,
     const predictor_series_t *series, const predictor_ask_t *ask,
     int64_t start_s, predictor_calendar_t *calendar, double *out,
-    const char **used);
+    predictor_forecast_about_t *about);
 static int predictor_forecast_shown(const predictor_forecast_args_t *a,
     const predictor_csv_t *csv, const char *used);
 static int predictor_forecast_csv(const predictor_forecast_args_t *a,
     const double *out);
 static int predictor_forecast_json(const predictor_forecast_args_t *a,
-    const predictor_csv_t *csv, const char *used, const double *out,
-    const predictor_calendar_t *calendar);
+    const predictor_csv_t *csv, const predictor_forecast_about_t *about,
+    const double *out, const predictor_calendar_t *calendar);
 
 
 static const char  predictor_forecast_help[] =
@@ -150,7 +159,7 @@ static int
 predictor_forecast_made(const predictor_forecast_args_t *a,
     const predictor_series_t *series, const predictor_ask_t *ask,
     int64_t start_s, predictor_calendar_t *calendar, double *out,
-    const char **used)
+    predictor_forecast_about_t *about)
 {
     int                 rc;
     void               *state, *work;
@@ -178,7 +187,11 @@ predictor_forecast_made(const predictor_forecast_args_t *a,
         }
 
         rc = rc == SHARD_OK ? predictor_forecast(&clean, ask, a->wish, state,
-                                                 work, out, used) : rc;
+                                                 work, out, &about->used) : rc;
+    }
+
+    if (rc == SHARD_OK) {
+        about->breaks = *predictor_breaks(state);
     }
 
     if (rc == SHARD_OK && calendar) {
@@ -199,10 +212,11 @@ predictor_forecast_run(const predictor_forecast_args_t *a,
 {
     int                  rc;
     double              *out;
-    const char          *used;
     predictor_ask_t      ask;
     predictor_size_t     size;
     predictor_series_t   series;
+
+    predictor_forecast_about_t  about;
 
     series.y = csv->y;
     series.start = csv->start / a->interval_s;
@@ -221,16 +235,16 @@ predictor_forecast_run(const predictor_forecast_args_t *a,
     }
 
     out = malloc((size_t) a->horizon * (1 + a->nq) * sizeof(double));
-    used = NULL;
+    about.used = NULL;
     rc = out ? predictor_forecast_made(a, &series, &ask, (int64_t) csv->start,
-                                       calendar, out, &used) : SHARD_ERROR;
+                                       calendar, out, &about) : SHARD_ERROR;
 
-    if (rc == SHARD_OK && predictor_forecast_shown(a, csv, used)) {
-        rc = a->json ? predictor_forecast_json(a, csv, used, out, calendar)
+    if (rc == SHARD_OK && predictor_forecast_shown(a, csv, about.used)) {
+        rc = a->json ? predictor_forecast_json(a, csv, &about, out, calendar)
                      : predictor_forecast_csv(a, out);
 
         if (rc == 0 && a->plot) {
-            rc = predictor_forecast_plot(a, csv, used, out);
+            rc = predictor_forecast_plot(a, csv, about.used, out);
         }
 
     } else if (rc == SHARD_AGAIN) {
@@ -321,13 +335,15 @@ predictor_forecast_csv(const predictor_forecast_args_t *a, const double *out)
 
 static int
 predictor_forecast_json(const predictor_forecast_args_t *a,
-    const predictor_csv_t *csv, const char *used, const double *out,
-    const predictor_calendar_t *calendar)
+    const predictor_csv_t *csv, const predictor_forecast_about_t *about,
+    const double *out, const predictor_calendar_t *calendar)
 {
     int        rc;
     char       name[PREDICTOR_QUANTILE_TEXT + 1];
-    json_t    *root, *steps, *step, *events;
+    json_t    *root, *steps, *step, *lists[3];
     uint32_t   h, i;
+
+    static const char *const  words[] = { "events", "shifts", "outages" };
 
     steps = json_array();
 
@@ -342,7 +358,7 @@ predictor_forecast_json(const predictor_forecast_args_t *a,
         (void) json_array_append_new(steps, step);
     }
 
-    root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "model", used,
+    root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "model", about->used,
                      "interval_s", (json_int_t) a->interval_s,
                      "at", (json_int_t) (csv->start + (uint64_t) a->interval_s
                                          * (csv->n - 1)),
@@ -350,10 +366,14 @@ predictor_forecast_json(const predictor_forecast_args_t *a,
                      "gaps", (json_int_t) (csv->n - csv->known),
                      "forecast", steps);
 
-    events = calendar ? predictor_calendar_events(calendar, 0) : NULL;
+    lists[0] = calendar ? predictor_calendar_events(calendar, 0) : NULL;
+    lists[1] = predictor_breaks_shifts(&about->breaks, a->interval_s);
+    lists[2] = predictor_breaks_outages(&about->breaks, a->interval_s);
 
-    if (events) {
-        (void) json_object_set_new(root, "events", events);
+    for (i = 0; i < 3; i++) {
+        if (lists[i]) {
+            (void) json_object_set_new(root, words[i], lists[i]);
+        }
     }
 
     rc = root ? json_dumpf(root, stdout, JSON_REAL_PRECISION(9)) : -1;

@@ -10,6 +10,13 @@ static int predictor_check(const predictor_series_t *series,
 static uint32_t predictor_wish(const predictor_model_t *wish);
 static size_t predictor_round(size_t size);
 static size_t predictor_shared(const predictor_ask_t *ask);
+static void predictor_look(predictor_series_t *series, predictor_state_t *s,
+    predictor_cut_t *cut);
+static void predictor_settle(predictor_series_t *series,
+    const predictor_state_t *s, double *y);
+static int predictor_clean(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_state_t *s, double *y,
+    predictor_series_t *whole);
 static void predictor_learn(const predictor_series_t *series,
     const predictor_ask_t *ask, predictor_state_t *s, predictor_cut_t *cut);
 static void predictor_stand_in(const predictor_series_t *series,
@@ -51,6 +58,8 @@ predictor_size(const predictor_series_t *series, const predictor_ask_t *ask,
     size->state = predictor_round(sizeof(predictor_state_t));
     number = predictor_wish(wish);
     work = predictor_calibrate_work(PREDICTOR_TRIAL_STEPS);
+    one.work = predictor_shifts_work(&grown);
+    work = one.work > work ? one.work : work;
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
         predictor_member(number, i)->size(&grown, ask, &one);
@@ -69,6 +78,14 @@ predictor_size(const predictor_series_t *series, const predictor_ask_t *ask,
 int
 predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
     const predictor_model_t *wish, void *state, void *work)
+{
+    return predictor_fit_to(series, ask, wish, wish == NULL, state, work);
+}
+
+
+int
+predictor_fit_to(const predictor_series_t *series, const predictor_ask_t *ask,
+    const predictor_model_t *wish, int breaks, void *state, void *work)
 {
     uint32_t                  i;
     predictor_cut_t           cut;
@@ -93,6 +110,10 @@ predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
     memset(s, 0, sizeof(predictor_state_t));
     s->most = predictor_most(&whole, cut.work);
     predictor_clip(cut.y, whole.n, s->most);
+
+    if (breaks) {
+        predictor_look(&whole, s, &cut);
+    }
 
     s->wish = predictor_wish(wish);
     s->limit = series->n + series->day;
@@ -119,6 +140,39 @@ predictor_fit(const predictor_series_t *series, const predictor_ask_t *ask,
     predictor_stand_in(&whole, ask, s, cut.work);
 
     return SHARD_OK;
+}
+
+
+/* outages first: they are no shifts; then they are filled at the new level */
+
+static void
+predictor_look(predictor_series_t *series, predictor_state_t *s,
+    predictor_cut_t *cut)
+{
+    predictor_outages_find(series, &s->breaks.outages);
+    predictor_outages_fill(&s->breaks.outages, series, cut->y);
+    predictor_shifts_find(series, cut->work, &s->breaks.shifts);
+    predictor_settle(series, s, cut->y);
+}
+
+
+/* a series cleaned but for these, in y from here on if there are any */
+
+static void
+predictor_settle(predictor_series_t *series, const predictor_state_t *s,
+    double *y)
+{
+    if (s->breaks.shifts.n == 0 && s->breaks.outages.n == 0) {
+        return;
+    }
+
+    if (series->y != y) {
+        memcpy(y, series->y, series->n * sizeof(double));
+        series->y = y;
+    }
+
+    predictor_shifts_scale(&s->breaks.shifts, series->start, y, series->n);
+    predictor_outages_fill(&s->breaks.outages, series, y);
 }
 
 
@@ -211,24 +265,30 @@ predictor_update(const predictor_series_t *series,
 
     s = state;
     predictor_cut(series, ask, work, &cut);
-    whole.y = NULL;
+
+    if (predictor_clean(series, ask, s, cut.y, &whole) != SHARD_OK) {
+        return;
+    }
+
+    predictor_outages_follow(&whole, &s->breaks.outages);
+    predictor_settle(&whole, s, cut.y);
+    s->breaks.stale |= predictor_shifts_stale(&s->breaks.shifts, &whole);
 
     for (i = 0; i < PREDICTOR_MEMBERS; i++) {
         model = predictor_member(s->wish, i);
 
-        if (!(s->fitted & 1u << i) || model->update == NULL) {
-            continue;
+        if (s->fitted & 1u << i && model->update) {
+            (void) model->update(&whole, ask, (char *) state + s->offset[i],
+                                 cut.work);
         }
-
-        if (whole.y == NULL
-            && predictor_whole(series, ask, s, cut.y, &whole) != SHARD_OK)
-        {
-            return;
-        }
-
-        (void) model->update(&whole, ask, (char *) state + s->offset[i],
-                             cut.work);
     }
+}
+
+
+const predictor_breaks_t *
+predictor_breaks(const void *state)
+{
+    return &((const predictor_state_t *) state)->breaks;
 }
 
 
@@ -302,6 +362,22 @@ predictor_member(uint32_t wish, uint32_t i)
 
 int
 predictor_whole(const predictor_series_t *series, const predictor_ask_t *ask,
+    const predictor_state_t *s, double *y, predictor_series_t *whole)
+{
+    int  rc;
+
+    rc = predictor_clean(series, ask, s, y, whole);
+
+    if (rc == SHARD_OK) {
+        predictor_settle(whole, s, y);
+    }
+
+    return rc;
+}
+
+
+static int
+predictor_clean(const predictor_series_t *series, const predictor_ask_t *ask,
     const predictor_state_t *s, double *y, predictor_series_t *whole)
 {
     if (predictor_check(series, ask) != SHARD_OK || series->n > s->limit

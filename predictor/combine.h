@@ -31,6 +31,15 @@
 
 #include "merit.h"
 #include "models.h"
+#include "outage.h"
+#include "shift.h"
+
+
+typedef struct {
+    predictor_shifts_t   shifts;
+    predictor_outages_t  outages;
+    uint32_t             stale;
+} predictor_breaks_t;
 
 
 /*
@@ -59,6 +68,16 @@ int predictor_size(const predictor_series_t *series,
 int predictor_fit(const predictor_series_t *series,
     const predictor_ask_t *ask, const predictor_model_t *wish, void *state,
     void *work);
+
+
+/*
+ * The same with the choice whether shifts and outages are looked for; they
+ * are for the combination, and not for a model that is wished for.
+ */
+
+int predictor_fit_to(const predictor_series_t *series,
+    const predictor_ask_t *ask, const predictor_model_t *wish, int breaks,
+    void *state, void *work);
 
 
 /*
@@ -97,6 +116,15 @@ int predictor_predict_said(const predictor_series_t *series,
     const predictor_ask_t *ask, const void *state,
     const predictor_merit_t *merit, void *work, double *out,
     const char **used, predictor_said_t *said);
+
+
+/*
+ * What the series was found to be broken by when it was fitted, and since
+ * then by predictor_update(); it is stale when another fit would probably
+ * find another shift.
+ */
+
+const predictor_breaks_t *predictor_breaks(const void *state);
 
 
 /* fit and forecast at once */

@@ -39,6 +39,7 @@ typedef struct {
     uint32_t              horizon;  /* as asked when it was fitted */
     uint32_t              nq;
     double                most;     /* what is beyond it counts as this */
+    predictor_breaks_t    breaks;
     size_t                offset[PREDICTOR_MEMBERS];
     predictor_voices_t   weights;
     predictor_margins_t   margins;
@@ -58,7 +59,8 @@ typedef struct {
 
 const predictor_model_t *predictor_member(uint32_t wish, uint32_t i);
 
-/* the series cleaned, when the state can be asked about it */
+/* the series without gaps, outages and shifts, when the state can be asked
+ * about it */
 
 int predictor_whole(const predictor_series_t *series,
     const predictor_ask_t *ask, const predictor_state_t *s, double *y,

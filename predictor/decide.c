@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../src/daemon/shardd_log.h"
+#include "breaks.h"
 #include "daemon.h"
 #include "events.h"
 #include "report.h"
@@ -201,6 +202,7 @@ predictor_decide(predictor_daemon_t *d)
     if (rc == SHARDD_OK) {
         predictor_events_drain(d, now_s);
         predictor_plan_view(&d->fleet.plan);
+        predictor_breaks_say(&d->fleet, &d->outlook);
         rc = predictor_report_forecasts(d->io, &d->fleet, &d->outlook,
                                         &d->cold, &d->history, &d->spreads,
                                         d->signals, at);

@@ -9,6 +9,7 @@
 
 #define PREDICTOR_DAY_S   86400
 #define PREDICTOR_WEEK    7
+#define PREDICTOR_STALE_S 3600
 
 /* learns in no time, stands in until a shard's first fit */
 
@@ -371,6 +372,24 @@ predictor_outlook_fit_one(void *data, uint32_t id, uint32_t thread)
 }
 
 
+/* a level that seems to have shifted is due for a fit, once an hour */
+
+static void
+predictor_outlook_stale(predictor_outlook_t *o, shard_id_t id)
+{
+    predictor_turn_t  *turn;
+
+    turn = &o->turns[id];
+
+    if (predictor_breaks(o->shards[id].state)->stale
+        && (o->history->last - turn->fitted) * o->series.interval_s
+           >= PREDICTOR_STALE_S)
+    {
+        turn->fitted = o->history->last - o->refit;
+    }
+}
+
+
 /* what was learnt may be too old for the series: then a stopgap as well */
 
 static int
@@ -390,6 +409,7 @@ predictor_outlook_predict(predictor_outlook_t *o,
         predictor_update(&t->series, &o->ask, s->state, t->work);
         rc = predictor_predict_said(&t->series, &o->ask, s->state, merit,
                                     t->work, t->out, &s->model, said);
+        predictor_outlook_stale(o, id);
     }
 
     if (rc != SHARD_OK) {

@@ -50,6 +50,8 @@ typedef size_t (*predictor_outlook_length_pt)(void *data,
 typedef struct {
     void                         *state;    /* NULL: nothing learnt yet */
     const char                   *model;    /* NULL: no forecast */
+    uint64_t                      told;     /* step of the shift that was
+                                               logged, 0: none */
 } predictor_outlook_shard_t;
 
 /* scratch of one thread */

@@ -9,6 +9,7 @@
 #include "../src/core/shard_codec.h"
 #include "../src/core/shard_key.h"
 #include "../src/daemon/shardd_log.h"
+#include "breaks.h"
 #include "number.h"
 #include "report.h"
 
@@ -118,41 +119,6 @@ predictor_report_numbers(char *p, const char *name, const float *v,
 }
 
 
-/* takes the forecast, gives it back with the events that are in it */
-
-static char *
-predictor_report_events(const predictor_calendar_t *c, shard_id_t id,
-    char *forecast)
-{
-    char    *events, *whole;
-    size_t   len;
-    json_t  *list;
-
-    list = c ? predictor_calendar_events(c, id) : NULL;
-
-    if (list == NULL) {
-        return forecast;
-    }
-
-    events = json_dumps(list, JSON_COMPACT
-                        | JSON_REAL_PRECISION(PREDICTOR_REPORT_DIGITS));
-    json_decref(list);
-
-    len = strlen(forecast);
-    whole = events ? realloc(forecast, len + strlen(events) + 16) : NULL;
-
-    if (whole == NULL) {
-        free(events);
-        return forecast;
-    }
-
-    sprintf(whole + len - 1, ",\"events\":%s}", events);
-    free(events);
-
-    return whole;
-}
-
-
 /* one shard's forecast as JSON, to be freed; NULL without memory */
 
 static char *
@@ -193,7 +159,7 @@ predictor_report_forecast(const predictor_outlook_t *o,
     p = predictor_signals_json(signals, o, id, p);
     memcpy(p, "}", 2);
 
-    return predictor_report_events(o->calendar, id, buf);
+    return predictor_breaks_report(o, id, buf);
 }
 
 

@@ -43,7 +43,7 @@ predictor_predict_said(const predictor_series_t *series,
     const char **used, predictor_said_t *said)
 {
     int                       rc;
-    uint32_t                  voting;
+    uint32_t                  voting, out_for;
     predictor_cut_t           cut;
     predictor_series_t        whole;
     const predictor_state_t  *s;
@@ -74,6 +74,12 @@ predictor_predict_said(const predictor_series_t *series,
 
     if (merit) {
         predictor_stretch(&whole, ask, merit, out);
+    }
+
+    out_for = predictor_outages_now(&s->breaks.outages, series);
+
+    if (out_for) {
+        predictor_outages_expect(out_for, series->y[series->n - 1], ask, out);
     }
 
     predictor_guard(&whole, ask, out);

@@ -149,6 +149,7 @@ forecast_table(shardctl_t *ctl, const json_t *json,
     }
 
     shardctl_events_show(ctl, json_object_get(json, "events"));
+    shardctl_shifts_show(json);
     printf("\n");
 
     shardctl_table(ctl, json_object_get(json, "steps"), columns);
@@ -212,7 +213,7 @@ shardctl_cmd_forecast(shardctl_t *ctl)
 {
     int                   rc;
     char                  err[SHARD_ERR_SIZE], *text;
-    json_t               *json, *borrowed, *events, *signals;
+    json_t               *json, *borrowed, *events, *signals, *shifts;
     const char           *plot;
     shard_id_t            id;
     shardctl_forecast_t   f;
@@ -239,9 +240,12 @@ shardctl_cmd_forecast(shardctl_t *ctl)
     borrowed = shardctl_borrowed(text);
     events = shardctl_events(text);
     signals = shardctl_signals(text);
+    shifts = json_object();
+    shardctl_shifts(text, shifts);
     free(text);
 
     if (rc != SHARD_OK) {
+        json_decref(shifts);
         json_decref(borrowed);
         json_decref(events);
         json_decref(signals);
@@ -254,6 +258,8 @@ shardctl_cmd_forecast(shardctl_t *ctl)
     json_object_set_new(json, "borrowed", borrowed ? borrowed : json_null());
     json_object_set_new(json, "events", events);
     json_object_set_new(json, "signals", signals);
+    json_object_update(json, shifts);
+    json_decref(shifts);
     rc = SHARDCTL_OK;
 
     if (plot && (plot[0] || !ctl->json)) {

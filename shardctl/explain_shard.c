@@ -387,6 +387,13 @@ explain_show_shard(shardctl_t *ctl, const shard_record_t *rec, json_t *out)
 
     shardctl_signals_show(ctl, json_object_get(out, "signals"));
 
+    if (json_array_size(json_object_get(out, "shifts"))
+        + json_array_size(json_object_get(out, "outages")))
+    {
+        printf("\n");
+        shardctl_shifts_show(out);
+    }
+
     if (json_array_size(json_object_get(out, "events"))) {
         printf("\n");
         shardctl_events_show(ctl, json_object_get(out, "events"));
@@ -418,6 +425,7 @@ explain_forecast(shardctl_t *ctl, shard_id_t id, json_t *out)
     json_object_set_new(out, "borrowed", borrowed ? borrowed : json_null());
     json_object_set_new(out, "signals", shardctl_signals(text));
     json_object_set_new(out, "events", shardctl_events(text));
+    shardctl_shifts(text, out);
     free(text);
 
     return SHARDCTL_OK;

@@ -338,6 +338,12 @@ json_t *shardctl_borrowed(const char *text);
 void shardctl_borrowed_line(shardctl_t *ctl, const json_t *borrowed);
 void shardctl_borrowed_show(shardctl_t *ctl, const json_t *borrowed);
 
+/* explain_shift.c: "shifts" and "outages" of a forecast's text into "out", a
+ * line each */
+
+void shardctl_shifts(const char *text, json_t *out);
+void shardctl_shifts_show(const json_t *out);
+
 /* explain_shard.c: what is known of one shard */
 
 int shardctl_explain_shard(shardctl_t *ctl, shard_id_t id);

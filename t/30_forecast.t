@@ -71,6 +71,31 @@ my $holes = join('', "time,value\r\n",
                  map { /^1704(2|3)\d*7200,/ ? '' : s/\n/\r\n/r }
                  map { /9200,/ ? s/,.*/,/r : $_ } split /^/, $wave);
 
+# a level that has shifted, an outage: named, and not repeated
+
+my $wild = sub { 1 + 0.1 * sin($_[0] * $_[0]) };
+
+($status, $out, $err) = forecast(series(3600, 21 * 24, sub {
+    (100 + 50 * wave($_[0], 24)) * $wild->($_[0]) * ($_[0] < 480 ? 1 : 3)
+}), @hourly, '--json');
+
+my $shifted = decode_json($out);
+is($shifted->{shifts}[0]{since}, 1704067200 + 480 * 3600, 'when it shifted');
+cmp_ok(abs($shifted->{shifts}[0]{factor} - 3), '<', 0.3, 'how much');
+cmp_ok($shifted->{forecast}[23]{mean}, '>', 120, 'and it lasts');
+ok(!exists $shifted->{outages}, 'no outage');
+
+($status, $out, $err) = forecast(series(3600, 21 * 24, sub {
+    $_[0] >= 484 && $_[0] < 487 ? 0
+    : (100 + 50 * wave($_[0], 24)) * $wild->($_[0])
+}), @hourly, '--json');
+
+my $outage = decode_json($out);
+is($outage->{outages}[0]{from}, 1704067200 + 484 * 3600, 'an outage');
+is($outage->{outages}[0]{to}, 1704067200 + 487 * 3600, 'and its end');
+cmp_ok($outage->{forecast}[5]{mean}, '>', 40, 'is not said to come again');
+ok(!exists $outage->{shifts}, 'no shift');
+
 ($status, $out, $err) = forecast($holes, @hourly, '--json');
 is($status, 0, 'a header, carriage returns, gaps, and steps left out');
 is(decode_json($out)->{n}, 504, 'steps left out are steps');

@@ -145,6 +145,14 @@ for my $borrowed ([ 11, '"how":"similar","own_s":21600,"from":[{"shard":4,'
                 . qq({$text},"mean":[1,2],"q0.5":[1,2],"q0.9":[3,4]}));
 }
 
+# one whose level has shifted and that was out, with malformed parts
+
+$r->command('HSET', $t->key('forecast'), 13,
+            qq({"at":$now,"step_s":300,"model":"combined","mean":[1,2],)
+            . qq("q0.5":[1,2],"q0.9":[3,4],"shifts":[{"since":1735693200,)
+            . qq("factor":2.104},{"since":"x"},7],"outages":[{"from":)
+            . qq(1735689600,"to":1735693200},{}]}));
+
 spew("$dir/fleet.csv", join('', "epoch," . join(',', map { "s$_" } 0 .. 15)
      . "\n", map { my $e = $now - 300 * (600 - $_);
                    $e -= $e % 300;
@@ -195,6 +203,8 @@ my @human = (
     [ [ 'forecast', 11 ], qr/^it has 6 h 00 min of its own;.* 4, 9$/m ],
     [ [ 'explain', 11 ], qr/^LIKE SHARD +SIMILARITY.*\n +4 +93% +75% +50%$/m ],
     [ [ 'explain', 11 ], qr/the borrowed day, requests\/s by hour/ ],
+    [ [ 'forecast', 13 ], qr/^level: x2\.10 since \S+ \S+;/m ],
+    [ [ 'explain', 13 ], qr/^level: x2\.10 since .*\noutage: \S+ \S+ to \S+ \S+, left/m ],
     [ [ 'explain', 9 ], qr/^shard 9 on n\d\nan operator overrides it: pin n3$/m ],
     [ [ 'explain', 5 ], qr/^an operator's override of it is ignored: pinn n1: .*"pin"/m ],
     [ [ 'forecast', 12 ], qr/model combined, made at [^\n]*\n\n/ ],
