@@ -107,6 +107,7 @@ struct ngx_http_shard_sync_s {
     ngx_msec_t                    behind_since;  /* 0 = not behind */
 
     ngx_uint_t                    polling;       /* meta and override asked */
+    uint64_t                      polled;        /* the version known then */
     uint64_t                      override_hash;
     uint64_t                      override_until;/* next "until", ms, 0 none */
     ngx_uint_t                    nignored;

@@ -33,6 +33,7 @@ ngx_http_shard_sync_poll(ngx_http_shard_sync_t *sync)
     }
 
     sync->polling = 1;
+    sync->polled = sync->model->version;
 
     ngx_http_shard_sync_ask_version(sync, ngx_http_shard_sync_on_version);
     (void) ngx_http_shard_sync_command(sync, ngx_http_shard_sync_on_override,
@@ -83,12 +84,14 @@ ngx_http_shard_sync_on_version(ngx_http_shard_redis_t *redis,
         return;
     }
 
-    if (version < sync->model->version) {
+    if (version < ngx_min(sync->polled, sync->model->version)) {
         ngx_http_shard_load_again(sync, "the version went back");
         return;
     }
 
-    if (version == sync->model->version) {
+    /* less than the model has: from before what the log brought meanwhile */
+
+    if (version <= sync->model->version) {
         sync->behind_since = 0;
 
     } else if (sync->behind_since == 0) {
