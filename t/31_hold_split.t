@@ -7,7 +7,6 @@ use warnings;
 use strict;
 
 use Test::More;
-use IO::Socket::INET;
 use JSON::PP;
 
 use ShardTest;
@@ -20,7 +19,11 @@ $t->{nodes}{$_} = { name => $_, addr => "127.0.0.1:$port", capacity => 100,
 
 $t->start_redis();
 $t->seed(nodes => [ 'n1' ], silent => 1);
-$t->start_nginx(http => <<"CONF", upstream => 'shard_hold max=60 timeout=9s;');
+
+# a process of its own: a worker that is killed takes no node's connections
+# along; what is slow ends when the test closes it
+
+$t->start_nginx_node($port, <<"CONF");
 server {
     listen 127.0.0.1:$port;
 
@@ -29,12 +32,13 @@ server {
     }
 
     location /slow {
-        limit_rate 300;
+        limit_rate 50;
         return 200 "@{[ 'x' x 3500 ]}";
     }
 }
 CONF
 
+$t->start_nginx(upstream => 'shard_hold max=60 timeout=9s;');
 wait_for { $t->get('/', 'X-Key' => '5')->{status} == 200 } 5, 'a table';
 
 my $r = $t->redis();
@@ -43,13 +47,7 @@ my ($low, $high);
 my %whole = %{ $t->shard_record(0) };
 
 
-sub commit {
-    my @changes = @_;
-
-    my $got = $t->commit('keyspace', @changes);
-    die "@$got" if $got->[0] ne 'ok';
-    wait_for { $t->api('')->{version} >= $got->[1] } 5, "version $got->[1]";
-}
+sub commit { $t->followed($t->committed('keyspace', @_)) }
 
 sub record {
     my ($lo, $hi, %more) = @_;
@@ -58,26 +56,33 @@ sub record {
 }
 
 my %held = (phase => 'held', target => 'n2', migration => '00000000000000ab');
-my $router = sub { decode_json($r->command('HGET', $t->key('routers'), 'edge-1')) };
-my $barrier = sub { $router->()->{barriers}{$_[0]} || {} };
 
 # seen drained, or a while not
 
 sub drained {
     my ($id) = @_;
 
-    return eval { wait_for { $barrier->($id)->{drained} } 1.5, 'a drain'; 1 };
+    return eval { wait_for { $t->barrier($id)->{drained} } 1.5, 'a drain'; 1 };
 }
 
-sub slow {
+sub slow { return $t->connect_to(request($_[0], $_[1] || '/slow')) }
+sub request { return "GET $_[1] HTTP/1.1\r\nHost: x\r\nX-Key: $_[0]\r\n\r\n" }
+
+# a connection, and the worker that has it
+
+sub connection {
     my ($key) = @_;
 
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$t->{nginx_port}")
-        or die "connect: $!";
+    my $s = $t->connect_to(request($key, '/'));
+    my $text = '';
 
-    $s->autoflush(1);
-    print $s "GET /slow HTTP/1.1\r\nHost: x\r\nX-Key: $key\r\n\r\n";
-    return $s;
+    $s->blocking(0);
+    wait_for {
+        sysread($s, $text, 4096, length $text);
+        $text =~ /\r\n\r\nok$/;
+    } 5, 'an answer';
+
+    return ($s, $text =~ /^X-Pid: (\d+)/m);
 }
 
 sub inflight {
@@ -110,7 +115,7 @@ is($t->get('/', 'X-Key' => $high)->{headers}{'x-shard-id'}, 1, 'split');
 inflight(1, 0);
 
 commit(shard => 1, record($middle, undef, %held));
-wait_for { $barrier->(1)->{version} } 2, 'a barrier';
+wait_for { $t->barrier(1)->{version} } 2, 'a barrier';
 ok(!drained(1), 'a child is not drained while its parent has requests of before');
 
 close($old);
@@ -137,7 +142,7 @@ commit(shard => 0, record('0000000000000000', undef), shard => 1, '');
 is($t->get('/', 'X-Key' => $high)->{headers}{'x-shard-id'}, 0, 'merged');
 
 commit(shard => 0, record('0000000000000000', undef, %held));
-wait_for { $barrier->(0)->{version} } 2, 'a barrier';
+wait_for { $t->barrier(0)->{version} } 2, 'a barrier';
 ok(!drained(0), 'nor is a merged shard, while one of the vanished is on its way');
 close($old);
 ok(drained(0), 'then it is');
@@ -153,32 +158,41 @@ commit(shard => 2, record($middle, undef), shard => 0, record('0000000000000000'
 wait_for { $t->get('/', 'X-Key' => $high)->{headers}{'x-shard-id'} == 2 } 5, 'loaded anew';
 
 commit(shard => 2, record($middle, undef, %held));
-wait_for { $barrier->(2)->{version} } 2, 'a barrier';
+wait_for { $t->barrier(2)->{version} } 2, 'a barrier';
 ok(!drained(2), 'after a whole load with other bounds all that was on its way counts');
 close($old);
 ok(drained(2), 'and is waited for');
 commit(shard => 2, record($middle, undef, epoch => 5));
 
 
-# a new leader, that has not seen the split; of twelve requests some are the
-# other worker's
-
-my @old = map { slow($high) } 1 .. 12;
-inflight(2, 12);
-commit(shard => 2, record($middle, 'c000000000000000', epoch => 5),
-       shard => 3, record('c000000000000000', undef));
+# a new leader, that has not seen the split, and a request of the worker that
+# does not lead
 
 my ($leader) = $t->error_log() =~ /.*?(\d+)#\d+: keyspace "orders": this worker keeps the table/;
+my (%at, $kept);
+
+wait_for {
+    my ($s, $pid) = connection($high);
+
+    $at{$pid} ||= $s;
+    ($kept) = map { $at{$_} } grep { $_ != $leader } keys %at;
+    $kept && $at{$leader};
+} 20, 'a connection of either worker';
+
+print $_ request($high, '/slow') for values %at;
+inflight(2, 2);
+commit(shard => 2, record($middle, 'c000000000000000', epoch => 5),
+       shard => 3, record('c000000000000000', undef));
 
 $t->allow(qr/exited on signal 9/);
 kill('KILL', $leader);
 wait_for { $t->error_log() =~ /worker $leader died/ } 10, 'buried';
-cmp_ok($t->api('/shards/2')->{inflight}, '>', 0, 'requests of the other worker go on');
+is($t->api('/shards/2')->{inflight}, 1, 'the other worker\'s request goes on');
 
 commit(shard => 3, record('c000000000000000', undef, %held));
-wait_for { $barrier->(3)->{version} } 5, 'a barrier';
+wait_for { $t->barrier(3)->{version} } 5, 'a barrier';
 ok(!drained(3), 'a new leader waits for what entered before it');
-close($_) for @old;
+close($kept);
 ok(drained(3), 'and for nothing else');
 
 $t->finish();

@@ -130,9 +130,13 @@ nodes(n1 => node('db-1.internal'));
 wait_for { $t->api('')->{version} == $t->version() } 5, 'applied';
 is(at(), '200 at 4', 'its state changed');
 
-kill 'KILL', (sort { $a <=> $b } $t->process('nginx')->children())[0];
+my ($killed) = $t->process('nginx')->children();
 $t->allow(qr/exited on signal 9/);
-sleep(0.5);
+kill 'KILL', $killed;
+wait_for {
+    my @workers = $t->process('nginx')->children();
+    @workers == $t->{workers} && !grep { $_ == $killed } @workers;
+} 5, 'another worker';
 is(at(), '200 at 4', 'a worker was killed');
 $t->reload(http => "$resolver $backends");
 is(at(), '200 at 4', 'a reload');

@@ -122,6 +122,7 @@ http {
             add_header         X-Shard-Node  \$shard_node always;
             add_header         X-Shard-State \$shard_state always;
             add_header         X-Shard-Held-Ms \$shard_held_ms always;
+            add_header         X-Pid         \$pid always;
         }
 
         location /shards/ {
