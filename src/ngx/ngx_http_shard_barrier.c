@@ -9,9 +9,9 @@
  *
  * A held shard is drained when no worker has a request of it on its way, nor
  * of what were other shards' keys before (_handover): one scan after it was
- * published tells for all of them.  Nothing new can start,
- * so once drained stays drained, until its latch is written with another
- * phase.
+ * published tells for all of them.  Nothing new can start, so once drained
+ * stays drained, until its latch is written with another phase or it gets
+ * more keys.
  */
 
 
@@ -180,6 +180,8 @@ ngx_http_shard_barrier_scan(ngx_http_shard_sync_t *sync)
     {
         return 0;
     }
+
+    ngx_http_shard_handover_settle(ks);
 
     for (i = 0, n = 0; i < ks->nheld; i++) {
 

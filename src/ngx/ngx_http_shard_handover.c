@@ -6,8 +6,11 @@
  *   change of bounds ─▶ from: slots that gave   ─▶ published as structure S
  *   (split, merge)      to: slots that took             │
  *                                                       ▼
- *   barrier of a shard in "to" waits for entries of "from" older than S;
- *   once nothing older than S is in flight the handover is forgotten
+ *   barrier of a shard in "to" waits until it is published, and then for
+ *   entries of "from" older than S; once there are none it is forgotten
+ *
+ * Keys that go on from a slot in "to" take their handovers along: what takes
+ * them then is in "to" of these as well.
  *
  * What is too much to be kept counts as all slots: cutovers wait longer then,
  * none is reported drained too early.  A new leader begins with such a one,
@@ -18,10 +21,18 @@
 #include "ngx_http_shard_sync.h"
 
 
+static ngx_http_shard_handover_t *ngx_http_shard_handover_open(
+    ngx_http_shard_keyspace_t *ks);
+static void ngx_http_shard_handover_close(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_handover_t *h);
 static void ngx_http_shard_handover_add(ngx_http_shard_slots_t *slots,
     uint32_t slot);
 static ngx_uint_t ngx_http_shard_handover_has(ngx_http_shard_slots_t *slots,
     uint32_t slot);
+static void ngx_http_shard_handover_follow(ngx_http_shard_handover_t *h,
+    ngx_http_shard_handover_t *next);
+static ngx_uint_t ngx_http_shard_handover_lasts(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_handover_t *h);
 
 
 void
@@ -34,12 +45,83 @@ ngx_http_shard_handover_begin(ngx_http_shard_keyspace_t *ks)
 }
 
 
-/* a new one, to be filled; the last one takes all when there is no room */
+/* whose keys the changed shards have, and had; the default one of a list has
+ * what no other names, and its own record does not change */
 
-ngx_http_shard_handover_t *
+void
+ngx_http_shard_handover(ngx_http_shard_model_t *m,
+    ngx_http_shard_undo_t **firsts, ngx_uint_t n)
+{
+    uint32_t                    slot;
+    ngx_uint_t                  i;
+    ngx_http_shard_entry_t     *was, *is;
+    ngx_http_shard_handover_t  *h;
+
+    h = NULL;
+
+    for (i = 0; i < n; i++) {
+        was = &firsts[i]->was.entry;
+        is = &m->entries[firsts[i]->number];
+
+        if (was->live == is->live
+            && (!is->live || ngx_http_shard_model_same_keys(m, was, is)))
+        {
+            continue;
+        }
+
+        if (h == NULL) {
+            h = ngx_http_shard_handover_open(m->keyspace);
+        }
+
+        if (was->live) {
+            ngx_http_shard_handover_add(&h->from, was->slot);
+        }
+
+        if (is->live) {
+            ngx_http_shard_handover_add(&h->to, is->slot);
+        }
+    }
+
+    if (h == NULL) {
+        return;
+    }
+
+    if (m->kind == SHARD_KIND_LIST) {
+        slot = m->entries[m->places[0].entry].slot;
+        ngx_http_shard_handover_add(&h->from, slot);
+        ngx_http_shard_handover_add(&h->to, slot);
+    }
+
+    ngx_http_shard_handover_close(m->keyspace, h);
+}
+
+
+/* whatever is in flight, for whichever shard */
+
+void
+ngx_http_shard_handover_all(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_http_shard_handover_t  *h;
+
+    h = ngx_http_shard_handover_open(ks);
+    h->from.all = 1;
+    h->to.all = 1;
+
+    ngx_http_shard_handover_close(ks, h);
+}
+
+
+/* a new one, to be filled and closed; the last one takes all when there is no
+ * room */
+
+static ngx_http_shard_handover_t *
 ngx_http_shard_handover_open(ngx_http_shard_keyspace_t *ks)
 {
     ngx_http_shard_handover_t  *h;
+
+    if (ks->nhandovers == NGX_HTTP_SHARD_HANDOVERS) {
+        ngx_http_shard_handover_settle(ks);
+    }
 
     if (ks->nhandovers == NGX_HTTP_SHARD_HANDOVERS) {
         h = &ks->handovers[ks->nhandovers - 1];
@@ -54,17 +136,6 @@ ngx_http_shard_handover_open(ngx_http_shard_keyspace_t *ks)
     h->published = 0;
 
     return h;
-}
-
-
-void
-ngx_http_shard_handover_all(ngx_http_shard_keyspace_t *ks)
-{
-    ngx_http_shard_handover_t  *h;
-
-    h = ngx_http_shard_handover_open(ks);
-    h->from.all = 1;
-    h->to.all = 1;
 }
 
 
@@ -84,20 +155,6 @@ ngx_http_shard_handover_add(ngx_http_shard_slots_t *slots, uint32_t slot)
 }
 
 
-void
-ngx_http_shard_handover_from(ngx_http_shard_handover_t *h, uint32_t slot)
-{
-    ngx_http_shard_handover_add(&h->from, slot);
-}
-
-
-void
-ngx_http_shard_handover_to(ngx_http_shard_handover_t *h, uint32_t slot)
-{
-    ngx_http_shard_handover_add(&h->to, slot);
-}
-
-
 static ngx_uint_t
 ngx_http_shard_handover_has(ngx_http_shard_slots_t *slots, uint32_t slot)
 {
@@ -113,39 +170,59 @@ ngx_http_shard_handover_has(ngx_http_shard_slots_t *slots, uint32_t slot)
 }
 
 
-/* with the structure that is about to be the live one; what was found drained
- * was so of other keys */
+/* a request older than both may be in flight where "h" has it from */
 
-void
-ngx_http_shard_handover_published(ngx_http_shard_keyspace_t *ks,
-    uint32_t structure)
+static void
+ngx_http_shard_handover_follow(ngx_http_shard_handover_t *h,
+    ngx_http_shard_handover_t *next)
 {
-    uint32_t                    i, k;
-    ngx_http_shard_handover_t  *h;
+    uint32_t    i;
+    ngx_uint_t  met;
 
-    for (i = 0; i < ks->nhandovers; i++) {
-        h = &ks->handovers[i];
+    met = next->from.all;
 
-        if (h->published) {
-            continue;
-        }
+    for (i = 0; i < next->from.n; i++) {
+        met |= ngx_http_shard_handover_has(&h->to, next->from.slot[i]);
+    }
 
-        h->published = 1;
-        h->structure = structure;
+    if (!met) {
+        return;
+    }
 
-        for (k = 0; k < ks->nheld; k++) {
-            if (ngx_http_shard_handover_has(&h->to, ks->held[k].slot)) {
-                ks->held[k].drained = 0;
-            }
+    for (i = 0; i < next->to.n; i++) {
+        ngx_http_shard_handover_add(&h->to, next->to.slot[i]);
+    }
+
+    h->to.all |= next->to.all;
+}
+
+
+/* all of it is known; what was found drained was so of other keys */
+
+static void
+ngx_http_shard_handover_close(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_handover_t *h)
+{
+    uint32_t                    i;
+    ngx_http_shard_handover_t  *earlier;
+
+    for (earlier = ks->handovers; earlier < h; earlier++) {
+        ngx_http_shard_handover_follow(earlier, h);
+    }
+
+    for (i = 0; i < ks->nheld; i++) {
+        if (ngx_http_shard_handover_has(&h->to, ks->held[i].slot)) {
+            ks->held[i].drained = 0;
         }
     }
 }
 
 
-/* 1: requests of what are this slot's keys now may be in flight elsewhere */
+/* with the structure that is about to be the live one */
 
-ngx_uint_t
-ngx_http_shard_handover_waits(ngx_http_shard_keyspace_t *ks, uint32_t slot)
+void
+ngx_http_shard_handover_published(ngx_http_shard_keyspace_t *ks,
+    uint32_t structure)
 {
     uint32_t                    i;
     ngx_http_shard_handover_t  *h;
@@ -153,12 +230,40 @@ ngx_http_shard_handover_waits(ngx_http_shard_keyspace_t *ks, uint32_t slot)
     for (i = 0; i < ks->nhandovers; i++) {
         h = &ks->handovers[i];
 
-        if (h->published
-            && ngx_http_shard_handover_has(&h->to, slot)
-            && shard_ledger_older(&ks->sh->ledger, h->structure,
-                                  h->from.all ? NULL : h->from.slot,
-                                  h->from.n))
-        {
+        if (!h->published) {
+            h->published = 1;
+            h->structure = structure;
+        }
+    }
+}
+
+
+/*
+ * One scan after it was published tells: who enters later with an older
+ * structure sees that, and looks up its slot anew.
+ */
+
+static ngx_uint_t
+ngx_http_shard_handover_lasts(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_handover_t *h)
+{
+    return !h->published
+           || shard_ledger_older(&ks->sh->ledger, h->structure,
+                                 h->from.all ? NULL : h->from.slot,
+                                 h->from.n);
+}
+
+
+/* 1: requests of what are this slot's keys now may be in flight elsewhere;
+ * asked behind _settle, which looks */
+
+ngx_uint_t
+ngx_http_shard_handover_waits(ngx_http_shard_keyspace_t *ks, uint32_t slot)
+{
+    uint32_t  i;
+
+    for (i = 0; i < ks->nhandovers; i++) {
+        if (ngx_http_shard_handover_has(&ks->handovers[i].to, slot)) {
             return 1;
         }
     }
@@ -178,9 +283,8 @@ ngx_http_shard_handover_settle(ngx_http_shard_keyspace_t *ks)
     for (i = 0, n = 0; i < ks->nhandovers; i++) {
         h = &ks->handovers[i];
 
-        if (!h->published
-            || shard_ledger_overflow(&ks->sh->ledger)
-            || shard_ledger_older(&ks->sh->ledger, h->structure, NULL, 0))
+        if (shard_ledger_overflow(&ks->sh->ledger)
+            || ngx_http_shard_handover_lasts(ks, h))
         {
             ks->handovers[n++] = *h;
         }

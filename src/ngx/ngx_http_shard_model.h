@@ -288,10 +288,8 @@ ngx_int_t ngx_http_shard_publish(ngx_http_shard_model_t *m,
 
 /* _handover: keys change hands, as published with the structure */
 
-ngx_http_shard_handover_t *ngx_http_shard_handover_open(
-    ngx_http_shard_keyspace_t *ks);
-void ngx_http_shard_handover_from(ngx_http_shard_handover_t *h, uint32_t slot);
-void ngx_http_shard_handover_to(ngx_http_shard_handover_t *h, uint32_t slot);
+void ngx_http_shard_handover(ngx_http_shard_model_t *m,
+    ngx_http_shard_undo_t **firsts, ngx_uint_t n);
 void ngx_http_shard_handover_all(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_handover_published(ngx_http_shard_keyspace_t *ks,
     uint32_t structure);

@@ -31,8 +31,6 @@ static ngx_uint_t ngx_http_shard_model_put_moved(ngx_http_shard_model_t *m,
     ngx_http_shard_moved_t *moved);
 static ngx_int_t ngx_http_shard_model_moves(ngx_http_shard_model_t *m,
     ngx_http_shard_undo_t **firsts, ngx_uint_t n, char *err);
-static void ngx_http_shard_model_hand_over(ngx_http_shard_model_t *m,
-    ngx_http_shard_undo_t **firsts, ngx_uint_t n);
 static ngx_int_t ngx_http_shard_model_moved(ngx_http_shard_model_t *m,
     ngx_http_shard_moved_t *gone, ngx_uint_t ngone,
     ngx_http_shard_moved_t *come, ngx_uint_t ncome, char *err);
@@ -199,49 +197,12 @@ ngx_http_shard_model_moves(ngx_http_shard_model_t *m,
     rc = ngx_http_shard_model_moved(m, gone, ngone, come, ncome, err);
 
     if (rc == NGX_OK) {
-        ngx_http_shard_model_hand_over(m, firsts, n);
+        ngx_http_shard_handover(m, firsts, n);
     }
 
     ngx_free(gone);
 
     return rc;
-}
-
-
-/* whose keys the changed shards have, and had */
-
-static void
-ngx_http_shard_model_hand_over(ngx_http_shard_model_t *m,
-    ngx_http_shard_undo_t **firsts, ngx_uint_t n)
-{
-    ngx_uint_t                  i;
-    ngx_http_shard_entry_t     *was, *is;
-    ngx_http_shard_handover_t  *h;
-
-    h = NULL;
-
-    for (i = 0; i < n; i++) {
-        was = &firsts[i]->was.entry;
-        is = &m->entries[firsts[i]->number];
-
-        if (was->live == is->live
-            && (!is->live || ngx_http_shard_model_same_keys(m, was, is)))
-        {
-            continue;
-        }
-
-        if (h == NULL) {
-            h = ngx_http_shard_handover_open(m->keyspace);
-        }
-
-        if (was->live) {
-            ngx_http_shard_handover_from(h, was->slot);
-        }
-
-        if (is->live) {
-            ngx_http_shard_handover_to(h, is->slot);
-        }
-    }
 }
 
 

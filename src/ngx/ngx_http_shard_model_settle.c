@@ -24,7 +24,8 @@ static ngx_uint_t ngx_http_shard_model_stays(ngx_http_shard_model_t *m,
 static void ngx_http_shard_model_inherit(ngx_http_shard_model_t *m);
 
 
-/* nothing can fail from here on: the base gives up what is its own */
+/* nothing can fail from here on: the base gives up what is its own; in a list
+ * nobody else's record tells who has the keys of a shard that left */
 
 static ngx_int_t
 ngx_http_shard_model_release(ngx_http_shard_model_t *m,
@@ -43,6 +44,7 @@ ngx_http_shard_model_release(ngx_http_shard_model_t *m,
 
         if (old->live && (e == NULL || !e->live)) {
             ngx_http_shard_model_free_slot(m->base, old->slot);
+            m->moved = 1;
         }
     }
 

@@ -335,7 +335,8 @@ ngx_http_shard_locate_key(ngx_http_shard_ctx_t *ctx, shard_index_t *index)
 /*
  * Enters, then reads the route: this order makes a drain provable.  The slot
  * may have gone to another shard since it was looked up, while a request
- * was parked above all; the sequence tells.
+ * was parked above all; the sequence tells.  It is in the one order of
+ * shard_ledger.h, too: whoever a scan did not see sees what the scan was of.
  */
 
 void
@@ -357,7 +358,7 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
 
         ngx_http_shard_read_route(ctx, sh);
 
-        if ((uint32_t) __atomic_load_n(&sh->structure, __ATOMIC_RELAXED)
+        if ((uint32_t) __atomic_load_n(&sh->structure, __ATOMIC_SEQ_CST)
             == ctx->structure)
         {
             break;
@@ -423,7 +424,7 @@ ngx_http_shard_enter_noted(ngx_http_shard_ctx_t *ctx,
 
     if (note->routes != __atomic_load_n(&sh->routes, __ATOMIC_SEQ_CST)
         || ctx->structure != (uint32_t) __atomic_load_n(&sh->structure,
-                                                        __ATOMIC_RELAXED))
+                                                        __ATOMIC_SEQ_CST))
     {
         return 0;
     }
