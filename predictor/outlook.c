@@ -287,10 +287,17 @@ static uint32_t
 predictor_outlook_column(predictor_outlook_t *o,
     predictor_outlook_thread_t *t, shard_id_t id)
 {
+    long      next;
     uint32_t  own;
 
     t->series.n = (uint32_t) o->column(o->column_data, o->history, id, t->y,
                                        &own);
+
+    /* a full window moves on: its length does not tell that values are new */
+
+    next = o->history->last + 1;
+    t->series.start = next > (long) t->series.n
+                      ? (uint64_t) (next - (long) t->series.n) : 0;
 
     if (o->calendar && id < o->calendar->nshards) {
         predictor_calendar_clean(o->calendar, id,

@@ -214,6 +214,53 @@ test_too_old(uint64_t seed)
 }
 
 
+/* a full window: each value that comes in pushes one out */
+
+static void
+test_window(uint64_t seed)
+{
+    char                *state, *work;
+    double               y[WINDOW];
+    uint32_t             k;
+    world_t              w;
+    predictor_size_t     size;
+    predictor_series_t   series;
+
+    begin(&w, 1, seed);
+    (void) learn(&w.o, &w.h, SHARDS);
+
+    series = w.o.series;
+    series.y = y;
+    (void) predictor_size(&series, &w.o.ask, NULL, &size);
+    state = malloc(w.o.state_size);
+    work = malloc(size.work);
+
+    if (state == NULL || work == NULL) {
+        tap_diag("no memory");
+        exit(1);
+    }
+
+    memcpy(state, w.o.shards[SHARDS - 1].state, w.o.state_size);
+
+    for (k = 0; k < DAY; k++) {
+        rows(&w.h, WINDOW + k, WINDOW + k + 1, seed + k);
+        series.n = (uint32_t) predictor_history_column(&w.h, SHARDS - 1, y);
+        series.start = (uint64_t) w.h.last + 1 - series.n;
+
+        predictor_update(&series, &w.o.ask, state, work);
+        forecast(&w.o, &w.h);
+    }
+
+    tap_is_int(series.n, WINDOW, "a full window for a day");
+    tap_is_int(memcmp(state, w.o.shards[SHARDS - 1].state, w.o.state_size),
+               0, "models have seen all that was new");
+
+    free(state);
+    free(work);
+    done(&w);
+}
+
+
 int
 main(void)
 {
@@ -228,6 +275,7 @@ main(void)
 
     test_threads(seed);
     test_nobody_without(seed);
+    test_window(seed);
     test_too_old(seed);
 
     return tap_done();
