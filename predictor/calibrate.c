@@ -25,7 +25,7 @@
 
 /* and of all of them, by the share that the naive method has of its own */
 
-#define PREDICTOR_CALIBRATE_YOUNG  0.7
+#define PREDICTOR_CALIBRATE_YOUNG  0.3
 
 #define PREDICTOR_CALIBRATE_FLOOR  0.05
 

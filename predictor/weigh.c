@@ -15,9 +15,13 @@
 
 #define PREDICTOR_WEIGH_LEAST   1e-6
 
-/* share of the naive one at a step as long as the history */
+/* the naive one's own share is a half when so many steps were seen */
 
-#define PREDICTOR_WEIGH_HOLD    2.2
+#define PREDICTOR_WEIGH_HOLD    24
+
+/* days from which on members are trusted by their errors alone */
+
+#define PREDICTOR_WEIGH_KNOWN   14
 
 /* errors of all others, times the naive one's, that leave it alone: trials
  * are few, and a combination is better than its best member */
@@ -41,13 +45,16 @@ void
 predictor_weigh(const predictor_series_t *series,
     predictor_trial_t *const *trial, predictor_voices_t *w)
 {
-    double    best, error[PREDICTOR_VOTERS], weight[PREDICTOR_VOTERS];
+    double    days, best, error[PREDICTOR_VOTERS], weight[PREDICTOR_VOTERS];
     uint32_t  i, v;
 
     memset(w, 0, sizeof(predictor_voices_t));
 
-    if (series->week == 0 || series->n / 2 < series->week) {
-        w->hold = PREDICTOR_WEIGH_HOLD / series->n;
+    days = (double) series->n / series->day;
+
+    if (days < PREDICTOR_WEIGH_KNOWN) {
+        w->young = 1 - pow(days / PREDICTOR_WEIGH_KNOWN, 2);
+        w->history = series->n;
     }
 
     for (v = 0; v < PREDICTOR_VOTERS; v++) {
@@ -248,6 +255,7 @@ predictor_weigh_seen(const predictor_merit_t *merit, uint32_t horizon_class,
 double
 predictor_voices_hold(const predictor_voices_t *w, uint32_t h)
 {
+    double    x;
     uint32_t  i;
 
     if (w->nsteps == 0) {
@@ -256,7 +264,14 @@ predictor_voices_hold(const predictor_voices_t *w, uint32_t h)
 
     for (i = 0; i + 1 < w->nsteps && w->step[i + 1] <= h; i++) { /* void */ }
 
-    return w->alone[i] ? 1 : fmin(w->hold * h, 1) * w->near[i];
+    if (w->alone[i] || w->young <= 0) {
+        return w->alone[i];
+    }
+
+    x = h / w->history;
+
+    return w->young * PREDICTOR_WEIGH_HOLD * x / (1 + PREDICTOR_WEIGH_HOLD * x)
+           * fmin(1, w->near[i] * (1 + sqrt(x)));
 }
 
 

@@ -27,7 +27,8 @@
 
 typedef struct {
     uint32_t  nsteps;
-    double    hold;                 /* most share of the naive one, by step */
+    double    young;                /* 0: there is enough history */
+    double    history;              /* steps, where there is not */
     uint32_t  step[PREDICTOR_TRIAL_STEPS];
     float     near[PREDICTOR_TRIAL_STEPS];  /* error of the best, of naive */
     uint8_t   alone[PREDICTOR_TRIAL_STEPS]; /* nothing is near the naive one */
@@ -38,10 +39,15 @@ typedef struct {
 
 /*
  * Trials of the voters, NULL: this one does not vote.  The last voter is the
- * naive one.  Of less than two weeks, of which there is no weekly naive
- * method, the daily one gets a share of its own: the farther the step is
- * against the history and the less the best beats it, the more.  Where all
- * others are clearly worse, whatever the history, it has all.
+ * naive one.  Of less than two weeks, n of d days, the daily one has a share
+ * of its own at step h: drawn towards it as in a shrinkage estimator, by how
+ * few periods of the step were seen, and by how little better the best is,
+ * to which the deviation of so few is added,
+ *
+ *     (1 - (d / 14)^2) 24 x / (1 + 24 x) min(1, near (1 + sqrt(x)))
+ *
+ * where x = h / n and near = error of the best / its own.  Where all others
+ * are clearly worse, whatever the history, it has all.
  */
 
 void predictor_weigh(const predictor_series_t *series,

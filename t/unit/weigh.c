@@ -262,10 +262,18 @@ test_said(void)
     tap_is_dbl(predictor_voices_hold(&voices, DAY), 0, 0,
                "none where there is a week to go by");
 
-    series.week = 0;
+    /* of a week, where no trial tells how near the best is */
+
+    series.n = 7 * DAY;
     predictor_weigh(&series, tried, &voices);
-    tap_is_dbl(predictor_voices_hold(&voices, 1), 0, 0.01, "little of near");
-    tap_is_dbl(predictor_voices_hold(&voices, DAY), 0.11, 0.01, "more of far");
+    tap_is_dbl(predictor_voices_hold(&voices, 1), 0.026, 0.001,
+               "little of near");
+    tap_is_dbl(predictor_voices_hold(&voices, DAY), 0.581, 0.001,
+               "most of far");
+
+    voices.near[voices.nsteps - 1] = 0.2f;
+    tap_is_dbl(predictor_voices_hold(&voices, DAY), 0.581 * 0.276, 0.001,
+               "less where the best is far better");
 }
 
 
