@@ -276,6 +276,12 @@ is(ask('ids', grep { int($_ / WIDTH) == 2 } @asked[0 .. 4000]) > 500, 1, 'more r
 my $after;
 wait_for { $after = spread_of('ids', 2); $after->{requests} > $before->{requests} + 300 } 30,
          'samples are added to it';
+my ($last, $since) = (-1, 0);
+wait_for {
+    $after = spread_of('ids', 2);
+    ($last, $since) = ($after->{requests}, time()) if $after->{requests} != $last;
+    time() - $since > 3;
+} 60, 'and no more of them come';
 pass(sprintf 'restarted: %.0f requests are known, then %.0f', $before->{requests}, $after->{requests});
 
 
