@@ -86,7 +86,9 @@ shard_tickets_end(shard_tickets_t *t)
 static void
 shard_tickets_repair(shard_tickets_t *t)
 {
-    uint32_t  i, live, next;
+    uint32_t  i, live, next, waiting;
+
+    shard_tickets_store(&t->waiting, UINT32_MAX, __ATOMIC_RELAXED);
 
     for (i = 0; i < SHARD_TICKET_BUCKETS; i++) {
         shard_tickets_store(&t->buckets[i], SHARD_TICKETS_REPAIR,
@@ -113,9 +115,12 @@ shard_tickets_repair(shard_tickets_t *t)
         }
     }
 
+    waiting = 0;
+
     for (i = shard_tickets_sort(t, live); i != SHARD_TICKET_NONE; i = next) {
         next = t->tickets[i].next;
         shard_tickets_append(t, i);
+        waiting++;
     }
 
     for (i = 0; i < SHARD_TICKET_BUCKETS; i++) {
@@ -123,6 +128,8 @@ shard_tickets_repair(shard_tickets_t *t)
             shard_tickets_store(&t->buckets[i], 0, __ATOMIC_RELAXED);
         }
     }
+
+    shard_tickets_store(&t->waiting, waiting, __ATOMIC_RELAXED);
 }
 
 
@@ -283,6 +290,7 @@ shard_tickets_take(shard_tickets_t *t, uint32_t slot, uint16_t worker,
     one->bytes = bytes;
     shard_tickets_store(&one->worker, worker, __ATOMIC_RELEASE);
 
+    shard_tickets_store(&t->waiting, t->waiting + 1, __ATOMIC_RELEASE);
     shard_tickets_append(t, *ticket);
     (void) shard_tally_add(&t->held, slot);
 
@@ -345,6 +353,8 @@ shard_tickets_free(shard_tickets_t *t, uint32_t ticket)
 
     one->next = t->free_ticket;
     t->free_ticket = ticket;
+
+    shard_tickets_store(&t->waiting, t->waiting - 1, __ATOMIC_RELEASE);
 }
 
 

@@ -68,6 +68,8 @@ typedef struct {
     uint64_t               serial;      /* last given */
     uint32_t               free_ticket;
     uint32_t               free_queue;
+    uint32_t               waiting;     /* tickets taken, at least */
+    uint32_t               spare;
     shard_ticket_t        *tickets;     /* [n] */
     shard_ticket_queue_t  *queues;      /* [n] */
     uint32_t               buckets[SHARD_TICKET_BUCKETS];
@@ -110,11 +112,18 @@ int shard_tickets_is_first(shard_tickets_t *t, uint32_t ticket);
 uint16_t shard_tickets_next(shard_tickets_t *t, uint32_t slot);
 
 
-/* without the lock: 0 when nobody waits for the shard, or 1 to look with it */
+/*
+ * Without the lock: 0 when nobody waits for the shard, or 1 to look with it.
+ * Mostly nobody waits for any: one word tells, and no bucket is fetched.
+ */
 
 static inline int
 shard_tickets_maybe(const shard_tickets_t *t, uint32_t slot)
 {
+    if (__atomic_load_n(&t->waiting, __ATOMIC_RELAXED) == 0) {
+        return 0;
+    }
+
     return __atomic_load_n(&t->buckets[slot & (SHARD_TICKET_BUCKETS - 1)],
                            __ATOMIC_RELAXED) != 0;
 }

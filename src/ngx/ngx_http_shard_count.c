@@ -176,6 +176,10 @@ ngx_http_shard_count_left(ngx_http_shard_keyspace_t *ks)
     for (i = 0; i < notes->nleft; i++) {
         left = &notes->left[i];
 
+        if (i + 4 < notes->nleft) {
+            ngx_http_shard_note_prefetch(ks, left[4].position);
+        }
+
         ngx_http_shard_count_node(ks, left);
 
         if (left->slot == SHARD_SLOT_NONE) {

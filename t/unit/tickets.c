@@ -104,6 +104,7 @@ scramble(shard_tickets_t *t, uint64_t *seed)
     t->dirty = 1;
     t->free_ticket = (uint32_t) tap_random(seed);
     t->free_queue = (uint32_t) tap_random(seed);
+    t->waiting = (uint32_t) tap_random(seed);
 
     for (i = 0; i < t->n; i++) {
         t->tickets[i].next = (uint32_t) tap_random(seed);
@@ -452,7 +453,7 @@ sound(shard_tickets_t *t)
         }
     }
 
-    return n + free_tickets == t->n && free_queues == t->n;
+    return n + free_tickets == t->n && free_queues == t->n && n == t->waiting;
 }
 
 
