@@ -225,6 +225,13 @@ uint32_t ngx_http_shard_inflight(ngx_http_shard_keyspace_t *ks, uint32_t slot);
 ngx_int_t ngx_http_shard_tally(ngx_http_shard_keyspace_t *ks,
     shard_tally_t *tally);
 
+/* _locate: by the table; NGX_DECLINED when there is none, NGX_ABORT when that
+ * is no key of this keyspace */
+
+ngx_int_t ngx_http_shard_locate(ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
+void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
+
 /* _route: position, slot, in-flight gate */
 
 ngx_http_shard_ctx_t *ngx_http_shard_lost_ctx(ngx_http_request_t *r)
@@ -235,7 +242,6 @@ ngx_http_shard_wait_t *ngx_http_shard_wait(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_cold;
-void ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r)
