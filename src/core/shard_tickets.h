@@ -63,12 +63,12 @@ typedef struct {
 } shard_ticket_queue_t;
 
 typedef struct {
-    uint32_t               n;           /* of the pool */
+    uint32_t               waiting;     /* tickets taken, at least */
     uint32_t               dirty;
     uint64_t               serial;      /* last given */
+    uint32_t               n;           /* of the pool */
     uint32_t               free_ticket;
     uint32_t               free_queue;
-    uint32_t               waiting;     /* tickets taken, at least */
     uint32_t               spare;
     shard_ticket_t        *tickets;     /* [n] */
     shard_ticket_queue_t  *queues;      /* [n] */

@@ -487,7 +487,8 @@ ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
     }
 
     if (ctx->attempt
-        || !shard_pick_plain(&ctx->route, ctx->conf->keyspace->sh->node_flags)
+        || !shard_pick_plain(&ctx->route,
+                             ngx_http_shard_keyspace(ctx)->node_flags)
         || ngx_http_shard_pick_is_near(ctx))
     {
         return ngx_http_shard_pick_among(ctx);

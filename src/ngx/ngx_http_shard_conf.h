@@ -74,6 +74,8 @@ typedef struct {
     ngx_cycle_t                *cycle;
     ngx_uint_t                  worker;          /* this worker's number */
     uint32_t                   *node_inflight;   /* this worker's row */
+    uint8_t                    *node_flags;      /* the zone's */
+    ngx_http_shard_node_health_t *node_health;
     shard_ledger_row_t          inflight;        /* this worker's */
     ngx_http_shard_notes_t     *notes;           /* this worker's */
     ngx_http_shard_sampler_t    sampler;         /* this worker's */

@@ -309,10 +309,10 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
 {
     ngx_http_shard_ctx_t *ctx = data;
 
-    ngx_uint_t            failed;
-    ngx_http_shard_sh_t  *sh;
+    ngx_uint_t                  failed;
+    ngx_http_shard_keyspace_t  *ks;
 
-    sh = ngx_http_shard_keyspace(ctx)->sh;
+    ks = ngx_http_shard_keyspace(ctx);
 
     /* a stale cached connection says nothing of its node: the same again */
 
@@ -323,15 +323,15 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     if (ngx_http_shard_unlikely(failed && (state & NGX_PEER_FAILED)
                                 && ctx->node != SHARD_NODE_NONE))
     {
-        ngx_http_shard_add(sh->node_failed[ctx->node], 1);
-        ngx_http_shard_node_failure(ngx_http_shard_keyspace(ctx), ctx->node);
+        ngx_http_shard_add(ks->sh->node_failed[ctx->node], 1);
+        ngx_http_shard_node_failure(ks, ctx->node);
 
     } else if (ctx->node != SHARD_NODE_NONE
-               && sh->node_health[ctx->node].requests
+               && ks->node_health[ctx->node].requests
                && ctx->request->upstream->headers_in.status_n)
     {
         /* it answered: failures in a row begin anew */
-        sh->node_health[ctx->node].requests = 0;
+        ks->node_health[ctx->node].requests = 0;
     }
 
     if (ctx->awaiting) {

@@ -220,6 +220,9 @@ typedef struct {
     /* grows behind each route that is written, and with each lead */
     uint32_t                    routes;
 
+    /* under shpool's mutex; begins with the word that every request reads */
+    shard_tickets_t             tickets;
+
     ngx_atomic_t                table_version;   /* 0: no table yet */
     ngx_atomic_t                contact_ms;      /* since 1970 */
     ngx_atomic_t                connected;
@@ -253,7 +256,6 @@ typedef struct {
     ngx_http_shard_counters_t  *counters;        /* [nslots] */
     uint64_t                   *touched;         /* [(nslots + 63) / 64] */
     shard_ledger_t              ledger;          /* requests in flight */
-    shard_tickets_t             tickets;         /* under shpool's mutex */
     uint32_t                   *node_inflight;   /* [nworkers][nnodes_max] */
     uint32_t                   *node_failed;     /* [nnodes_max] */
     uint8_t                    *node_flags;      /* [nnodes_max] */
