@@ -367,7 +367,8 @@ SKIP: {
     my $ours = join "\n", map { my @f = split; join ' ', @f[0 .. 9] }
         grep { /^(combined|level|naive-day) +\d/ } split /\n/, $out;
 
-    # percentages have three digits there and two here
+    # percentages have three digits there and two here; one above 10^13, of a
+    # series that the naive method has exactly, has no third digit
     my $short = sub { $_[0] =~ s/(\d+\.\d\d)\d /$1 /gr =~ s/ +/ /gr };
     my @t = map { [split] } split /\n/, $theirs;
     my @o = map { [split] } split /\n/, $ours;
@@ -378,7 +379,8 @@ SKIP: {
             my ($a, $b) = ($t[$i][$k] // '-', $o[$i][$k] // '-');
             next if $a eq $b;
             next if $k > 1 && $a =~ /\d/ && $b =~ /\d/
-                    && abs($a - $b) < ($k == 4 || $k == 5 ? 0.0056 : 0.0011);
+                    && abs($a - $b) < ($k == 4 || $k == 5 ? 0.0056 : 0.0011)
+                                      + 2 ** -51 * abs($a);
             diag("line $i, field $k: $a there, $b here");
             $off++;
         }
