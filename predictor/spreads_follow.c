@@ -30,7 +30,8 @@ predictor_spreads_same(const shard_record_t *a, const shard_record_t *b)
 {
     if (a->kind == SHARD_KIND_LIST && b->kind == SHARD_KIND_LIST) {
         return a->is_default == b->is_default && a->units.len == b->units.len
-               && memcmp(a->units.data, b->units.data, a->units.len) == 0;
+               && (a->units.len == 0
+                   || memcmp(a->units.data, b->units.data, a->units.len) == 0);
     }
 
     return a->kind == b->kind && a->lo == b->lo && a->hi == b->hi

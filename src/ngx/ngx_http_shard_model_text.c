@@ -58,7 +58,9 @@ ngx_http_shard_model_set_text(ngx_http_shard_model_t *m,
     e->nunits = rec->nunits;
     e->is_default = rec->is_default;
 
-    if (e->text && e->text_len == len && ngx_memcmp(e->text, text, len) == 0) {
+    if (e->text && e->text_len == len
+        && (len == 0 || ngx_memcmp(e->text, text, len) == 0))
+    {
         return NGX_OK;
     }
 
@@ -67,7 +69,12 @@ ngx_http_shard_model_set_text(ngx_http_shard_model_t *m,
         return NGX_ERROR;
     }
 
-    ngx_memcpy(e->text, text, len);
+    /* a list's default shard need not name a unit */
+
+    if (len) {
+        ngx_memcpy(e->text, text, len);
+    }
+
     e->text_len = (uint16_t) len;
 
     return NGX_OK;
