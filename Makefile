@@ -13,7 +13,7 @@
 BUILD   = build
 CC      = gcc
 SAN     =
-OPT     = -O2 -g
+OPT     = -O2 -g -ftree-vectorize
 WARN    = -Wall -Wextra -Wshadow -Werror
 HARDEN  = -fstack-protector-strong -fPIE
 ifeq ($(SAN),)

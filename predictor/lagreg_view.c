@@ -170,23 +170,40 @@ predictor_lagreg_block_sum(const predictor_transform_t *scale,
 }
 
 
-/* never 0, but by one chance in 2^64 */
+/*
+ * Multilinear: no value waits for the one before it.  Low bits of numbers are
+ * often 0, so the high ones are laid over them.  Factors are odd: a change of
+ * one value always shows.  Never 0, but by one chance in 2^64.
+ */
+
+#define predictor_lagreg_mixed(i)                                             \
+    ((bits[i] ^ bits[i] >> 31) * factors[i])
 
 static uint64_t
 predictor_lagreg_print(const double *y, uint32_t n)
 {
-    uint32_t  i;
-    uint64_t  print, bits;
+    uint64_t  bits[PREDICTOR_LAGREG_BLOCK_STEPS];
 
-    print = UINT64_C(0x9e3779b97f4a7c15) + n;
+    static const uint64_t  factors[PREDICTOR_LAGREG_BLOCK_STEPS] = {
+        UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0x94d049bb133111eb),
+        UINT64_C(0xbf58476d1ce4e5b9), UINT64_C(0xd6e8feb86659fd93),
+        UINT64_C(0xc2b2ae3d27d4eb4f), UINT64_C(0x165667b19e3779f9),
+        UINT64_C(0x27d4eb2f165667c5), UINT64_C(0xff51afd7ed558ccd)
+    };
 
-    for (i = 0; i < n; i++) {
-        memcpy(&bits, &y[i], sizeof(bits));
-        print = ((print << 23 | print >> 41) ^ bits)
-                * UINT64_C(0x94d049bb133111eb);
+    if (n == PREDICTOR_LAGREG_BLOCK_STEPS) {
+        memcpy(bits, y, sizeof(bits));
+
+    } else {
+        memset(bits, 0, sizeof(bits));
+        memcpy(bits, y, n * sizeof(double));
     }
 
-    return print;
+    return UINT64_C(0xc4ceb9fe1a85ec53) + n
+           + predictor_lagreg_mixed(0) + predictor_lagreg_mixed(1)
+           + predictor_lagreg_mixed(2) + predictor_lagreg_mixed(3)
+           + predictor_lagreg_mixed(4) + predictor_lagreg_mixed(5)
+           + predictor_lagreg_mixed(6) + predictor_lagreg_mixed(7);
 }
 
 
