@@ -1,14 +1,22 @@
 package BenchCpu;
 
 # CPU seconds of the proxy for 10,000 requests under wrk: this module, nginx's
-# own "hash ... consistent", HAProxy with a consistent hash.  One after the
-# other, several rounds; a pair is two runs of one round, its ratio does not
-# know how fast the machine was just then.  The proxies have one processor,
-# wrk and the backends another: what the scheduler moves about costs more than
-# a balancer does.
+# own "hash ... consistent", HAProxy with a consistent hash.  They take turns
+# of 50 ms: each has a wrk of its own, stopped while it is another's turn.  A
+# pair is two of one round, and how fast the machine was just then, which
+# changes by a third from second to second, is the same for both.  The proxies
+# have one processor, wrk and the backends another: what the scheduler moves
+# about costs more than a balancer does.
+#
+#   round   module |##|  |  |##|  |  |##|        CPU and requests of each
+#           hash   |  |##|  |  |##|  |  |        over the whole round
+#           HAProxy|  |  |##|  |  |##|  |
 
 use warnings;
 use strict;
+
+use POSIX qw(WNOHANG WUNTRACED);
+use Time::HiRes qw(sleep);
 
 use BenchServers;
 
@@ -35,13 +43,14 @@ sub cpu_seconds {
 
     for my $round (1 .. $args{rounds}) {
         my %now;
+        my %pids = map { $_ => [ pids($t, "cpu_$_") ] } @balancers;
+        my %before = map { $_ => cpu_of(@{ $pids{$_} }) } @balancers;
+        my $n = take_turns($t, $args{seconds}, \%port,
+                           $round % 2 ? @balancers : reverse @balancers);
 
-        for my $balancer ($round % 2 ? @balancers : reverse @balancers) {
-            my @pids = pids($t, "cpu_$balancer");
-            my $before = cpu_of(@pids);
-            my $n = load($port{$balancer}, $args{seconds});
-
-            $now{$balancer} = (cpu_of(@pids) - $before) / $n * 10_000;
+        for my $balancer (@balancers) {
+            $now{$balancer} = (cpu_of(@{ $pids{$balancer} })
+                               - $before{$balancer}) / $n->{$balancer} * 10_000;
             push @{ $seconds{$balancer} }, $now{$balancer};
         }
 
@@ -79,19 +88,80 @@ sub median {
 }
 
 
-# requests that were answered; keys of a script, the same for all
+# keys of a script, the same for all; stopped work is no timeout
 
-sub load {
+sub wrk {
     my ($port, $seconds) = @_;
 
     my $script = ShardTest::top() . '/bench/keys.lua';
     my $on = alone() ? '' : 'taskset -c 1';
-    my $out = `$on wrk -t1 -c32 -d${seconds}s -s $script http://127.0.0.1:$port/ 2>&1`;
 
-    die "bench: wrk: $out\n" if $? || $out =~ /Non-2xx|Socket errors/;
-    die "bench: wrk: $out\n" if $out !~ /(\d+) requests in/;
+    return "exec $on wrk -t1 -c32 -d${seconds}s --timeout 60s -s $script"
+           . " http://127.0.0.1:$port/ 2>&1";
+}
+
+
+# requests that were answered
+
+sub answered {
+    my ($out, $status) = @_;
+
+    die "bench: wrk: $out\n"
+        if $status || $out =~ /Non-2xx|Socket errors/
+           || $out !~ /(\d+) requests in/;
 
     return $1;
+}
+
+
+sub load {
+    my ($port, $seconds) = @_;
+
+    my $command = wrk($port, $seconds);
+    my $out = `$command`;
+
+    return answered($out, $?);
+}
+
+
+# each of them "seconds" long; { balancer => requests }
+
+sub take_turns {
+    my ($t, $seconds, $port, @balancers) = @_;
+
+    my (%pid, %answered);
+    my %file = map { $_ => $t->dir() . "/wrk.$_" } @balancers;
+
+    for my $balancer (@balancers) {
+        my $command = wrk($port->{$balancer}, $seconds * @balancers);
+
+        $pid{$balancer} = fork();
+        die "bench: fork: $!\n" if !defined $pid{$balancer};
+
+        if ($pid{$balancer} == 0) {
+            open(STDOUT, '>', $file{$balancer});
+            { exec('sh', '-c', 'kill -STOP $$; ' . $command) }
+            POSIX::_exit(127);
+        }
+
+        waitpid($pid{$balancer}, WUNTRACED);
+    }
+
+    while (%pid) {
+        for my $balancer (grep { $pid{$_} } @balancers) {
+            kill('CONT', $pid{$balancer});
+            sleep(0.05);
+            kill('STOP', $pid{$balancer});
+
+            if (waitpid($pid{$balancer}, WNOHANG) > 0) {
+                delete $pid{$balancer};
+                $answered{$balancer} =
+                    answered(ShardTest::slurp($file{$balancer}), $?);
+            }
+        }
+    }
+
+    return \%answered;
 }
 
 
