@@ -216,7 +216,8 @@ ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
 }
 
 
-/* the same where a note says it all; 0: not done, though perhaps entered */
+/* as ngx_http_shard_enter() where a note says it all; 0: not done, though
+ * perhaps entered */
 
 static ngx_inline ngx_uint_t
 ngx_http_shard_enter_noted(ngx_http_shard_ctx_t *ctx,
