@@ -59,6 +59,34 @@ predictor_plan_lead(const predictor_plan_t *plan, uint32_t node, double peak)
 }
 
 
+/* 1: the shard rests on the source and may leave it */
+
+static int
+predictor_plan_movable(const predictor_plan_t *plan, uint32_t src,
+    uint32_t shard)
+{
+    const predictor_plan_shard_t  *s;
+
+    s = &plan->shards[shard];
+
+    return !s->fixed && s->from == src && s->to == src;
+}
+
+
+/* 1: the node may be a target, if there is room on it */
+
+static int
+predictor_plan_takes(const predictor_plan_t *plan, uint32_t src, uint32_t node)
+{
+    const predictor_plan_node_t  *n;
+
+    n = &plan->nodes[node];
+
+    return node != src && n->state == SHARD_NODE_UP && !n->closing
+           && n->moves < plan->limits.moves_per_node;
+}
+
+
 /*
  * Of one source, over all its shards and all targets: the least of the worse
  * of both ends afterwards.  A target must be up, have budget, and stay below
@@ -81,9 +109,7 @@ predictor_plan_choose(const predictor_plan_t *plan, uint32_t src, double worst,
 
     for (j = 0; j < plan->nshards; j++) {
 
-        if (plan->shards[j].fixed || plan->shards[j].from != src
-            || plan->shards[j].to != src)
-        {
+        if (!predictor_plan_movable(plan, src, j)) {
             continue;
         }
 
@@ -99,14 +125,11 @@ predictor_plan_choose(const predictor_plan_t *plan, uint32_t src, double worst,
                 / plan->nodes[src].capacity;
 
         for (k = 0; k < plan->nnodes; k++) {
-            to = &plan->nodes[k];
-
-            if (k == src || to->state != SHARD_NODE_UP || to->closing
-                || to->moves >= plan->limits.moves_per_node)
-            {
+            if (!predictor_plan_takes(plan, src, k)) {
                 continue;
             }
 
+            to = &plan->nodes[k];
             limit = fmin(full, best->cost - moved) * to->capacity;
             after = predictor_plan_peak(plan, k, j, 1, limit, NULL);
 
@@ -145,9 +168,7 @@ predictor_plan_choose_drain(const predictor_plan_t *plan, uint32_t src,
 
     for (j = 0; j < plan->nshards; j++) {
 
-        if (plan->shards[j].fixed || plan->shards[j].from != src
-            || plan->shards[j].to != src)
-        {
+        if (!predictor_plan_movable(plan, src, j)) {
             continue;
         }
 
@@ -163,10 +184,7 @@ predictor_plan_choose_drain(const predictor_plan_t *plan, uint32_t src,
 
         for (k = 0; k < plan->nnodes; k++) {
 
-            if (k == src || plan->nodes[k].state != SHARD_NODE_UP
-                || plan->nodes[k].closing
-                || plan->nodes[k].moves >= plan->limits.moves_per_node)
-            {
+            if (!predictor_plan_takes(plan, src, k)) {
                 continue;
             }
 
