@@ -15,7 +15,6 @@ package BenchCpu;
 use warnings;
 use strict;
 
-use POSIX qw(WNOHANG WUNTRACED);
 use Time::HiRes qw(sleep);
 
 use BenchServers;
@@ -39,7 +38,7 @@ sub cpu_seconds {
     $args{ready}->($port{module});
     pin(0, pids($t, "cpu_$_")) for @balancers;
     pin(1, pids($t, 'backends'));
-    load($port{$_}, 2) for @balancers;
+    load($t, $port{$_}, 2) for @balancers;
 
     for my $round (1 .. $args{rounds}) {
         my %now;
@@ -93,21 +92,20 @@ sub median {
 sub wrk {
     my ($port, $seconds) = @_;
 
-    my $script = ShardTest::top() . '/bench/keys.lua';
-    my $on = alone() ? '' : 'taskset -c 1';
-
-    return "exec $on wrk -t1 -c32 -d${seconds}s --timeout 60s -s $script"
-           . " http://127.0.0.1:$port/ 2>&1";
+    return (alone() ? () : qw(taskset -c 1), 'wrk', '-t1', '-c32',
+            "-d${seconds}s", '--timeout', '60s',
+            '-s', ShardTest::top() . '/bench/keys.lua',
+            "http://127.0.0.1:$port/");
 }
 
 
 # requests that were answered
 
 sub answered {
-    my ($out, $status) = @_;
+    my ($out, $failed) = @_;
 
     die "bench: wrk: $out\n"
-        if $status || $out =~ /Non-2xx|Socket errors/
+        if $failed || $out =~ /Non-2xx|Socket errors/
            || $out !~ /(\d+) requests in/;
 
     return $1;
@@ -115,12 +113,11 @@ sub answered {
 
 
 sub load {
-    my ($port, $seconds) = @_;
+    my ($t, $port, $seconds) = @_;
 
-    my $command = wrk($port, $seconds);
-    my $out = `$command`;
+    my ($status, $out, $err) = $t->run(wrk($port, $seconds));
 
-    return answered($out, $?);
+    return answered("$out$err", $status);
 }
 
 
@@ -129,35 +126,27 @@ sub load {
 sub take_turns {
     my ($t, $seconds, $port, @balancers) = @_;
 
-    my (%pid, %answered);
-    my %file = map { $_ => $t->dir() . "/wrk.$_" } @balancers;
+    my (%wrk, %answered);
 
     for my $balancer (@balancers) {
-        my $command = wrk($port->{$balancer}, $seconds * @balancers);
-
-        $pid{$balancer} = fork();
-        die "bench: fork: $!\n" if !defined $pid{$balancer};
-
-        if ($pid{$balancer} == 0) {
-            open(STDOUT, '>', $file{$balancer});
-            { exec('sh', '-c', 'kill -STOP $$; ' . $command) }
-            POSIX::_exit(127);
-        }
-
-        waitpid($pid{$balancer}, WUNTRACED);
+        unlink($t->dir() . "/wrk_$balancer.log");
+        $wrk{$balancer} = $t->add(
+            name => "wrk_$balancer", ends => 1,
+            argv => [ wrk($port->{$balancer}, $seconds * @balancers) ]);
+        $wrk{$balancer}->signal('STOP');
     }
 
-    while (%pid) {
-        for my $balancer (grep { $pid{$_} } @balancers) {
-            kill('CONT', $pid{$balancer});
-            sleep(0.05);
-            kill('STOP', $pid{$balancer});
+    while (my @left = grep { !defined $answered{$_} } @balancers) {
+        for my $balancer (@left) {
+            my $wrk = $wrk{$balancer};
 
-            if (waitpid($pid{$balancer}, WNOHANG) > 0) {
-                delete $pid{$balancer};
-                $answered{$balancer} =
-                    answered(ShardTest::slurp($file{$balancer}), $?);
-            }
+            $wrk->signal('CONT');
+            sleep(0.05);
+            $wrk->signal('STOP');
+            next if $wrk->alive();
+
+            $answered{$balancer} = answered($wrk->log_text(),
+                                            $wrk->ended() ne 'status 0');
         }
     }
 
