@@ -11,10 +11,6 @@ use IO::Socket::INET;
 
 use ShardTest;
 
-my @kids;
-
-END { kill 'KILL', @kids if @kids }
-
 my $t = ShardTest->new(shards => 4);
 
 my %port = map { $_ => free_port() } qw/ n1 n2 mute /;
@@ -128,27 +124,16 @@ SKIP: {
 
     spew($t->dir() . '/body', 'y' x 300000);
 
-    my @curl = map {
-        my $n = $_;
-        my $pid = fork();
-
-        if (!$pid) {
-            open(STDOUT, '>', $t->dir() . "/curl.$n");
-            exec('curl', '-s', '-m', '15', '--http2-prior-knowledge', '-H', 'X-Key: a',
-                 '-w', ' %{http_code}', $n % 2 ? ('--data-binary', '@' . $t->dir() . '/body') : (),
-                 "http://127.0.0.1:$h2/h2-$n");
-        }
-
-        push @kids, $pid;
-        $pid;
+    my @jobs = map {
+        $t->later("http://127.0.0.1:$h2/h2-$_", '--http2-prior-knowledge', '-H', 'X-Key: a',
+                  '-w', ' %{http_code}', $_ % 2 ? ('--data-binary', '@' . $t->dir() . '/body') : ())
     } 1 .. 8;
 
     ok(eval { wait_for { $t->api('')->{waiting} == 8 } 5, 'it' }, 'HTTP/2: parked');
-    kill 'KILL', splice(@curl, 0, 3);
+    kill 'KILL', map { $_->[0] } splice(@jobs, 0, 3);
     ok(eval { wait_for { $t->api('')->{waiting} == 5 } 3, 'it' }, 'HTTP/2: those that left do not wait');
     $t->update_shard($shard, phase => 'steady');
-    waitpid($_, 0) for @curl;
-    is(join(' ', map { slurp($t->dir() . "/curl.$_") =~ / (\d+)$/ } 4 .. 8), '200 200 200 200 200',
+    is(join(' ', map { $t->result($_) =~ / (\d+)$/ } @jobs), '200 200 200 200 200',
        'HTTP/2: released');
 }
 

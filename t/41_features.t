@@ -8,8 +8,6 @@ use warnings;
 use strict;
 
 use Test::More;
-use JSON::PP;
-use POSIX ();
 
 use ShardTest;
 

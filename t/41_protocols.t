@@ -9,7 +9,6 @@ use strict;
 use Test::More;
 use IO::Socket::INET;
 use JSON::PP;
-use POSIX ();
 
 use ShardTest;
 use ShardTest::Http2;
