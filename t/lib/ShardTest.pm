@@ -371,16 +371,35 @@ sub problems {
         next if !-f $log;
         open(my $f, '<', $log) or next;
 
-        while (my $line = readline($f)) {
-            next if $line !~ /\[alert\]|\[emerg\]|Sanitizer|runtime error
-                              |exited on signal/x;
-            next if grep { $line =~ $_ } @{ $self->{allowed} };
-            chomp $line;
-            push @bad, "$log: $line";
-        }
+        my @lines = grep { /\[alert\]|\[emerg\]|Sanitizer|runtime error
+                            |exited on signal/x } readline($f);
+
+        chomp(@lines);
+        push @bad, map { "$log: $_" } $self->not_allowed(@lines);
     }
 
     push @bad, split /\n/, $self->{run_errors} || '';
+    return @bad;
+}
+
+
+# a worker whose death was allowed may have had a zone's lock, which nginx tells
+
+sub not_allowed {
+    my ($self, @lines) = @_;
+
+    my (@bad, %killed);
+
+    for my $line (@lines) {
+        if (grep { $line =~ $_ } @{ $self->{allowed} }) {
+            $killed{$1} = 1
+                if $line =~ /worker process (\d+) exited on signal 9/;
+
+        } elsif ($line !~ /zone "[^"]+" was locked by (\d+)$/ || !$killed{$1}) {
+            push @bad, $line;
+        }
+    }
+
     return @bad;
 }
 
