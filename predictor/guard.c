@@ -112,8 +112,10 @@ predictor_clip(double *y, uint32_t n, double most)
 
 
 /*
- * As integers, without their sign: these are in the order of the numbers, and
- * what is none is above all.  Nothing is decided, so nothing is guessed wrong.
+ * As integers, without their sign: these are in the order of the numbers,
+ * infinity above them and what is none above that.  Both differ by less than
+ * 2^63, so a difference below zero is one of 2^63 and more.  Nothing is
+ * decided, so nothing is guessed wrong.
  */
 
 int
@@ -122,7 +124,7 @@ predictor_within(const double *y, uint32_t n, double most)
     uint32_t  i;
     uint64_t  bits, limit, over;
 
-    over = n == 0 || !(most >= 0);
+    over = n == 0 || !(most >= 0 && most < INFINITY);
     over <<= 63;
     memcpy(&limit, &most, sizeof(limit));
     limit &= INT64_MAX;

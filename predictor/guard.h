@@ -31,7 +31,7 @@ double predictor_most(const predictor_series_t *series, double *scratch);
 
 void predictor_clip(double *y, uint32_t n, double most);
 
-/* all are numbers within -most .. most: nothing to fill, nothing to clip */
+/* n > 0 numbers within -most .. most, which is one: nothing to fill or clip */
 
 int predictor_within(const double *y, uint32_t n, double most);
 

@@ -1,7 +1,5 @@
 
-#include "../lib/forecast_case.h"
-
-#include "../../predictor/guard.h"
+#include "../lib/combine_case.h"
 
 
 #define HOSTILE_ROUNDS  300
@@ -13,20 +11,9 @@ static void test_gaps(void);
 static void test_shift(void);
 static void test_alone(void);
 static void test_order(void);
-static void test_guard(void);
 static void test_refusals(void);
-static void test_later(void);
 static void test_hostile(void);
-static void test_shorter(void);
-static void make(uint32_t n, uint32_t day, uint64_t *seed);
 static void spoil(uint32_t n, uint64_t *seed);
-static int run(const predictor_series_t *series, const predictor_ask_t *ask,
-    const predictor_model_t *wish, int dirt);
-static const char *sane(const predictor_series_t *series,
-    const predictor_ask_t *ask);
-
-
-static const char  *used;
 
 
 int
@@ -38,94 +25,10 @@ main(void)
     test_shift();
     test_alone();
     test_order();
-    test_guard();
     test_refusals();
-    test_later();
     test_hostile();
-    test_shorter();
 
     return tap_done();
-}
-
-
-static void
-make(uint32_t n, uint32_t day, uint64_t *seed)
-{
-    uint32_t  i;
-
-    for (i = 0; i < n; i++) {
-        case_y[i] = 200 * case_day(i, day, 0.7) * exp(0.1 * case_normal(seed));
-    }
-}
-
-
-/* -9 when something was written beyond the memory */
-
-static int
-run(const predictor_series_t *series, const predictor_ask_t *ask,
-    const predictor_model_t *wish, int dirt)
-{
-    int               rc;
-    void             *state, *work;
-    predictor_size_t  size;
-
-    used = "";
-
-    rc = predictor_size(series, ask, wish, &size);
-
-    if (rc != SHARD_OK) {
-        return rc;
-    }
-
-    state = case_alloc(size.state, dirt);
-    work = case_alloc(size.work, dirt);
-
-    rc = predictor_forecast(series, ask, wish, state, work, case_out, &used);
-
-    rc = case_free(state, size.state) ? rc : -9;
-
-    return case_free(work, size.work) ? rc : -9;
-}
-
-
-/* "" or what is wrong with case_out; quantiles asked in ascending order */
-
-static const char *
-sane(const predictor_series_t *series, const predictor_ask_t *ask)
-{
-    int            negative;
-    uint32_t       h, i;
-    const double  *row;
-
-    negative = 0;
-
-    for (i = 0; i < series->n; i++) {
-        negative |= isfinite(series->y[i]) && series->y[i] < 0;
-    }
-
-    row = case_out;
-
-    for (h = 0; h < ask->horizon; h++, row += 1 + ask->nq) {
-        for (i = 0; i <= ask->nq; i++) {
-            if (!isfinite(row[i])) {
-                return "not a number";
-            }
-
-            if (row[i] < 0 && !negative) {
-                return "negative";
-            }
-
-            if (i > 1 && row[i] < row[i - 1]) {
-                return "quantiles out of order";
-            }
-
-            if (i && ask->q[i - 1] == 0.5 && row[i] != row[0]) {
-                return "the median is not the point";
-            }
-        }
-    }
-
-    return "";
 }
 
 
@@ -163,16 +66,17 @@ test_choice(void)
     };
 
     seed = 11;
-    make(CASE_VALUES, 96, &seed);
+    combine_make(CASE_VALUES, 96, &seed);
     ask = case_ask(96);
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         series = case_series(cases[i].steps, 900, cases[i].week);
 
-        tap_is_int(run(&series, &ask, cases[i].wish, 0xff), SHARD_OK,
+        tap_is_int(combine_run(&series, &ask, cases[i].wish, 0xff), SHARD_OK,
                    "%s: a forecast", cases[i].what);
-        tap_is_str(used, cases[i].used, "%s: by its model", cases[i].what);
-        tap_is_str(sane(&series, &ask), "", "%s: sane", cases[i].what);
+        tap_is_str(combine_used, cases[i].used, "%s: by its model",
+                   cases[i].what);
+        tap_is_str(combine_sane(&series, &ask), "", "%s: sane", cases[i].what);
     }
 }
 
@@ -190,9 +94,9 @@ test_zeros(void)
     series = case_series(21 * 96, 900, 1);
 
     memset(case_y, 0, sizeof(case_y));
-    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_OK,
+    tap_is_int(combine_run(&series, &ask, NULL, 0xff), SHARD_OK,
                "all zeros: a forecast");
-    tap_is_str(sane(&series, &ask), "", "all zeros: sane");
+    tap_is_str(combine_sane(&series, &ask), "", "all zeros: sane");
 
     for (i = 0, noon = 0; i < 96 * 6; i++) {
         noon += case_out[i];
@@ -204,21 +108,21 @@ test_zeros(void)
         case_y[i] = 7;
     }
 
-    (void) run(&series, &ask, NULL, 0xff);
+    (void) combine_run(&series, &ask, NULL, 0xff);
     tap_is_dbl(case_out[50 * 6], 7, 1e-6, "a constant goes on");
     tap_is_dbl(case_out[50 * 6 + 5], 7, 1e-6, "without a spread");
 
     /* zero from 0:00 to 8:00 */
 
     seed = 12;
-    make(22 * 96, 96, &seed);
+    combine_make(22 * 96, 96, &seed);
 
     for (i = 0; i < 22 * 96; i++) {
         case_y[i] = i % 96 < 32 ? 0 : case_y[i];
     }
 
-    (void) run(&series, &ask, NULL, 0xff);
-    tap_is_str(sane(&series, &ask), "", "nightly zeros: sane");
+    (void) combine_run(&series, &ask, NULL, 0xff);
+    tap_is_str(combine_sane(&series, &ask), "", "nightly zeros: sane");
 
     night = case_out[16 * 6];
     noon = case_out[48 * 6];
@@ -237,11 +141,11 @@ test_gaps(void)
     predictor_series_t  series;
 
     seed = tap_seed(13);
-    make(22 * 96, 96, &seed);
+    combine_make(22 * 96, 96, &seed);
     ask = case_ask(96);
     series = case_series(21 * 96, 900, 1);
 
-    (void) run(&series, &ask, NULL, 0xff);
+    (void) combine_run(&series, &ask, NULL, 0xff);
     whole = case_error(&series, &ask, case_out);
 
     for (i = 0; i < 21 * 96; i++) {
@@ -252,9 +156,9 @@ test_gaps(void)
         }
     }
 
-    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_OK,
+    tap_is_int(combine_run(&series, &ask, NULL, 0xff), SHARD_OK,
                "a tenth and some hours missing: a forecast");
-    tap_is_str(sane(&series, &ask), "", "gaps: sane");
+    tap_is_str(combine_sane(&series, &ask), "", "gaps: sane");
 
     holes = case_error(&series, &ask, case_out);
     tap_diag("error %.2f whole, %.2f with gaps", whole, holes);
@@ -264,11 +168,11 @@ test_gaps(void)
         case_y[i] = NAN;
     }
 
-    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_AGAIN,
+    tap_is_int(combine_run(&series, &ask, NULL, 0xff), SHARD_AGAIN,
                "gaps only: too little history");
 
     case_y[1000] = 5;
-    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_OK,
+    tap_is_int(combine_run(&series, &ask, NULL, 0xff), SHARD_OK,
                "one value among gaps: a forecast");
     tap_is_dbl(case_out[0], 5, 1e-9, "which is that value");
 }
@@ -284,7 +188,7 @@ test_shift(void)
     predictor_series_t  series;
 
     seed = 14;
-    make(22 * 96, 96, &seed);
+    combine_make(22 * 96, 96, &seed);
 
     for (i = 21 * 96 - 24; i < 22 * 96; i++) {
         case_y[i] *= 2;
@@ -293,9 +197,9 @@ test_shift(void)
     ask = case_ask(8);
     series = case_series(21 * 96, 900, 1);
 
-    (void) run(&series, &ask, NULL, 0xff);
+    (void) combine_run(&series, &ask, NULL, 0xff);
     combined = case_error(&series, &ask, case_out);
-    (void) run(&series, &ask, &predictor_model_naive_day, 0xff);
+    (void) combine_run(&series, &ask, &predictor_model_naive_day, 0xff);
     naive = case_error(&series, &ask, case_out);
 
     for (i = 0, truth = 0; i < 8; i++) {
@@ -307,8 +211,6 @@ test_shift(void)
     tap_ok(combined < 0.6 * naive, "a new level is followed");
 }
 
-
-/* quantiles may be asked for in any order, and none at all */
 
 /* a week without a rhythm that comes again as it was: nothing is near the
  * weekly naive method, which is left alone */
@@ -330,7 +232,7 @@ test_alone(void)
         case_y[i] = i < 336 ? 50 + 100 * case_uniform(&seed) : case_y[i - 336];
     }
 
-    tap_is_int(run(&series, &ask, NULL, 0), SHARD_OK, "weeks alike");
+    tap_is_int(combine_run(&series, &ask, NULL, 0), SHARD_OK, "weeks alike");
     wrong = 0;
 
     for (h = 0; h < ask.horizon; h++) {
@@ -343,6 +245,8 @@ test_alone(void)
 }
 
 
+/* quantiles may be asked for in any order, and none at all */
+
 static void
 test_order(void)
 {
@@ -354,15 +258,15 @@ test_order(void)
     static const double   mixed[] = { 0.9, 0.05, 0.95, 0.5, 0.1 };
 
     seed = 15;
-    make(22 * 96, 96, &seed);
+    combine_make(22 * 96, 96, &seed);
     ask = case_ask(96);
     series = case_series(21 * 96, 900, 1);
 
-    (void) run(&series, &ask, NULL, 0);
+    (void) combine_run(&series, &ask, NULL, 0);
     memcpy(up, &case_out[40 * 6], sizeof(up));
 
     ask.q = mixed;
-    (void) run(&series, &ask, NULL, 0);
+    (void) combine_run(&series, &ask, NULL, 0);
 
     tap_ok(case_out[40 * 6] == up[0] && case_out[40 * 6 + 1] == up[4]
            && case_out[40 * 6 + 2] == up[1] && case_out[40 * 6 + 3] == up[5]
@@ -370,45 +274,9 @@ test_order(void)
            "columns follow the order asked for");
 
     ask.nq = 0;
-    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_OK,
+    tap_is_int(combine_run(&series, &ask, NULL, 0xff), SHARD_OK,
                "no quantiles: a forecast");
     tap_is_dbl(case_out[40], up[0], 0, "the same point");
-}
-
-
-static void
-test_guard(void)
-{
-    predictor_ask_t     ask;
-    predictor_series_t  series;
-
-    double              y[3] = { -3, 2, 0 };
-
-    tap_ok(predictor_within(y, 3, 3), "within bounds");
-    tap_ok(!predictor_within(y, 3, 2.5), "one is not");
-    y[2] = NAN;
-    tap_ok(!predictor_within(y, 3, 3), "a gap is not");
-    y[2] = -INFINITY;
-    tap_ok(!predictor_within(y, 3, 1e100), "nor is an infinity");
-    tap_ok(!predictor_within(y, 0, 3), "nothing is not");
-
-    y[0] = -1;
-    y[1] = 0.5;
-    y[2] = -0.0;
-    case_y[0] = 1;
-    case_y[1] = 2;
-    series = case_series(2, 3600, 0);
-    ask = case_ask(3);
-    ask.nq = 0;
-
-    predictor_guard(&series, &ask, y);
-    tap_ok(y[0] == 0 && y[1] == 0.5 && !signbit(y[2]),
-           "no negative load, nor a negative zero");
-
-    y[0] = -1;
-    case_y[1] = -2;
-    predictor_guard(&series, &ask, y);
-    tap_ok(y[0] == -1, "unless there were some");
 }
 
 
@@ -451,74 +319,8 @@ test_refusals(void)
     refused("a quantile that is no number");
 
     series.n = 0; ask = good_ask;
-    tap_is_int(run(&series, &ask, NULL, 0xff), SHARD_AGAIN,
+    tap_is_int(combine_run(&series, &ask, NULL, 0xff), SHARD_AGAIN,
                "an empty series");
-}
-
-
-/* one fit, then a day of forecasts from a window that moves along */
-
-static void
-test_later(void)
-{
-    int                  good;
-    void                *state, *work;
-    double               kept, fresh;
-    uint32_t             k;
-    uint64_t             seed;
-    predictor_ask_t      ask;
-    predictor_size_t     size;
-    predictor_series_t   series;
-
-    seed = 16;
-    make(30 * 96, 96, &seed);
-    ask = case_ask(16);
-    series = case_series(21 * 96, 900, 1);
-
-    (void) predictor_size(&series, &ask, NULL, &size);
-    state = case_alloc(size.state, 0xff);
-    work = case_alloc(size.work, 0xff);
-
-    (void) predictor_fit(&series, &ask, NULL, state, work);
-
-    good = 1;
-    kept = fresh = 0;
-
-    for (k = 0; k <= 96; k += 8) {
-        series.n = 21 * 96 + k;
-        good &= predictor_predict(&series, &ask, state, work, case_out,
-                                  &used) == SHARD_OK;
-        good &= sane(&series, &ask)[0] == '\0';
-        kept += case_error(&series, &ask, case_out);
-
-        series.y = case_y + k;
-        series.n = 21 * 96;
-        good &= predictor_predict(&series, &ask, state, work, case_out,
-                                  &used) == SHARD_OK;
-        series.y = case_y;
-        series.n = 21 * 96 + k;
-
-        (void) run(&series, &ask, NULL, 0);
-        fresh += case_error(&series, &ask, case_out);
-    }
-
-    tap_ok(good, "a fit serves a day of forecasts");
-    tap_diag("error %.2f by the old fit, %.2f by fresh ones", kept / 13,
-             fresh / 13);
-    tap_is_dbl(kept / fresh, 1, 0.1, "about as good as fresh fits");
-
-    series.n = 22 * 96 + 1;
-    tap_is_int(predictor_predict(&series, &ask, state, work, case_out, &used),
-               SHARD_ERROR, "a series that grew by more than a day");
-    series.n = 0;
-    tap_is_int(predictor_predict(&series, &ask, state, work, case_out, &used),
-               SHARD_AGAIN, "a series that vanished");
-    series.n = 22 * 96;
-    ask.horizon = 17;
-    tap_is_int(predictor_predict(&series, &ask, state, work, case_out, &used),
-               SHARD_ERROR, "another horizon than fitted for");
-    tap_ok(case_free(state, size.state) && case_free(work, size.work),
-           "within its memory, though the series grew by a day");
 }
 
 
@@ -586,8 +388,9 @@ test_hostile(void)
 
         /* the NULL behind the last model stands for the combination */
 
-        rc = run(&series, &ask, predictor_models[round % (models + 1)], 0xff);
-        why = rc == SHARD_OK ? sane(&series, &ask) : "";
+        rc = combine_run(&series, &ask,
+                         predictor_models[round % (models + 1)], 0xff);
+        why = rc == SHARD_OK ? combine_sane(&series, &ask) : "";
         failed = rc != (known ? SHARD_OK : SHARD_AGAIN) || *why;
 
         if (failed) {
@@ -599,53 +402,4 @@ test_hostile(void)
 
     tap_is_int(failed, 0, "%d hostile series: each forecast is sane",
                HOSTILE_ROUNDS);
-}
-
-
-/*
- * Memory for a long series does for any shorter one: a shard's history grows
- * and shrinks.  Lengths around those where rows are thinned out.
- */
-
-static void
-test_shorter(void)
-{
-    int                  good;
-    void                *state, *work;
-    uint32_t             n;
-    uint64_t             seed;
-    predictor_ask_t      ask;
-    predictor_size_t     size, one;
-    predictor_series_t   series;
-
-    static const uint32_t  lengths[] = {
-        8064, 6049, 6048, 4033, 4032, 3169, 3168, 3001, 3000, 2880, 2016,
-        1440, 864, 863, 576, 300, 288, 12, 1
-    };
-
-    seed = tap_seed(19);
-    make(8064, 288, &seed);
-    ask = case_ask(24);
-    series = case_series(8064, 300, 1);
-    (void) predictor_size(&series, &ask, NULL, &size);
-    good = 1;
-
-    for (n = 8063; n > 0; n--) {
-        series = case_series(n, 300, n >= 14 * 288);
-        (void) predictor_size(&series, &ask, NULL, &one);
-        good &= one.state <= size.state && one.work <= size.work;
-    }
-
-    tap_ok(good, "no shorter series takes more memory");
-
-    for (n = 0; n < sizeof(lengths) / sizeof(lengths[0]); n++) {
-        series = case_series(lengths[n], 300, lengths[n] >= 14 * 288);
-        state = case_alloc(size.state, 0x55);
-        work = case_alloc(size.work, 0x55);
-
-        good &= predictor_fit(&series, &ask, NULL, state, work) == SHARD_OK;
-        good &= case_free(state, size.state) & case_free(work, size.work);
-    }
-
-    tap_ok(good, "and none writes beyond it");
 }
