@@ -11,7 +11,10 @@
 static void test_whole(void);
 static void test_growth(void);
 static void test_change(void);
+static void test_print(void);
+static void test_any(void);
 static void test_model(void);
+static uint64_t print(const double *y, uint32_t n);
 static double apart(const predictor_series_t *series,
     const predictor_transform_t *scale, const predictor_lagreg_memo_t *memo,
     uint32_t nmemo);
@@ -35,6 +38,8 @@ main(void)
     test_whole();
     test_growth();
     test_change();
+    test_print();
+    test_any();
     test_model();
 
     return tap_done();
@@ -224,6 +229,114 @@ test_change(void)
 
     tap_is_int(found, VALUES, "a value that changed is seen, however little");
     tap_ok(memcmp(kept, memos, sizeof(memos)) != 0, "and is learnt");
+}
+
+
+/* of a block that has n values so far */
+
+static uint64_t
+print(const double *y, uint32_t n)
+{
+    predictor_series_t       series;
+    predictor_transform_t    scale;
+    predictor_lagreg_memo_t  memo;
+
+    memset(&scale, 0, sizeof(predictor_transform_t));
+    scale.scale = 1;
+
+    series = case_series(n, 3600, 0);
+    series.y = y;
+
+    memset(&memo, 0, sizeof(predictor_lagreg_memo_t));
+    predictor_lagreg_remember(&memo, 1, &series, &scale, 0);
+
+    return memo.print;
+}
+
+
+/* every bit of every value tells, and so do their places and their number */
+
+static void
+test_print(void)
+{
+    double    y[PREDICTOR_LAGREG_BLOCK_STEPS];
+    double    changed[PREDICTOR_LAGREG_BLOCK_STEPS];
+    uint32_t  i, k, n, alike;
+    uint64_t  bits;
+
+    static const double  kinds[] = { 0, 100, -1e-3, INFINITY, NAN };
+
+    alike = 0;
+
+    for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        for (n = 1; n <= PREDICTOR_LAGREG_BLOCK_STEPS; n++) {
+            for (i = 0; i < n; i++) {
+                y[i] = kinds[k];
+            }
+
+            for (i = 0; i < 64 * n; i++) {
+                memcpy(changed, y, n * sizeof(double));
+                memcpy(&bits, &changed[i / 64], sizeof(bits));
+                bits ^= UINT64_C(1) << i % 64;
+                memcpy(&changed[i / 64], &bits, sizeof(bits));
+
+                alike += print(y, n) == print(changed, n);
+            }
+
+            alike += n > 1 && print(y, n) == print(y, n - 1);
+            alike += print(y, n) == 0;
+        }
+    }
+
+    tap_is_int(alike, 0, "every bit changes a print, and so does one value "
+               "more, of zeros as well");
+
+    for (i = 0; i < PREDICTOR_LAGREG_BLOCK_STEPS; i++) {
+        y[i] = 100 + i;
+    }
+
+    for (i = 0; i < 64; i++) {
+        memcpy(changed, y, sizeof(y));
+        changed[i / 8] = y[i % 8];
+        changed[i % 8] = y[i / 8];
+        alike += i / 8 != i % 8 && print(y, 8) == print(changed, 8);
+    }
+
+    tap_is_int(alike, 0, "two that change places change it");
+    tap_ok(print(y, 0) == 0, "of nothing nothing is remembered");
+}
+
+
+/* what models are spared does no harm: the same bits as without memos */
+
+static void
+test_any(void)
+{
+    int                    good;
+    uint32_t               k;
+    predictor_series_t     series;
+    predictor_transform_t  scale;
+
+    static const double  kinds[] = {
+        -0.0, -50, 1e100, INFINITY, -INFINITY, NAN
+    };
+
+    good = 1;
+
+    for (k = 0; k < 2 * sizeof(kinds) / sizeof(kinds[0]); k++) {
+        scale = made(VALUES, k % 2);
+        series = case_series(VALUES - 3, 3600, 0);
+        series.start = 3;
+        case_y[2] = kinds[k / 2];
+        case_y[100] = kinds[k / 2];
+        case_y[VALUES - 4] = kinds[k / 2];
+
+        memset(memos, 0, sizeof(memos));
+        predictor_lagreg_remember(memos, MEMOS, &series, &scale, 0);
+        good &= same(&series, &scale, memos, MEMOS);
+    }
+
+    tap_ok(good, "negative, huge or no numbers at all: the same bits");
 }
 
 
