@@ -196,8 +196,8 @@ void
 predictor_outages_follow(const predictor_series_t *series,
     predictor_outages_t *outages)
 {
-    uint32_t             first, least;
-    predictor_outage_t  *o;
+    uint32_t                   first, least;
+    const predictor_outage_t  *o;
 
     least = PREDICTOR_OUTAGE_LEAST * series->day;
     first = series->n;
@@ -215,10 +215,9 @@ predictor_outages_follow(const predictor_series_t *series,
 
     /* the one that goes on is found anew */
 
-    o = &outages->outage[outages->n - 1];
-
-    if (outages->n && o->from + o->n >= series->start + first) {
-        outages->n--;
+    if (outages->n) {
+        o = &outages->outage[outages->n - 1];
+        outages->n -= o->from + o->n >= series->start + first;
     }
 
     predictor_outage_found(series, first, series->n, outages);

@@ -9,8 +9,9 @@
  *
  * Nights that are always empty, and Sundays that are, are none; nor are the
  * zeros of a series that has them every other day, what fades out and in, or
- * what lasts for a day and more: that is a shift.  What was missing is taken as unknown: it gets
- * the value of a day before, so that no model learns it and none repeats it.
+ * what lasts for a day and more: that is a shift.  What was missing is taken
+ * as unknown: it gets the value of a day before, so that no model learns it
+ * and none repeats it.
  *
  * An outage under way is expected to last as long again as it has, by a
  * Pareto law of index 1 (Lindy's): it still goes on in h steps with
