@@ -13,6 +13,7 @@ typedef struct {
 
 
 static void test_found(void);
+static void test_least(void);
 static void test_back(void);
 static void test_none(void);
 static void test_stale(void);
@@ -23,6 +24,7 @@ int
 main(void)
 {
     test_found();
+    test_least();
     test_back();
     test_none();
     test_stale();
@@ -86,7 +88,44 @@ test_found(void)
     shift_times(at, CASE_VALUES, 3);
     series.week = 0;
     find(&series, &shifts);
-    tap_is_int(shifts.n, 1, "without a week it has to be larger");
+    tap_is_int(shifts.n, 1, "x9 without a week");
+}
+
+
+/* of days that are all alike: what is asked for in any case */
+
+static void
+test_least(void)
+{
+    uint32_t            i, k, at;
+    predictor_series_t  series;
+    predictor_shifts_t  shifts;
+
+    static const struct {
+        double          factor;
+        uint32_t        found[2];           /* with a week, without */
+    } cases[] = {
+        { 1.3, { 0, 0 } }, { 1.75, { 1, 0 } }, { 2.2, { 1, 1 } }
+    };
+
+    at = FROM + DAY + 40;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (k = 0; k < CASE_VALUES; k++) {
+            case_y[k] = 200 * case_day(k, DAY, 0.7);
+        }
+
+        shift_times(at, CASE_VALUES, cases[i].factor);
+
+        for (k = 0; k < 2; k++) {
+            series = shift_now(at + 30 * 4);
+            series.week = k ? 0 : series.week;
+            find(&series, &shifts);
+            tap_is_int(shifts.n, cases[i].found[k], "x%.2f, %s a week: %s",
+                       cases[i].factor, k ? "without" : "with",
+                       cases[i].found[k] ? "found" : "too small");
+        }
+    }
 }
 
 
