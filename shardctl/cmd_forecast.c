@@ -208,12 +208,26 @@ shardctl_forecast_text(shardctl_t *ctl, shard_id_t id, char **text)
 }
 
 
+void
+shardctl_forecast_beside(const char *text, json_t *out)
+{
+    json_t  *borrowed;
+
+    borrowed = shardctl_borrowed(text);
+
+    json_object_set_new(out, "borrowed", borrowed ? borrowed : json_null());
+    json_object_set_new(out, "events", shardctl_events(text));
+    json_object_set_new(out, "signals", shardctl_signals(text));
+    shardctl_shifts(text, out);
+}
+
+
 int
 shardctl_cmd_forecast(shardctl_t *ctl)
 {
     int                   rc;
     char                  err[SHARD_ERR_SIZE], *text;
-    json_t               *json, *borrowed, *events, *signals, *shifts;
+    json_t               *json;
     const char           *plot;
     shard_id_t            id;
     shardctl_forecast_t   f;
@@ -237,29 +251,17 @@ shardctl_cmd_forecast(shardctl_t *ctl)
     }
 
     rc = shardctl_forecast_decode(text, &f, err);
-    borrowed = shardctl_borrowed(text);
-    events = shardctl_events(text);
-    signals = shardctl_signals(text);
-    shifts = json_object();
-    shardctl_shifts(text, shifts);
-    free(text);
 
     if (rc != SHARD_OK) {
-        json_decref(shifts);
-        json_decref(borrowed);
-        json_decref(events);
-        json_decref(signals);
+        free(text);
         return shardctl_fail(ctl, "the stored forecast of shard %u is "
                              "malformed: %s", id, err);
     }
 
     plot = shardctl_option(ctl, "plot");
     json = forecast_json(id, &f);
-    json_object_set_new(json, "borrowed", borrowed ? borrowed : json_null());
-    json_object_set_new(json, "events", events);
-    json_object_set_new(json, "signals", signals);
-    json_object_update(json, shifts);
-    json_decref(shifts);
+    shardctl_forecast_beside(text, json);
+    free(text);
     rc = SHARDCTL_OK;
 
     if (plot && (plot[0] || !ctl->json)) {
@@ -267,7 +269,7 @@ shardctl_cmd_forecast(shardctl_t *ctl)
 
     } else if (!ctl->json) {
         forecast_table(ctl, json, &f);
-        shardctl_signals_show(ctl, signals);
+        shardctl_signals_show(ctl, json_object_get(json, "signals"));
     }
 
     if (ctl->json && rc == SHARDCTL_OK) {

@@ -405,30 +405,20 @@ explain_show_shard(shardctl_t *ctl, const shard_record_t *rec, json_t *out)
 }
 
 
-/* what its forecast says beside the load */
-
 static int
 explain_forecast(shardctl_t *ctl, shard_id_t id, json_t *out)
 {
-    int      rc;
-    char    *text;
-    json_t  *borrowed;
+    int    rc;
+    char  *text;
 
     rc = shardctl_forecast_text(ctl, id, &text);
 
-    if (rc != SHARDCTL_OK) {
-        return rc;
+    if (rc == SHARDCTL_OK) {
+        shardctl_forecast_beside(text, out);
+        free(text);
     }
 
-    borrowed = shardctl_borrowed(text);
-
-    json_object_set_new(out, "borrowed", borrowed ? borrowed : json_null());
-    json_object_set_new(out, "signals", shardctl_signals(text));
-    json_object_set_new(out, "events", shardctl_events(text));
-    shardctl_shifts(text, out);
-    free(text);
-
-    return SHARDCTL_OK;
+    return rc;
 }
 
 

@@ -311,9 +311,11 @@ int shardctl_phase_committed(const char *phase);
 
 int shardctl_node_check(const shard_node_t *node, char *err);
 
-/* cmd_forecast.c: a shard's stored forecast, to be freed; NULL: there is none */
+/* cmd_forecast.c: a shard's stored forecast, to be freed; NULL: there is none;
+ * and what it says beside the load, as members of "out" */
 
 int shardctl_forecast_text(shardctl_t *ctl, shard_id_t id, char **text);
+void shardctl_forecast_beside(const char *text, json_t *out);
 
 /* event_list.c: those in the text of a shard's forecast, an array, and a line
  * each */
