@@ -1,7 +1,7 @@
 
 /*
- * Values of options that several commands have.  What is wrong with one is
- * said on standard error; then SHARD_ERROR is returned.
+ * Options of commands, and values that several of them have.  What is wrong
+ * with one is said on standard error; then SHARD_ERROR is returned.
  */
 
 

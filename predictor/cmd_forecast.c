@@ -283,12 +283,9 @@ predictor_forecast_shown(const predictor_forecast_args_t *a,
     }
 
     if (a->wish == NULL) {
-        if (strncmp(used, "lagreg", 6) != 0) {
-            fprintf(stderr, "shard-predictor: model %s had to do: %u steps "
-                    "(%.1f days) are too little history for the regression "
-                    "over %u steps\n", used, csv->n, days, a->horizon);
-        }
-
+        fprintf(stderr, "shard-predictor: model %s had to do: %u steps "
+                "(%.1f days) are too little history for the regression "
+                "over %u steps\n", used, csv->n, days, a->horizon);
         return 1;
     }
 

@@ -216,7 +216,6 @@ predictor_learn(const predictor_series_t *series, const predictor_ask_t *ask,
             s->fitted |= 1u << i;
             tried[i] = &trial[i];
         }
-
     }
 
     predictor_weigh(series, tried, &s->weights);

@@ -41,7 +41,7 @@ typedef struct {
     double                most;     /* what is beyond it counts as this */
     predictor_breaks_t    breaks;
     size_t                offset[PREDICTOR_MEMBERS];
-    predictor_voices_t   weights;
+    predictor_voices_t    weights;
     predictor_margins_t   margins;
 } predictor_state_t;
 

@@ -2,8 +2,8 @@
 /*
  * Seasonal naive: what was a season ago comes again.  Quantiles are those of
  * y(t) - y(t - season) over the last 14 days; before a quarter of a day has
- * been seen twice, those of the day about its median.  Hyndman & Athanasopoulos,
- * Forecasting: Principles and Practice, 5.2.
+ * been seen twice, those of the day about its median.  Hyndman &
+ * Athanasopoulos, Forecasting: Principles and Practice, 5.2.
  */
 
 

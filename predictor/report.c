@@ -272,7 +272,7 @@ predictor_report_zones(const predictor_io_t *io,
 
         if (n->peak <= n->base) {
 
-            /* nothing is known of the zone's shards: no score, not a good one */
+            /* nothing is known of its shards: no score, not a good one */
 
             continue;
         }

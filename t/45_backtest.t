@@ -369,7 +369,6 @@ SKIP: {
 
     # percentages have three digits there and two here; one above 10^13, of a
     # series that the naive method has exactly, has no third digit
-    my $short = sub { $_[0] =~ s/(\d+\.\d\d)\d /$1 /gr =~ s/ +/ /gr };
     my @t = map { [split] } split /\n/, $theirs;
     my @o = map { [split] } split /\n/, $ours;
     my $off = 0;

@@ -249,7 +249,8 @@ test_said(void)
     static const double  equal[3] = { 1, 1, 1 };
     static const double  vote[3] = { 9, 1, 2 };
 
-    tap_is_dbl(predictor_said(vote, none, 3, 0), 2, 0, "no weights: the median");
+    tap_is_dbl(predictor_said(vote, none, 3, 0), 2, 0,
+               "no weights: the median");
     tap_is_dbl(predictor_said(vote, equal, 3, 0), 3, 1e-12,
                "half the median, half the mean");
     tap_is_dbl(predictor_said(vote, equal, 1, 0), 9, 0, "one voter");
@@ -306,7 +307,8 @@ test_margins(void)
 
     far[0] = 100;
     predictor_margins_at(&margins, DAY, far);
-    tap_ok(far[5] - 100 > 0.9 * (row[5] - 100), "the outer ones widen with the step");
+    tap_ok(far[5] - 100 > 0.9 * (row[5] - 100),
+           "the outer ones widen with the step");
 
     far[0] = 400;
     predictor_margins_at(&margins, 1, far);
