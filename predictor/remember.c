@@ -28,7 +28,6 @@
 #define PREDICTOR_REMEMBER_LIVE_S  (40 * 86400)
 #define PREDICTOR_REMEMBER_BLOCKS  4        /* in one step */
 #define PREDICTOR_LOG_LIVE_S       (2 * PREDICTOR_REMEMBER_S)
-#define PREDICTOR_LOG_SLOTS        120      /* looked for, at most */
 
 
 static uint32_t
@@ -70,6 +69,16 @@ predictor_remember_forget(predictor_daemon_t *d, uint32_t first, uint32_t n)
             memset(&d->outlook.errors[i], 0, sizeof(predictor_errors_t));
         }
     }
+}
+
+
+/* logs that are looked for: those that the store may have, so that none since
+ * the last whole is missed, however short a slot is */
+
+static long
+predictor_log_slots(const predictor_daemon_t *d)
+{
+    return PREDICTOR_LOG_LIVE_S / d->res_s + 1;
 }
 
 
@@ -311,24 +320,26 @@ predictor_recall_since(const predictor_daemon_t *d, uint32_t block)
         }
     }
 
-    slot = d->history.last + 1 - PREDICTOR_LOG_SLOTS;
+    slot = d->history.last + 1 - predictor_log_slots(d);
 
     return since && since < slot ? slot : since;
 }
 
 
-/* one log over the errors of its block; "tails" are PREDICTOR_LOG_SLOTS values
- * of each shard.  What is not understood is left out: it is a slot's */
+/* one log over the errors of its block; "tails" are the last values of each
+ * shard, predictor_log_slots() of them.  What is not understood is left out: it
+ * is a slot's */
 
 static void
 predictor_recall_log(predictor_daemon_t *d, uint32_t block, const void *code,
     size_t len, predictor_errors_t *log, const double *tails)
 {
     char      err[SHARD_ERR_SIZE];
-    uint32_t  i, first, n;
+    uint32_t  i, first, n, known;
 
     first = block * PREDICTOR_ERRORS_BLOCK;
     n = predictor_remember_shards(d, block);
+    known = (uint32_t) predictor_log_slots(d);
     memset(log, 0, n * sizeof(predictor_errors_t));
 
     if (predictor_errors_decode_log(&d->outlook.plan, code, len, first, n, log,
@@ -342,8 +353,8 @@ predictor_recall_log(predictor_daemon_t *d, uint32_t block, const void *code,
     for (i = 0; i < n; i++) {
         predictor_errors_again(&d->outlook.plan,
                                &d->outlook.errors[first + i], &log[i],
-                               tails + (size_t) i * PREDICTOR_LOG_SLOTS,
-                               PREDICTOR_LOG_SLOTS, d->history.last);
+                               tails + (size_t) i * known, known,
+                               d->history.last);
     }
 }
 
@@ -357,9 +368,10 @@ predictor_recall_block_logs(predictor_daemon_t *d, uint32_t block,
     long       slot;
     void      *code;
     size_t     len;
-    uint32_t   i, first;
+    uint32_t   i, first, known;
 
     slot = predictor_recall_since(d, block);
+    known = (uint32_t) predictor_log_slots(d);
     first = block * PREDICTOR_ERRORS_BLOCK;
 
     if (slot == 0 || slot > d->history.last) {
@@ -368,8 +380,7 @@ predictor_recall_block_logs(predictor_daemon_t *d, uint32_t block,
 
     for (i = 0; i < predictor_remember_shards(d, block); i++) {
         predictor_outlook_tail(&d->outlook, &d->history, first + i,
-                               tails + (size_t) i * PREDICTOR_LOG_SLOTS,
-                               PREDICTOR_LOG_SLOTS);
+                               tails + (size_t) i * known, known);
     }
 
     for ( /* void */ ; slot <= d->history.last; slot++) {
@@ -404,8 +415,8 @@ predictor_recall_logs(predictor_daemon_t *d)
     predictor_errors_t  *log;
 
     log = malloc(PREDICTOR_ERRORS_BLOCK * sizeof(predictor_errors_t));
-    tails = malloc(PREDICTOR_ERRORS_BLOCK * PREDICTOR_LOG_SLOTS
-                   * sizeof(double));
+    tails = malloc(PREDICTOR_ERRORS_BLOCK * sizeof(double)
+                   * (size_t) predictor_log_slots(d));
     rc = log && tails ? SHARDD_OK : SHARDD_BAD;
 
     for (block = 0; rc == SHARDD_OK && block < predictor_remember_blocks(d);
