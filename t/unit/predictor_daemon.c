@@ -87,7 +87,7 @@ test_faults(uint64_t seed)
     }
 
     w.faults = 0;
-    steps(d, 1000);
+    settle(d);
 
     tap_ok(kills > 20, "the daemon was killed %d times", kills);
     tap_is_int(wrong_rows(T0 / RES, T0 / RES + 71), 0,

@@ -232,4 +232,19 @@ steps(predictor_daemon_t *d, int most)
 }
 
 
+/* as the predictor waits for threads, steps may be many */
+
+static void
+settle(predictor_daemon_t *d)
+{
+    int  i;
+
+    for (i = 0; i < 4000 && (d->state != PREDICTOR_RUNNING || d->due
+                             || d->learning); i++)
+    {
+        (void) predictor_daemon_step(d);
+    }
+}
+
+
 #endif /* _PREDICTOR_WORLD_H_INCLUDED_ */

@@ -11,8 +11,6 @@
 #include "predictor_world.h"
 
 
-/* as threads forecast, steps may be many: until the slot's log is kept */
-
 static void
 ticks(predictor_daemon_t *d, int n)
 {
@@ -25,10 +23,11 @@ ticks(predictor_daemon_t *d, int n)
         send("a", 9, sequence);
         send("b", 9, sequence);
         steps(d, 50);
+        settle(d);
 
-        for (i = 0; i < 4000 && (d->due || d->state != PREDICTOR_RUNNING
-                                 || d->logged == 0); i++)
-        {
+        /* what was said is kept before the next one */
+
+        for (i = 0; i < 100 && d->logged == 0; i++) {
             (void) predictor_daemon_step(d);
         }
     }

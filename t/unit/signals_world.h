@@ -252,21 +252,6 @@ run(predictor_daemon_t *d, int hours)
 }
 
 
-/* as the predictor waits for threads, steps may be many */
-
-static void
-settle(predictor_daemon_t *d)
-{
-    int  i;
-
-    for (i = 0; i < 4000 && (d->state != PREDICTOR_RUNNING || d->due
-                             || d->learning); i++)
-    {
-        (void) predictor_daemon_step(d);
-    }
-}
-
-
 static int
 near(double got, double want, double part, const char *what)
 {
