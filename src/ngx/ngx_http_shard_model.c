@@ -267,6 +267,7 @@ ngx_http_shard_model_new_slot(ngx_http_shard_model_t *m,
         if (old && old->live) {
             e->slot = old->slot;
             e->fresh = old->fresh;
+            e->reused = old->reused;
         }
 
         return NGX_OK;
@@ -276,12 +277,24 @@ ngx_http_shard_model_new_slot(ngx_http_shard_model_t *m,
         return ngx_http_shard_model_too_big(m, m->nlive + 1, 0, err);
     }
 
+    ngx_http_shard_model_take_slot(m, e);
+
+    return NGX_OK;
+}
+
+
+/* of m's free ones, of which there must be some */
+
+void
+ngx_http_shard_model_take_slot(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e)
+{
     e->slot = m->free_slots[m->first_free];
+    e->reused = m->nfree_slots == m->nfreed;
 
     m->first_free = (m->first_free + 1) % m->keyspace->sh->nslots;
     m->nfree_slots--;
-
-    return NGX_OK;
+    m->nfreed -= e->reused;
 }
 
 
@@ -291,6 +304,7 @@ ngx_http_shard_model_free_slot(ngx_http_shard_model_t *m, uint32_t slot)
     m->free_slots[(m->first_free + m->nfree_slots) % m->keyspace->sh->nslots]
         = slot;
     m->nfree_slots++;
+    m->nfreed++;
 }
 
 

@@ -46,6 +46,7 @@ typedef struct {
     unsigned                    live:1;
     unsigned                    dirty:1;         /* route to be published */
     unsigned                    fresh:1;         /* slot not published yet */
+    unsigned                    reused:1;        /* and another's until then */
 } ngx_http_shard_entry_t;
 
 
@@ -132,6 +133,8 @@ struct ngx_http_shard_model_s {
     uint32_t                   *free_slots;
     uint32_t                    first_free;
     uint32_t                    nfree_slots;
+    uint32_t                    nfreed;          /* the last of these, which the
+                                                    live structure still has */
 
     uint32_t                    nnodes;          /* with removed ones */
     shard_node_t               *nodes;           /* name "" = removed */
@@ -236,6 +239,8 @@ void ngx_http_shard_model_refer(ngx_http_shard_model_t *m,
     ngx_http_shard_entry_t *e, uint32_t n);
 ngx_int_t ngx_http_shard_model_new_slot(ngx_http_shard_model_t *m,
     ngx_http_shard_entry_t *e, char *err);
+void ngx_http_shard_model_take_slot(ngx_http_shard_model_t *m,
+    ngx_http_shard_entry_t *e);
 void ngx_http_shard_model_free_slot(ngx_http_shard_model_t *m, uint32_t slot);
 void ngx_http_shard_model_forget(ngx_http_shard_model_t *m);
 void ngx_http_shard_model_map_nodes(ngx_http_shard_model_t *m);

@@ -76,9 +76,11 @@ ngx_http_shard_model_restore(ngx_http_shard_model_t *m,
                         % m->keyspace->sh->nslots;
         m->free_slots[m->first_free] = e->slot;
         m->nfree_slots++;
+        m->nfreed += e->reused;
 
     } else if (!e->live && undo->was.entry.live) {
         m->nfree_slots--;
+        m->nfreed--;
     }
 
     *e = undo->was.entry;

@@ -74,10 +74,7 @@ ngx_http_shard_model_slots(ngx_http_shard_model_t *m,
         }
 
         if (e->live && e->slot == SHARD_SLOT_NONE) {
-            e->slot = base->free_slots[base->first_free];
-            base->first_free = (base->first_free + 1)
-                               % m->keyspace->sh->nslots;
-            base->nfree_slots--;
+            ngx_http_shard_model_take_slot(base, e);
         }
     }
 
@@ -111,6 +108,7 @@ ngx_http_shard_model_inherit(ngx_http_shard_model_t *m)
     m->free_slots = base->free_slots;
     m->first_free = base->first_free;
     m->nfree_slots = base->nfree_slots;
+    m->nfreed = base->nfreed;
     m->verbs = base->verbs;
     m->nverbs = base->nverbs;
 

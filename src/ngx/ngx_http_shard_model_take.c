@@ -103,6 +103,7 @@ ngx_http_shard_model_take_over(ngx_http_shard_model_t *m,
     ngx_free(m->taken);
     m->taken = NULL;
     m->at = 0;
+    m->nfreed = 0;
 
     return NGX_OK;
 }

@@ -7,6 +7,9 @@
  *   slots    into the arena    of shards that
  *   nobody   that is not       were there
  *   sees     live, then live
+ *
+ * When no others are free, a slot is taken that the live structure gives to
+ * the shard that just left it: FRESH makes it held, ROUTES brings its route.
  */
 
 
@@ -128,6 +131,15 @@ ngx_http_shard_publish_latch(ngx_http_shard_model_t *m,
     }
 
     ngx_http_shard_effective(m, e, &route);
+
+    if (e->reused) {
+
+        /* who is on the way to the one before waits for the structure that
+         * tells them apart; the route comes behind it */
+
+        route.phase = SHARD_HELD;
+    }
+
     shard_latch_read(latch, &old);
 
     if (e->fresh || ngx_memcmp(&route, &old, sizeof(shard_route_t)) != 0) {
@@ -139,8 +151,9 @@ ngx_http_shard_publish_latch(ngx_http_shard_model_t *m,
     ngx_http_shard_barrier_note(m->keyspace, e->slot, e->id,
                                 e->route.phase == SHARD_HELD);
 
-    e->dirty = 0;
+    e->dirty = e->reused;
     e->fresh = 0;
+    e->reused = 0;
     m->ids[e->slot] = e->id + 1;
 }
 
@@ -384,6 +397,7 @@ ngx_http_shard_publish_index(ngx_http_shard_model_t *m)
     arena->nnodes = m->nnodes;
     arena->nshards = m->nlive;
     m->structure = 0;
+    m->nfreed = 0;
 
     ngx_http_shard_handover_published(m->keyspace,
                                       (uint32_t) sh->structure + 1);
