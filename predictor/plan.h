@@ -43,9 +43,11 @@
 
 
 #include "../src/core/shard_types.h"
+#include "budget.h"
 
 
-#define PREDICTOR_PLAN_STEP_NONE  0xffffffff
+#define PREDICTOR_PLAN_STEP_NONE   0xffffffff
+#define PREDICTOR_PLAN_ZONES_MAX   64
 
 
 typedef struct {
@@ -55,6 +57,9 @@ typedef struct {
     shard_node_state_e  state;
     const char         *event;          /* that lets it drain, or NULL */
     unsigned            closing:1;      /* no target: it will drain soon */
+    uint32_t            zone;           /* column of "place" */
+    uint64_t            labels;         /* bits */
+    double              price;          /* of a unit of load on it, see place */
 
     /* out: after the moves of this plan */
     double              peak;           /* highest forecast load */
@@ -71,6 +76,19 @@ typedef struct {
     uint32_t            to;             /* where it will be; from = it rests */
     unsigned            fixed:1;        /* overridden, or moved lately */
     unsigned            idle:1;         /* its move uses no budget: advice */
+    uint8_t             nstandbys;
+    uint32_t            standbys[SHARD_STANDBYS_MAX];   /* nodes */
+    uint64_t            needs;          /* labels that its node must have */
+    uint64_t            barred;         /* zones that it must not be in */
+
+    /* moving it: 0 is limits.move_s, with limits.move_spread */
+    float               move_s;
+    float               move_hi_s;      /* hardly ever longer */
+    float               promote_s;      /* to one of its standbys */
+    float               promote_hi_s;
+    float               bytes;          /* 0: unknown */
+    float               move_cost;      /* violation-seconds */
+    float               promote_cost;
 } predictor_plan_shard_t;
 
 typedef struct {
@@ -100,6 +118,8 @@ typedef struct {
     double              margin_s;
     uint32_t            moves_per_node;
     uint32_t            moves;          /* at once, in all */
+    double              spread_price;   /* violations a second, of a standard
+                                           deviation of 1 over nodes' use */
 } predictor_plan_limits_t;
 
 typedef struct {
@@ -115,9 +135,71 @@ typedef struct {
     const float             *mean;      /* nshards x nsteps */
     const float             *quantile;
 
+    /* of a shard on a node of the zone, beside what "price" says of its load:
+     * violation-seconds a second, nshards x nzones, or NULL: none */
+    uint32_t                 nzones;
+    const float             *place;
+
+    predictor_budget_t      *budget;    /* NULL: no limit */
+
     /* predictor_plan_doubles() of them, the caller's */
     double                  *memory;
 } predictor_plan_t;
+
+
+/* 1: hard rules let the shard be served there: labels, zones */
+
+static inline int
+predictor_plan_allows(const predictor_plan_t *plan, uint32_t shard,
+    uint32_t node)
+{
+    const predictor_plan_node_t   *n = &plan->nodes[node];
+    const predictor_plan_shard_t  *s = &plan->shards[shard];
+
+    return (s->needs & ~n->labels) == 0
+           && (n->zone >= PREDICTOR_PLAN_ZONES_MAX
+               || (s->barred >> n->zone & 1) == 0);
+}
+
+
+/* 1: the node has a copy of it, so that moving it there copies little */
+
+static inline int
+predictor_plan_promotes(const predictor_plan_t *plan, uint32_t shard,
+    uint32_t node)
+{
+    uint32_t                       i;
+    const predictor_plan_shard_t  *s = &plan->shards[shard];
+
+    for (i = 0; i < s->nstandbys; i++) {
+
+        if (s->standbys[i] == node) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* what policy says against the shard being there with that load: violation-
+ * seconds a second; less is better */
+
+static inline double
+predictor_plan_place(const predictor_plan_t *plan, uint32_t shard,
+    uint32_t node, double load)
+{
+    double                        cost;
+    const predictor_plan_node_t  *n = &plan->nodes[node];
+
+    cost = n->price * load;
+
+    if (plan->place) {
+        cost += (double) plan->place[(size_t) shard * plan->nzones + n->zone];
+    }
+
+    return cost;
+}
 
 
 size_t predictor_plan_doubles(uint32_t nnodes, uint32_t nsteps);
