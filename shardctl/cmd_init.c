@@ -118,6 +118,11 @@ init_place(shardctl_t *ctl, init_t *init)
 
     placement = shardctl_option(ctl, "placement");
 
+    if (placement && strcmp(placement, "ring") == 0) {
+        return init_placement_ring(ctl, &init->nodes, init->kind.nshards,
+                                   init->owner);
+    }
+
     if (placement && strcmp(placement, "round-robin") != 0) {
         return init_placement_file(ctl, placement, &init->nodes,
                                    init->kind.nshards, init->owner);

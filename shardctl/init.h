@@ -56,6 +56,9 @@ int init_node_spec(shardctl_t *ctl, const char *spec, init_nodes_t *nodes);
 int init_placement_file(shardctl_t *ctl, const char *path,
     const init_nodes_t *nodes, size_t nshards, uint32_t *owner);
 
+int init_placement_ring(shardctl_t *ctl, const init_nodes_t *nodes,
+    size_t nshards, uint32_t *owner);
+
 /* tells each node which shards it owns at "epoch", by the HTTP contract */
 
 int init_roles(shardctl_t *ctl, const init_nodes_t *nodes, size_t nshards,

@@ -30,7 +30,8 @@ static const shardctl_opt_t  init_opts[] = {
       "log-shipping (default), stateless, copy-on-write or queue" },
     { "consistency", "C", "strong (default) or eventual" },
     { "placement", "P",
-      "round-robin (default), or FILE.csv with lines \"shard,node\"" },
+      "round-robin (default), ring (by capacity), or FILE.csv with lines "
+      "\"shard,node\"" },
     { "driver", "D", "http (default): tell each node what it owns; none" },
     { "force", NULL, "replace the table that is there" },
     { NULL, NULL, NULL }
