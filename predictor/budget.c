@@ -58,7 +58,8 @@ predictor_budget_sum(const predictor_budget_t *b, predictor_budget_place_t p)
 }
 
 
-/* where a move counts: each place once; returns how many */
+/* where a move counts: each place once; returns how many.  Of a node that is
+ * gone nothing is left but the fleet's share */
 
 static uint32_t
 predictor_budget_places(const predictor_budget_t *b, uint32_t from,
@@ -68,15 +69,21 @@ predictor_budget_places(const predictor_budget_t *b, uint32_t from,
 
     n = 0;
     places[n++] = (predictor_budget_place_t) { PREDICTOR_BUDGET_FLEET, 0 };
-    places[n++] = (predictor_budget_place_t) { PREDICTOR_BUDGET_NODE, from };
-    places[n++] = (predictor_budget_place_t) { PREDICTOR_BUDGET_ZONE,
-                                               b->zone[from] };
 
-    if (to != from) {
+    if (from < b->nnodes) {
+        places[n++] = (predictor_budget_place_t) { PREDICTOR_BUDGET_NODE,
+                                                   from };
+        places[n++] = (predictor_budget_place_t) { PREDICTOR_BUDGET_ZONE,
+                                                   b->zone[from] };
+    }
+
+    if (to < b->nnodes && to != from) {
         places[n++] = (predictor_budget_place_t) { PREDICTOR_BUDGET_NODE, to };
     }
 
-    if (b->zone[to] != b->zone[from]) {
+    if (to < b->nnodes
+        && (from >= b->nnodes || b->zone[to] != b->zone[from]))
+    {
         places[n++] = (predictor_budget_place_t) { PREDICTOR_BUDGET_ZONE,
                                                    b->zone[to] };
     }
@@ -155,7 +162,7 @@ predictor_budget_add(predictor_budget_t *b, double start_s, double end_s,
         return 1;
     }
 
-    if (b->nmoves == b->max || from >= b->nnodes || to >= b->nnodes) {
+    if (b->nmoves == b->max) {
         return 0;
     }
 

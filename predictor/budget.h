@@ -43,7 +43,7 @@ typedef struct {
 typedef struct {
     double                     leaves_s;    /* counts until then */
     double                     bytes;
-    uint32_t                   from;        /* nodes */
+    uint32_t                   from;        /* nodes; >= nnodes: gone */
     uint32_t                   to;
 } predictor_budget_move_t;
 

@@ -14,6 +14,10 @@
 #define DAY_MS   86400000.0
 #define AT(m)    offsetof(predictor_conf_t, m)
 
+/* so many newest migrations are looked at (fleet_moves.h), and some more */
+
+#define PREDICTOR_BUDGET_MOVES_MAX  250
+
 
 const char *const  predictor_mode_words[] = {
     "observe", "recommend", "act", NULL
@@ -53,6 +57,28 @@ static const shardd_conf_key_t  predictor_conf_signals[] = {
       "of nodes and client groups, at most" },
     { "clients", SHARDD_CONF_INT, AT(signal_clients), 0, 16, 0, NULL, NULL,
       "largest client groups of a shard with a series of their own" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
+static const shardd_conf_key_t  predictor_conf_budget[] = {
+    { "window", SHARDD_CONF_MS, AT(budget_window_ms), 60000, 7 * DAY_MS, 0,
+      NULL, NULL, "that slides; moves that began in it count, all that run do"
+    },
+    { "moves", SHARDD_CONF_INT, AT(budget_moves[PREDICTOR_BUDGET_FLEET]), 0,
+      PREDICTOR_BUDGET_MOVES_MAX, 0, NULL, NULL, "that may begin in a window; "
+      "0: no limit" },
+    { "gb", SHARDD_CONF_NUMBER, AT(budget_gb[PREDICTOR_BUDGET_FLEET]), 0, 1e9,
+      0, NULL, NULL, "that may be copied in a window, 1e9 bytes; 0: no limit"
+    },
+    { "zone_moves", SHARDD_CONF_INT, AT(budget_moves[PREDICTOR_BUDGET_ZONE]),
+      0, PREDICTOR_BUDGET_MOVES_MAX, 0, NULL, NULL, "of each zone, from it or "
+      "to it" },
+    { "zone_gb", SHARDD_CONF_NUMBER, AT(budget_gb[PREDICTOR_BUDGET_ZONE]), 0,
+      1e9, 0, NULL, NULL, "of each zone" },
+    { "node_moves", SHARDD_CONF_INT, AT(budget_moves[PREDICTOR_BUDGET_NODE]),
+      0, PREDICTOR_BUDGET_MOVES_MAX, 0, NULL, NULL, "of each node" },
+    { "node_gb", SHARDD_CONF_NUMBER, AT(budget_gb[PREDICTOR_BUDGET_NODE]), 0,
+      1e9, 0, NULL, NULL, "of each node" },
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 };
 
@@ -121,6 +147,8 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       NULL, NULL, "at once, as source or target" },
     { "max_moves", SHARDD_CONF_INT, AT(max_moves), 1, 64, 0, NULL, NULL,
       "at once in all" },
+    { "budget", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_budget,
+      "moves and bytes within a window, also of those that are over" },
     { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0, shardd_log_words,
       NULL, "error, warn, info or debug" },
     { "signals", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,
@@ -170,6 +198,7 @@ predictor_conf_defaults(predictor_conf_t *c)
     c->cooldown_ms = 2 * 3600 * 1000;
     c->max_moves_per_node = 2;
     c->max_moves = 8;
+    c->budget_window_ms = 3600 * 1000;
 
     c->signal_metrics = (char **) predictor_conf_metrics;
     c->signal_history_ms = 7L * 86400 * 1000;

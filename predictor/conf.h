@@ -10,6 +10,7 @@
 
 
 #include "../src/daemon/shardd_redis.h"
+#include "budget.h"
 
 
 typedef enum {
@@ -50,6 +51,10 @@ typedef struct {
     long                 cooldown_ms;
     long                 max_moves_per_node;
     long                 max_moves;
+
+    long                 budget_window_ms;
+    long                 budget_moves[PREDICTOR_BUDGET_SCOPES];
+    double               budget_gb[PREDICTOR_BUDGET_SCOPES];
 
     char               **signal_metrics;
     long                 signal_history_ms;

@@ -31,6 +31,8 @@ predictor_fleet_done(predictor_fleet_t *f)
     free(f->now);
     free(f->mean);
     free(f->quantile);
+    free(f->budget_memory);
+    free(f->zones);
 
     memset(f, 0, sizeof(predictor_fleet_t));
 }
@@ -82,8 +84,11 @@ predictor_fleet_alloc(predictor_fleet_t *f)
     f->now = calloc(p->nshards + 1, sizeof(float));
     f->by_id = malloc((f->ncols + 1) * sizeof(uint32_t));
     f->ids = malloc((p->nshards + 1) * sizeof(shard_id_t));
+    f->zones = calloc(PREDICTOR_PLAN_ZONES_MAX, SHARD_NAME_SIZE);
 
-    if (!p->nodes || !p->shards || !f->now || !f->by_id || !f->ids) {
+    if (!p->nodes || !p->shards || !f->now || !f->by_id || !f->ids
+        || !f->zones)
+    {
         return SHARDD_BAD;
     }
 
@@ -97,6 +102,49 @@ predictor_fleet_alloc(predictor_fleet_t *f)
 }
 
 
+/* the number of a node's zone; from PREDICTOR_PLAN_ZONES_MAX on they are one */
+
+static uint32_t
+predictor_fleet_zone(predictor_fleet_t *f, uint32_t node)
+{
+    uint32_t     i;
+    const char  *zone;
+
+    zone = f->table.nodes[node].zone;
+
+    for (i = 0; i < f->nzones && i < PREDICTOR_PLAN_ZONES_MAX; i++) {
+
+        if (strcmp(f->zones[i], zone) == 0) {
+            return i;
+        }
+    }
+
+    if (i < PREDICTOR_PLAN_ZONES_MAX) {
+        memcpy(f->zones[i], zone, SHARD_NAME_SIZE);
+    }
+
+    f->nzones = i + 1;
+
+    return i;
+}
+
+
+static void
+predictor_fleet_standbys(const predictor_fleet_t *f, const shard_record_t *rec,
+    predictor_plan_shard_t *s)
+{
+    uint32_t  i, node;
+
+    for (i = 0; i < rec->nstandbys; i++) {
+        node = predictor_fleet_node(f, rec->standbys[i]);
+
+        if (node != SHARD_ID_NONE) {
+            s->standbys[s->nstandbys++] = node;
+        }
+    }
+}
+
+
 static void
 predictor_fleet_place(predictor_fleet_t *f)
 {
@@ -107,7 +155,10 @@ predictor_fleet_place(predictor_fleet_t *f)
     for (i = 0; i < f->plan.nnodes; i++) {
         f->plan.nodes[i].capacity = f->table.nodes[i].capacity;
         f->plan.nodes[i].state = f->table.nodes[i].state;
+        f->plan.nodes[i].zone = predictor_fleet_zone(f, i);
     }
+
+    f->plan.nzones = f->nzones;
 
     for (i = 0; i < f->plan.nshards; i++) {
         rec = &f->table.shards[i];
@@ -115,6 +166,7 @@ predictor_fleet_place(predictor_fleet_t *f)
 
         s->from = predictor_fleet_node(f, rec->primary);
         s->to = s->from;
+        predictor_fleet_standbys(f, rec, s);
 
         if (rec->id < f->ncols) {
             f->by_id[rec->id] = i;
@@ -233,8 +285,7 @@ predictor_fleet_rest_of(predictor_fleet_read_t *r, const predictor_io_t *io)
         predictor_fleet_overrides(r, &overrides);
         predictor_fleet_migrations(r, &migrations);
         predictor_fleet_decisions(r, &decisions, &migrations);
-        predictor_fleet_limits(r);
-        rc = SHARDD_OK;
+        rc = predictor_fleet_limits(r, &migrations);
     }
 
     shardd_entry_free(&overrides);
@@ -263,6 +314,7 @@ predictor_fleet_load(predictor_fleet_t *f, const predictor_io_t *io,
 
     read.fleet = &new;
     read.conf = conf;
+    read.nmoves = 0;
     read.now_ms = (double) io->now_ms(io->data);
     predictor_fleet_clock(conf, &read.clock);
 
@@ -330,6 +382,9 @@ predictor_fleet_outlook(predictor_fleet_t *f, const predictor_outlook_t *o,
         p->nodes[i].base = base * p->nodes[i].capacity;
     }
 
+    /* here, as a fleet is copied before */
+
+    p->budget = &f->budget;
     p->now = f->now;
     p->mean = f->mean;
     p->quantile = f->quantile;

@@ -7,7 +7,7 @@
  *   override ────────▶ fixed           │
  *   migrations ──┬───▶ in flight       ├──▶ predictor_plan_t
  *   decisions ───┘    resting          │
- *          └─────────▶ move_s, spread  │
+ *          └─────────▶ durations, budget
  *   outlook, history ▶ now, mean, q ───┘
  */
 
@@ -17,6 +17,7 @@
 
 
 #include "conf.h"
+#include "duration.h"
 #include "io.h"
 #include "outlook.h"
 #include "plan.h"
@@ -30,7 +31,11 @@ typedef struct {
     uint32_t           *by_id;          /* number in the table by id */
     shard_id_t         *ids;            /* in the table's order */
     uint32_t            waiting;        /* decisions nobody has picked up */
-    uint32_t            nmoves;         /* that the durations are from */
+    predictor_duration_t  duration;     /* of moves */
+    predictor_budget_t  budget;
+    void               *budget_memory;
+    uint32_t            nzones;
+    char              (*zones)[SHARD_NAME_SIZE];    /* in order of nodes */
 
     float              *now;
     float              *mean;
@@ -50,6 +55,16 @@ void predictor_fleet_done(predictor_fleet_t *f);
 int predictor_fleet_outlook(predictor_fleet_t *f,
     const predictor_outlook_t *o, const predictor_history_t *h,
     const predictor_conf_t *conf, double base, double now_s);
+
+/* each shard's durations, by its bytes; one of unknown size is taken for what
+ * most moves were of */
+
+void predictor_fleet_durations(predictor_fleet_t *f);
+
+/* of a move as it was planned */
+
+double predictor_fleet_move_s(const predictor_fleet_t *f,
+    const predictor_plan_move_t *move);
 
 /* the predictor's clock of a configuration */
 

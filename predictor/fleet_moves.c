@@ -1,16 +1,8 @@
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../src/core/shard_codec.h"
 #include "fleet_moves.h"
-
-
-/* durations needed before the measured spread alone is believed, or any */
-
-#define PREDICTOR_FLEET_SURE    8
-#define PREDICTOR_FLEET_SOME    3
 
 
 /* what a migration and a decision have in common */
@@ -24,7 +16,7 @@ typedef struct {
 } predictor_fleet_move_t;
 
 
-static double
+double
 predictor_fleet_ms(const shardd_entry_t *entry, const char *name)
 {
     uint64_t  ms;
@@ -77,51 +69,6 @@ predictor_fleet_rest(predictor_fleet_read_t *r,
 {
     if (m->since_s * 1000 < (double) r->conf->cooldown_ms) {
         r->fleet->plan.shards[m->shard].fixed = 1;
-    }
-}
-
-
-/* real time of a phase in "planned@1 claimed@2 ...", or -1 */
-
-static double
-predictor_fleet_phase_ms(const char *trail, const char *phase)
-{
-    size_t  len;
-
-    len = strlen(phase);
-
-    while (trail && *trail) {
-
-        if (strncmp(trail, phase, len) == 0 && trail[len] == '@') {
-            return strtod(trail + len + 1, NULL);
-        }
-
-        trail = strchr(trail, ' ');
-        trail = trail ? trail + 1 : NULL;
-    }
-
-    return -1;
-}
-
-
-/* the load leaves the source with the commit: until then the move lasts */
-
-static void
-predictor_fleet_learn(predictor_fleet_read_t *r, const shardd_entry_t *e)
-{
-    double       from, to;
-    const char  *trail;
-
-    trail = shardd_entry_field(e, "trail");
-    from = predictor_fleet_phase_ms(trail, "claimed");
-    to = predictor_fleet_phase_ms(trail, "release");
-
-    if (to < 0) {
-        to = predictor_fleet_ms(e, "finished_ms");
-    }
-
-    if (from > 0 && to > from && r->fleet->nmoves < PREDICTOR_FLEET_RECENT) {
-        r->moves[r->fleet->nmoves++] = (to - from) / 1000 * r->clock.speed;
     }
 }
 
@@ -239,57 +186,9 @@ predictor_fleet_decisions(predictor_fleet_read_t *r,
 
         s->to = m.to;
         s->idle = !act;
-        f->waiting += act;
-    }
-}
 
-
-static int
-predictor_fleet_double_cmp(const void *a, const void *b)
-{
-    double  x, y;
-
-    x = *(const double *) a;
-    y = *(const double *) b;
-
-    return (x > y) - (x < y);
-}
-
-
-void
-predictor_fleet_limits(predictor_fleet_read_t *r)
-{
-    double                    middle, high;
-    uint32_t                  n;
-    predictor_plan_limits_t  *l;
-
-    l = &r->fleet->plan.limits;
-    n = r->fleet->nmoves;
-
-    l->threshold = r->conf->threshold;
-    l->rho = r->conf->correlation;
-    l->min_gain = r->conf->min_gain;
-    l->extra = r->conf->move_extra;
-    l->step_s = (double) r->conf->interval_ms / 1000;
-    l->margin_s = (double) r->conf->lead_margin_ms / 1000;
-    l->move_s = (double) r->conf->move_time_ms / 1000;
-    l->move_spread = r->conf->move_spread;
-    l->moves_per_node = (uint32_t) r->conf->max_moves_per_node;
-    l->moves = (uint32_t) r->conf->max_moves;
-
-    if (n < PREDICTOR_FLEET_SOME) {
-        return;
-    }
-
-    qsort(r->moves, n, sizeof(double), predictor_fleet_double_cmp);
-
-    middle = r->moves[n / 2];
-    high = r->moves[(n * 9 - 1) / 10];
-
-    l->move_s = middle;
-    l->move_spread = (high - middle) / middle;
-
-    if (n < PREDICTOR_FLEET_SURE) {
-        l->move_spread = fmax(l->move_spread, r->conf->move_spread);
+        if (act) {
+            r->waiting[f->waiting++] = m.shard;
+        }
     }
 }

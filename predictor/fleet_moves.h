@@ -1,7 +1,8 @@
 
 /*
  * What migrations and decisions tell the planner: shards in flight, shards
- * at rest, and how long a move takes.  Part of fleet.c.
+ * at rest (fleet_moves.c), how long a move takes, and how many more may start
+ * (fleet_churn.c).  Parts of fleet.c.
  */
 
 
@@ -22,7 +23,11 @@ typedef struct {
     const predictor_conf_t  *conf;
     predictor_clock_t        clock;
     double                   now_ms;
-    double                   moves[PREDICTOR_FLEET_RECENT];   /* seconds */
+    uint32_t                 waiting[PREDICTOR_FLEET_RECENT];   /* shards */
+
+    /* finished moves, the newest first */
+    uint32_t                    nmoves;
+    predictor_duration_move_t   moves[PREDICTOR_DURATION_MOVES];
 } predictor_fleet_read_t;
 
 
@@ -32,10 +37,19 @@ void predictor_fleet_migrations(predictor_fleet_read_t *r,
 void predictor_fleet_decisions(predictor_fleet_read_t *r,
     const shardd_entries_t *decisions, const shardd_entries_t *migrations);
 
-/* the planner's limits; durations are those of the migrations seen before */
+/* one that has finished: what it took; its bytes are the shard's */
 
-void predictor_fleet_limits(predictor_fleet_read_t *r);
+void predictor_fleet_learn(predictor_fleet_read_t *r, const shardd_entry_t *e);
 
+/* the planner's limits and the churn budget, after both of the above;
+ * SHARDD_BAD without memory */
+
+int predictor_fleet_limits(predictor_fleet_read_t *r,
+    const shardd_entries_t *migrations);
+
+/* a field that is a number, or -1 */
+
+double predictor_fleet_ms(const shardd_entry_t *entry, const char *name);
 
 /* numbers in the table, SHARD_ID_NONE when there is none; "text" may be
  * NULL */

@@ -14,6 +14,8 @@
 #define ZONES  3
 #define MOVES  64
 
+#define SHARD_GONE  0xffffffff
+
 
 static predictor_budget_t  b;
 static double              memory[1024];
@@ -85,7 +87,15 @@ test_places(void)
     tap_ok(!predictor_budget_may(&b, 3, 2, 0), "zone 0 has had its two");
     tap_ok(predictor_budget_may(&b, 1, 2, 0), "zone 1 has one left");
 
-    tap_ok(!predictor_budget_add(&b, 0, 60, NODES, 1, 0), "no such node");
+    budget(3600);
+    b.limit[PREDICTOR_BUDGET_FLEET].moves = 4;
+    b.limit[PREDICTOR_BUDGET_NODE].moves = 1;
+    (void) predictor_budget_add(&b, 0, 60, NODES, 1, 0);
+    (void) predictor_budget_add(&b, 0, 60, SHARD_GONE, SHARD_GONE, 0);
+    tap_is_int(predictor_budget_left(&b), 2, "nodes that are gone: the fleet's "
+               "moves all the same");
+    tap_ok(!predictor_budget_may(&b, 0, 1, 0), "and the other end's");
+    tap_ok(predictor_budget_may(&b, 0, 2, 0), "nobody else's");
 }
 
 

@@ -216,7 +216,7 @@ configure(predictor_conf_t *c, predictor_mode_e mode)
 }
 
 
-static int
+TAP_UNUSED static int
 steps(predictor_daemon_t *d, int most)
 {
     int  i;
@@ -234,7 +234,7 @@ steps(predictor_daemon_t *d, int most)
 
 /* as the predictor waits for threads, steps may be many */
 
-static void
+TAP_UNUSED static void
 settle(predictor_daemon_t *d)
 {
     int  i;
