@@ -62,9 +62,10 @@ $(BUILD)/shard-predictor: $(call obj,$(core) $(daemon) $(predictor))
 $(BUILD)/shard-migrator: $(call obj,$(core) $(daemon) $(migrator))
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_migrator)
 
-# it shows what the predictor makes of a distribution by the same code
+# it shows what the predictor makes of a distribution by the same code, and
+# refuses the same policies
 
-$(BUILD)/shardctl: $(call obj,$(core) $(daemon) $(shardctl) predictor/spread_cut.c)
+$(BUILD)/shardctl: $(call obj,$(core) $(daemon) $(shardctl) predictor/spread_cut.c predictor/resize_policy.c)
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_shardctl)
 
 $(BUILD)/shardkv: $(call obj,$(core) $(shardkv))

@@ -35,6 +35,10 @@ fuzz_libs_calendar = -ljansson
 
 $(BUILD)/fuzz/calendar: $(fuzz_more_calendar) predictor/calendar.h predictor/effect.h
 
+fuzz_more_policy = predictor/resize_policy.c
+
+$(BUILD)/fuzz/policy: $(fuzz_more_policy) predictor/resize_policy.h
+
 # the core once, for all of them
 
 $(BUILD)/fuzz/core/%.o: src/core/%.c $(wildcard src/core/*.h)

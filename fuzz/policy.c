@@ -2,6 +2,7 @@
 /* a policy: refused with a reason, or sound */
 
 #include "shard_load.h"
+#include "../predictor/resize_policy.h"
 
 #include "fuzz.h"
 
@@ -69,6 +70,29 @@ load(shard_str_t text)
 }
 
 
+static void
+shards(shard_str_t text)
+{
+    char                       err[SHARD_ERR_SIZE];
+    predictor_resize_policy_t  out, before;
+
+    memset(&before, 0, sizeof(before));
+    memset(err, 0, sizeof(err));
+    predictor_resize_policy_init(&before);
+    out = before;
+
+    if (predictor_resize_policy_decode(text, &work, &out, err) != SHARD_OK) {
+        fuzz_refused(err, &out, &before);
+        return;
+    }
+
+    fuzz_must(out.min >= 1 && out.min <= out.max
+              && out.max <= PREDICTOR_RESIZE_MOST, "odd bounds");
+    fuzz_must(predictor_resize_policy_check(&out, err) == SHARD_OK,
+              "it would not be taken again");
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -80,6 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text.data = (const char *) data;
     text.len = size;
     load(text);
+    shards(text);
     memset(&before, 0x5a, sizeof(before));
     memset(err, 0, sizeof(err));
     out = before;

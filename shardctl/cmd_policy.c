@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "shard_load.h"
+#include "../predictor/resize_policy.h"
 #include "shardctl.h"
 
 
@@ -202,6 +203,7 @@ policy_check(shardctl_t *ctl, const char *text)
     shard_load_t          load;
     shard_policy_t        policy;
     shard_policy_work_t  *work;
+    predictor_resize_policy_t  shards;
 
     work = malloc(sizeof(shard_policy_work_t));
 
@@ -223,6 +225,11 @@ policy_check(shardctl_t *ctl, const char *text)
 
     if (rc == SHARD_OK) {
         rc = shard_load_decode(json, work, &load, err);
+    }
+
+    if (rc == SHARD_OK) {
+        predictor_resize_policy_init(&shards);
+        rc = predictor_resize_policy_decode(json, work, &shards, err);
     }
 
     free(work);
