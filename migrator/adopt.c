@@ -1,7 +1,8 @@
 
 /*
  * Which migrations of the index this process carries out: those left behind
- * at once, planned ones when the budget has room.
+ * and promotions, for whose end requests wait, at once; planned moves when
+ * the budget has room.
  */
 
 
@@ -66,6 +67,7 @@ migrator_crew_adopt(migrator_crew_t *crew)
         /* the list tells no more how busy nodes are: one start per scan */
 
         if (state.phase == MIGRATOR_PLANNED
+            && state.verb == MIGRATOR_MOVE
             && (started || crew->n >= (uint32_t) crew->conf->max_migrations
                 || migrator_busy(&list, state.from)
                    >= crew->conf->max_per_node
@@ -75,7 +77,8 @@ migrator_crew_adopt(migrator_crew_t *crew)
             continue;
         }
 
-        started |= state.phase == MIGRATOR_PLANNED;
+        started |= state.phase == MIGRATOR_PLANNED
+                   && state.verb == MIGRATOR_MOVE;
         migrator_adopt(crew, &state);
     }
 

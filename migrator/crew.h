@@ -44,6 +44,9 @@ typedef struct {
     migrator_worker_t       *workers[MIGRATOR_CREW_MAX];
     uint64_t                 scanned_all_ms;
     uint64_t                 reclaimed_ms;
+    uint64_t                 fenced_ms;
+    uint32_t                 unfenced;      /* promotions */
+    migrator_nodes_t         nodes;         /* fence.c's */
     unsigned                 down;          /* the store, said already */
     char                     damaged[48];   /* complained about already */
 } migrator_crew_t;
@@ -64,6 +67,10 @@ uint32_t migrator_crew_reap(migrator_crew_t *crew);
 /* adopts.c: starts planned ones within the budget, resumes others' */
 
 void migrator_crew_adopt(migrator_crew_t *crew);
+
+/* fence.c: tells former primaries that come back that they are none */
+
+void migrator_crew_fence(migrator_crew_t *crew);
 
 /* decisions.c: new entries become planned migrations */
 

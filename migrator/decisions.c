@@ -189,9 +189,10 @@ migrator_decision_read(const shardd_entry_t *entry, migrator_state_t *state,
         return SHARD_ERROR;
     }
 
-    *why = "verb: only move is served";
+    *why = "verb: only move and promote are served";
+    state->verb = migrator_verb_by_name(text[1]);
 
-    if (strcmp(text[1].data, "move") != 0) {
+    if (state->verb == MIGRATOR_VERB_NONE) {
         return SHARD_ERROR;
     }
 
@@ -322,10 +323,10 @@ migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
     rc = migrator_record_put(&crew->store, &claim, state, more, 2);
 
     if (rc == SHARDD_OK) {
-        shardd_log(SHARDD_LOG_INFO, "shard=%u migration=%016llx %s>%s "
+        shardd_log(SHARDD_LOG_INFO, "shard=%u migration=%016llx %s>%s %s "
                    "planned for %s", (unsigned) state->shard,
                    (unsigned long long) state->id, state->from, state->to,
-                   state->by);
+                   migrator_verb_name(state->verb), state->by);
     }
 
     (void) shardd_release(&crew->store, &claim);

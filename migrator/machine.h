@@ -109,6 +109,7 @@ typedef struct {
     unsigned                  unsealed:1;
     unsigned                  refused:1;    /* the last shipment was */
     unsigned                  probed:1;     /* warm-up's probes are good */
+    unsigned                  opened:1;     /* a promoted standby, by now */
     unsigned                  mirrors:1;    /* mirrored reads are counted */
 
     shard_node_t              source;
@@ -121,6 +122,7 @@ typedef struct {
     uint64_t                  window_lag;
     uint64_t                  window_shipped;
     uint32_t                  windows_bad;
+    uint32_t                  silent;       /* asked in vain, in a row */
     uint32_t                  back_bp;      /* of one step back */
     migrator_sample_t         samples[2];   /* source, target */
     uint64_t                  mirror_ms;    /* counted since */
@@ -217,6 +219,14 @@ migrator_result_e migrator_mirror_gate(migrator_t *m, int wait);
 /* step_check.c: nothing of an operator is in force that forbids the move */
 
 migrator_result_e migrator_check_override(migrator_t *m);
+
+
+/* step_promote.c: the same steps where the source is dead */
+
+migrator_result_e migrator_promote_check(migrator_t *m,
+    const shard_record_t *rec);
+migrator_result_e migrator_promote_sync(migrator_t *m);
+migrator_result_e migrator_promote_known(migrator_t *m, uint64_t version);
 
 
 migrator_result_e migrator_step_check(migrator_t *m);

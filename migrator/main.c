@@ -65,6 +65,12 @@ migrator_daemon(const migrator_conf_t *conf)
         return 1;
     }
 
+    if (migrator_http_init(&crew.nodes.http) != 0) {
+        shardd_log(SHARDD_LOG_ERROR, "no memory");
+        shardd_store_close(&crew.store);
+        return 1;
+    }
+
     shardd_log(SHARDD_LOG_INFO, "%s serves as %s", SHARDD_VERSION,
                crew.holder);
 
@@ -72,6 +78,7 @@ migrator_daemon(const migrator_conf_t *conf)
         (void) migrator_crew_reap(&crew);
         migrator_crew_decisions(&crew);
         migrator_crew_adopt(&crew);
+        migrator_crew_fence(&crew);
         (void) shardd_loop_pause(conf->scan_ms);
     }
 
@@ -83,6 +90,7 @@ migrator_daemon(const migrator_conf_t *conf)
 
     shardd_log(SHARDD_LOG_INFO, "ends, %u migrations left to others", crew.n);
     shardd_store_close(&crew.store);
+    migrator_http_close(&crew.nodes.http);
 
     /* their threads still run: leave their memory to the kernel */
 

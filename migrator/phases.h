@@ -15,6 +15,10 @@
  *
  *   any before commit's own write ──▶ rolling-back ──▶ rolled-back
  *
+ * A promotion, of a standby whose primary is dead, is the short way:
+ *
+ *   planned ▶ claimed ▶ check ▶ final-sync ▶ commit ▶ release ▶ done
+ *
  * A phase is stored before its work begins, and its work is "make it so":
  * whoever finds a migration in a phase does that phase's work again.
  */
@@ -62,6 +66,12 @@ typedef enum {
 } migrator_kind_e;
 
 typedef enum {
+    MIGRATOR_MOVE = 0,
+    MIGRATOR_PROMOTE,                   /* the source is dead */
+    MIGRATOR_VERB_NONE
+} migrator_verb_e;
+
+typedef enum {
     MIGRATOR_STEP_NONE = 0,             /* nothing to do, go on */
     MIGRATOR_STEP_CHECK,
     MIGRATOR_STEP_COPY,
@@ -97,6 +107,7 @@ typedef struct {
     long               timeout_ms;      /* default; 0 = hold_timeout's part */
     migrator_phase_e   next;            /* with data to move */
     migrator_phase_e   next_stateless;
+    migrator_phase_e   next_promote;
     migrator_phase_e   other;           /* back to copy; found committed */
     unsigned           flags;
 } migrator_phase_t;
@@ -106,6 +117,7 @@ typedef struct {
 
 typedef struct {
     uint64_t           id;
+    migrator_verb_e    verb;
     shard_id_t         shard;
     uint32_t           epoch;           /* base: the source's */
     char               from[SHARD_NAME_SIZE];
@@ -127,6 +139,8 @@ typedef struct {
     uint64_t           items;
     uint64_t           mirrored;        /* reads, in the phase's course */
     uint64_t           mirror_bad;      /* of them, that differ or failed */
+    uint64_t           level_ms;        /* the standby had all at that time */
+    uint32_t           fenced;          /* promotion: the old primary knows */
     uint32_t           shift_bp;
     uint32_t           attempt;         /* the same wish again: 2, 3, ... */
     uint32_t           copies;          /* snapshots taken */
@@ -138,6 +152,9 @@ typedef struct {
     char               trail[MIGRATOR_TRAIL_SIZE];
 } migrator_state_t;
 
+
+const char *migrator_verb_name(migrator_verb_e verb);
+migrator_verb_e migrator_verb_by_name(shard_str_t name);
 
 const migrator_phase_t *migrator_phase(migrator_phase_e phase);
 

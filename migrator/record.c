@@ -25,7 +25,7 @@ typedef struct {
 #define TEXT(m)  MIGRATOR_TEXT, AT(m), sizeof(((migrator_state_t *) 0)->m)
 
 
-/* id, strategy and phase are words and not in here; seq is the store's */
+/* id, verb, strategy and phase are words and not in here; seq is the store's */
 
 static const migrator_column_t  migrator_columns[] = {
     { "shard", MIGRATOR_U32, AT(shard), 0, 1 },
@@ -44,6 +44,8 @@ static const migrator_column_t  migrator_columns[] = {
     { "items", MIGRATOR_U64, AT(items), 0, 0 },
     { "mirrored", MIGRATOR_U64, AT(mirrored), 0, 0 },
     { "mirror_bad", MIGRATOR_U64, AT(mirror_bad), 0, 0 },
+    { "level_ms", MIGRATOR_U64, AT(level_ms), 0, 0 },
+    { "fenced", MIGRATOR_U32, AT(fenced), 0, 0 },
     { "shift", MIGRATOR_U32, AT(shift_bp), 0, 0 },
     { "attempt", MIGRATOR_U32, AT(attempt), 0, 0 },
     { "copies", MIGRATOR_U32, AT(copies), 0, 0 },
@@ -102,6 +104,7 @@ migrator_record_fields(const migrator_state_t *state, migrator_fields_t *out)
         migrator_record_add(out, c->name, text);
     }
 
+    migrator_record_add(out, "verb", migrator_verb_name(state->verb));
     migrator_record_add(out, "phase", migrator_phase(state->phase)->name);
     migrator_record_add(out, "strategy",
                         shard_strategy_name(state->strategy));
@@ -216,6 +219,19 @@ migrator_record_word(const shardd_entry_t *entry, migrator_state_t *state,
 
     if (shard_uint64_decode(text, &state->seq) != SHARD_OK) {
         snprintf(err, SHARD_ERR_SIZE, "seq \"%.40s\" is no number",
+                 text.data);
+        return SHARD_ERROR;
+    }
+
+    /* records of before there were others are of moves */
+
+    value = shardd_entry_field(entry, "verb");
+    text.data = value ? value : migrator_verb_name(MIGRATOR_MOVE);
+    text.len = strlen(text.data);
+    state->verb = migrator_verb_by_name(text);
+
+    if (state->verb == MIGRATOR_VERB_NONE) {
+        snprintf(err, SHARD_ERR_SIZE, "verb \"%.40s\" is unknown",
                  text.data);
         return SHARD_ERROR;
     }

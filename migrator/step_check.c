@@ -82,6 +82,10 @@ migrator_step_check(migrator_t *m)
         result = migrator_check_target(m);
     }
 
+    if (result == MIGRATOR_NEXT && m->state.verb == MIGRATOR_PROMOTE) {
+        return migrator_promote_check(m, &rec);
+    }
+
     if (result == MIGRATOR_NEXT && m->state.strategy != SHARD_STATELESS) {
         result = migrator_check_data(m);
     }
@@ -93,7 +97,10 @@ migrator_step_check(migrator_t *m)
 static migrator_result_e
 migrator_check_record(migrator_t *m, const shard_record_t *rec)
 {
-    if (rec->strategy == SHARD_COPY_ON_WRITE || rec->strategy == SHARD_QUEUE) {
+    if (m->state.verb == MIGRATOR_MOVE
+        && (rec->strategy == SHARD_COPY_ON_WRITE
+            || rec->strategy == SHARD_QUEUE))
+    {
         return migrator_say(m, MIGRATOR_FAIL, "strategy %s is not served "
                             "yet: shards of it stay where they are",
                             shard_strategy_name(rec->strategy));
@@ -178,8 +185,10 @@ migrator_check_data(migrator_t *m)
                             source.epoch);
     }
 
+    /* a promotion that was given up leaves a standby at the next epoch */
+
     if (target.role == MIGRATOR_ROLE_PRIMARY
-        || target.epoch > m->state.epoch)
+        || target.epoch > m->state.epoch + 1)
     {
         return migrator_say(m, MIGRATOR_FAIL, "target %s takes part in the "
                             "shard already: role %d at epoch %u",

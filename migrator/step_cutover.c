@@ -217,6 +217,10 @@ migrator_step_final_sync(migrator_t *m)
     migrator_limit_t   limit;
     migrator_result_e  result;
 
+    if (m->state.verb == MIGRATOR_PROMOTE) {
+        return migrator_promote_sync(m);
+    }
+
     result = migrator_held_record(m, &rec, &version);
 
     if (result == MIGRATOR_NEXT) {
@@ -317,7 +321,10 @@ migrator_step_verify(migrator_t *m)
 }
 
 
-/* the target is no standby any more, the source becomes the first one */
+/*
+ * The target is no standby any more, the source becomes the first one; but a
+ * dead one may have writes that nobody else has, and is none.
+ */
 
 static void
 migrator_new_owner(const migrator_state_t *state, shard_record_t *rec)
@@ -328,7 +335,7 @@ migrator_new_owner(const migrator_state_t *state, shard_record_t *rec)
     memset(standbys, 0, sizeof(standbys));
     n = 0;
 
-    if (state->strategy != SHARD_STATELESS) {
+    if (state->strategy != SHARD_STATELESS && state->verb == MIGRATOR_MOVE) {
         memcpy(standbys[n++], state->from, SHARD_NAME_SIZE);
     }
 
@@ -369,8 +376,9 @@ migrator_step_commit(migrator_t *m)
         return MIGRATOR_NEXT;
     }
 
-    if (m->state.strategy == SHARD_STATELESS) {
-
+    if (m->state.strategy == SHARD_STATELESS
+        || m->state.verb == MIGRATOR_PROMOTE)
+    {
         if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS) {
             return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
                                 "changed meanwhile");
@@ -378,6 +386,11 @@ migrator_step_commit(migrator_t *m)
 
         rec.phase = SHARD_STEADY;
         rec.migration = 0;
+
+        if (m->state.strategy != SHARD_STATELESS) {
+            rec.phase = SHARD_HELD;
+            rec.migration = m->state.id;
+        }
 
     } else {
         result = migrator_held_record(m, &rec, &version);
@@ -445,7 +458,7 @@ migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
         return result;
     }
 
-    if (m->state.strategy != SHARD_STATELESS) {
+    if (m->state.strategy != SHARD_STATELESS && !m->opened) {
         rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
                              MIGRATOR_ROLE_PRIMARY, m->state.epoch + 1,
                              migrator_limit(m, &limit), &position);
@@ -454,6 +467,17 @@ migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
             return migrator_driver_rc(m, rc, "open");
         }
 
+        m->opened = 1;
+    }
+
+    if (m->state.verb == MIGRATOR_PROMOTE) {
+        result = migrator_promote_known(m, version);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+
+    } else if (m->state.strategy != SHARD_STATELESS) {
         (void) m->driver->role(m->driver_data, &m->source, m->state.shard,
                                MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
                                migrator_limit(m, &limit), &position);

@@ -100,7 +100,10 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
         return migrator_abandon(m, rec, version);
     }
 
+    /* a promotion touches its source no sooner than it is committed */
+
     sealed = m->state.strategy != SHARD_STATELESS
+             && m->state.verb == MIGRATOR_MOVE
              && migrator_phase_seen(&m->state, MIGRATOR_FINAL_SYNC);
 
     unsealed = sealed ? migrator_unseal(m) : MIGRATOR_NEXT;

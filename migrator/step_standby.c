@@ -18,6 +18,7 @@
 
 static migrator_result_e migrator_standby_end(migrator_t *m,
     const char *what, const char *err);
+static int migrator_standby_alone(migrator_t *m, uint64_t now);
 static migrator_result_e migrator_standby_ship(migrator_t *m, int *level);
 
 
@@ -56,6 +57,15 @@ migrator_step_standby(migrator_t *m)
     now = m->io->now_ms(m->io->data);
     end = m->state.phase_ms + (uint64_t) m->policy->standby_time_ms;
 
+    if (result == MIGRATOR_NEXT && level) {
+        m->state.level_ms = now;
+        m->dirty = 1;
+    }
+
+    if (result == MIGRATOR_RETRY && migrator_standby_alone(m, now)) {
+        return migrator_standby_end(m, "the primary is gone", m->err);
+    }
+
     if (result == MIGRATOR_RETRY) {
         end += (uint64_t) m->policy->timeout_ms[MIGRATOR_STANDBY];
 
@@ -89,6 +99,25 @@ migrator_standby_end(migrator_t *m, const char *what, const char *err)
     m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state, text);
 
     return MIGRATOR_NEXT;
+}
+
+
+/* the new primary died: the standby will be wanted in its place */
+
+static int
+migrator_standby_alone(migrator_t *m, uint64_t now)
+{
+    uint64_t          us;
+    migrator_limit_t  limit;
+
+    if (m->down_ms == 0
+        || now - m->down_ms < (uint64_t) m->policy->down_after_ms)
+    {
+        return 0;
+    }
+
+    return m->driver->probe(m->driver_data, &m->target, m->state.shard,
+                            migrator_limit(m, &limit), &us) == MIGRATOR_DOWN;
 }
 
 

@@ -214,7 +214,9 @@ world_judge(world_t *w)
                   w->rec.primary, owner->role, owner->epoch, w->rec.epoch);
     }
 
-    if (w->node[!at_target].role == MIGRATOR_ROLE_PRIMARY) {
+    if (w->node[!at_target].role == MIGRATOR_ROLE_PRIMARY
+        && w->stored.verb == MIGRATOR_MOVE)
+    {
         world_bad(w, "two primaries");
     }
 

@@ -254,6 +254,46 @@ world_late_commit(world_t *w)
 }
 
 
+/* a promotion: the standby fenced, then committed, held, and opened last */
+
+static void
+world_promote_rules(world_t *w, const shard_record_t *rec)
+{
+    world_node_t  *n2;
+
+    n2 = &w->node[1];
+
+    if (strcmp(rec->primary, w->rec.primary) != 0) {
+        w->commits++;
+
+        if (rec->phase != SHARD_HELD || rec->epoch != WORLD_BASE + 1) {
+            world_bad(w, "promoted without a hold or an epoch");
+        }
+
+        if (n2->role != MIGRATOR_ROLE_STANDBY || n2->epoch != rec->epoch) {
+            world_bad(w, "promoted with the standby at epoch %u", n2->epoch);
+        }
+
+        if (!w->node[0].down) {
+            world_bad(w, "promoted while the primary lives");
+        }
+
+        /* what the standby never got is lost; nothing else may be */
+
+        w->nacked = n2->n;
+
+        return;
+    }
+
+    if (rec->phase == SHARD_STEADY && w->rec.phase == SHARD_HELD
+        && !w->lost_pm
+        && (n2->role != MIGRATOR_ROLE_PRIMARY || w->view.phase != SHARD_HELD))
+    {
+        world_bad(w, "released before it was opened, or heard of");
+    }
+}
+
+
 /* the rules of the cutover's order, at each change of the table */
 
 static void
@@ -270,6 +310,11 @@ world_rules(world_t *w, const shard_record_t *rec)
 
     if (rec->strategy == SHARD_STATELESS) {
         w->commits += rec->epoch != w->rec.epoch;
+        return;
+    }
+
+    if (w->stored.verb == MIGRATOR_PROMOTE) {
+        world_promote_rules(w, rec);
         return;
     }
 

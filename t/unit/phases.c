@@ -155,6 +155,44 @@ test_stateless(void)
 }
 
 
+static void
+test_promote(void)
+{
+    int               n, odd;
+    shard_str_t       name;
+    migrator_state_t  state;
+
+    memset(&state, 0, sizeof(state));
+    state.strategy = SHARD_LOG_SHIPPING;
+    state.verb = MIGRATOR_PROMOTE;
+    migrator_phase_begin(&state, 1);
+
+    for (n = 0; state.phase != MIGRATOR_DONE && n < 20; n++) {
+        migrator_phase_set(&state, migrator_phase_next(&state), 2);
+    }
+
+    tap_is_str(state.trail, "planned@1 claimed@2 check@2 final-sync@2 "
+               "commit@2 release@2 done@2", "promote: its trail");
+    tap_is_int((long long) state.hold_at_ms, 2, "promote: requests wait since");
+
+    odd = 0;
+
+    for (n = MIGRATOR_COPY; n <= MIGRATOR_DRAIN; n++) {
+        state.phase = MIGRATOR_CHECK;
+        odd += migrator_phase_set(&state, (migrator_phase_e) n, 3)
+               == SHARD_OK;
+    }
+
+    tap_is_int(odd, 0, "promote: there is nothing to copy or to hold");
+
+    name.data = "promote";
+    name.len = 7;
+    tap_is_int(migrator_verb_by_name(name), MIGRATOR_PROMOTE, "a verb's name");
+    name.len = 4;
+    tap_is_int(migrator_verb_by_name(name), MIGRATOR_VERB_NONE, "and no verb");
+}
+
+
 /* a trail that is full forgets its beginning, whole entries of it */
 
 static void
@@ -195,6 +233,7 @@ main(void)
     test_ways(SHARD_LOG_SHIPPING);
     test_flags();
     test_stateless();
+    test_promote();
     test_trail();
 
     return tap_done();
