@@ -244,8 +244,11 @@ explain_show(shardctl_t *ctl, json_t *out)
     m = json_object_get(out, "migration");
     any = json_is_object(d) ? d : m;
 
-    snprintf(text, sizeof(text), "%s: move shard %.0f from %.63s to %.63s\n",
-             shardctl_get_text(out, "id"), shardctl_get_number(any, "shard"),
+    snprintf(text, sizeof(text), "%s: %.20s shard %.0f from %.63s to %.63s\n",
+             shardctl_get_text(out, "id"),
+             shardctl_get_text(any, "verb")[0] ? shardctl_get_text(any, "verb")
+                                               : "move",
+             shardctl_get_number(any, "shard"),
              shardctl_get_text(any, "from"), shardctl_get_text(any, "to"));
     shardctl_put(ctl, SHARDCTL_BOLD, text);
 

@@ -1,7 +1,7 @@
 
 /*
- * migrate: a decision as the predictor makes them, by hand.  Checked here
- * against the table of this moment and by the migrator again.
+ * migrate, promote: a decision as the predictor makes them, by hand.  Checked
+ * here against the table of this moment and by the migrator again.
  */
 
 
@@ -27,7 +27,8 @@ move_add(shardctl_t *ctl, const move_t *move, int *again)
     static const char *const  names[] = { "id", "verb", "shard", "from", "to",
         "epoch", "by", "mode", "decided_ms", "reason" };
 
-    const char  *values[] = { move->id, "move", shard, move->from, move->to,
+    const char  *values[] = { move->id,
+        move->promote ? "promote" : "move", shard, move->from, move->to,
         epoch, shardctl_by(), "act", now, reason };
 
     snprintf(shard, sizeof(shard), "%u", move->shard);
@@ -88,6 +89,27 @@ move_check_freeze(shardctl_t *ctl, shard_id_t shard)
 }
 
 
+/* whoever serves a stateless shard needs no data of it */
+
+static int
+move_check_standby(shardctl_t *ctl, const shard_record_t *rec,
+    const move_t *move)
+{
+    unsigned  i;
+
+    for (i = 0; i < rec->nstandbys; i++) {
+        if (strcmp(rec->standbys[i], move->to) == 0) {
+            return SHARDCTL_OK;
+        }
+    }
+
+    return (rec->strategy == SHARD_STATELESS) ? SHARDCTL_OK
+           : shardctl_fail(ctl, "node \"%s\" is no standby of shard %u and "
+                           "has none of its data: \"shardctl explain %u\" "
+                           "lists them", move->to, move->shard, move->shard);
+}
+
+
 static int
 move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
 {
@@ -116,6 +138,10 @@ move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
         return shardctl_fail(ctl, "node \"%s\" is %s: \"shardctl node up %s\" "
                              "makes it take shards", to->name,
                              shard_node_state_name(to->state), to->name);
+    }
+
+    if (move->promote && move_check_standby(ctl, rec, move) != SHARDCTL_OK) {
+        return SHARDCTL_FAILED;
     }
 
     /* the same wish again is answered below as the same migration */
@@ -199,8 +225,9 @@ move_dry_run(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
         return shardctl_show(ctl, effect);
     }
 
-    printf("would move shard %u from %s to %s as %s\n", move->shard,
-           move->from, move->to, move->id);
+    printf("would %s shard %u from %s to %s as %s\n",
+           move->promote ? "promote" : "move", move->shard, move->from,
+           move->to, move->id);
 
     if (isfinite(shardctl_get_number(effect, "load_moved"))) {
         printf("load now %.1f requests/s; %s %.0f%% -> %.0f%%, %s %.0f%% -> "
@@ -317,6 +344,72 @@ shardctl_cmd_migrate(shardctl_t *ctl)
     move.verb = "migrate";
 
     rc = move_run(ctl, &table, &move);
+
+    shardd_table_free(&table);
+
+    return rc;
+}
+
+
+/* the first standby that is up, or NULL */
+
+static const char *
+promote_standby(shardd_table_t *table, const shard_record_t *rec)
+{
+    unsigned       i;
+    shard_node_t  *node;
+
+    for (i = 0; i < rec->nstandbys; i++) {
+        node = shardd_table_node(table, rec->standbys[i]);
+
+        if (node && node->state == SHARD_NODE_UP) {
+            return rec->standbys[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+int
+shardctl_cmd_promote(shardctl_t *ctl)
+{
+    int              rc;
+    long             timeout;
+    move_t           move;
+    shard_record_t  *rec;
+    shardd_table_t   table;
+
+    memset(&move, 0, sizeof(move_t));
+    timeout = 0;
+
+    if (shardctl_shard_arg(ctl, ctl->args[0], &move.shard)
+        || shardctl_option_ms(ctl, "timeout", 1, &timeout))
+    {
+        return SHARDCTL_USAGE;
+    }
+
+    rc = shardctl_load(ctl, &table);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    move.verb = "promote";
+    move.promote = 1;
+    rec = shardd_table_shard(&table, move.shard);
+
+    if (rec == NULL) {
+        rc = shardctl_no_shard(ctl, &table, move.shard);
+
+    } else {
+        move.to = ctl->nargs > 1 ? ctl->args[1] : promote_standby(&table, rec);
+
+        rc = move.to ? move_run(ctl, &table, &move)
+             : shardctl_fail(ctl, "shard %u has no standby that is up: "
+                             "\"shardctl nodes\" says which are not",
+                             move.shard);
+    }
 
     shardd_table_free(&table);
 

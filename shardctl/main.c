@@ -238,6 +238,12 @@ const shardctl_command_t  shardctl_commands[] = {
       "It is a decision by hand: a migrator carries it out.  Asking for the\n"
       "same move again while it runs is the same migration." },
 
+    { "promote", "SHARD [NODE] [--dry-run] [--wait]",
+      "make a standby the primary whose node is dead",
+      shardctl_cmd_promote, 1, 2, migrate_opts,
+      "NODE is one of the shard's standbys; else the first that is up. Writes "
+      "that the dead\nnode acknowledged and did not ship are not there: "
+      "docs/planning.md, \"Failures\"." },
     { "rollback", "MIGRATION [--wait]", "take a migration back",
       shardctl_cmd_rollback, 1, 1, &migrate_opts[1],
       "Before its commit the migration rolls back; after it the shard is\n"

@@ -370,6 +370,7 @@ int shardctl_cmd_zones(shardctl_t *ctl);
 int shardctl_cmd_routers(shardctl_t *ctl);
 int shardctl_cmd_migrations(shardctl_t *ctl);
 int shardctl_cmd_migrate(shardctl_t *ctl);
+int shardctl_cmd_promote(shardctl_t *ctl);
 int shardctl_cmd_rollback(shardctl_t *ctl);
 int shardctl_cmd_pause(shardctl_t *ctl);
 int shardctl_cmd_resume(shardctl_t *ctl);
