@@ -93,22 +93,22 @@ sub stats {
 }
 
 
-# shards 0 to 2 move to n2: n1 keeps what was there, and nothing of later
+# shards 0 to 3 move to n2: n1 keeps what was there, and nothing of later
 
-is(put($_, "first $_"), 204, "shard $_ has data") for 0 .. 2;
-is_deeply([ $t->wait_migrations(60, map { $t->migrate($_, 'n2') } 0 .. 2) ],
-          [], 'three shards move to n2');
+is(put($_, "first $_"), 204, "shard $_ has data") for 0 .. 3;
+is_deeply([ $t->wait_migrations(60, map { $t->migrate($_, 'n2') } 0 .. 3) ],
+          [], 'four shards move to n2');
 is_deeply($t->shard_record(0)->{standbys}, [ 'n1' ], 'n1 is their standby');
 is(put(2, 'never shipped', 2), 204, 'n2 acknowledges a write of its own');
 
 
 # nobody is promoted while the primary answers
 
-my $id = $t->ctl('promote', 0)->{id};
+my $id = $t->ctl('promote', 3)->{id};
 is_deeply([ $t->wait_migrations(30, $id) ], [ $id ], 'a primary that answers');
 like($t->migration($id)->{error}, qr/n2 answers, it is not dead/,
      '... stays what it is');
-is($t->shard_record(0)->{epoch}, 2, '... at its epoch');
+is($t->shard_record(3)->{epoch}, 2, '... at its epoch');
 
 my ($status, $out, $err) = $t->try_ctl('promote', 0, 'n3');
 is($status, 1, 'a node that is no standby');
