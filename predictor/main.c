@@ -15,18 +15,20 @@ static const char  predictor_help[] =
 "usage: shard-predictor -c predictor.yaml [--check]\n"
 "       shard-predictor forecast --interval S [options] <series >forecast\n"
 "       shard-predictor backtest [options] FILE.csv...\n"
+"       shard-predictor simulate SCENARIO.yaml [options]\n"
 "       shard-predictor --help | --version\n"
 "\n"
 "With -c it learns the load of a keyspace's shards from Redis, forecasts it,\n"
 "and decides which shards to move ahead of their peak.  \"forecast\" reads a\n"
 "series from standard input; see shard-predictor forecast --help.\n"
 "\"backtest\" tells how good forecasts of files would have been; see\n"
-"shard-predictor backtest --help.  --check prints the configuration as it is\n"
-"in force, with what each key means.\n";
+"shard-predictor backtest --help.  \"simulate\" lets policies move the shards\n"
+"of a recorded fleet; see shard-predictor simulate --help.  --check prints the\n"
+"configuration as it is in force, with what each key means.\n";
 
 
 static const char *const  predictor_words[] = {
-    "forecast", "backtest", "-c", "--help", "--version", NULL
+    "forecast", "backtest", "simulate", "-c", "--help", "--version", NULL
 };
 
 
@@ -51,6 +53,10 @@ predictor_dispatch(int argc, char **argv)
 
     if (strcmp(argv[1], "backtest") == 0) {
         return predictor_cmd_backtest(argc - 1, argv + 1);
+    }
+
+    if (strcmp(argv[1], "simulate") == 0) {
+        return predictor_cmd_simulate(argc - 1, argv + 1);
     }
 
     if (strcmp(argv[1], "-c") == 0) {

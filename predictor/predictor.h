@@ -25,5 +25,9 @@ int predictor_cmd_forecast(int argc, char **argv);
 
 int predictor_cmd_backtest(int argc, char **argv);
 
+/* argv[0] is "simulate" */
+
+int predictor_cmd_simulate(int argc, char **argv);
+
 
 #endif /* _PREDICTOR_H_INCLUDED_ */

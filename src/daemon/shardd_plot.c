@@ -18,19 +18,39 @@
 static int shardd_plot_start(pid_t *pid, int *fd);
 static int shardd_plot_end(pid_t pid, const char *file, char *err);
 static void shardd_plot_script(FILE *out, const char *file,
-    const shardd_plot_panel_t *panel, size_t n);
+    const void *data);
 static void shardd_plot_panel(FILE *out, const shardd_plot_panel_t *panel);
 static void shardd_plot_line(FILE *out, const char *name,
     const shardd_plot_line_t *line);
 static void shardd_plot_forecasts(FILE *out,
     const shardd_plot_panel_t *panel);
 static double shardd_plot_least(const shardd_plot_panel_t *panel);
-static void shardd_plot_quoted(FILE *out, const char *text);
+
+
+/* what shardd_plot_png() hands to its script */
+
+typedef struct {
+    const shardd_plot_panel_t  *panel;
+    size_t                      n;
+} shardd_plot_panels_t;
 
 
 int
 shardd_plot_png(const char *file, const shardd_plot_panel_t *panel, size_t n,
     char *err)
+{
+    shardd_plot_panels_t  panels;
+
+    panels.panel = panel;
+    panels.n = n;
+
+    return shardd_plot_draw(file, shardd_plot_script, &panels, err);
+}
+
+
+int
+shardd_plot_draw(const char *file, shardd_plot_script_pt script,
+    const void *data, char *err)
 {
     int                fd, rc;
     FILE              *out;
@@ -63,7 +83,7 @@ shardd_plot_png(const char *file, const shardd_plot_panel_t *panel, size_t n,
     out = fdopen(fd, "w");
 
     if (out) {
-        shardd_plot_script(out, file, panel, n);
+        script(out, file, data);
         fclose(out);
 
     } else {
@@ -137,12 +157,9 @@ shardd_plot_end(pid_t pid, const char *file, char *err)
 }
 
 
-static void
-shardd_plot_script(FILE *out, const char *file,
-    const shardd_plot_panel_t *panel, size_t n)
+void
+shardd_plot_begin(FILE *out, const char *file, size_t n)
 {
-    size_t  i;
-
     fprintf(out, "set terminal pngcairo noenhanced size %d,%zu "
             "font 'sans,11' background rgb 'white'\nset output ", SHARDD_PLOT_WIDTH,
             n == 1 ? (size_t) SHARDD_PLOT_HEIGHT : n * SHARDD_PLOT_ROW);
@@ -160,6 +177,20 @@ shardd_plot_script(FILE *out, const char *file,
     if (n > 1) {
         fprintf(out, "set multiplot layout %zu,1\n", n);
     }
+}
+
+
+static void
+shardd_plot_script(FILE *out, const char *file, const void *data)
+{
+    size_t                       i, n;
+    const shardd_plot_panel_t   *panel;
+    const shardd_plot_panels_t  *panels = data;
+
+    panel = panels->panel;
+    n = panels->n;
+
+    shardd_plot_begin(out, file, n);
 
     for (i = 0; i < n; i++) {
         fprintf(out, "set xlabel '%s'\n%s", i + 1 == n ? "UTC" : "",
@@ -307,7 +338,7 @@ shardd_plot_least(const shardd_plot_panel_t *panel)
 
 /* in single quotes gnuplot knows no escape but the doubled quote */
 
-static void
+void
 shardd_plot_quoted(FILE *out, const char *text)
 {
     fputc('\'', out);

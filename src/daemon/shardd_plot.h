@@ -1,7 +1,7 @@
 
 /*
  * Pictures of load by gnuplot: what was, forecasts with their bands, and what
- * came, in panels below each other.
+ * came, in panels below each other; or what a caller's own script draws.
  */
 
 
@@ -10,6 +10,7 @@
 
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "shard_types.h"
 
@@ -51,6 +52,21 @@ typedef struct {
 
 int shardd_plot_png(const char *file, const shardd_plot_panel_t *panel,
     size_t n, char *err);
+
+
+/* any other picture: "script" tells gnuplot what to draw into the file */
+
+typedef void (*shardd_plot_script_pt)(FILE *out, const char *file,
+    const void *data);
+
+int shardd_plot_draw(const char *file, shardd_plot_script_pt script,
+    const void *data, char *err);
+
+/* its beginning: the file, time in UTC along x, n panels below each other */
+
+void shardd_plot_begin(FILE *out, const char *file, size_t n);
+
+void shardd_plot_quoted(FILE *out, const char *text);
 
 
 #endif /* _SHARDD_PLOT_H_INCLUDED_ */

@@ -1,0 +1,187 @@
+
+/*
+ * "plan_once": one plan of a large fleet as it is at one moment, against what
+ * no plan could do better than: the mean of all nodes, or the largest shard.
+ * What is planned on is what comes; how good forecasts of it are is another
+ * question.
+ */
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "simulate_command.h"
+
+
+typedef struct {
+    double    before;           /* worst node's load over the lower bound */
+    double    after;
+    double    plan_s;
+    double    peak_mb;
+    uint32_t  moves;
+} predictor_once_t;
+
+
+static int predictor_once_plan(predictor_simulate_t *m,
+    predictor_sim_world_t *w, predictor_once_t *once);
+static double predictor_once_bound(const predictor_sim_planner_t *p);
+static double predictor_once_worst(const predictor_sim_planner_t *p,
+    int planned);
+static int predictor_once_say(const predictor_simulate_t *m,
+    const predictor_once_t *once);
+
+
+int
+predictor_simulate_once(predictor_simulate_t *m)
+{
+    int                    rc;
+    predictor_once_t       once;
+    predictor_sim_part_t   part;
+    predictor_sim_world_t  world;
+
+    memset(&once, 0, sizeof(predictor_once_t));
+    predictor_sim_judged(&m->sim, &part);
+
+    rc = predictor_sim_world_init(&world, &m->sim, &part, m->sim.nnodes);
+
+    if (rc == SHARD_OK) {
+        rc = predictor_once_plan(m, &world, &once);
+    }
+
+    predictor_sim_world_free(&world);
+
+    if (rc != SHARD_OK) {
+        fputs("shard-predictor: out of memory\n", stderr);
+        return 1;
+    }
+
+    return predictor_once_say(m, &once);
+}
+
+
+static int
+predictor_once_plan(predictor_simulate_t *m, predictor_sim_world_t *w,
+    predictor_once_t *once)
+{
+    int                      rc;
+    double                   bound;
+    struct rusage            usage;
+    predictor_sim_policy_t   policy;
+    predictor_sim_planner_t  planner;
+
+    policy.kind = PREDICTOR_SIM_ORACLE;
+    policy.threshold = m->sim.conf.threshold;
+    policy.rest = 0;
+    policy.price = m->sim.conf.move_price;
+
+    w->t = w->part.from + m->sim.conf.known_after;
+    rc = predictor_sim_planner_init(&planner, w);
+
+    if (rc == SHARD_OK) {
+        rc = predictor_sim_plan(&planner, w, &policy, NULL, &once->moves);
+    }
+
+    if (rc == SHARD_OK) {
+        bound = predictor_once_bound(&planner);
+        once->before = predictor_once_worst(&planner, 0) / bound;
+        once->after = predictor_once_worst(&planner, 1) / bound;
+        once->plan_s = planner.took_ms / 1000;
+    }
+
+    predictor_sim_planner_free(&planner);
+    getrusage(RUSAGE_SELF, &usage);
+    once->peak_mb = (double) usage.ru_maxrss / 1024;
+
+    return rc;
+}
+
+
+/* of the highest load of any node at any step */
+
+static double
+predictor_once_bound(const predictor_sim_planner_t *p)
+{
+    double    sum, largest, bound, v;
+    uint32_t  i, h;
+
+    bound = 0;
+
+    for (h = 0; h < p->plan.nsteps; h++) {
+        sum = 0;
+        largest = 0;
+
+        for (i = 0; i < p->plan.nshards; i++) {
+            v = p->mean[(size_t) i * p->plan.nsteps + h];
+            largest = fmax(largest, v);
+            sum += v;
+        }
+
+        bound = fmax(bound, fmax(sum / p->plan.nnodes, largest));
+    }
+
+    return bound;
+}
+
+
+static double
+predictor_once_worst(const predictor_sim_planner_t *p, int planned)
+{
+    double    worst, *sum;
+    uint32_t  i, h, node;
+
+    worst = 0;
+    sum = malloc(p->plan.nnodes * sizeof(double));
+
+    for (h = 0; sum && h < p->plan.nsteps; h++) {
+        memset(sum, 0, p->plan.nnodes * sizeof(double));
+
+        for (i = 0; i < p->plan.nshards; i++) {
+            node = planned ? p->plan.shards[i].to : p->plan.shards[i].from;
+            sum[node] += p->mean[(size_t) i * p->plan.nsteps + h];
+        }
+
+        for (i = 0; i < p->plan.nnodes; i++) {
+            worst = fmax(worst, sum[i]);
+        }
+    }
+
+    free(sum);
+
+    return worst;
+}
+
+
+static int
+predictor_once_say(const predictor_simulate_t *m,
+    const predictor_once_t *once)
+{
+    int      rc;
+    json_t  *root;
+
+    if (!m->json) {
+        printf("%u shards on %u nodes: %u moves planned in %.2f s of CPU, "
+               "%.0f MB; worst node %.3f of the lower bound, before %.3f\n",
+               m->sim.ncols, m->sim.nnodes, once->moves, once->plan_s,
+               once->peak_mb, once->after, once->before);
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+
+    root = json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f}",
+                     "scenario", m->scenario,
+                     "shards", (int) m->sim.ncols,
+                     "nodes", (int) m->sim.nnodes,
+                     "moves", (int) once->moves,
+                     "plan_s", once->plan_s,
+                     "peak_mb", once->peak_mb,
+                     "worst_over_bound", once->after,
+                     "worst_over_bound_before", once->before);
+
+    rc = root == NULL
+         || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10))
+            != 0 || putchar('\n') == EOF || fflush(stdout) != 0;
+    json_decref(root);
+
+    return rc ? 1 : 0;
+}
