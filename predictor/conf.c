@@ -82,6 +82,25 @@ static const shardd_conf_key_t  predictor_conf_budget[] = {
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 };
 
+static const char *const  predictor_conf_promote[] = {
+    "any", "caught-up", NULL
+};
+
+static const shardd_conf_key_t  predictor_conf_failure[] = {
+    { "after", SHARDD_CONF_MS, AT(failure_after_ms), 0, 3600000, 0, NULL,
+      NULL, "a router's word counts when it saw the node dead for so long" },
+    { "promote", SHARDD_CONF_ENUM, AT(failure_promote), 0, 0, 0,
+      predictor_conf_promote, NULL, "any: a strong shard's best standby; "
+      "caught-up: one that had all of it, else nobody" },
+    { "behind", SHARDD_CONF_MS, AT(failure_behind_ms), 0, DAY_MS, 0, NULL,
+      NULL, "caught up is who had all of it so long before" },
+    { "rebuild_after", SHARDD_CONF_MS, AT(failure_rebuild_ms), 0, 30 * DAY_MS,
+      0, NULL, NULL, "replicas of a node that is dead for so long are lost" },
+    { "rebuilds", SHARDD_CONF_INT, AT(failure_rebuilds), 0, 64, 0, NULL, NULL,
+      "replicas to be rebuilt at once" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
 static const shardd_conf_key_t  predictor_conf_scrape[] = {
     { "url", SHARDD_CONF_STRING, AT(scrape_url), 0, 0, 0, NULL, NULL,
       "of a node's node_exporter: {host} {port} {name} {zone} are the node's" },
@@ -149,6 +168,8 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       "at once in all" },
     { "budget", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_budget,
       "moves and bytes within a window, also of those that are over" },
+    { "failure", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,
+      predictor_conf_failure, "nodes that die, all in real time" },
     { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0, shardd_log_words,
       NULL, "error, warn, info or debug" },
     { "signals", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,
@@ -199,6 +220,11 @@ predictor_conf_defaults(predictor_conf_t *c)
     c->max_moves_per_node = 2;
     c->max_moves = 8;
     c->budget_window_ms = 3600 * 1000;
+
+    c->failure_after_ms = 3000;
+    c->failure_behind_ms = 5000;
+    c->failure_rebuild_ms = 10 * 60 * 1000;
+    c->failure_rebuilds = 2;
 
     c->signal_metrics = (char **) predictor_conf_metrics;
     c->signal_history_ms = 7L * 86400 * 1000;

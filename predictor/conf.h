@@ -22,6 +22,14 @@ typedef enum {
 extern const char *const predictor_mode_words[];
 
 
+/* which standby of a strong shard takes over from a dead primary */
+
+typedef enum {
+    PREDICTOR_ANY = 0,
+    PREDICTOR_CAUGHT_UP
+} predictor_promote_e;
+
+
 typedef struct {
     shardd_redis_conf_t  redis;
     char                *keyspace;
@@ -55,6 +63,12 @@ typedef struct {
     long                 budget_window_ms;
     long                 budget_moves[PREDICTOR_BUDGET_SCOPES];
     double               budget_gb[PREDICTOR_BUDGET_SCOPES];
+
+    long                 failure_after_ms;
+    int                  failure_promote;
+    long                 failure_behind_ms;
+    long                 failure_rebuild_ms;
+    long                 failure_rebuilds;
 
     char               **signal_metrics;
     long                 signal_history_ms;

@@ -92,6 +92,7 @@ predictor_daemon_done(predictor_daemon_t *d)
     predictor_pool_destroy(d->pool);
     d->pool = NULL;
     predictor_spreads_done(&d->spreads);
+    predictor_watch_done(&d->watch);
 }
 
 
@@ -484,6 +485,10 @@ predictor_daemon_step(predictor_daemon_t *d)
 
     if (rc == SHARDD_OK) {
         predictor_nodes_step(&d->nodes);
+        rc = predictor_watch_step(d);
+    }
+
+    if (rc == SHARDD_OK) {
         rc = predictor_states[d->state].step(d);
     }
 

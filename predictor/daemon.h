@@ -30,6 +30,7 @@
 #include "fleet.h"
 #include "signals.h"
 #include "spreads.h"
+#include "watch.h"
 
 
 typedef enum {
@@ -77,6 +78,7 @@ typedef struct {
     predictor_signals_t    *signals;
     predictor_nodes_t       nodes;
     predictor_spreads_t     spreads;
+    predictor_watch_t       watch;
     predictor_batch_t       batch;
     float                  *row;
 
@@ -150,6 +152,13 @@ int predictor_decide(predictor_daemon_t *d);
 /* writes the "predictor" hash when there is news or the last one is old */
 
 int predictor_say(predictor_daemon_t *d);
+
+/* watch.c: promotions off dead nodes, beside all else; what the planner must
+ * know of those nodes; loads, once they are forecast */
+
+int predictor_watch_step(predictor_daemon_t *d);
+void predictor_watch_mark(predictor_daemon_t *d);
+int predictor_watch_peaks(predictor_daemon_t *d);
 
 /* 1 while planning pauses for want of metrics */
 

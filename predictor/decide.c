@@ -200,7 +200,12 @@ predictor_decide(predictor_daemon_t *d)
     }
 
     if (rc == SHARDD_OK) {
+        rc = predictor_watch_peaks(d);
+    }
+
+    if (rc == SHARDD_OK) {
         predictor_events_drain(d, now_s);
+        predictor_watch_mark(d);
         predictor_plan_view(&d->fleet.plan);
         predictor_breaks_say(&d->fleet, &d->outlook);
         rc = predictor_report_forecasts(d->io, &d->fleet, &d->outlook,

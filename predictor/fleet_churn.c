@@ -92,9 +92,17 @@ predictor_fleet_learn(predictor_fleet_read_t *r, const shardd_entry_t *e)
 {
     double                      from, to, second;
     uint32_t                    shard;
-    const char                 *trail;
+    const char                 *trail, *verb;
     predictor_plan_shard_t     *s;
     predictor_duration_move_t  *m;
+
+    verb = shardd_entry_field(e, "verb");
+
+    /* a dead node's shard is promoted at once: no move is as short */
+
+    if (verb && strcmp(verb, "move") != 0) {
+        return;
+    }
 
     trail = shardd_entry_field(e, "trail");
     from = predictor_fleet_phase_ms(trail, "claimed");

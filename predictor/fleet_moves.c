@@ -32,17 +32,24 @@ predictor_fleet_ms(const shardd_entry_t *entry, const char *name)
 }
 
 
-/* 0 when the shard, its epoch or its place is not what the entry was about */
+/* 0 when the shard, its epoch or its place is not what the entry was about,
+ * or the verb takes the shard nowhere */
 
 static int
 predictor_fleet_move(const predictor_fleet_read_t *r,
     const shardd_entry_t *e, const char *since, predictor_fleet_move_t *m)
 {
     double              ms;
-    const char         *to;
+    const char         *to, *verb;
     predictor_fleet_t  *f;
 
     f = r->fleet;
+    verb = shardd_entry_field(e, "verb");
+
+    if (verb && strcmp(verb, "move") != 0 && strcmp(verb, "promote") != 0) {
+        return 0;
+    }
+
     m->id = shardd_entry_field(e, "id");
     m->shard = predictor_fleet_shard(f, shardd_entry_field(e, "shard"));
     to = shardd_entry_field(e, "to");

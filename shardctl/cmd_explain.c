@@ -178,7 +178,9 @@ explain_show_decision(shardctl_t *ctl, const json_t *d)
         explain_line(ctl, text);
     }
 
-    explain_why(ctl, reason);
+    if (!shardctl_explain_failure(ctl, shardctl_get_text(d, "verb"), reason)) {
+        explain_why(ctl, reason);
+    }
 
     if (strcmp(shardctl_get_text(d, "mode"), "recommend") == 0) {
         explain_line(ctl, "it is a recommendation: it is not carried out");

@@ -371,6 +371,12 @@ int shardctl_cmd_routers(shardctl_t *ctl);
 int shardctl_cmd_migrations(shardctl_t *ctl);
 int shardctl_cmd_migrate(shardctl_t *ctl);
 int shardctl_cmd_promote(shardctl_t *ctl);
+
+/* explain_failure.c: 1: the reason was a dead node, and is told */
+
+int shardctl_explain_failure(shardctl_t *ctl, const char *verb,
+    const json_t *reason);
+
 int shardctl_cmd_rollback(shardctl_t *ctl);
 int shardctl_cmd_pause(shardctl_t *ctl);
 int shardctl_cmd_resume(shardctl_t *ctl);

@@ -110,6 +110,20 @@ local function recommended(key, fields, phase)
 end
 
 
+local FORGOTTEN_MS = 90000
+
+-- A promotion that no migrator took in time may be asked for again: if the
+-- first one is taken after all, both are the same migration.
+
+local function forgotten(key, fields, phase, seq)
+    local decided = redis.call('HGET', key, 'decided_ms') or '0'
+
+    return fields.verb == 'promote' and phase == 'planned' and seq == '0'
+           and (tonumber(fields.decided_ms) or 0)
+               >= (tonumber(decided) or 0) + FORGOTTEN_MS
+end
+
+
 local function shard_decision_add(keys, args)
     local id = migration_id(keys[3])
 
@@ -134,6 +148,7 @@ local function shard_decision_add(keys, args)
         and (phase ~= 'rolled-back'
              or redis.call('HGET', keys[1], 'after_seq') == seq)
         and not recommended(keys[1], fields, phase)
+        and not forgotten(keys[1], fields, phase, seq)
     then
         return { 'conflict', phase }
     end
