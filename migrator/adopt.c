@@ -67,7 +67,7 @@ migrator_crew_adopt(migrator_crew_t *crew)
         /* the list tells no more how busy nodes are: one start per scan */
 
         if (state.phase == MIGRATOR_PLANNED
-            && state.verb == MIGRATOR_MOVE
+            && state.verb != MIGRATOR_PROMOTE
             && (started || crew->n >= (uint32_t) crew->conf->max_migrations
                 || migrator_busy(&list, state.from)
                    >= crew->conf->max_per_node
@@ -78,7 +78,7 @@ migrator_crew_adopt(migrator_crew_t *crew)
         }
 
         started |= state.phase == MIGRATOR_PLANNED
-                   && state.verb == MIGRATOR_MOVE;
+                   && state.verb != MIGRATOR_PROMOTE;
         migrator_adopt(crew, &state);
     }
 

@@ -189,7 +189,7 @@ migrator_decision_read(const shardd_entry_t *entry, migrator_state_t *state,
         return SHARD_ERROR;
     }
 
-    *why = "verb: only move and promote are served";
+    *why = "verb: only move, promote and replicate are served";
     state->verb = migrator_verb_by_name(text[1]);
 
     if (state->verb == MIGRATOR_VERB_NONE) {
@@ -307,6 +307,17 @@ migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
 
     if (rc != SHARDD_OK) {
         return rc;
+    }
+
+    /* it is copied from the primary, whoever was lost */
+
+    if (state->verb == MIGRATOR_REPLICATE) {
+
+        if (strcmp(state->from, state->to) != 0) {
+            memcpy(state->replaces, state->from, sizeof(state->replaces));
+        }
+
+        memcpy(state->from, rec.primary, sizeof(state->from));
     }
 
     state->strategy = rec.strategy;

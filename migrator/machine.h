@@ -229,6 +229,11 @@ migrator_result_e migrator_promote_sync(migrator_t *m);
 migrator_result_e migrator_promote_known(migrator_t *m, uint64_t version);
 
 
+/* step_replicate.c: the table's standbys */
+
+migrator_result_e migrator_replicate_commit(migrator_t *m);
+
+
 migrator_result_e migrator_step_check(migrator_t *m);
 migrator_result_e migrator_step_copy(migrator_t *m);
 migrator_result_e migrator_step_catch_up(migrator_t *m);

@@ -35,91 +35,93 @@ static const migrator_phase_t  migrator_phases[MIGRATOR_PHASES] = {
     [MIGRATOR_PLANNED] =
         { "planned", MIGRATOR_FORWARD, MIGRATOR_STEP_NONE, 60000,
           MIGRATOR_CLAIMED, MIGRATOR_CLAIMED, MIGRATOR_CLAIMED,
-          NONE, BEFORE_HOLD },
+          MIGRATOR_CLAIMED, NONE, BEFORE_HOLD },
 
     [MIGRATOR_CLAIMED] =
         { "claimed", MIGRATOR_FORWARD, MIGRATOR_STEP_NONE, 60000,
           MIGRATOR_CHECK, MIGRATOR_CHECK, MIGRATOR_CHECK,
-          NONE, BEFORE_HOLD },
+          MIGRATOR_CHECK, NONE, BEFORE_HOLD },
 
     [MIGRATOR_CHECK] =
         { "check", MIGRATOR_FORWARD, MIGRATOR_STEP_CHECK, 10000,
           MIGRATOR_COPY, MIGRATOR_WARM_UP, MIGRATOR_FINAL_SYNC,
-          NONE, BEFORE_HOLD },
+          MIGRATOR_COPY, NONE, BEFORE_HOLD },
 
     [MIGRATOR_COPY] =
         { "copy", MIGRATOR_FORWARD, MIGRATOR_STEP_COPY, 3600000,
           MIGRATOR_CATCH_UP, NONE, NONE,
-          NONE, GATED },
+          MIGRATOR_CATCH_UP, NONE, GATED },
 
     [MIGRATOR_CATCH_UP] =
         { "catch-up", MIGRATOR_FORWARD, MIGRATOR_STEP_CATCH_UP, 900000,
           MIGRATOR_WARM_UP, NONE, NONE,
-          MIGRATOR_COPY, GATED },
+          MIGRATOR_COMMIT, MIGRATOR_COPY, GATED },
 
     [MIGRATOR_WARM_UP] =
         { "warm-up", MIGRATOR_FORWARD, MIGRATOR_STEP_WARM_UP, 60000,
           MIGRATOR_SHIFT, MIGRATOR_SHIFT, NONE,
-          MIGRATOR_COPY, GATED },
+          NONE, MIGRATOR_COPY, GATED },
 
     [MIGRATOR_SHIFT] =
         { "shift", MIGRATOR_FORWARD, MIGRATOR_STEP_SHIFT, 3600000,
           MIGRATOR_HOLD, MIGRATOR_COMMIT, NONE,
-          NONE, GATED },
+          NONE, NONE, GATED },
 
     [MIGRATOR_HOLD] =
         { "hold", MIGRATOR_FORWARD, MIGRATOR_STEP_HOLD, 0,
           MIGRATOR_DRAIN, NONE, NONE,
-          NONE, IN_HOLD },
+          NONE, NONE, IN_HOLD },
 
     [MIGRATOR_DRAIN] =
         { "drain", MIGRATOR_FORWARD, MIGRATOR_STEP_DRAIN, 0,
           MIGRATOR_FINAL_SYNC, NONE, NONE,
-          NONE, IN_HOLD },
+          NONE, NONE, IN_HOLD },
 
     [MIGRATOR_FINAL_SYNC] =
         { "final-sync", MIGRATOR_FORWARD, MIGRATOR_STEP_FINAL_SYNC, 0,
           MIGRATOR_VERIFY, NONE, MIGRATOR_COMMIT,
-          NONE, IN_HOLD },
+          NONE, NONE, IN_HOLD },
 
     [MIGRATOR_VERIFY] =
         { "verify", MIGRATOR_FORWARD, MIGRATOR_STEP_VERIFY, 0,
           MIGRATOR_COMMIT, NONE, NONE,
-          NONE, IN_HOLD },
+          NONE, NONE, IN_HOLD },
 
     [MIGRATOR_COMMIT] =
         { "commit", MIGRATOR_FORWARD, MIGRATOR_STEP_COMMIT, 0,
           MIGRATOR_RELEASE, MIGRATOR_STANDBY, MIGRATOR_RELEASE,
-          NONE, MIGRATOR_ABORTS|MIGRATOR_CUTOVER },
+          MIGRATOR_STANDBY, NONE, MIGRATOR_ABORTS|MIGRATOR_CUTOVER },
 
     [MIGRATOR_RELEASE] =
         { "release", MIGRATOR_FORWARD, MIGRATOR_STEP_RELEASE, 0,
           MIGRATOR_STANDBY, MIGRATOR_STANDBY, MIGRATOR_DONE,
-          NONE, MIGRATOR_CUTOVER },
+          NONE, NONE, MIGRATOR_CUTOVER },
 
     [MIGRATOR_STANDBY] =
         { "standby", MIGRATOR_FORWARD, MIGRATOR_STEP_STANDBY, 30000,
           MIGRATOR_DONE, MIGRATOR_DONE, NONE,
-          NONE, MIGRATOR_LEAVES },
+          MIGRATOR_DONE, NONE, MIGRATOR_LEAVES },
 
     [MIGRATOR_DONE] =
         { "done", MIGRATOR_TERMINAL, MIGRATOR_STEP_NONE, 0,
           NONE, NONE, NONE,
-          NONE, 0 },
+          NONE, NONE, 0 },
 
     [MIGRATOR_ROLLING_BACK] =
         { "rolling-back", MIGRATOR_BACKWARD, MIGRATOR_STEP_ROLLBACK, 0,
           MIGRATOR_ROLLED_BACK, MIGRATOR_ROLLED_BACK, MIGRATOR_ROLLED_BACK,
-          MIGRATOR_RELEASE, MIGRATOR_CUTOVER },
+          MIGRATOR_ROLLED_BACK, MIGRATOR_RELEASE, MIGRATOR_CUTOVER },
 
     [MIGRATOR_ROLLED_BACK] =
         { "rolled-back", MIGRATOR_TERMINAL, MIGRATOR_STEP_NONE, 0,
           NONE, NONE, NONE,
-          NONE, 0 },
+          NONE, NONE, 0 },
 };
 
 
-static const char *const  migrator_verbs[] = { "move", "promote" };
+static const char *const  migrator_verbs[] = {
+    "move", "promote", "replicate"
+};
 
 
 const char *
@@ -179,6 +181,10 @@ migrator_phase_next(const migrator_state_t *state)
 
     if (state->verb == MIGRATOR_PROMOTE) {
         return row->next_promote;
+    }
+
+    if (state->verb == MIGRATOR_REPLICATE) {
+        return row->next_replicate;
     }
 
     return state->strategy == SHARD_STATELESS ? row->next_stateless

@@ -19,6 +19,10 @@
  *
  *   planned ▶ claimed ▶ check ▶ final-sync ▶ commit ▶ release ▶ done
  *
+ * And a standby is made by
+ *
+ *   planned ▶ claimed ▶ check ▶ copy ▶ catch-up ▶ commit ▶ standby ▶ done
+ *
  * A phase is stored before its work begins, and its work is "make it so":
  * whoever finds a migration in a phase does that phase's work again.
  */
@@ -68,6 +72,7 @@ typedef enum {
 typedef enum {
     MIGRATOR_MOVE = 0,
     MIGRATOR_PROMOTE,                   /* the source is dead */
+    MIGRATOR_REPLICATE,                 /* the target becomes a standby */
     MIGRATOR_VERB_NONE
 } migrator_verb_e;
 
@@ -108,6 +113,7 @@ typedef struct {
     migrator_phase_e   next;            /* with data to move */
     migrator_phase_e   next_stateless;
     migrator_phase_e   next_promote;
+    migrator_phase_e   next_replicate;
     migrator_phase_e   other;           /* back to copy; found committed */
     unsigned           flags;
 } migrator_phase_t;
@@ -122,6 +128,7 @@ typedef struct {
     uint32_t           epoch;           /* base: the source's */
     char               from[SHARD_NAME_SIZE];
     char               to[SHARD_NAME_SIZE];
+    char               replaces[SHARD_NAME_SIZE];   /* a lost standby, or "" */
     shard_strategy_e   strategy;
     migrator_phase_e   phase;
     uint64_t           seq;             /* compare-and-set of every write */

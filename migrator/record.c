@@ -32,6 +32,7 @@ static const migrator_column_t  migrator_columns[] = {
     { "epoch", MIGRATOR_U32, AT(epoch), 0, 1 },
     { "from", TEXT(from), 1 },
     { "to", TEXT(to), 1 },
+    { "replaces", TEXT(replaces), 0 },
     { "created_ms", MIGRATOR_U64, AT(created_ms), 0, 1 },
     { "phase_ms", MIGRATOR_U64, AT(phase_ms), 0, 0 },
     { "finished_ms", MIGRATOR_U64, AT(finished_ms), 0, 0 },

@@ -97,13 +97,20 @@ migrator_step_check(migrator_t *m)
 static migrator_result_e
 migrator_check_record(migrator_t *m, const shard_record_t *rec)
 {
-    if (m->state.verb == MIGRATOR_MOVE
+    if (m->state.verb != MIGRATOR_PROMOTE
         && (rec->strategy == SHARD_COPY_ON_WRITE
             || rec->strategy == SHARD_QUEUE))
     {
         return migrator_say(m, MIGRATOR_FAIL, "strategy %s is not served "
                             "yet: shards of it stay where they are",
                             shard_strategy_name(rec->strategy));
+    }
+
+    if (m->state.verb == MIGRATOR_REPLICATE
+        && rec->strategy == SHARD_STATELESS)
+    {
+        return migrator_say(m, MIGRATOR_FAIL, "a stateless shard needs no "
+                            "standby");
     }
 
     if (rec->strategy != m->state.strategy) {

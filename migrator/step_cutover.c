@@ -366,6 +366,10 @@ migrator_step_commit(migrator_t *m)
     shard_record_t     rec;
     migrator_result_e  result;
 
+    if (m->state.verb == MIGRATOR_REPLICATE) {
+        return migrator_replicate_commit(m);
+    }
+
     result = migrator_record(m, &rec, &version);
 
     if (result != MIGRATOR_NEXT) {

@@ -3,6 +3,8 @@
  * standby: after the commit the log runs the other way, so that the former
  * primary stays warm and a way back is short.  Nothing here can undo the
  * migration: what fails is noted and ends the phase.
+ *
+ * Of a replica that was made the log runs as before: from source to target.
  */
 
 
@@ -16,6 +18,15 @@
 #define POLL_MS  50
 
 
+typedef struct {
+    const shard_node_t  *primary;
+    const shard_node_t  *standby;
+    uint32_t             epoch;
+    migrator_owner_e     owner;         /* as the record must be */
+} migrator_pair_t;
+
+
+static migrator_pair_t migrator_standby_pair(const migrator_t *m);
 static migrator_result_e migrator_standby_end(migrator_t *m,
     const char *what, const char *err);
 static int migrator_standby_alone(migrator_t *m, uint64_t now);
@@ -48,7 +59,7 @@ migrator_step_standby(migrator_t *m)
         return result;
     }
 
-    if (migrator_owner(&m->state, &rec) != MIGRATOR_COMMITTED) {
+    if (migrator_owner(&m->state, &rec) != migrator_standby_pair(m).owner) {
         return migrator_standby_end(m, "record", "in other hands by now");
     }
 
@@ -89,13 +100,37 @@ migrator_step_standby(migrator_t *m)
 }
 
 
+static migrator_pair_t
+migrator_standby_pair(const migrator_t *m)
+{
+    migrator_pair_t  pair;
+
+    if (m->state.verb == MIGRATOR_REPLICATE) {
+        pair.primary = &m->source;
+        pair.standby = &m->target;
+        pair.epoch = m->state.epoch;
+        pair.owner = MIGRATOR_OURS;
+
+    } else {
+        pair.primary = &m->target;
+        pair.standby = &m->source;
+        pair.epoch = m->state.epoch + 1;
+        pair.owner = MIGRATOR_COMMITTED;
+    }
+
+    return pair;
+}
+
+
 static migrator_result_e
 migrator_standby_end(migrator_t *m, const char *what, const char *err)
 {
     char  text[MIGRATOR_ERR_SIZE + 128];
 
     snprintf(text, sizeof(text), "%s is no warm standby: %s: %s",
-             m->state.from, what, err);
+             m->state.verb == MIGRATOR_REPLICATE ? m->state.to
+                                                 : m->state.from,
+             what, err);
     m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state, text);
 
     return MIGRATOR_NEXT;
@@ -107,6 +142,7 @@ migrator_standby_end(migrator_t *m, const char *what, const char *err)
 static int
 migrator_standby_alone(migrator_t *m, uint64_t now)
 {
+    int               rc;
     uint64_t          us;
     migrator_limit_t  limit;
 
@@ -116,8 +152,10 @@ migrator_standby_alone(migrator_t *m, uint64_t now)
         return 0;
     }
 
-    return m->driver->probe(m->driver_data, &m->target, m->state.shard,
-                            migrator_limit(m, &limit), &us) == MIGRATOR_DOWN;
+    rc = m->driver->probe(m->driver_data, migrator_standby_pair(m).primary,
+                          m->state.shard, migrator_limit(m, &limit), &us);
+
+    return rc == MIGRATOR_DOWN;
 }
 
 
@@ -128,19 +166,22 @@ migrator_standby_ship(migrator_t *m, int *level)
 {
     int               rc;
     uint64_t          position, before;
+    migrator_pair_t   pair;
     migrator_limit_t  limit;
 
-    rc = m->driver->role(m->driver_data, &m->source, m->state.shard,
-                         MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
+    pair = migrator_standby_pair(m);
+
+    rc = m->driver->role(m->driver_data, pair.standby, m->state.shard,
+                         MIGRATOR_ROLE_STANDBY, pair.epoch,
                          migrator_limit(m, &limit), &position);
 
     if (rc != MIGRATOR_OK) {
-        return migrator_driver_rc(m, rc, "former primary");
+        return migrator_driver_rc(m, rc, "standby");
     }
 
     before = position;
 
-    rc = m->driver->ship(m->driver_data, &m->target, &m->source,
+    rc = m->driver->ship(m->driver_data, pair.primary, pair.standby,
                          m->state.shard, (uint64_t) m->policy->batch,
                          migrator_long_limit(m, &limit), &position,
                          &m->state.bytes);

@@ -97,7 +97,7 @@ static const shardd_conf_key_t  predictor_conf_failure[] = {
     { "rebuild_after", SHARDD_CONF_MS, AT(failure_rebuild_ms), 0, 30 * DAY_MS,
       0, NULL, NULL, "replicas of a node that is dead for so long are lost" },
     { "rebuilds", SHARDD_CONF_INT, AT(failure_rebuilds), 0, 64, 0, NULL, NULL,
-      "replicas to be rebuilt at once" },
+      "replicas to be made anew at once" },
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 };
 

@@ -306,7 +306,11 @@ predictor_failure_near(const predictor_failure_t *f,
 }
 
 
-/* the least used node that has none of it, of a zone that has none first */
+/*
+ * The least used node that has none of it, of a zone that has none first.  A
+ * former primary that is back may have writes that nobody else has: a copy
+ * would do away with them.
+ */
 
 static uint32_t
 predictor_failure_room(const predictor_failure_t *f,
@@ -321,6 +325,7 @@ predictor_failure_room(const predictor_failure_t *f,
     for (i = 0; i < f->nnodes; i++) {
 
         if (!predictor_failure_serves(f, i) || f->nodes[i].spent
+            || (s->missing && s->lost == i)
             || predictor_failure_near(f, s, i, zone))
         {
             continue;

@@ -80,6 +80,26 @@ predictor_fleet_rest(predictor_fleet_read_t *r,
 }
 
 
+/* a replica is being made: the shard stays, and stays where it is */
+
+static void
+predictor_fleet_replicas(predictor_fleet_read_t *r, const shardd_entry_t *e,
+    const char *phase)
+{
+    uint32_t     shard;
+    const char  *verb;
+
+    verb = shardd_entry_field(e, "verb");
+    shard = predictor_fleet_shard(r->fleet, shardd_entry_field(e, "shard"));
+
+    if (verb && strcmp(verb, "replicate") == 0 && shard != SHARD_ID_NONE
+        && strcmp(phase, "done") != 0 && strcmp(phase, "rolled-back") != 0)
+    {
+        r->fleet->plan.shards[shard].fixed = 1;
+    }
+}
+
+
 void
 predictor_fleet_migrations(predictor_fleet_read_t *r,
     const shardd_entries_t *entries)
@@ -95,6 +115,10 @@ predictor_fleet_migrations(predictor_fleet_read_t *r,
 
     for (i = 0; i < entries->n; i++) {
         phase = shardd_entry_field(&entries->entries[i], "phase");
+
+        if (phase) {
+            predictor_fleet_replicas(r, &entries->entries[i], phase);
+        }
 
         if (phase == NULL
             || !predictor_fleet_move(r, &entries->entries[i], "created_ms",

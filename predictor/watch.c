@@ -278,28 +278,31 @@ predictor_watch_say(predictor_watch_t *w, const predictor_watch_fleet_t *fleet)
 }
 
 
-/* a replica's migration is not carried out yet, so it is advice in any mode */
-
 static int
 predictor_watch_rebuild(predictor_watch_round_t *r)
 {
     int                          rc;
-    uint32_t                     i, n;
+    uint32_t                     i, n, most;
+    const predictor_conf_t      *conf;
     predictor_failure_choice_t  *c;
 
-    c = calloc((size_t) r->d->conf->failure_rebuilds + 1, sizeof(*c));
+    conf = r->d->conf;
+    most = (uint32_t) conf->failure_rebuilds;
+    most -= r->fleet.rebuilding < most ? r->fleet.rebuilding : most;
+
+    c = calloc((size_t) most + 1, sizeof(*c));
 
     if (c == NULL) {
         return SHARDD_BAD;
     }
 
     r->verb = "replicate";
-    n = predictor_failure_rebuild(&r->fleet.f, c,
-                                  (uint32_t) r->d->conf->failure_rebuilds);
+    n = predictor_failure_rebuild(&r->fleet.f, c, most);
     rc = SHARDD_OK;
 
     for (i = 0; rc == SHARDD_OK && i < n; i++) {
-        rc = predictor_watch_decision(r, &c[i], "recommend");
+        rc = predictor_watch_decision(r, &c[i],
+                                      predictor_mode_words[conf->mode]);
     }
 
     free(c);

@@ -6,7 +6,7 @@
  *                        │
  *   table, overrides, migrations, decisions, peaks of the last forecast
  *                        ▼
- *        predictor_failure_t ──▶ decisions "promote", advice "replicate"
+ *        predictor_failure_t ──▶ decisions "promote" and "replicate"
  *
  * What failed is tried again, ever more slowly while nothing comes of it.
  */
@@ -45,6 +45,7 @@ typedef struct {
 typedef struct {
     shardd_table_t       table;
     predictor_failure_t  f;
+    uint32_t             rebuilding;    /* replicas, already */
     uint64_t             now_ms;
 } predictor_watch_fleet_t;
 

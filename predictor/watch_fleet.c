@@ -192,11 +192,14 @@ predictor_watch_standby(const predictor_watch_fleet_t *fleet, uint32_t shard,
 }
 
 
-/* a move that made the primary: until when its source was kept level */
+/* until when a standby was kept level: the former primary of a move that made
+ * the primary, or a replica that was made since
+ */
 
 static void
 predictor_watch_level(predictor_watch_fleet_t *fleet,
-    const predictor_watch_t *w, uint32_t shard, const shardd_entry_t *e)
+    const predictor_watch_t *w, uint32_t shard, const shardd_entry_t *e,
+    const char *standby)
 {
     double                      behind_s;
     uint32_t                    i;
@@ -208,8 +211,7 @@ predictor_watch_level(predictor_watch_fleet_t *fleet,
     dead = predictor_watch_find(w, fleet->table.shards[shard].primary);
 
     if (level_ms == 0 || dead == NULL
-        || !predictor_watch_standby(fleet, shard,
-                                    predictor_watch_text(e, "from").data, &i))
+        || !predictor_watch_standby(fleet, shard, standby, &i))
     {
         return;
     }
@@ -254,6 +256,32 @@ predictor_watch_lost(predictor_watch_fleet_t *fleet,
 }
 
 
+/* one replica more that is being made, by these nodes */
+
+static void
+predictor_watch_spend(predictor_watch_fleet_t *fleet, uint32_t shard,
+    const shardd_entry_t *e)
+{
+    uint32_t  to, from;
+
+    if (!predictor_watch_is(e, "verb", "replicate")) {
+        return;
+    }
+
+    fleet->rebuilding++;
+    from = fleet->f.shards[shard].primary;
+    to = predictor_watch_node(fleet, predictor_watch_text(e, "to").data);
+
+    if (from != SHARD_ID_NONE) {
+        fleet->f.nodes[from].spent = 1;
+    }
+
+    if (to != SHARD_ID_NONE) {
+        fleet->f.nodes[to].spent = 1;
+    }
+}
+
+
 static void
 predictor_watch_migration(predictor_watch_fleet_t *fleet,
     const predictor_watch_t *w, const predictor_conf_t *conf,
@@ -292,6 +320,17 @@ predictor_watch_migration(predictor_watch_fleet_t *fleet,
 
     if (strcmp(phase, "done") != 0 && strcmp(phase, "standby") != 0) {
         fleet->f.shards[shard].busy = 1;
+        predictor_watch_spend(fleet, shard, e);
+        return;
+    }
+
+    if (predictor_watch_is(e, "verb", "replicate")) {
+
+        if (epoch == fleet->table.shards[shard].epoch) {
+            predictor_watch_level(fleet, w, shard, e,
+                                  predictor_watch_text(e, "to").data);
+        }
+
         return;
     }
 
@@ -303,7 +342,8 @@ predictor_watch_migration(predictor_watch_fleet_t *fleet,
         predictor_watch_lost(fleet, conf, shard, e);
 
     } else {
-        predictor_watch_level(fleet, w, shard, e);
+        predictor_watch_level(fleet, w, shard, e,
+                              predictor_watch_text(e, "from").data);
     }
 }
 
@@ -346,6 +386,7 @@ predictor_watch_decisions(predictor_watch_fleet_t *fleet,
                                                                        "id")))
         {
             fleet->f.shards[shard].busy = 1;
+            predictor_watch_spend(fleet, shard, e);
         }
     }
 }

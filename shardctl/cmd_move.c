@@ -1,6 +1,6 @@
 
 /*
- * migrate, promote: a decision as the predictor makes them, by hand.  Checked
+ * migrate, promote, replicate: a decision as the predictor makes them, by hand.  Checked
  * here against the table of this moment and by the migrator again.
  */
 
@@ -28,7 +28,7 @@ move_add(shardctl_t *ctl, const move_t *move, int *again)
         "epoch", "by", "mode", "decided_ms", "reason" };
 
     const char  *values[] = { move->id,
-        move->promote ? "promote" : "move", shard, move->from, move->to,
+        move->decision, shard, move->from, move->to,
         epoch, shardctl_by(), "act", now, reason };
 
     snprintf(shard, sizeof(shard), "%u", move->shard);
@@ -140,7 +140,9 @@ move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
                              shard_node_state_name(to->state), to->name);
     }
 
-    if (move->promote && move_check_standby(ctl, rec, move) != SHARDCTL_OK) {
+    if (strcmp(move->decision, "promote") == 0
+        && move_check_standby(ctl, rec, move) != SHARDCTL_OK)
+    {
         return SHARDCTL_FAILED;
     }
 
@@ -226,8 +228,7 @@ move_dry_run(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
     }
 
     printf("would %s shard %u from %s to %s as %s\n",
-           move->promote ? "promote" : "move", move->shard, move->from,
-           move->to, move->id);
+           move->decision, move->shard, move->from, move->to, move->id);
 
     if (isfinite(shardctl_get_number(effect, "load_moved"))) {
         printf("load now %.1f requests/s; %s %.0f%% -> %.0f%%, %s %.0f%% -> "
@@ -288,6 +289,12 @@ move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
     move->from = rec->primary;
     move->epoch = rec->epoch;
 
+    /* a replica comes from the primary, and takes nobody's place by hand */
+
+    if (strcmp(move->decision, "replicate") == 0) {
+        move->from = move->to;
+    }
+
     shard_hex_encode(shard_decision_id(move->shard, move->epoch, move->from,
                                        move->to), move->id);
 
@@ -342,6 +349,7 @@ shardctl_cmd_migrate(shardctl_t *ctl)
 
     move.to = ctl->args[1];
     move.verb = "migrate";
+    move.decision = "move";
 
     rc = move_run(ctl, &table, &move);
 
@@ -396,7 +404,7 @@ shardctl_cmd_promote(shardctl_t *ctl)
     }
 
     move.verb = "promote";
-    move.promote = 1;
+    move.decision = "promote";
     rec = shardd_table_shard(&table, move.shard);
 
     if (rec == NULL) {
@@ -410,6 +418,46 @@ shardctl_cmd_promote(shardctl_t *ctl)
                              "\"shardctl nodes\" says which are not",
                              move.shard);
     }
+
+    shardd_table_free(&table);
+
+    return rc;
+}
+
+
+int
+shardctl_cmd_replicate(shardctl_t *ctl)
+{
+    int              rc;
+    long             timeout;
+    move_t           move;
+    shard_record_t  *rec;
+    shardd_table_t   table;
+
+    memset(&move, 0, sizeof(move_t));
+    timeout = 0;
+
+    if (shardctl_shard_arg(ctl, ctl->args[0], &move.shard)
+        || shardctl_option_ms(ctl, "timeout", 1, &timeout))
+    {
+        return SHARDCTL_USAGE;
+    }
+
+    rc = shardctl_load(ctl, &table);
+
+    if (rc != SHARDCTL_OK) {
+        return rc;
+    }
+
+    move.to = ctl->args[1];
+    move.verb = "replicate";
+    move.decision = "replicate";
+    rec = shardd_table_shard(&table, move.shard);
+
+    rc = rec && rec->nstandbys == SHARD_STANDBYS_MAX
+         ? shardctl_fail(ctl, "shard %u has %d standbys: no more are possible",
+                         move.shard, SHARD_STANDBYS_MAX)
+         : move_run(ctl, &table, &move);
 
     shardd_table_free(&table);
 

@@ -106,6 +106,7 @@ move_back(shardctl_t *ctl, const shardd_entry_t *m)
     move.shard = (shard_id_t) strtoul(shard, NULL, 10);
     move.to = from;
     move.verb = "rollback";
+    move.decision = "move";
 
     rec = shardd_table_shard(&table, move.shard);
 

@@ -19,7 +19,7 @@ typedef struct {
     const char  *from;
     const char  *to;
     const char  *verb;        /* what the operator did, for the reason */
-    int          promote;     /* its primary is dead */
+    const char  *decision;    /* move, promote or replicate */
     char         id[MOVE_ID_SIZE];
     char         stale[MOVE_SEQ_SIZE];    /* see move_finish() */
 } move_t;

@@ -371,6 +371,7 @@ int shardctl_cmd_routers(shardctl_t *ctl);
 int shardctl_cmd_migrations(shardctl_t *ctl);
 int shardctl_cmd_migrate(shardctl_t *ctl);
 int shardctl_cmd_promote(shardctl_t *ctl);
+int shardctl_cmd_replicate(shardctl_t *ctl);
 
 /* explain_failure.c: 1: the reason was a dead node, and is told */
 

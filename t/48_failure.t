@@ -187,5 +187,27 @@ $t->ctl('node', 'down', 'n2');
 is_deeply([ $t->wait_migrations(30, @ids) ], [], 'down by the table: promoted');
 is(fetch($_, 4), "third $_", "shard $_: nothing is lost") for 0 .. 2;
 
+
+# a standby that was never one: made by hand, and then promoted
+
+is(put(7, 'first 7'), 204, 'shard 7 has data on n1');
+$id = $t->ctl('replicate', 7, 'n3')->{id};
+is_deeply([ $t->wait_migrations(60, $id) ], [], 'n3 gets a copy of shard 7');
+
+my $rec = $t->shard_record(7);
+is("$rec->{primary} $rec->{epoch} @{ $rec->{standbys} }", 'n1 1 n3',
+   'it is its standby, and nothing else has changed');
+is(join(' ', $t->migration($id)->{trail} =~ /(\S+)@\d+/g),
+   'planned claimed check copy catch-up commit standby done', 'by this way');
+cmp_ok($t->migration($id)->{level_ms}, '>', 0, 'it had all of it');
+
+($status, $out, $err) = $t->try_ctl('replicate', 7, 'n1');
+is($status, 1, 'the primary itself is no standby');
+
+$t->ctl('node', 'down', 'n1');
+is_deeply([ $t->wait_migrations(60, $t->ctl('promote', 7)->{id}) ], [],
+          'and takes over');
+is(fetch(7), 'first 7', 'with all of it');
+
 $t->finish();
 done_testing();

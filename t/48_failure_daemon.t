@@ -221,9 +221,37 @@ wait_for {
 is(owners(9), 'n4', 'a recommendation is not carried out');
 
 $t->process('p2')->stop();
-predictor('p3', 'act');
+predictor('p3', 'act', "    rebuild_after: 1s\n");
 wait_for { owners(9) eq 'n1' } 60, 'an order in its place';
 pass('an order takes its place');
+
+
+# replicas that the failures took are made anew, on nodes that live
+
+sub standbys { return @{ $t->shard_record($_[0])->{standbys} || [] } }
+
+wait_for { (grep { standbys($_) } 0 .. 9) >= 3 } 120, 'three new replicas';
+pass('replicas are made anew');
+
+for my $shard (grep { standbys($_) } 0 .. 9) {
+    my $rec = $t->shard_record($shard);
+
+    like("@{ $rec->{standbys} }", qr/^n[123]$/, "shard $shard: one, that lives");
+    isnt($rec->{standbys}[0], $rec->{primary}, "shard $shard: elsewhere");
+}
+
+my %nodes;
+
+for my $m (map { $t->migration($_->[1]{id}) }
+           grep { $_->[1]{verb} eq 'replicate' }
+           $r->stream($t->key('decisions')))
+{
+    $nodes{$m->{phase}}{$m->{to}}++ if $m->{phase};
+}
+
+is_deeply([ grep { $_ > 1 } map { values %$_ }
+            @nodes{grep { !/^(done|standby|rolled-back|planned)$/ } keys %nodes} ],
+          [], 'one at a time at a node');
 
 $t->finish();
 done_testing();

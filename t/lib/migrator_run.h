@@ -193,7 +193,8 @@ world_judge(world_t *w)
         world_bad(w, "%d commits, owner %s", w->commits, w->rec.primary);
     }
 
-    if (w->stored.phase != (at_target ? MIGRATOR_DONE : MIGRATOR_ROLLED_BACK))
+    if (w->stored.verb != MIGRATOR_REPLICATE
+        && w->stored.phase != (at_target ? MIGRATOR_DONE : MIGRATOR_ROLLED_BACK))
     {
         world_bad(w, "ends %s, owner %s",
                   migrator_phase(w->stored.phase)->name, w->rec.primary);

@@ -313,7 +313,7 @@ world_rules(world_t *w, const shard_record_t *rec)
         return;
     }
 
-    if (w->stored.verb == MIGRATOR_PROMOTE) {
+    if (w->stored.verb != MIGRATOR_MOVE) {
         world_promote_rules(w, rec);
         return;
     }

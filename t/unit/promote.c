@@ -189,6 +189,85 @@ static void refuse_drain(world_t *w) { w->target_state = SHARD_NODE_DRAINING; }
 static void refuse_mute(world_t *w) { w->node[1].down = 1; }
 
 
+/* a third node's replica is lost, n2 gets one from n1 */
+
+static world_t *
+world_replica(uint64_t seed)
+{
+    world_t  *w;
+
+    w = world_new(seed);
+    w->stored.verb = MIGRATOR_REPLICATE;
+    w->rec.nstandbys = 2;
+    strcpy(w->rec.standbys[0], "n3");
+    strcpy(w->rec.standbys[1], "n4");
+    strcpy(w->stored.replaces, "n3");
+    w->view = w->rec;
+
+    return w;
+}
+
+
+/* the table names who has the data, and nobody else */
+
+static int
+replica_bad(const world_t *w)
+{
+    int  named;
+
+    named = strcmp(w->rec.standbys[1], "n2") == 0;
+
+    return w->bad[0] || w->rec.epoch != WORLD_BASE || w->rec.nstandbys != 2
+           || strcmp(w->rec.standbys[0], named ? "n4" : "n3") != 0
+           || (named && w->node[1].role != MIGRATOR_ROLE_STANDBY)
+           || (w->stored.phase == MIGRATOR_DONE && !named);
+}
+
+
+static void
+test_replica(uint64_t seed)
+{
+    int       i, bad;
+    unsigned  done, back;
+    world_t  *w;
+
+    w = world_replica(1);
+    world_run(w);
+    tap_is_str(w->bad, "", "replica: all rules hold");
+    tap_is_str(trail_names(w), "planned claimed check copy catch-up commit "
+               "standby done", "replica: its way");
+    tap_ok(!replica_bad(w), "replica: in place of the lost one");
+    tap_ok(w->stored.level_ms > 0, "replica: it was level");
+    world_free(w);
+
+    bad = 0;
+    done = back = 0;
+
+    for (i = 0; i < RANDOM_WORLDS; i++) {
+        w = world_replica(seed + (uint64_t) i);
+        w->crash_pm = (unsigned) world_rand(w, 8);
+        w->frozen_pm = (unsigned) world_rand(w, 12);
+        w->lost_pm = world_rand(w, 2) ? (unsigned) world_rand(w, 40) : 0;
+        w->commit_bad = world_rand(w, 4) == 0;
+        w->wish_at = world_rand(w, 4) ? -1 : MIGRATOR_CATCH_UP;
+        world_run(w);
+
+        if (replica_bad(w)) {
+            tap_diag("replica, world %llu: %s", (unsigned long long)
+                     (seed + (uint64_t) i), w->bad);
+            bad++;
+        }
+
+        done += w->stored.phase == MIGRATOR_DONE;
+        back += w->stored.phase == MIGRATOR_ROLLED_BACK;
+        world_free(w);
+    }
+
+    tap_is_int(bad, 0, "replica, random worlds: %u arrive, %u are given up",
+               done, back);
+}
+
+
 int
 main(void)
 {
@@ -202,6 +281,7 @@ main(void)
     calls = test_plain();
     test_crashes(calls);
     test_random(seed);
+    test_replica(seed);
 
     test_refused("a primary that answers", refuse_alive, "is not dead");
     test_refused("no standby", refuse_stranger, "no standby of the shard");
