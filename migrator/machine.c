@@ -221,7 +221,6 @@ migrator_fresh_phase(migrator_t *m)
     m->down_ms = 0;
     m->probed = 0;
     m->mirrors = 0;
-    m->opened = 0;
     m->silent = 0;
 
     memset(m->samples, 0, sizeof(m->samples));

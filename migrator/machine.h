@@ -109,7 +109,6 @@ typedef struct {
     unsigned                  unsealed:1;
     unsigned                  refused:1;    /* the last shipment was */
     unsigned                  probed:1;     /* warm-up's probes are good */
-    unsigned                  opened:1;     /* a promoted standby, by now */
     unsigned                  mirrors:1;    /* mirrored reads are counted */
 
     shard_node_t              source;

@@ -192,10 +192,8 @@ migrator_check_data(migrator_t *m)
                             source.epoch);
     }
 
-    /* a promotion that was given up leaves a standby at the next epoch */
-
     if (target.role == MIGRATOR_ROLE_PRIMARY
-        || target.epoch > m->state.epoch + 1)
+        || target.epoch > m->state.epoch)
     {
         return migrator_say(m, MIGRATOR_FAIL, "target %s takes part in the "
                             "shard already: role %d at epoch %u",

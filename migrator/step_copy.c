@@ -18,8 +18,7 @@
 
 static int migrator_copied(migrator_t *m, const shard_record_t *rec,
     const migrator_stats_t *stats);
-static migrator_result_e migrator_reset(migrator_t *m, uint64_t position,
-    uint32_t epoch);
+static migrator_result_e migrator_reset(migrator_t *m, uint64_t position);
 static migrator_result_e migrator_converges(migrator_t *m, uint64_t lag);
 
 
@@ -57,7 +56,7 @@ migrator_copied(migrator_t *m, const shard_record_t *rec,
  */
 
 static migrator_result_e
-migrator_reset(migrator_t *m, uint64_t position, uint32_t epoch)
+migrator_reset(migrator_t *m, uint64_t position)
 {
     int               rc;
     migrator_limit_t  limit;
@@ -75,12 +74,12 @@ migrator_reset(migrator_t *m, uint64_t position, uint32_t epoch)
     }
 
     rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
-                         MIGRATOR_ROLE_NONE, epoch,
+                         MIGRATOR_ROLE_NONE, m->state.epoch,
                          migrator_limit(m, &limit), &position);
 
     if (rc == MIGRATOR_OK) {
         rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
-                             MIGRATOR_ROLE_STANDBY, epoch,
+                             MIGRATOR_ROLE_STANDBY, m->state.epoch,
                              migrator_limit(m, &limit), &position);
     }
 
@@ -92,7 +91,6 @@ migrator_result_e
 migrator_step_copy(migrator_t *m)
 {
     int                rc;
-    uint32_t           epoch;
     uint64_t           version, position;
     shard_record_t     rec;
     migrator_limit_t   limit;
@@ -121,10 +119,8 @@ migrator_step_copy(migrator_t *m)
         return migrator_driver_rc(m, rc, "target");
     }
 
-    epoch = stats.epoch > m->state.epoch ? stats.epoch : m->state.epoch;
-
     rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
-                         MIGRATOR_ROLE_STANDBY, epoch,
+                         MIGRATOR_ROLE_STANDBY, m->state.epoch,
                          migrator_limit(m, &limit), &position);
 
     if (rc != MIGRATOR_OK) {
@@ -136,7 +132,7 @@ migrator_step_copy(migrator_t *m)
     }
 
     if (stats.position) {
-        result = migrator_reset(m, stats.position, epoch);
+        result = migrator_reset(m, stats.position);
 
         if (result != MIGRATOR_NEXT) {
             return result;

@@ -462,7 +462,15 @@ migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
         return result;
     }
 
-    if (m->state.strategy != SHARD_STATELESS && !m->opened) {
+    if (m->state.verb == MIGRATOR_PROMOTE) {
+        result = migrator_promote_known(m, version);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+    }
+
+    if (m->state.strategy != SHARD_STATELESS) {
         rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
                              MIGRATOR_ROLE_PRIMARY, m->state.epoch + 1,
                              migrator_limit(m, &limit), &position);
@@ -470,18 +478,13 @@ migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
         if (rc != MIGRATOR_OK) {
             return migrator_driver_rc(m, rc, "open");
         }
-
-        m->opened = 1;
     }
 
-    if (m->state.verb == MIGRATOR_PROMOTE) {
-        result = migrator_promote_known(m, version);
+    /* a dead one is told by fence.c */
 
-        if (result != MIGRATOR_NEXT) {
-            return result;
-        }
-
-    } else if (m->state.strategy != SHARD_STATELESS) {
+    if (m->state.strategy != SHARD_STATELESS
+        && m->state.verb == MIGRATOR_MOVE)
+    {
         (void) m->driver->role(m->driver_data, &m->source, m->state.shard,
                                MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
                                migrator_limit(m, &limit), &position);

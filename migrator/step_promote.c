@@ -5,10 +5,10 @@
  *    check       the standby answers and holds the shard; the primary does
  *              not answer, or the table says that its node is down
  *    final-sync  what a primary that is down by the table alone still gives
- *              is shipped; the standby takes the next epoch
+ *              is shipped
  *    commit    epoch + 1, held: the point of no return
- *    release   the standby is opened; when the routers have heard of it, the
- *              table says steady
+ *    release   when the routers have heard of it the standby is opened, and
+ *              the table says steady
  *
  * Nobody can seal a dead primary.  What it acknowledged and did not ship is
  * not at the standby: docs/planning.md "Failures".  Its epoch shuts it out
@@ -80,7 +80,7 @@ migrator_promote_standby(migrator_t *m, const shard_record_t *rec)
     }
 
     if (stats.role != MIGRATOR_ROLE_STANDBY
-        || stats.epoch > m->state.epoch + 1)
+        || stats.epoch > m->state.epoch)
     {
         return migrator_say(m, MIGRATOR_FAIL, "%s does not hold the shard as "
                             "a standby: role %d at epoch %u", m->state.to,
@@ -131,13 +131,17 @@ migrator_promote_dead(migrator_t *m, int many)
 }
 
 
+/*
+ * The standby's role stays what it is until the commit is done: an attempt
+ * that is given up leaves the shard at its epoch, and the next one would have
+ * its standby demoted by what a migrator that slept still sends.
+ */
+
 migrator_result_e
 migrator_promote_sync(migrator_t *m)
 {
-    int                rc;
     uint64_t           version;
     shard_record_t     rec;
-    migrator_limit_t   limit;
     migrator_result_e  result;
 
     if (m->state.strategy == SHARD_STATELESS) {
@@ -173,11 +177,7 @@ migrator_promote_sync(migrator_t *m)
         migrator_promote_tail(m);
     }
 
-    rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
-                         MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
-                         migrator_limit(m, &limit), &m->state.position);
-
-    return migrator_driver_rc(m, rc, "standby");
+    return migrator_promote_standby(m, &rec);
 }
 
 

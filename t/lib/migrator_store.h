@@ -254,7 +254,7 @@ world_late_commit(world_t *w)
 }
 
 
-/* a promotion: the standby fenced, then committed, held, and opened last */
+/* a promotion: committed, held, and opened when it was heard of */
 
 static void
 world_promote_rules(world_t *w, const shard_record_t *rec)
@@ -270,7 +270,7 @@ world_promote_rules(world_t *w, const shard_record_t *rec)
             world_bad(w, "promoted without a hold or an epoch");
         }
 
-        if (n2->role != MIGRATOR_ROLE_STANDBY || n2->epoch != rec->epoch) {
+        if (n2->role != MIGRATOR_ROLE_STANDBY || n2->epoch >= rec->epoch) {
             world_bad(w, "promoted with the standby at epoch %u", n2->epoch);
         }
 
