@@ -167,9 +167,7 @@ ngx_http_shard_health_run(ngx_http_shard_checks_t *checks)
     arena = ngx_http_shard_health_arena(checks->keyspace);
 
     for (n = 0; n < arena->nnodes; n++) {
-        if (arena->nodes[n].name_len) {
-            ngx_http_shard_health_look(checks->keyspace, n);
-        }
+        ngx_http_shard_health_look(checks->keyspace, n);
     }
 
     ngx_http_shard_health_fill(checks);
@@ -192,8 +190,8 @@ ngx_http_shard_health_fill(ngx_http_shard_checks_t *checks)
     for (i = 0; i < arena->nnodes; i++) {
         node = &arena->nodes[n];
 
-        if (node->name_len && (node->socklen || node->named.turn)
-            && ngx_http_shard_health_due(checks, n))
+        if (ngx_http_shard_health_due(checks, n)
+            && node->name_len && (node->socklen || node->named.turn))
         {
             if (checks->out >= checks->limit) {
                 checks->full = 1;

@@ -74,7 +74,11 @@ ngx_http_shard_health_look(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
 
     before.requests = requests;
 
-    if (before.health.state == SHARD_HEALTH_UP && requests == 0) {
+    /* most are well: its record in the arena, a long one, is looked at last */
+
+    if ((before.health.state == SHARD_HEALTH_UP && requests == 0)
+        || ngx_http_shard_health_arena(ks)->nodes[n].name_len == 0)
+    {
         return;
     }
 
