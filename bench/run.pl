@@ -33,7 +33,7 @@ if (@ARGV && ($ARGV[0] eq '--help' || grep { !$part{$_} } @ARGV)) {
     my $help = $ARGV[0] eq '--help';
     print { $help ? *STDOUT : *STDERR }
         "usage: make bench [BENCH=\"PART...\"]\n"
-        . "parts: @parts (default: all, 15 minutes)\n"
+        . "parts: @parts (default: all, 20 minutes)\n"
         . "prints what the data plane costs; build/bench/data-plane.json\n";
     exit($help ? 0 : 2);
 }
@@ -113,12 +113,20 @@ sub part_changes {
 }
 
 sub part_cpu {
-    table('orders3', 1_000_000, 3);
+    my %got;
 
-    return cpu_seconds($t, nodes => 3, rounds => 41, seconds => 1, ready => sub {
-        my ($port) = @_;
-        ShardTest::wait_for { BenchTable::version($t, $port) } 300, 'the table';
-    });
+    for my $of ([ 3, 27 ], [ 512, 9 ]) {
+        my ($nodes, $rounds) = @$of;
+
+        table("orders$nodes", 1_000_000, $nodes);
+        $got{$nodes} = cpu_seconds($t, nodes => $nodes, starts => 3, rounds => $rounds,
+            seconds => 1, ready => sub {
+                my ($port) = @_;
+                ShardTest::wait_for { BenchTable::version($t, $port) } 300, 'the table';
+            });
+    }
+
+    return \%got;
 }
 
 sub part_instructions {
@@ -151,8 +159,10 @@ sub print_table {
         line("    shard / round robin", sprintf('%.3f', $per->{module} / $per->{round_robin}));
     }
 
-    if (my $cpu = $report{cpu}) {
-        line("CPU s for 10,000 requests: $_", $cpu->{seconds_per_10000}{$_})
+    for my $nodes (sort { $a <=> $b } grep { /^\d+$/ } keys %{ $report{cpu} || {} }) {
+        my $cpu = $report{cpu}{$nodes};
+
+        line("CPU s for 10,000 requests, $nodes nodes: $_", $cpu->{seconds_per_10000}{$_})
             for sort keys %{ $cpu->{seconds_per_10000} };
         line("    shard / $_, median of pairs", $cpu->{ratio}{$_}, '< 1', $cpu->{ratio}{$_} < 1)
             for sort keys %{ $cpu->{ratio} };

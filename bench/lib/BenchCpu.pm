@@ -8,9 +8,13 @@ package BenchCpu;
 # have one processor, wrk and the backends another: what the scheduler moves
 # about costs more than a balancer does.
 #
-#   round   module |##|  |  |##|  |  |##|        CPU and requests of each
-#           hash   |  |##|  |  |##|  |  |        over the whole round
+#   round   module |##|  |  |##|  |  |##|        requests of each, and its CPU
+#           hash   |  |##|  |  |##|  |  |        in its own turns
 #           HAProxy|  |  |##|  |  |##|  |
+#
+# What is done beside requests (counts sent to Redis each second, and the
+# like) counts for as long as there are requests: in all turns it would count
+# three times.
 
 use warnings;
 use strict;
@@ -23,45 +27,69 @@ use Exporter qw(import);
 
 our @EXPORT = qw(cpu_seconds cpu_of);
 
+my @balancers = qw(module hash_consistent haproxy);
+
+
+# "starts" of all of them, because where a process' memory lies makes it a
+# little faster or slower for all its life; "rounds" of each, of "seconds" for
+# each balancer; "ready" waits for the table
 
 sub cpu_seconds {
     my ($t, %args) = @_;
 
-    my @balancers = qw(module hash_consistent haproxy);
-    my (%port, %seconds, %ratio);
+    my (%seconds, %ratio);
 
-    for my $balancer (@balancers) {
-        $port{$balancer} = start_proxy($t, "cpu_$balancer", balancer => $balancer,
-            nodes => $args{nodes}, router => 'bench-cpu', interval => '1s', zone => '140m');
+    for my $start (1 .. $args{starts}) {
+        my %port = start_all($t, %args);
+
+        for my $round (1 .. $args{rounds}) {
+            my %now = one_round($t, \%port, $args{seconds}, $round % 2);
+
+            push @{ $seconds{$_} }, $now{$_} for @balancers;
+            push @{ $ratio{$_} }, $now{module} / $now{$_} for qw(hash_consistent haproxy);
+            progress(sprintf '%d nodes, start %d, round %d: module %.3f s, hash %.3f s, '
+                             . 'HAProxy %.3f s of CPU for 10,000 requests',
+                     $args{nodes}, $start, $round, @now{@balancers});
+        }
+
+        $t->process("cpu_$_")->stop() for @balancers;
     }
+
+    return { seconds_per_10000 => { map { $_ => round(median(@{ $seconds{$_} }), 4) } @balancers },
+             ratio => { map { $_ => round(median(@{ $ratio{$_} }), 3) } keys %ratio } };
+}
+
+
+# { balancer => port }
+
+sub start_all {
+    my ($t, %args) = @_;
+
+    my %port = map {
+        ($_ => start_proxy($t, "cpu_$_", balancer => $_, nodes => $args{nodes},
+                           router => 'bench-cpu', interval => '1s', zone => '140m'))
+    } @balancers;
 
     $args{ready}->($port{module});
     pin(0, pids($t, "cpu_$_")) for @balancers;
     pin(1, pids($t, 'backends'));
     load($t, $port{$_}, 2) for @balancers;
 
-    for my $round (1 .. $args{rounds}) {
-        my %now;
-        my %pids = map { $_ => [ pids($t, "cpu_$_") ] } @balancers;
-        my %before = map { $_ => cpu_of(@{ $pids{$_} }) } @balancers;
-        my $n = take_turns($t, $args{seconds}, \%port,
-                           $round % 2 ? @balancers : reverse @balancers);
+    return %port;
+}
 
-        for my $balancer (@balancers) {
-            $now{$balancer} = (cpu_of(@{ $pids{$balancer} })
-                               - $before{$balancer}) / $n->{$balancer} * 10_000;
-            push @{ $seconds{$balancer} }, $now{$balancer};
-        }
 
-        push @{ $ratio{$_} }, $now{module} / $now{$_} for qw(hash_consistent haproxy);
-        progress(sprintf 'round %d: module %.3f s, hash %.3f s, HAProxy %.3f s of CPU for 10,000 requests',
-                 $round, @now{@balancers});
-    }
+# seconds of CPU for 10,000 requests of each
 
-    $t->process("cpu_$_")->stop() for @balancers;
+sub one_round {
+    my ($t, $port, $seconds, $backwards) = @_;
 
-    return { seconds_per_10000 => { map { $_ => round(median(@{ $seconds{$_} }), 4) } @balancers },
-             ratio => { map { $_ => round(median(@{ $ratio{$_} }), 3) } keys %ratio } };
+    my %pids = map { $_ => [ pids($t, "cpu_$_") ] } @balancers;
+    my $got = take_turns($t, $seconds, $port, \%pids,
+                         $backwards ? reverse @balancers : @balancers);
+
+    return map { $_ => $got->{$_}{cpu} / $got->{$_}{requests} * 10_000 }
+           @balancers;
 }
 
 
@@ -121,12 +149,12 @@ sub load {
 }
 
 
-# each of them "seconds" long; { balancer => requests }
+# each of them "seconds" long; { balancer => { requests, cpu } }
 
 sub take_turns {
-    my ($t, $seconds, $port, @balancers) = @_;
+    my ($t, $seconds, $port, $pids, @balancers) = @_;
 
-    my (%wrk, %answered);
+    my (%wrk, %got);
 
     for my $balancer (@balancers) {
         unlink($t->dir() . "/wrk_$balancer.log");
@@ -136,21 +164,27 @@ sub take_turns {
         $wrk{$balancer}->signal('STOP');
     }
 
-    while (my @left = grep { !defined $answered{$_} } @balancers) {
+    while (my @left = grep { !$got{$_}{requests} } @balancers) {
         for my $balancer (@left) {
             my $wrk = $wrk{$balancer};
+            my $before = cpu_of(@{ $pids->{$balancer} });
 
             $wrk->signal('CONT');
             sleep(0.05);
             $wrk->signal('STOP');
+
+            # what is on its way ends before another's turn
+
+            sleep(0.002);
+            $got{$balancer}{cpu} += cpu_of(@{ $pids->{$balancer} }) - $before;
             next if $wrk->alive();
 
-            $answered{$balancer} = answered($wrk->log_text(),
-                                            $wrk->ended() ne 'status 0');
+            $got{$balancer}{requests} = answered($wrk->log_text(),
+                                                 $wrk->ended() ne 'status 0');
         }
     }
 
-    return \%answered;
+    return \%got;
 }
 
 
