@@ -80,15 +80,33 @@ typedef struct {
 } shard_pick_t;
 
 
-/* the owner serves and nothing else is to be thought of: most requests */
+/* the owner serves, if it can: most requests */
+
+static inline int
+shard_pick_owner(const shard_route_t *route)
+{
+    return route->phase == SHARD_STEADY
+           && (route->flags & (SHARD_ROUTE_DRAIN|SHARD_ROUTE_SPLIT
+                               |SHARD_ROUTE_MOVED)) == 0;
+}
+
+
+/* and can, so that nothing else is to be thought of */
 
 static inline int
 shard_pick_plain(const shard_route_t *route, const uint8_t *node_flags)
 {
-    return route->phase == SHARD_STEADY
-           && (route->flags & (SHARD_ROUTE_DRAIN|SHARD_ROUTE_SPLIT
-                               |SHARD_ROUTE_MOVED)) == 0
-           && node_flags[route->primary] == 0;
+    return shard_pick_owner(route) && node_flags[route->primary] == 0;
+}
+
+
+/* and nobody would stand in for it, or is to take its place */
+
+static inline int
+shard_pick_alone(const shard_route_t *route)
+{
+    return shard_pick_owner(route) && route->target == SHARD_NODE_NONE
+           && route->standbys[0] == SHARD_NODE_NONE;
 }
 
 

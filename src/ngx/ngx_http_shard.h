@@ -79,54 +79,62 @@ typedef struct {
 
 /*
  * A request on its way.  Small: it comes out of the request's pool, where
- * one block more costs as much as all of the routing.
+ * one block more costs as much as all of the routing.  What most requests use
+ * comes first, where instructions reach it by a short offset.
  */
 
 typedef struct {
+    ngx_pool_cleanup_t          cleanup;         /* it leaves with its pool */
     ngx_http_request_t         *request;
     ngx_http_shard_srv_conf_t  *conf;
     ngx_http_shard_wait_t      *wait;            /* NULL mostly */
 
-    ngx_str_t                   key;
-    uint64_t                    position;
-    uint64_t                    sticky;          /* spread over all bits */
-    uint32_t                    slot;
-    shard_id_t                  id;
-    shard_route_t               route;           /* as last read */
-    uint16_t                    node;            /* number of it */
-    uint16_t                    room;            /* bytes at name */
-    uint32_t                    entry;           /* in flight, if entered */
-
-    ngx_str_t                  *name;            /* node's address, for logs;
-                                                    behind it its sockaddr */
-    ngx_int_t                 (*process_header)(ngx_http_request_t *r);
-    ngx_int_t                 (*reinit_request)(ngx_http_request_t *r);
-    uint32_t                    held_ms;
-    uint32_t                    structure;       /* that slot is of, low bits */
-
     unsigned                    socklen:8;
     unsigned                    attempt:8;       /* nodes tried before */
     unsigned                    role:2;          /* shard_role_e of node */
-    unsigned                    picked:1;        /* node is this attempt's */
-    unsigned                    chosen:1;        /* and its address is here */
     unsigned                    again:1;         /* the next one's turn */
     unsigned                    failover:1;      /* node stands in */
     unsigned                    others:1;        /* might stand in for it */
     unsigned                    misses:1;        /* its miss is no answer */
     unsigned                    missed:1;        /* the target has it not */
-    unsigned                    resolved:1;      /* slot is known */
-    unsigned                    entered:1;       /* is in flight */
-    unsigned                    gated:1;         /* may pass to content */
     unsigned                    body_read:1;
     unsigned                    parked:1;
     unsigned                    was_held:1;
     unsigned                    misdirected:1;   /* a 421 was answered */
     unsigned                    awaiting:1;      /* the owner, after it */
-    unsigned                    offered:1;
-    unsigned                    counted:1;
-    unsigned                    node_entered:1;
     unsigned                    watched:1;       /* its body, wait->watch */
     unsigned                    forced:1;        /* to shard "id", no key */
+    unsigned                    counted:1;
+
+    /* one byte: what is read right behind a write is as wide */
+    unsigned                    :0;
+    unsigned                    plain:1;         /* as most are: see _route */
+    unsigned                    picked:1;        /* node is this attempt's */
+    unsigned                    chosen:1;        /* and its address is here */
+    unsigned                    resolved:1;      /* slot is known */
+    unsigned                    entered:1;       /* is in flight */
+    unsigned                    gated:1;         /* may pass to content */
+    unsigned                    offered:1;
+    unsigned                    node_entered:1;
+
+    /* in one piece into what it leaves */
+    uint64_t                    position;
+    uint32_t                    slot;
+    uint32_t                    structure;       /* that slot is of, low bits */
+
+    shard_route_t               route;           /* as last read */
+    uint16_t                    node;            /* number of it */
+    uint16_t                    room;            /* bytes at name */
+    uint32_t                    entry;           /* in flight, if entered */
+    shard_id_t                  id;
+
+    ngx_str_t                  *name;            /* node's address, for logs;
+                                                    behind it its sockaddr */
+    ngx_int_t                 (*process_header)(ngx_http_request_t *r);
+    ngx_int_t                 (*reinit_request)(ngx_http_request_t *r);
+    ngx_str_t                   key;
+    uint64_t                    sticky;          /* spread over all bits */
+    uint32_t                    held_ms;
 
     /* not zeroed: the name and address of a node with an IPv4 address */
     u_char                      place[NGX_HTTP_SHARD_PLACE]
@@ -246,6 +254,14 @@ ngx_int_t ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_gate_handler(ngx_http_request_t *r)
     ngx_http_shard_hot;
+
+/* _body: read before the gate */
+
+ngx_uint_t ngx_http_shard_needs_body(ngx_http_request_t *r,
+    ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
+ngx_int_t ngx_http_shard_read_body(ngx_http_request_t *r,
+    ngx_http_shard_ctx_t *ctx, ngx_http_shard_srv_conf_t *conf)
+    ngx_http_shard_cold;
 
 /* _count: what is left of it */
 
@@ -442,12 +458,30 @@ ngx_http_shard_leave(ngx_http_shard_ctx_t *ctx)
 }
 
 
+/* this worker's own row has one writer, and needs no locked instruction */
+
+static ngx_inline void
+ngx_http_shard_node_count(ngx_http_shard_keyspace_t *ks, ngx_uint_t node,
+    int n)
+{
+    uint32_t  *inflight;
+
+    inflight = &ks->node_inflight[node];
+
+    if (ngx_http_shard_unlikely(ks->row_shared)) {
+        ngx_http_shard_add(*inflight, n);
+        return;
+    }
+
+    __atomic_store_n(inflight, *inflight + n, __ATOMIC_RELAXED);
+}
+
+
 static ngx_inline void
 ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx)
 {
     if (ngx_http_shard_likely(ctx->node_entered)) {
-        ngx_http_shard_add(
-                  ngx_http_shard_keyspace(ctx)->node_inflight[ctx->node], -1);
+        ngx_http_shard_node_count(ngx_http_shard_keyspace(ctx), ctx->node, -1);
         ctx->node_entered = 0;
     }
 }
@@ -508,21 +542,21 @@ ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
 /* into the context's own place, whose address stays for logs */
 
 static ngx_inline void
-ngx_http_shard_copy_short_addr(ngx_http_shard_ctx_t *ctx,
-    ngx_http_shard_node_t *node)
+ngx_http_shard_copy_short_addr(ngx_http_shard_ctx_t *ctx, size_t len,
+    struct sockaddr_in *sin, u_char *addr)
 {
     u_char  *sockaddr;
 
     sockaddr = ctx->place + sizeof(ngx_str_t);
 
     ctx->name = (ngx_str_t *) ctx->place;
-    ctx->name->len = node->addr_len;
+    ctx->name->len = len;
     ctx->name->data = sockaddr + sizeof(struct sockaddr_in);
     ctx->room = sizeof(ctx->place);
     ctx->socklen = sizeof(struct sockaddr_in);
 
-    ngx_memcpy(sockaddr, &node->sockaddr, sizeof(struct sockaddr_in));
-    ngx_memcpy(ctx->name->data, node->addr, NGX_HTTP_SHARD_SHORT_ADDR);
+    ngx_memcpy(sockaddr, sin, sizeof(struct sockaddr_in));
+    ngx_memcpy(ctx->name->data, addr, NGX_HTTP_SHARD_SHORT_ADDR);
 }
 
 

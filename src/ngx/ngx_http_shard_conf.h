@@ -45,6 +45,7 @@ typedef struct {
 
 typedef struct ngx_http_shard_sync_s   ngx_http_shard_sync_t;
 typedef struct ngx_http_shard_notes_s  ngx_http_shard_notes_t;
+typedef struct ngx_http_shard_near_s   ngx_http_shard_near_t;
 
 
 /* which requests are samples: a worker's own */
@@ -63,22 +64,30 @@ typedef struct {
 } ngx_http_shard_sampler_t;
 
 
-/* "shard_table": one keyspace of this instance */
+/*
+ * "shard_table": one keyspace of this instance.  What each request uses comes
+ * first: two cache lines, to which it is aligned.
+ */
 
 typedef struct {
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_notes_t     *notes;           /* this worker's */
+    ngx_http_shard_near_t      *near;            /* this worker's, by node */
+    uint8_t                    *node_flags;      /* the zone's */
+    uint32_t                   *node_inflight;   /* this worker's row */
+    ngx_http_shard_node_health_t *node_health;
+    shard_ledger_row_t          inflight;        /* this worker's */
+    uint32_t                    row_shared;      /* by others: node_inflight */
+    uint32_t                    nleft;           /* of notes->left */
+    uint32_t                    left_room;       /* for nleft: many or 1 */
+    ngx_http_shard_sampler_t    sampler;         /* this worker's */
+
     ngx_str_t                   name;
     ngx_str_t                   state_file;
     ngx_shm_zone_t             *zone;
     ngx_slab_pool_t            *shpool;
-    ngx_http_shard_sh_t        *sh;
     ngx_cycle_t                *cycle;
     ngx_uint_t                  worker;          /* this worker's number */
-    uint32_t                   *node_inflight;   /* this worker's row */
-    uint8_t                    *node_flags;      /* the zone's */
-    ngx_http_shard_node_health_t *node_health;
-    shard_ledger_row_t          inflight;        /* this worker's */
-    ngx_http_shard_notes_t     *notes;           /* this worker's */
-    ngx_http_shard_sampler_t    sampler;         /* this worker's */
     ngx_uint_t                  used;            /* by some upstream */
     ngx_uint_t                  leaving;         /* led, and ends */
     ngx_atomic_uint_t           token;           /* of its last lead */
@@ -142,8 +151,9 @@ typedef struct {
 
 typedef struct {
     ngx_http_shard_keyspace_t  *keyspace;        /* NULL: no "shard" */
-    ngx_http_complex_value_t    key;
     ngx_int_t                   key_index;       /* of a lone variable */
+    ngx_uint_t                  plain;           /* no "client", no "from" */
+    ngx_http_complex_value_t    key;
     ngx_http_complex_value_t   *client;
     ngx_http_complex_value_t   *from;            /* zone, for eventual reads */
     ngx_uint_t                  fresh;           /* strong reads wait, too */

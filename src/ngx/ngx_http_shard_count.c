@@ -12,7 +12,7 @@
 
 
 static ngx_uint_t ngx_http_shard_fate(ngx_http_shard_ctx_t *ctx,
-    ngx_uint_t status) ngx_http_shard_cold;
+    ngx_uint_t status);
 static void ngx_http_shard_count_more(ngx_http_shard_ctx_t *ctx,
     ngx_http_shard_left_t *left, off_t bytes) ngx_http_shard_cold;
 static void ngx_http_shard_count_node(ngx_http_shard_keyspace_t *ks,
@@ -25,6 +25,12 @@ static ngx_uint_t ngx_http_shard_count_room(ngx_http_shard_sh_t *sh);
 #define ngx_http_shard_left_error(left)                                       \
     ((left)->status < 200 || (left)->status >= 500                            \
      || (left)->status == NGX_HTTP_CLIENT_CLOSED_REQUEST)
+
+
+_Static_assert(offsetof(ngx_http_shard_left_t, ms) == 16
+               && offsetof(ngx_http_shard_ctx_t, route)
+                  - offsetof(ngx_http_shard_ctx_t, position) == 16,
+               "what is left begins as the context has it");
 
 
 /* of a shard without a note */
@@ -45,6 +51,51 @@ ngx_http_shard_offer_shared(ngx_http_shard_ctx_t *ctx)
 }
 
 
+/* once a request */
+
+static ngx_inline void
+ngx_http_shard_leave_record(ngx_http_shard_ctx_t *ctx, ngx_uint_t status,
+    off_t bytes)
+{
+    ngx_time_t                 *tp;
+    ngx_msec_int_t              ms;
+    ngx_http_request_t         *r;
+    ngx_http_shard_left_t      *left;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ctx->counted = 1;
+
+    r = ctx->request;
+    ks = ngx_http_shard_keyspace(ctx);
+    left = &ks->notes->left[ks->nleft++];
+
+    tp = ngx_timeofday();
+    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                           + (tp->msec - r->start_msec));
+
+    ngx_memcpy(left, &ctx->position, 16);
+    left->ms = (uint32_t) ngx_max(ms, 0);
+    left->bytes_64 = (uint32_t) ((uint64_t) (bytes
+                                             + NGX_HTTP_SHARD_BYTES_UNIT / 2)
+                                 / NGX_HTTP_SHARD_BYTES_UNIT);
+    left->node = ctx->node;
+    left->status = (uint16_t) status;
+    left->write = !ngx_http_shard_read_only(r);
+    left->fate = NGX_HTTP_SHARD_DIRECT;
+
+    if (ngx_http_shard_unlikely(!ctx->plain || ctx->attempt || ctx->failover
+                                || ctx->misdirected || ctx->was_held
+                                || ctx->entered))
+    {
+        ngx_http_shard_count_more(ctx, left, bytes);
+    }
+
+    if (ngx_http_shard_unlikely(ks->nleft >= ks->left_room)) {
+        ngx_http_shard_count_left(ks);
+    }
+}
+
+
 ngx_int_t
 ngx_http_shard_log_handler(ngx_http_request_t *r)
 {
@@ -52,68 +103,27 @@ ngx_http_shard_log_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_shard_get_ctx(r);
 
-    if (ctx && ctx->conf) {
-        ngx_http_shard_count(ctx, r->err_status ? r->err_status
-                                                : r->headers_out.status,
-                             r->request_length + r->connection->sent);
+    if (ctx && ctx->conf && !ctx->counted) {
+        ngx_http_shard_leave_record(ctx, r->err_status ? r->err_status
+                                                   : r->headers_out.status,
+                                    r->request_length + r->connection->sent);
+
+        /* it has left, and this was the last that looks for it */
+
+        ctx->cleanup.handler = NULL;
     }
 
     return NGX_OK;
 }
 
 
-/* once a request; parts of a scatter have no log phase */
+/* parts of a scatter have no log phase */
 
 void
 ngx_http_shard_count(ngx_http_shard_ctx_t *ctx, ngx_uint_t status, off_t bytes)
 {
-    ngx_time_t                 *tp;
-    ngx_msec_int_t              ms;
-    ngx_http_request_t         *r;
-    ngx_http_shard_left_t      *left;
-    ngx_http_shard_notes_t     *notes;
-    ngx_http_shard_keyspace_t  *ks;
-
-    if (ctx->counted) {
-        return;
-    }
-
-    ctx->counted = 1;
-
-    ngx_http_shard_leave(ctx);
-
-    r = ctx->request;
-    ks = ngx_http_shard_keyspace(ctx);
-    notes = ks->notes;
-    left = &notes->left[notes->nleft++];
-
-    tp = ngx_timeofday();
-    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
-                           + (tp->msec - r->start_msec));
-
-    left->position = ctx->position;
-    left->slot = ctx->slot;
-    left->structure = ctx->structure;
-    left->ms = (uint32_t) ngx_max(ms, 0);
-    left->bytes_64 = (uint32_t) ((bytes + NGX_HTTP_SHARD_BYTES_UNIT / 2)
-                                 / NGX_HTTP_SHARD_BYTES_UNIT);
-    left->node = ctx->node;
-    left->status = (uint16_t) status;
-    left->write = !ngx_http_shard_read_only(r);
-    left->fate = NGX_HTTP_SHARD_DIRECT;
-
-    if (ctx->attempt || ctx->misdirected || ctx->failover || ctx->was_held
-        || ctx->node == SHARD_NODE_NONE)
-    {
-        left->fate = (uint8_t) ngx_http_shard_fate(ctx, status);
-    }
-
-    if (!ctx->resolved || !ctx->offered || ctx->conf->client) {
-        ngx_http_shard_count_more(ctx, left, bytes);
-    }
-
-    if (notes->nleft >= notes->room) {
-        ngx_http_shard_count_left(ks);
+    if (!ctx->counted) {
+        ngx_http_shard_leave_record(ctx, status, bytes);
     }
 }
 
@@ -147,6 +157,10 @@ static void
 ngx_http_shard_count_more(ngx_http_shard_ctx_t *ctx,
     ngx_http_shard_left_t *left, off_t bytes)
 {
+    ngx_http_shard_leave(ctx);
+
+    left->fate = (uint8_t) ngx_http_shard_fate(ctx, left->status);
+
     if (!ctx->resolved) {
         left->slot = SHARD_SLOT_NONE;
         return;
@@ -173,10 +187,10 @@ ngx_http_shard_count_left(ngx_http_shard_keyspace_t *ks)
 
     notes = ks->notes;
 
-    for (i = 0; i < notes->nleft; i++) {
+    for (i = 0; i < ks->nleft; i++) {
         left = &notes->left[i];
 
-        if (i + 4 < notes->nleft) {
+        if (i + 4 < ks->nleft) {
             ngx_http_shard_note_prefetch(ks, left[4].position);
         }
 
@@ -195,8 +209,8 @@ ngx_http_shard_count_left(ngx_http_shard_keyspace_t *ks)
         notes->position[left->position >> 58]++;
     }
 
-    notes->nleft = 0;
-    notes->room = ngx_http_shard_count_room(ks->sh);
+    ks->nleft = 0;
+    ks->left_room = ngx_http_shard_count_room(ks->sh);
 }
 
 
@@ -267,7 +281,7 @@ ngx_http_shard_count_shard(ngx_http_shard_keyspace_t *ks,
 
     slot = left->slot;
 
-    if (ks->notes->room > 1) {
+    if (ks->left_room > 1) {
         slot = ngx_http_shard_note_slot(ks->sh, left->position,
                                         left->structure, slot);
     }

@@ -249,10 +249,12 @@ ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    ks = ngx_pcalloc(cf->pool, sizeof(ngx_http_shard_keyspace_t));
+    ks = ngx_pmemalign(cf->pool, sizeof(ngx_http_shard_keyspace_t), 64);
     if (ks == NULL) {
         return NGX_CONF_ERROR;
     }
+
+    ngx_memzero(ks, sizeof(ngx_http_shard_keyspace_t));
 
     ks->name = value[1];
     ks->cycle = cf->cycle;

@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_shard_filter_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_shard_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_shard_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in) ngx_http_shard_hot;
+static ngx_int_t ngx_http_shard_body_looked_at(ngx_http_request_t *r,
+    ngx_http_shard_ctx_t *ctx, ngx_chain_t *in) ngx_http_shard_cold;
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -94,10 +96,23 @@ ngx_http_shard_header_filter(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_shard_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_http_shard_ctx_t   *ctx;
-    ngx_http_shard_part_t  *part;
+    ngx_http_shard_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_shard_module);
+
+    if (ngx_http_shard_unlikely((ctx && ctx->watched) || r != r->main)) {
+        return ngx_http_shard_body_looked_at(r, ctx, in);
+    }
+
+    return ngx_http_next_body_filter(r, in);
+}
+
+
+static ngx_int_t
+ngx_http_shard_body_looked_at(ngx_http_request_t *r, ngx_http_shard_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_http_shard_part_t  *part;
 
     if (ctx && ctx->watched && in) {
         ctx->wait->watch(ctx, in);

@@ -79,18 +79,23 @@ ngx_http_shard_locate_position(ngx_http_shard_ctx_t *ctx,
     ctx->position = shard_key_position(ctx->key.data, ctx->key.len);
     ctx->sticky = ctx->position;
 
-    i = shard_index_find(index, ctx->position);
     note = ngx_http_shard_note(ks, ctx->position);
 
     if (note->position != ctx->position
-        && note[-1].structure != (uint32_t) structure)
+        || note->structure != (uint32_t) structure
+        || note->slot == SHARD_SLOT_NONE)
     {
-        /* what the first place has is of no use any more */
-        note--;
-    }
+        if (note->position != ctx->position
+            && note[-1].structure != (uint32_t) structure)
+        {
+            /* what the first place has is of no use any more */
+            note--;
+        }
 
-    ngx_http_shard_note_set(ks, note, ctx->position, structure,
-                            &index->entries[i]);
+        i = shard_index_find(index, ctx->position);
+        ngx_http_shard_note_set(ks, note, ctx->position, structure,
+                                &index->entries[i]);
+    }
 
     ctx->slot = note->slot;
     ctx->id = note->id;
@@ -194,6 +199,7 @@ ngx_http_shard_read_route(ngx_http_shard_ctx_t *ctx, ngx_http_shard_sh_t *sh)
     if (note) {
         note->route = ctx->route;
         note->routes = routes;
-        note->routed = 1;
+        note->routed = shard_pick_alone(&note->route)
+                       ? NGX_HTTP_SHARD_ROUTED_PLAIN : NGX_HTTP_SHARD_ROUTED;
     }
 }

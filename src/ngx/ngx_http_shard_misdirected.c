@@ -21,6 +21,8 @@
 #define NGX_HTTP_SHARD_REFRESH_WAIT  1000        /* ms for Redis to answer */
 
 
+static ngx_int_t ngx_http_shard_read_answer(ngx_http_shard_ctx_t *ctx,
+    ngx_http_upstream_t *u) ngx_http_shard_cold;
 static ngx_uint_t ngx_http_shard_replayable(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_cold;
 static ngx_int_t ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
@@ -72,7 +74,7 @@ ngx_http_shard_process_header(ngx_http_request_t *r)
     u = r->upstream;
     ctx = ngx_http_shard_get_ctx(r);
 
-    if (ctx->awaiting) {
+    if (ngx_http_shard_unlikely(ctx->awaiting)) {
         u->buffer.last = u->buffer.pos;
         return NGX_AGAIN;
     }
@@ -86,10 +88,23 @@ ngx_http_shard_process_header(ngx_http_request_t *r)
         u->process_header = ngx_http_shard_process_header;
     }
 
-    if (rc != NGX_OK) {
+    if (ngx_http_shard_likely(rc != NGX_OK
+                              || (ctx->plain && !u->upgrade
+                                  && u->headers_in.status_n
+                                     != NGX_HTTP_MISDIRECTED_REQUEST)))
+    {
         return rc;
     }
 
+    return ngx_http_shard_read_answer(ctx, u);
+}
+
+
+/* what it says may be that it is none */
+
+static ngx_int_t
+ngx_http_shard_read_answer(ngx_http_shard_ctx_t *ctx, ngx_http_upstream_t *u)
+{
     if (ctx->misses && u->headers_in.status_n == ctx->conf->miss
         && ngx_http_shard_replayable(ctx))
     {
@@ -104,7 +119,7 @@ ngx_http_shard_process_header(ngx_http_request_t *r)
             ngx_http_shard_leave(ctx);
         }
 
-        return rc;
+        return NGX_OK;
     }
 
     ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->sh->totals.misdirected, 1);
@@ -112,7 +127,7 @@ ngx_http_shard_process_header(ngx_http_request_t *r)
     if (!ngx_http_shard_replayable(ctx)
         || ngx_http_shard_await_owner(ctx) != NGX_OK)
     {
-        return rc;
+        return NGX_OK;
     }
 
     /* nothing more is read of this answer: what was read is not the limit */
@@ -162,6 +177,7 @@ ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
     cln->data = ctx;
 
     ctx->misdirected = 1;
+    ctx->plain = 0;
     ctx->awaiting = 1;
     ngx_http_shard_nwaiting++;
 

@@ -34,14 +34,33 @@ ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks)
                               ngx_cycle->log);
     notes->answered = ngx_calloc(nnodes * sizeof(uint16_t), ngx_cycle->log);
 
-    if (notes->nodes == NULL || notes->answered == NULL) {
+    /* not ngx_memalign(): memory that is zero comes as it is touched */
+
+    notes->near = ngx_calloc(nnodes * sizeof(ngx_http_shard_near_t) + 63,
+                             ngx_cycle->log);
+
+    if (notes->nodes == NULL || notes->answered == NULL || notes->near == NULL)
+    {
         return NGX_ERROR;
     }
 
-    notes->room = 1;
     ks->notes = notes;
+    ks->near = (ngx_http_shard_near_t *) ngx_align_ptr(notes->near, 64);
+    ks->nleft = 0;
+    ks->left_room = 1;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_shard_note_counted(ngx_http_shard_notes_t *notes,
+    ngx_http_shard_note_t *note)
+{
+    ngx_uint_t  i;
+
+    i = note - notes->note;
+    notes->counted[i / 64] |= (uint64_t) 1 << (i % 64);
 }
 
 
@@ -53,6 +72,7 @@ ngx_http_shard_notes_destroy(ngx_http_shard_keyspace_t *ks)
     if (ks->notes) {
         ngx_free(ks->notes->nodes);
         ngx_free(ks->notes->answered);
+        ngx_free(ks->notes->near);
         ngx_free(ks->notes);
         ks->notes = NULL;
     }

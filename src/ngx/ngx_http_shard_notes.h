@@ -22,6 +22,8 @@
  * between the two has proved no drain, and the next lead counts "routes" up.
  *
  * Only a hash keyspace has notes: there the position says all about the key.
+ *
+ * Addresses of nodes are noted, too ("near"), of the structure as well.
  */
 
 
@@ -47,12 +49,24 @@ typedef struct {
     shard_id_t                  id;
     uint32_t                    offered;         /* n's is not used */
     uint32_t                    routes;          /* that route is of ... */
-    uint32_t                    routed;          /* ... if it is */
+    uint32_t                    routed;          /* ... if it is: */
+#define NGX_HTTP_SHARD_ROUTED        1
+#define NGX_HTTP_SHARD_ROUTED_PLAIN  2           /* by its primary alone */
     shard_route_t               route;
     ngx_http_shard_counters_t   n __attribute__((aligned(64)));
 } ngx_http_shard_note_t;
 
 _Static_assert(sizeof(ngx_http_shard_note_t) == 128, "a note is two lines");
+
+
+/* of a node with an IPv4 address, in one cache line */
+
+struct ngx_http_shard_near_s {
+    uint32_t                    structure;       /* low bits; 0: none */
+    uint32_t                    len;             /* of addr */
+    struct sockaddr_in          sin;
+    u_char                      addr[NGX_HTTP_SHARD_SHORT_ADDR];
+} __attribute__((aligned(64)));
 
 
 /* of a node, not yet in the zone; with a count it is in "answered" */
@@ -85,8 +99,6 @@ typedef struct {
 struct ngx_http_shard_notes_s {
     ngx_http_shard_note_t       note[NGX_HTTP_SHARD_NOTES];
     ngx_http_shard_left_t       left[NGX_HTTP_SHARD_LEFT];
-    uint32_t                    nleft;
-    uint32_t                    room;            /* for nleft */
     uint64_t                    counted[NGX_HTTP_SHARD_NOTES / 64];
                                                  /* notes with counts */
     uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
@@ -96,6 +108,7 @@ struct ngx_http_shard_notes_s {
     uint32_t                    nanswered;       /* nodes with a count */
     uint16_t                   *answered;        /* [nnodes_max + 1] */
     ngx_http_shard_node_note_t *nodes;           /* [nnodes_max + 1] */
+    void                       *near;            /* as allocated */
 };
 
 
@@ -117,6 +130,11 @@ void ngx_http_shard_count_left(ngx_http_shard_keyspace_t *ks);
 uint32_t ngx_http_shard_note_slot(ngx_http_shard_sh_t *sh, uint64_t position,
     uint32_t structure, uint32_t slot);
 
+/* its first count since it was drained */
+
+void ngx_http_shard_note_counted(ngx_http_shard_notes_t *notes,
+    ngx_http_shard_note_t *note) ngx_http_shard_cold;
+
 /* another position takes its place: what it has counted is drained first */
 
 void ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
@@ -125,45 +143,41 @@ void ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
 
 
 /*
- * One of two places: the position's, or the second, for it to take.  The low
- * bits: the top ones are the shard's, and those of a test are few.
+ * The first of a position's two places, which most have.  By the low bits: the
+ * top ones are the shard's, and those of a test are few.
  */
+
+static ngx_inline ngx_http_shard_note_t *
+ngx_http_shard_note_first(ngx_http_shard_keyspace_t *ks, uint64_t position)
+{
+    return &ks->notes->note[(position << 1) & (NGX_HTTP_SHARD_NOTES - 2)];
+}
+
+
+/* the position's, or the second, for it to take */
 
 static ngx_inline ngx_http_shard_note_t *
 ngx_http_shard_note(ngx_http_shard_keyspace_t *ks, uint64_t position)
 {
     ngx_http_shard_note_t  *note;
 
-    note = &ks->notes->note[(position << 1) & (NGX_HTTP_SHARD_NOTES - 2)];
+    note = ngx_http_shard_note_first(ks, position);
 
     return note + (note->position != position);
 }
 
 
-/* both lines of its first place, which most have */
+/* both lines of it */
 
 static ngx_inline void
 ngx_http_shard_note_prefetch(ngx_http_shard_keyspace_t *ks, uint64_t position)
 {
     ngx_http_shard_note_t  *note;
 
-    note = &ks->notes->note[(position << 1) & (NGX_HTTP_SHARD_NOTES - 2)];
+    note = ngx_http_shard_note_first(ks, position);
 
     __builtin_prefetch(&note->position, 1);
     __builtin_prefetch(&note->n, 1);
-}
-
-
-/* its first count since it was drained */
-
-static ngx_inline void
-ngx_http_shard_note_counted(ngx_http_shard_notes_t *notes,
-    ngx_http_shard_note_t *note)
-{
-    ngx_uint_t  i;
-
-    i = note - notes->note;
-    notes->counted[i / 64] |= (uint64_t) 1 << (i % 64);
 }
 
 
@@ -205,7 +219,7 @@ ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx, ngx_http_shard_note_t *note)
     if (note == NULL) {
         ngx_http_shard_offer_shared(ctx);
 
-    } else if (note->offered++ == 0) {
+    } else if (ngx_http_shard_unlikely(note->offered++ == 0)) {
         ngx_http_shard_note_counted(ks->notes, note);
     }
 }

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_shard.h"
+#include "ngx_http_shard_notes.h"
 
 
 static ngx_int_t ngx_http_shard_init_peer(ngx_http_request_t *r,
@@ -15,6 +15,12 @@ static ngx_int_t ngx_http_shard_get_peer(ngx_peer_connection_t *pc,
     void *data) ngx_http_shard_hot;
 static void ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state) ngx_http_shard_hot;
+static ngx_int_t ngx_http_shard_choose_any(ngx_peer_connection_t *pc,
+    ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
+static void ngx_http_shard_free_failed(ngx_peer_connection_t *pc,
+    ngx_http_shard_ctx_t *ctx, ngx_uint_t state) ngx_http_shard_cold;
+static ngx_uint_t ngx_http_shard_failed(ngx_peer_connection_t *pc,
+    ngx_http_shard_ctx_t *ctx, ngx_uint_t state) ngx_http_shard_cold;
 static ngx_int_t ngx_http_shard_enter_late(ngx_peer_connection_t *pc,
     ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 static ngx_int_t ngx_http_shard_no_node(ngx_peer_connection_t *pc,
@@ -59,6 +65,7 @@ ngx_http_shard_init_upstream(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
 
     sscf = ngx_http_conf_upstream_srv_conf(us, ngx_http_shard_module);
     sscf->balances = 1;
+    sscf->plain = sscf->client == NULL && sscf->from == NULL;
 
     return NGX_OK;
 }
@@ -110,48 +117,29 @@ ngx_http_shard_init_peer(ngx_http_request_t *r,
 }
 
 
-/*
- * As ngx_http_shard_choose() for most nodes and a request's first attempt: a
- * few moves of fixed length.  0: not done.
- */
+/* as ngx_http_shard_choose() for a plain request's first attempt: a few moves
+ * of fixed length; 0: not done */
 
 static ngx_inline ngx_uint_t
-ngx_http_shard_choose_short(ngx_http_shard_ctx_t *ctx)
+ngx_http_shard_choose_near(ngx_http_shard_ctx_t *ctx)
 {
-    uint64_t                 structure;
-    ngx_http_shard_sh_t     *sh;
-    ngx_http_shard_node_t   *node;
-    ngx_http_shard_arena_t  *arena;
+    ngx_http_shard_near_t      *near;
+    ngx_http_shard_keyspace_t  *ks;
 
-    sh = ngx_http_shard_keyspace(ctx)->sh;
-    structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
-    arena = &sh->arenas[structure & 1];
+    if (!ctx->plain || ctx->chosen || !ctx->entered) {
+        return 0;
+    }
 
-    if (ngx_http_shard_unlikely(!ctx->picked || ctx->name
-                                || ctx->node >= arena->nnodes))
+    ks = ngx_http_shard_keyspace(ctx);
+    near = &ks->near[ctx->node];
+
+    if (near->structure != (uint32_t) __atomic_load_n(&ks->sh->structure,
+                                                      __ATOMIC_RELAXED))
     {
         return 0;
     }
 
-    node = &arena->nodes[ctx->node];
-
-    if (ngx_http_shard_unlikely(node->socklen != sizeof(struct sockaddr_in)
-                                || node->addr_len > NGX_HTTP_SHARD_SHORT_ADDR))
-    {
-        return 0;
-    }
-
-    ngx_http_shard_copy_short_addr(ctx, node);
-
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-    if (ngx_http_shard_unlikely(structure
-                                != __atomic_load_n(&sh->structure,
-                                                   __ATOMIC_RELAXED)))
-    {
-        ctx->name = NULL;
-        return 0;
-    }
+    ngx_http_shard_copy_short_addr(ctx, near->len, &near->sin, near->addr);
 
     ctx->chosen = 1;
 
@@ -164,10 +152,36 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
 {
     ngx_http_shard_ctx_t *ctx = data;
 
+    ngx_int_t  rc;
+
+    if (ngx_http_shard_unlikely(!ngx_http_shard_choose_near(ctx))) {
+        rc = ngx_http_shard_choose_any(pc, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    ngx_http_shard_node_count(ngx_http_shard_keyspace(ctx), ctx->node, 1);
+    ctx->node_entered = 1;
+
+    pc->sockaddr = ngx_http_shard_sockaddr(ctx);
+    pc->socklen = ctx->socklen;
+    pc->name = ctx->name;
+    pc->cached = 0;
+    pc->connection = NULL;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_choose_any(ngx_peer_connection_t *pc, ngx_http_shard_ctx_t *ctx)
+{
     ngx_int_t   rc;
     ngx_uint_t  tries;
 
-    if (ngx_http_shard_unlikely(ctx->wait && ctx->wait->upstream_conf)) {
+    if (ctx->wait && ctx->wait->upstream_conf) {
         ngx_http_shard_note_status(ctx);
     }
 
@@ -175,21 +189,18 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
         return NGX_BUSY;
     }
 
-    if (ngx_http_shard_unlikely(ctx->again)) {
+    if (ctx->again) {
         rc = ngx_http_shard_choose_again(pc, ctx);
 
         if (rc != NGX_OK) {
             return rc;
         }
 
-    } else if (ngx_http_shard_likely(!ctx->chosen)
-               && !ngx_http_shard_choose_short(ctx)
-               && ngx_http_shard_choose(ctx) != NGX_OK)
-    {
+    } else if (ngx_http_shard_choose(ctx) != NGX_OK) {
         return ngx_http_shard_no_node(pc, ctx);
     }
 
-    if (ngx_http_shard_unlikely(ctx->others && !ctx->misdirected)) {
+    if (ctx->others && !ctx->misdirected) {
         tries = ctx->request->upstream->conf->next_upstream_tries;
 
         if (tries == 0 || ctx->attempt + 1u < tries) {
@@ -197,19 +208,9 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
         }
     }
 
-    ngx_http_shard_add(ngx_http_shard_keyspace(ctx)->node_inflight[ctx->node],
-                       1);
-    ctx->node_entered = 1;
-
     if (ctx->route.target != SHARD_NODE_NONE) {
         ngx_http_shard_mirror(ctx);
     }
-
-    pc->sockaddr = ngx_http_shard_sockaddr(ctx);
-    pc->socklen = ctx->socklen;
-    pc->name = ctx->name;
-    pc->cached = 0;
-    pc->connection = NULL;
 
     return NGX_OK;
 }
@@ -303,49 +304,69 @@ ngx_http_shard_note_status(ngx_http_shard_ctx_t *ctx)
 }
 
 
+/* it answered: failures in a row begin anew */
+
+static ngx_inline void
+ngx_http_shard_answered(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ngx_http_shard_keyspace(ctx);
+
+    if (ctx->node != SHARD_NODE_NONE
+        && ngx_http_shard_unlikely(ks->node_health[ctx->node].requests)
+        && ctx->request->upstream->headers_in.status_n)
+    {
+        ks->node_health[ctx->node].requests = 0;
+    }
+}
+
+
+/* this attempt's address stays, for $upstream_addr */
+
+static ngx_inline void
+ngx_http_shard_attempt_over(ngx_peer_connection_t *pc,
+    ngx_http_shard_ctx_t *ctx)
+{
+    ngx_http_shard_node_leave(ctx);
+    ctx->room = 0;
+
+    if (pc->tries) {
+        pc->tries--;
+    }
+}
+
+
 static void
 ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state)
 {
     ngx_http_shard_ctx_t *ctx = data;
 
-    ngx_uint_t                  failed;
-    ngx_http_shard_keyspace_t  *ks;
-
-    ks = ngx_http_shard_keyspace(ctx);
-
-    /* a stale cached connection says nothing of its node: the same again */
-
-    failed = (state & (NGX_PEER_FAILED|NGX_PEER_NEXT))
-             && !ctx->misdirected
-             && !ngx_http_shard_stale(pc, ctx->request->upstream);
-
-    if (ngx_http_shard_unlikely(failed && (state & NGX_PEER_FAILED)
-                                && ctx->node != SHARD_NODE_NONE))
-    {
-        ngx_http_shard_add(ks->sh->node_failed[ctx->node], 1);
-        ngx_http_shard_node_failure(ks, ctx->node);
-
-    } else if (ctx->node != SHARD_NODE_NONE
-               && ks->node_health[ctx->node].requests
-               && ctx->request->upstream->headers_in.status_n)
-    {
-        /* it answered: failures in a row begin anew */
-        ks->node_health[ctx->node].requests = 0;
+    if (ngx_http_shard_unlikely(state || ctx->awaiting)) {
+        ngx_http_shard_free_failed(pc, ctx, state);
+        return;
     }
+
+    ngx_http_shard_answered(ctx);
+    ngx_http_shard_attempt_over(pc, ctx);
+    ngx_http_shard_leave(ctx);
+}
+
+
+static void
+ngx_http_shard_free_failed(ngx_peer_connection_t *pc,
+    ngx_http_shard_ctx_t *ctx, ngx_uint_t state)
+{
+    ngx_uint_t  failed;
+
+    failed = ngx_http_shard_failed(pc, ctx, state);
 
     if (ctx->awaiting) {
         ngx_http_shard_forget_owner(ctx);
     }
 
-    ngx_http_shard_node_leave(ctx);
-
-    /* this attempt's address stays for $upstream_addr */
-    ctx->room = 0;
-
-    if (pc->tries) {
-        pc->tries--;
-    }
+    ngx_http_shard_attempt_over(pc, ctx);
 
     if (failed) {
         pc->tries = ngx_http_shard_next_pick(ctx) == NGX_OK;
@@ -357,6 +378,35 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     if (state == 0 || (pc->tries == 0 && !pc->cached)) {
         ngx_http_shard_leave(ctx);
     }
+}
+
+
+/* 1: so that another node is to be asked */
+
+static ngx_uint_t
+ngx_http_shard_failed(ngx_peer_connection_t *pc, ngx_http_shard_ctx_t *ctx,
+    ngx_uint_t state)
+{
+    ngx_uint_t                  failed;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ngx_http_shard_keyspace(ctx);
+
+    /* a stale cached connection says nothing of its node: the same again */
+
+    failed = (state & (NGX_PEER_FAILED|NGX_PEER_NEXT))
+             && !ctx->misdirected
+             && !ngx_http_shard_stale(pc, ctx->request->upstream);
+
+    if (failed && (state & NGX_PEER_FAILED) && ctx->node != SHARD_NODE_NONE) {
+        ngx_http_shard_add(ks->sh->node_failed[ctx->node], 1);
+        ngx_http_shard_node_failure(ks, ctx->node);
+
+    } else {
+        ngx_http_shard_answered(ctx);
+    }
+
+    return failed;
 }
 
 

@@ -12,7 +12,7 @@
  */
 
 
-#include "ngx_http_shard.h"
+#include "ngx_http_shard_notes.h"
 
 
 static void ngx_http_shard_pick_list(ngx_http_shard_ctx_t *ctx,
@@ -247,6 +247,7 @@ ngx_http_shard_overtakes(ngx_http_shard_ctx_t *ctx)
 void
 ngx_http_shard_forget_pick(ngx_http_shard_ctx_t *ctx)
 {
+    ctx->plain = 0;
     ctx->picked = 0;
     ctx->chosen = 0;
     ctx->again = 0;
@@ -285,6 +286,7 @@ ngx_http_shard_next_pick(ngx_http_shard_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    ctx->plain = 0;
     ctx->wait->tried[ctx->attempt++] = ctx->node;
 
     ngx_http_shard_pick_list(ctx, &pick);
@@ -325,7 +327,8 @@ ngx_http_shard_copy_addr(ngx_http_shard_ctx_t *ctx,
         && node->addr_len <= NGX_HTTP_SHARD_SHORT_ADDR
         && ctx->name == NULL)
     {
-        ngx_http_shard_copy_short_addr(ctx, node);
+        ngx_http_shard_copy_short_addr(ctx, node->addr_len,
+                                       &node->sockaddr.sockaddr_in, node->addr);
         return NGX_OK;
     }
 
@@ -358,6 +361,29 @@ ngx_http_shard_copy_addr(ngx_http_shard_ctx_t *ctx,
     ngx_memcpy(ctx->name->data, node->addr, len);
 
     return NGX_OK;
+}
+
+
+/* for the next requests to this node, if it is short */
+
+static void
+ngx_http_shard_note_near(ngx_http_shard_ctx_t *ctx, uint32_t structure)
+{
+    ngx_http_shard_near_t  *near;
+
+    if (ctx->socklen != sizeof(struct sockaddr_in)
+        || ctx->name->len > NGX_HTTP_SHARD_SHORT_ADDR)
+    {
+        return;
+    }
+
+    near = &ngx_http_shard_keyspace(ctx)->near[ctx->node];
+
+    near->structure = structure;
+    near->len = (uint32_t) ctx->name->len;
+    ngx_memcpy(&near->sin, ngx_http_shard_sockaddr(ctx),
+               sizeof(struct sockaddr_in));
+    ngx_memcpy(near->addr, ctx->name->data, NGX_HTTP_SHARD_SHORT_ADDR);
 }
 
 
@@ -413,6 +439,9 @@ ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx)
 
     } else if (!there) {
         return NGX_DECLINED;
+
+    } else if (ctx->plain && ctx->name == (ngx_str_t *) ctx->place) {
+        ngx_http_shard_note_near(ctx, (uint32_t) structure);
     }
 
     ctx->chosen = 1;

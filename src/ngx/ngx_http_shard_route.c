@@ -13,7 +13,7 @@
  * leaves it when that says "held".  The leader publishes "held" and then looks
  * for entries of the shard: none means that nothing of it is on its way and
  * nothing can be.  Everything from the gate to the peer happens in one go,
- * because a body is read before it.
+ * because a body is read before it (_body).
  *
  * What most requests need is here, by notes; _locate asks the table itself.
  */
@@ -23,11 +23,15 @@
 #include "ngx_http_shard_scatter.h"
 
 
-static void ngx_http_shard_body_handler(ngx_http_request_t *r)
+static void ngx_http_shard_redirected(ngx_http_request_t *r)
     ngx_http_shard_cold;
-static ngx_int_t ngx_http_shard_needs_body(ngx_http_request_t *r,
-    ngx_http_upstream_conf_t *ucf);
-static void ngx_http_shard_cleanup(void *data) ngx_http_shard_hot;
+static void ngx_http_shard_cleanup(void *data) ngx_http_shard_cold;
+static ngx_str_t ngx_http_shard_key_text(ngx_http_request_t *r,
+    ngx_http_shard_srv_conf_t *conf) ngx_http_shard_cold;
+static ngx_int_t ngx_http_shard_pass_routed(ngx_http_shard_ctx_t *ctx);
+static ngx_int_t ngx_http_shard_pass_by_table(ngx_http_request_t *r,
+    ngx_http_shard_srv_conf_t *conf, ngx_http_shard_ctx_t *ctx)
+    ngx_http_shard_cold;
 static ngx_int_t ngx_http_shard_unresolved(ngx_http_shard_ctx_t *ctx,
     ngx_int_t rc) ngx_http_shard_cold;
 
@@ -35,28 +39,27 @@ static ngx_int_t ngx_http_shard_unresolved(ngx_http_shard_ctx_t *ctx,
 static ngx_inline ngx_http_shard_ctx_t *
 ngx_http_shard_new_ctx(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf)
 {
-    ngx_pool_cleanup_t    *cln;
     ngx_http_shard_ctx_t  *ctx;
 
-    /* whatever becomes of the request, it leaves with its pool at the latest */
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_shard_ctx_t));
-    if (cln == NULL) {
+    ctx = ngx_palloc(r->pool, sizeof(ngx_http_shard_ctx_t));
+    if (ctx == NULL) {
         return NULL;
     }
 
-    ctx = cln->data;
-    cln->handler = ngx_http_shard_cleanup;
+    /* whatever becomes of the request, it leaves with its pool at the latest */
+
+    ctx->cleanup.handler = ngx_http_shard_cleanup;
+    ctx->cleanup.data = ctx;
+    ctx->cleanup.next = r->pool->cleanup;
+    r->pool->cleanup = &ctx->cleanup;
 
     /* short ones are moves, a long one is a string instruction, which takes
      * longer to begin */
 
-    ngx_memzero(&ctx->wait, offsetof(ngx_http_shard_ctx_t, route)
+    ngx_memzero(&ctx->wait, offsetof(ngx_http_shard_ctx_t, room)
                             - offsetof(ngx_http_shard_ctx_t, wait));
-    ngx_memzero(&ctx->route, offsetof(ngx_http_shard_ctx_t, name)
-                             - offsetof(ngx_http_shard_ctx_t, route));
-    ngx_memzero(&ctx->name, offsetof(ngx_http_shard_ctx_t, place)
-                            - offsetof(ngx_http_shard_ctx_t, name));
+    ngx_memzero(&ctx->room, offsetof(ngx_http_shard_ctx_t, place)
+                            - offsetof(ngx_http_shard_ctx_t, room));
 
     ctx->request = r;
     ctx->conf = conf;
@@ -124,82 +127,70 @@ ngx_http_shard_cleanup(void *data)
 }
 
 
-/* by a note of the table as it is; 0: the table itself is to be asked */
+/* of text around variables; returned in registers, as the other one, so that
+ * the gate needs no place for it; its data is NULL on an error */
 
-static ngx_inline ngx_uint_t
-ngx_http_shard_locate_noted(ngx_http_shard_ctx_t *ctx)
+static ngx_str_t
+ngx_http_shard_key_text(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf)
 {
-    uint64_t                    position, structure;
-    ngx_http_shard_sh_t        *sh;
-    ngx_http_shard_note_t      *note;
-    ngx_http_shard_keyspace_t  *ks;
+    ngx_str_t  key;
 
-    ks = ngx_http_shard_keyspace(ctx);
-    sh = ks->sh;
-    structure = __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
-
-    if (ctx->forced
-        || sh->arenas[structure & 1].index.kind != SHARD_KIND_HASH)
-    {
-        return 0;
+    if (ngx_http_complex_value(r, &conf->key, &key) != NGX_OK) {
+        ngx_str_null(&key);
     }
 
-    position = shard_key_position(ctx->key.data, ctx->key.len);
-    note = ngx_http_shard_note(ks, position);
-
-    if (note->position != position
-        || note->structure != (uint32_t) structure
-        || note->slot == SHARD_SLOT_NONE)
-    {
-        return 0;
-    }
-
-    ctx->position = position;
-    ctx->sticky = position;
-    ctx->slot = note->slot;
-    ctx->id = note->id;
-    ctx->structure = (uint32_t) structure;
-
-    return 1;
+    return key;
 }
 
 
-/* key, position, slot; NGX_DECLINED when there is no table, NGX_ABORT when
- * that is no key of this keyspace */
+/* an empty one when the variable is not there */
 
-static ngx_inline ngx_int_t
-ngx_http_shard_find(ngx_http_shard_ctx_t *ctx)
+static ngx_inline ngx_str_t
+ngx_http_shard_key(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf)
 {
-    ngx_int_t                   rc;
+    ngx_str_t                   key;
     ngx_http_variable_value_t  *value;
+
+    if (ngx_http_shard_unlikely(conf->key_index == NGX_ERROR)) {
+        return ngx_http_shard_key_text(r, conf);
+    }
+
+    value = ngx_http_get_flushed_variable(r, conf->key_index);
+
+    if (ngx_http_shard_unlikely(value == NULL || value->not_found)) {
+        key.len = 0;
+        key.data = value ? (u_char *) "" : NULL;
+        return key;
+    }
+
+    key.len = value->len;
+    key.data = value->data;
+
+    return key;
+}
+
+
+/* position, slot; NGX_DECLINED when there is no table, NGX_ABORT when that is
+ * no key of this keyspace */
+
+ngx_int_t
+ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_int_t  rc;
 
     if (ctx->resolved) {
         return NGX_OK;
     }
 
-    if (ctx->conf->key_index != NGX_ERROR) {
-        value = ngx_http_get_flushed_variable(ctx->request,
-                                              ctx->conf->key_index);
-        if (value == NULL) {
+    if (ctx->key.data == NULL) {
+        ctx->key = ngx_http_shard_key(ctx->request, ctx->conf);
+
+        if (ctx->key.data == NULL) {
             return NGX_ERROR;
         }
-
-        if (!value->not_found) {
-            ctx->key.len = value->len;
-            ctx->key.data = value->data;
-        }
-
-    } else if (ngx_http_complex_value(ctx->request, &ctx->conf->key, &ctx->key)
-               != NGX_OK)
-    {
-        return NGX_ERROR;
     }
 
-    rc = NGX_OK;
-
-    if (!ngx_http_shard_locate_noted(ctx)) {
-        rc = ngx_http_shard_locate(ctx);
-    }
+    rc = ngx_http_shard_locate(ctx);
 
     if (rc == NGX_OK) {
         ctx->resolved = 1;
@@ -209,90 +200,49 @@ ngx_http_shard_find(ngx_http_shard_ctx_t *ctx)
 }
 
 
+/* by the table, or what is parked once more: all that there can be */
+
 ngx_int_t
-ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
+ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
 {
-    return ngx_http_shard_find(ctx);
-}
+    ngx_int_t  rc;
 
-
-/* as ngx_http_shard_enter() where a note says it all; 0: not done, though
- * perhaps entered */
-
-static ngx_inline ngx_uint_t
-ngx_http_shard_enter_noted(ngx_http_shard_ctx_t *ctx,
-    ngx_http_shard_note_t *note)
-{
-    ngx_http_shard_sh_t        *sh;
-    ngx_http_shard_keyspace_t  *ks;
-
-    if (note == NULL || !note->routed
-        || ctx->entered || ctx->picked || ctx->attempt)
-    {
-        return 0;
-    }
-
-    ks = ngx_http_shard_keyspace(ctx);
-    sh = ks->sh;
-
-    ctx->entry = shard_ledger_enter(&ks->inflight, ctx->slot, ctx->structure);
-    ctx->entered = 1;
-
-    if (note->routes != __atomic_load_n(&sh->routes, __ATOMIC_SEQ_CST)
-        || ctx->structure != (uint32_t) __atomic_load_n(&sh->structure,
-                                                        __ATOMIC_SEQ_CST))
-    {
-        return 0;
-    }
-
-    ctx->route = note->route;
-
-    return 1;
-}
-
-
-/*
- * A body must be there before the request passes the gate, or it would be
- * in flight for as long as its client takes to send it.  Unbuffered ones
- * pass as they come.
- */
-
-static ngx_int_t
-ngx_http_shard_needs_body(ngx_http_request_t *r, ngx_http_upstream_conf_t *ucf)
-{
-    if (r != r->main || r->request_body || !ucf->request_buffering) {
-        return 0;
-    }
-
-    return r->headers_in.content_length_n > 0 || r->headers_in.chunked
-#if (NGX_HTTP_V2)
-           || (r->stream && r->headers_in.content_length_n == -1
-               && !ngx_http_shard_read_only(r))
-#endif
-           ;
-}
-
-
-static ngx_inline ngx_int_t
-ngx_http_shard_pass(ngx_http_shard_ctx_t *ctx)
-{
-    ngx_int_t               rc;
-    ngx_http_shard_note_t  *note;
-
-    rc = ngx_http_shard_find(ctx);
+    rc = ngx_http_shard_resolve(ctx);
 
     if (rc != NGX_OK) {
         return ngx_http_shard_unresolved(ctx, rc);
     }
 
-    note = ngx_http_shard_note_of(ngx_http_shard_keyspace(ctx), ctx->position,
-                                  ctx->slot);
+    ngx_http_shard_offer(ctx, ngx_http_shard_note_of(
+                                  ngx_http_shard_keyspace(ctx), ctx->position,
+                                  ctx->slot));
+    ngx_http_shard_enter(ctx);
 
-    ngx_http_shard_offer(ctx, note);
+    return ngx_http_shard_pass_routed(ctx);
+}
 
-    if (!ngx_http_shard_enter_noted(ctx, note)) {
-        ngx_http_shard_enter(ctx);
+
+static ngx_int_t
+ngx_http_shard_pass_by_table(ngx_http_request_t *r,
+    ngx_http_shard_srv_conf_t *conf, ngx_http_shard_ctx_t *ctx)
+{
+    if (ctx == NULL) {
+        ctx = ngx_http_shard_create_ctx(r, conf);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
     }
+
+    return ngx_http_shard_pass_gate(ctx);
+}
+
+
+/* entered, its route read */
+
+static ngx_int_t
+ngx_http_shard_pass_routed(ngx_http_shard_ctx_t *ctx)
+{
+    ngx_int_t  rc;
 
     if (ctx->route.phase != SHARD_HELD) {
         rc = ngx_http_shard_pick(ctx);
@@ -318,77 +268,167 @@ ngx_http_shard_pass(ngx_http_shard_ctx_t *ctx)
 }
 
 
-ngx_int_t
-ngx_http_shard_pass_gate(ngx_http_shard_ctx_t *ctx)
+/*
+ * By a note, which has all that ngx_http_shard_pass_gate() finds out; "plain"
+ * are those whose owner answers, without anything else to be thought of.  Not
+ * for ranges and lists, and what was parked.
+ */
+
+static ngx_inline ngx_int_t
+ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
+    ngx_http_shard_ctx_t *ctx)
 {
-    return ngx_http_shard_pass(ctx);
+    uint64_t                    position;
+    uint32_t                    structure;
+    ngx_str_t                   key;
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_note_t      *note;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = conf->keyspace;
+    sh = ks->sh;
+
+    if (ngx_http_shard_unlikely((ctx && ctx->resolved) || ks->left_room == 1))
+    {
+        return ngx_http_shard_pass_by_table(r, conf, ctx);
+    }
+
+    key = ngx_http_shard_key(r, conf);
+
+    if (ngx_http_shard_unlikely(key.data == NULL)) {
+        return ngx_http_shard_pass_by_table(r, conf, ctx);
+    }
+
+    /* its note comes while the context is made */
+
+    position = shard_key_position(key.data, key.len);
+    note = ngx_http_shard_note_first(ks, position);
+    __builtin_prefetch(&note->position, 1);
+
+    if (ngx_http_shard_likely(ctx == NULL)) {
+        ctx = ngx_http_shard_new_ctx(r, conf);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ctx->key = key;
+
+    structure = (uint32_t) __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+    note += note->position != position;
+
+    if (ngx_http_shard_unlikely(note->position != position
+                                || note->structure != structure
+                                || !note->routed))
+    {
+        return ngx_http_shard_pass_gate(ctx);
+    }
+
+    ctx->position = position;
+    ctx->sticky = position;
+    ctx->slot = note->slot;
+    ctx->structure = structure;
+    ctx->id = note->id;
+    ctx->resolved = 1;
+
+    ngx_http_shard_offer(ctx, note);
+
+    ctx->entry = shard_ledger_enter(&ks->inflight, ctx->slot, structure);
+    ctx->entered = 1;
+
+    if (ngx_http_shard_unlikely(
+            note->routes != __atomic_load_n(&sh->routes, __ATOMIC_SEQ_CST)
+            || structure != (uint32_t) __atomic_load_n(&sh->structure,
+                                                       __ATOMIC_SEQ_CST)))
+    {
+        return ngx_http_shard_pass_gate(ctx);
+    }
+
+    ctx->route = note->route;
+
+    if (ngx_http_shard_unlikely(
+            note->routed != NGX_HTTP_SHARD_ROUTED_PLAIN || !conf->plain
+            || ks->node_flags[ctx->route.primary]
+            || __atomic_load_n(&sh->tickets.waiting, __ATOMIC_RELAXED)))
+    {
+        return ngx_http_shard_pass_routed(ctx);
+    }
+
+    ctx->node = ctx->route.primary;
+    __builtin_prefetch(&ks->near[ctx->node]);
+
+    ctx->picked = 1;
+    ctx->gated = 1;
+    ctx->plain = 1;
+
+    return NGX_DECLINED;
+}
+
+
+/* there may be one: whether it is read first, _body knows */
+
+static ngx_inline ngx_uint_t
+ngx_http_shard_has_body(ngx_http_request_t *r)
+{
+    return r->headers_in.content_length_n > 0 || r->headers_in.chunked
+#if (NGX_HTTP_V2)
+           || r->stream
+#endif
+           ;
 }
 
 
 ngx_int_t
 ngx_http_shard_gate_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                   rc;
     ngx_http_shard_ctx_t       *ctx;
+    ngx_http_shard_srv_conf_t  *conf;
     ngx_http_shard_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_shard_module);
     ctx = ngx_http_get_module_ctx(r, ngx_http_shard_module);
+    conf = slcf->shard;
 
-    if (ctx == NULL && r->internal) {
-
-        /* redirected: the way through another location, if any, is over */
-
-        ctx = ngx_http_shard_lost_ctx(r);
-
-        if (ctx) {
-            ngx_http_shard_leave(ctx);
-            ctx = NULL;
-        }
+    if (ngx_http_shard_unlikely(ctx == NULL && r->internal)) {
+        ngx_http_shard_redirected(r);
     }
 
-    if (slcf->shard == NULL) {
+    if (conf == NULL) {
         return slcf->scatter ? ngx_http_shard_part_gate(r) : NGX_DECLINED;
     }
 
-    if (ctx && ctx->conf == slcf->shard && ctx->gated) {
-        return NGX_DECLINED;
-    }
+    if (ngx_http_shard_unlikely(ctx != NULL)) {
 
-    if (ctx == NULL || ctx->conf != slcf->shard) {
-        ctx = ngx_http_shard_new_ctx(r, slcf->shard);
-        if (ctx == NULL) {
-            return NGX_ERROR;
+        if (ctx->conf != conf) {
+            ctx = NULL;
+
+        } else if (ctx->gated) {
+            return NGX_DECLINED;
         }
     }
 
-    if (!ctx->body_read && ngx_http_shard_needs_body(r, slcf->upstream)) {
-        rc = ngx_http_read_client_request_body(r, ngx_http_shard_body_handler);
-
-        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            return rc;
-        }
-
-        ngx_http_finalize_request(r, NGX_DONE);
-        return NGX_DONE;
+    if (ngx_http_shard_unlikely(ngx_http_shard_has_body(r))
+        && ngx_http_shard_needs_body(r, ctx))
+    {
+        return ngx_http_shard_read_body(r, ctx, conf);
     }
 
-    return ngx_http_shard_pass(ctx);
+    return ngx_http_shard_pass(r, conf, ctx);
 }
 
 
+/* the way through another location, if any, is over */
+
 static void
-ngx_http_shard_body_handler(ngx_http_request_t *r)
+ngx_http_shard_redirected(ngx_http_request_t *r)
 {
     ngx_http_shard_ctx_t  *ctx;
 
-    ctx = ngx_http_shard_get_ctx(r);
-    ctx->body_read = 1;
+    ctx = ngx_http_shard_lost_ctx(r);
 
-    r->preserve_body = 1;
-    r->write_event_handler = ngx_http_core_run_phases;
-
-    ngx_http_core_run_phases(r);
+    if (ctx) {
+        ngx_http_shard_leave(ctx);
+    }
 }
 
 

@@ -58,6 +58,7 @@ ngx_http_shard_join(ngx_http_shard_keyspace_t *ks)
     ks->worker = i;
     ks->node_inflight = &sh->node_inflight[ngx_min(i, sh->nworkers - 1)
                                            * sh->nnodes_max];
+    ks->row_shared = i >= sh->nworkers - 1;
     ks->node_flags = sh->node_flags;
     ks->node_health = sh->node_health;
     shard_ledger_open(&ks->inflight, &sh->ledger, (uint32_t) i);

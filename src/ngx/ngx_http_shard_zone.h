@@ -42,7 +42,7 @@
 #include "ngx_http_shard_health.h"
 
 
-#define NGX_HTTP_SHARD_VERSION      6            /* of the zone's layout */
+#define NGX_HTTP_SHARD_VERSION      7            /* of the zone's layout */
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
 #define NGX_HTTP_SHARD_WORKERS_MAX  256
 #define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
@@ -213,15 +213,18 @@ typedef struct {
     uint32_t                    nworkers;        /* with rows of their own */
     uint64_t                    instance;        /* random, of this zone */
 
+    /* in one cache line: all that most requests read here */
+
     /* which arena is live: arenas[structure & 1]; readers check it twice */
     uint64_t                    structure;
-    ngx_http_shard_arena_t      arenas[2];
 
     /* grows behind each route that is written, and with each lead */
     uint32_t                    routes;
 
     /* under shpool's mutex; begins with the word that every request reads */
     shard_tickets_t             tickets;
+
+    ngx_http_shard_arena_t      arenas[2];
 
     ngx_atomic_t                table_version;   /* 0: no table yet */
     ngx_atomic_t                contact_ms;      /* since 1970 */
