@@ -456,7 +456,12 @@ policy('{"mirror":10000}');
 
     $conf =~ s/(shard_table\s+orders\s+)\w+/${1}9m/ or die "no shard_table\n";
     spew($t->{nginx_conf}, $conf);
+    my ($old) = $t->process('nginx')->children();
     $t->reload();
+
+    # it counts in a zone of its own, for as long as it has a connection
+
+    wait_for { !-d "/proc/$old" } 10, 'the old worker ends';
     to('n2');
     wait_for { ++$n && $t->get('/', 'X-Key' => 'a')->{status} == 200
                && results()->{same} } 5, 'a zone of another size';
