@@ -129,7 +129,7 @@ predictor_simulate_begin(predictor_simulate_t *m)
         p = &m->result[i].policy;
         p->threshold = m->sim.conf.threshold;
         p->rest = predictor_sim_steps(&m->sim, (double) m->sim.conf.rest_ms);
-        p->price = m->sim.conf.move_price;
+        p->price_s = (double) m->sim.conf.move_price_ms / 1000;
     }
 }
 

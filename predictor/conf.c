@@ -150,8 +150,10 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       "of a node's capacity that must not be crossed" },
     { "correlation", SHARDD_CONF_NUMBER, AT(correlation), 0, 1, 0, NULL, NULL,
       "of the shards' deviations from their forecasts" },
-    { "min_gain", SHARDD_CONF_NUMBER, AT(min_gain), 0, 1, 0, NULL, NULL,
-      "of capacity that a move must win" },
+    { "caution", SHARDD_CONF_NUMBER, AT(caution), 0, 10, 0, NULL, NULL,
+      "forecasts' errors are taken for that many times as large" },
+    { "move_price", SHARDD_CONF_MS, AT(move_price_ms), 0, 7 * DAY_MS, 0, NULL,
+      NULL, "time above a node's limit that a move must save" },
     { "move_extra", SHARDD_CONF_NUMBER, AT(move_extra), 0, 10, 0, NULL, NULL,
       "of a moving shard's load that copying adds at both ends" },
     { "move_time", SHARDD_CONF_MS, AT(move_time_ms), 1, 7 * DAY_MS, 0, NULL,
@@ -210,8 +212,9 @@ predictor_conf_defaults(predictor_conf_t *c)
 
     c->quantile = 0.9;
     c->threshold = 0.9;
-    c->correlation = 0.5;
-    c->min_gain = 0.02;
+    c->correlation = 0.3;
+    c->caution = 1.6;
+    c->move_price_ms = 60 * 1000;
     c->move_extra = 0.25;
     c->move_time_ms = 30 * 60 * 1000;
     c->move_spread = 0.25;

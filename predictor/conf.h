@@ -51,7 +51,8 @@ typedef struct {
     double               quantile;
     double               threshold;
     double               correlation;
-    double               min_gain;
+    double               caution;
+    long                 move_price_ms;
     double               move_extra;
     long                 move_time_ms;
     double               move_spread;

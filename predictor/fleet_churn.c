@@ -272,6 +272,27 @@ predictor_fleet_budget(predictor_fleet_read_t *r,
 }
 
 
+/* of moves in flight; so far left_s is what they have taken, below 0 */
+
+static void
+predictor_fleet_left(predictor_fleet_t *f)
+{
+    float                    s;
+    uint32_t                 i;
+    predictor_plan_shard_t  *shard;
+
+    for (i = 0; i < f->plan.nshards; i++) {
+        shard = &f->plan.shards[i];
+
+        if (shard->to != shard->from) {
+            s = predictor_plan_promotes(&f->plan, i, shard->to)
+                ? shard->promote_hi_s : shard->move_hi_s;
+            shard->left_s = fmaxf(s + shard->left_s, 1);
+        }
+    }
+}
+
+
 int
 predictor_fleet_limits(predictor_fleet_read_t *r,
     const shardd_entries_t *migrations)
@@ -292,7 +313,8 @@ predictor_fleet_limits(predictor_fleet_read_t *r,
 
     l->threshold = r->conf->threshold;
     l->rho = r->conf->correlation;
-    l->min_gain = r->conf->min_gain;
+    l->caution = predictor_plan_caution(r->conf->caution, r->conf->quantile);
+    l->price_s = (double) r->conf->move_price_ms / 1000;
     l->extra = r->conf->move_extra;
     l->step_s = (double) r->conf->interval_ms / 1000;
     l->margin_s = (double) r->conf->lead_margin_ms / 1000;
@@ -302,6 +324,7 @@ predictor_fleet_limits(predictor_fleet_read_t *r,
     l->moves = (uint32_t) r->conf->max_moves;
 
     predictor_fleet_durations(f);
+    predictor_fleet_left(f);
 
     return predictor_fleet_budget(r, migrations);
 }

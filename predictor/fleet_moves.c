@@ -147,6 +147,7 @@ predictor_fleet_migrations(predictor_fleet_read_t *r,
 
         if (rec->epoch == m.epoch && strcmp(phase, "rolling-back") != 0) {
             s->to = m.to;
+            s->left_s = (float) -m.since_s;
         }
     }
 }
@@ -216,6 +217,7 @@ predictor_fleet_decisions(predictor_fleet_read_t *r,
         }
 
         s->to = m.to;
+        s->left_s = (float) -m.since_s;
         s->idle = !act;
 
         if (act) {

@@ -1,305 +1,28 @@
 
-#include <math.h>
+#include <string.h>
 
 #include "plan_parts.h"
 
 
-/* of a copied shard's extra load in the price of a move: a tie-breaker */
+/* costliest nodes that are looked at, and how many others in turns when
+ * policy has wishes beside the load */
 
-#define PREDICTOR_PLAN_COST  0.02
+#define PREDICTOR_PLAN_SOURCES  64
+#define PREDICTOR_PLAN_TURNS    32
 
 
 typedef struct {
-    uint32_t  shard;
-    uint32_t  to;
-    double    from_after;
-    double    to_after;
-    double    cost;
-} predictor_plan_choice_t;
+    uint32_t  node[PREDICTOR_PLAN_SOURCES + PREDICTOR_PLAN_TURNS];
+    uint32_t  n;
+} predictor_plan_sources_t;
 
 
-static double
-predictor_plan_breach_in(const predictor_plan_t *plan, uint32_t node)
-{
-    uint32_t  step;
-
-    step = plan->nodes[node].breach_step;
-
-    if (step == PREDICTOR_PLAN_STEP_NONE) {
-        return -1;
-    }
-
-    return fmax(step * plan->limits.step_s - plan->limits.age_s, 0);
-}
-
-
-/* time the moves of a node must be given, its peak load being known; its base
- * stays with it */
-
-static double
-predictor_plan_lead(const predictor_plan_t *plan, uint32_t node, double peak)
-{
-    double                          excess, each, rounds;
-    const predictor_plan_node_t    *n;
-    const predictor_plan_limits_t  *l;
-
-    n = &plan->nodes[node];
-    l = &plan->limits;
-
-    excess = peak - l->threshold * n->capacity;
-    each = n->shards ? (peak - n->base) / n->shards : 0;
-    rounds = 1;
-
-    if (excess > 0 && each > 0) {
-        rounds = ceil(ceil(excess / each) / l->moves_per_node);
-    }
-
-    return fmax(rounds, 1) * l->move_s * (1 + l->move_spread) + l->margin_s
-           + l->step_s;
-}
-
-
-/* 1: the shard rests on the source and may leave it */
-
-static int
-predictor_plan_movable(const predictor_plan_t *plan, uint32_t src,
-    uint32_t shard)
-{
-    const predictor_plan_shard_t  *s;
-
-    s = &plan->shards[shard];
-
-    return !s->fixed && s->from == src && s->to == src;
-}
-
-
-/* 1: the node may be a target, if there is room on it */
-
-static int
-predictor_plan_takes(const predictor_plan_t *plan, uint32_t src, uint32_t node)
-{
-    const predictor_plan_node_t  *n;
-
-    n = &plan->nodes[node];
-
-    return node != src && n->state == SHARD_NODE_UP && !n->closing
-           && n->moves < plan->limits.moves_per_node;
-}
-
-
-/*
- * Of one source, over all its shards and all targets: the least of the worse
- * of both ends afterwards.  A target must be up, have budget, and stay below
- * the threshold over the whole horizon; when the source is to exceed its
- * capacity, below its own capacity.  Returns 0 when there is none.
- */
-
-static int
-predictor_plan_choose(const predictor_plan_t *plan, uint32_t src, double worst,
-    predictor_plan_choice_t *best)
-{
-    double                        after, from_after, cost, limit, moved, full;
-    uint32_t                      j, k;
-    const predictor_plan_node_t  *to;
-
-    best->cost = worst - plan->limits.min_gain;
-    best->shard = SHARD_ID_NONE;
-    full = worst > 1 ? fmax(plan->limits.threshold, 1)
-                     : plan->limits.threshold;
-
-    for (j = 0; j < plan->nshards; j++) {
-
-        if (!predictor_plan_movable(plan, src, j)) {
-            continue;
-        }
-
-        from_after = predictor_plan_peak(plan, src, j, -1, HUGE_VAL, NULL)
-                     / plan->nodes[src].capacity;
-
-        if (from_after >= best->cost) {
-            continue;
-        }
-
-        moved = PREDICTOR_PLAN_COST * plan->limits.extra
-                * predictor_plan_number(plan->now[j])
-                / plan->nodes[src].capacity;
-
-        for (k = 0; k < plan->nnodes; k++) {
-            if (!predictor_plan_takes(plan, src, k)) {
-                continue;
-            }
-
-            to = &plan->nodes[k];
-            limit = fmin(full, best->cost - moved) * to->capacity;
-            after = predictor_plan_peak(plan, k, j, 1, limit, NULL);
-
-            if (after > limit) {
-                continue;
-            }
-
-            after /= to->capacity;
-            cost = fmax(after, from_after) + moved;
-
-            if (cost < best->cost) {
-                best->shard = j;
-                best->to = k;
-                best->from_after = from_after;
-                best->to_after = after;
-                best->cost = cost;
-            }
-        }
-    }
-
-    return best->shard != SHARD_ID_NONE;
-}
-
-
-/* a draining node's largest shard that fits somewhere, where it fits best */
-
-static int
-predictor_plan_choose_drain(const predictor_plan_t *plan, uint32_t src,
-    predictor_plan_choice_t *best)
-{
-    double    size, largest, after, least;
-    uint32_t  j, k, to;
-
-    best->shard = SHARD_ID_NONE;
-    largest = -1;
-
-    for (j = 0; j < plan->nshards; j++) {
-
-        if (!predictor_plan_movable(plan, src, j)) {
-            continue;
-        }
-
-        size = predictor_plan_number(plan->now[j])
-               + predictor_plan_number(plan->mean[(size_t) j * plan->nsteps]);
-
-        if (size <= largest) {
-            continue;
-        }
-
-        least = plan->limits.threshold;
-        to = SHARD_ID_NONE;
-
-        for (k = 0; k < plan->nnodes; k++) {
-
-            if (!predictor_plan_takes(plan, src, k)) {
-                continue;
-            }
-
-            after = predictor_plan_peak(plan, k, j, 1, HUGE_VAL, NULL)
-                    / plan->nodes[k].capacity;
-
-            if (after < least) {
-                least = after;
-                to = k;
-            }
-        }
-
-        if (to != SHARD_ID_NONE) {
-            largest = size;
-            best->shard = j;
-            best->to = to;
-            best->to_after = least;
-        }
-    }
-
-    if (best->shard == SHARD_ID_NONE) {
-        return 0;
-    }
-
-    best->from_after = predictor_plan_peak(plan, src, best->shard, -1,
-                                           HUGE_VAL, NULL)
-                       / plan->nodes[src].capacity;
-    return 1;
-}
-
-
-static void
-predictor_plan_apply(predictor_plan_t *plan, uint32_t src, int drain,
-    const predictor_plan_choice_t *c, predictor_plan_move_t *m)
-{
-    uint32_t                worst;
-    predictor_plan_node_t  *from, *to;
-
-    from = &plan->nodes[src];
-    to = &plan->nodes[c->to];
-    worst = 0;
-
-    m->shard = c->shard;
-    m->from = src;
-    m->to = c->to;
-    m->drain = drain;
-    m->load = predictor_plan_peak(plan, src, 0, 0, HUGE_VAL, &worst);
-    m->load_moved = predictor_plan_load(plan, c->shard, worst);
-    m->from_before = m->load / from->capacity;
-    m->from_after = c->from_after;
-    m->to_before = predictor_plan_peak(plan, c->to, 0, 0, HUGE_VAL, NULL)
-                   / to->capacity;
-    m->to_after = c->to_after;
-    m->breach_in_s = predictor_plan_breach_in(plan, src);
-    m->lead_s = predictor_plan_lead(plan, src, m->load);
-
-    plan->shards[c->shard].to = c->to;
-    predictor_plan_add(plan, src, c->shard, -1);
-    predictor_plan_add(plan, c->to, c->shard, 1);
-    predictor_plan_copying(plan, c->shard);
-
-    from->shards--;
-    to->shards++;
-
-    predictor_plan_report(plan, src);
-    predictor_plan_report(plan, c->to);
-}
-
-
-/* the worst node that breaches, is due, has budget, and is not stuck */
+/* of the moves under way and those of this plan */
 
 static uint32_t
-predictor_plan_worst(predictor_plan_t *plan, double *utilisation)
+predictor_plan_left(const predictor_plan_t *plan, uint32_t max)
 {
-    double                  peak, in, use;
-    uint32_t                i, worst;
-    predictor_plan_node_t  *n;
-
-    worst = SHARD_ID_NONE;
-    *utilisation = plan->limits.threshold;
-
-    for (i = 0; i < plan->nnodes; i++) {
-        n = &plan->nodes[i];
-
-        if (n->stuck || n->state != SHARD_NODE_UP
-            || n->breach_step == PREDICTOR_PLAN_STEP_NONE
-            || n->moves >= plan->limits.moves_per_node)
-        {
-            continue;
-        }
-
-        peak = predictor_plan_peak(plan, i, 0, 0, HUGE_VAL, NULL);
-        in = predictor_plan_breach_in(plan, i);
-        n->waits = in > predictor_plan_lead(plan, i, peak);
-        use = peak / n->capacity;
-
-        if (!n->waits && use > *utilisation) {
-            *utilisation = use;
-            worst = i;
-        }
-    }
-
-    return worst;
-}
-
-
-uint32_t
-predictor_plan(predictor_plan_t *plan, predictor_plan_move_t *moves,
-    uint32_t max)
-{
-    double                   worst;
-    uint32_t                 i, n, left, src;
-    predictor_plan_choice_t  choice;
-
-    predictor_plan_view(plan);
+    uint32_t  i, left;
 
     left = plan->limits.moves;
 
@@ -308,36 +31,210 @@ predictor_plan(predictor_plan_t *plan, predictor_plan_move_t *moves,
                 && !plan->shards[i].idle;
     }
 
-    left = left < max ? left : max;
-    n = 0;
+    return left < max ? left : max;
+}
 
-    while (n < left) {
-        src = predictor_plan_worst(plan, &worst);
 
-        if (src == SHARD_ID_NONE) {
-            break;
-        }
+static int
+predictor_plan_source(const predictor_plan_t *plan, uint32_t node)
+{
+    const predictor_plan_node_t  *n;
 
-        if (!predictor_plan_choose(plan, src, worst, &choice)) {
-            plan->nodes[src].stuck = 1;
+    n = &plan->nodes[node];
+
+    return n->state == SHARD_NODE_UP && !n->stuck && n->shards
+           && n->moves < plan->limits.moves_per_node;
+}
+
+
+/* nodes that cost something, costliest first, then some whose turn it is */
+
+static void
+predictor_plan_sources(const predictor_plan_t *plan,
+    predictor_plan_sources_t *s)
+{
+    double    cost;
+    uint32_t  i, j, turn;
+
+    s->n = 0;
+
+    for (i = 0; i < plan->nnodes; i++) {
+        cost = plan->nodes[i].cost;
+
+        if (!predictor_plan_source(plan, i) || cost <= 0
+            || (s->n == PREDICTOR_PLAN_SOURCES
+                && cost <= plan->nodes[s->node[s->n - 1]].cost))
+        {
             continue;
         }
 
-        predictor_plan_apply(plan, src, 0, &choice, &moves[n++]);
+        j = s->n < PREDICTOR_PLAN_SOURCES ? s->n++ : s->n - 1;
+
+        for ( ; j > 0 && plan->nodes[s->node[j - 1]].cost < cost; j--) {
+            s->node[j] = s->node[j - 1];
+        }
+
+        s->node[j] = i;
     }
 
-    for (src = 0; src < plan->nnodes; src++) {
+    for (i = 0; i < PREDICTOR_PLAN_TURNS && i < plan->nnodes; i++) {
+        turn = (uint32_t) (((uint64_t) plan->limits.seed
+                            * PREDICTOR_PLAN_TURNS + i) % plan->nnodes);
 
-        while (n < left && plan->nodes[src].state == SHARD_NODE_DRAINING
-               && plan->nodes[src].moves < plan->limits.moves_per_node
-               && plan->nodes[src].shards)
-        {
-            if (!predictor_plan_choose_drain(plan, src, &choice)) {
-                plan->nodes[src].stuck = 1;
-                break;
-            }
+        if (plan->nodes[turn].cost <= 0 && predictor_plan_source(plan, turn)) {
+            s->node[s->n++] = turn;
+        }
+    }
+}
 
-            predictor_plan_apply(plan, src, 1, &choice, &moves[n++]);
+
+/* one of a choice's moves, as it is told; then it is under way */
+
+static void
+predictor_plan_make(predictor_plan_t *plan, const predictor_plan_choice_t *c,
+    uint32_t i, int drain, predictor_plan_move_t *m)
+{
+    uint32_t                       worst;
+    predictor_plan_load_t          v;
+    predictor_plan_node_t         *from, *to;
+    const predictor_plan_trial_t  *t;
+
+    t = &c->trial[i];
+    from = &plan->nodes[t->from];
+    to = &plan->nodes[t->to];
+    worst = 0;
+
+    memset(m, 0, sizeof(predictor_plan_move_t));
+
+    m->shard = t->shard;
+    m->from = t->from;
+    m->to = t->to;
+    m->drain = drain;
+    m->promote = predictor_plan_promotes(plan, t->shard, t->to);
+    m->with = c->n > 1 ? c->trial[1 - i].shard : SHARD_ID_NONE;
+    m->gain_s = c->gain;
+    m->price_s = c->price;
+
+    m->to_before = predictor_plan_peak(plan, t->to, t->commit, &worst)
+                   / to->capacity;
+    m->load = predictor_plan_peak(plan, t->from, t->commit, &worst);
+    predictor_plan_shard_load(plan, t->shard, worst, &v);
+    m->load_moved = v.mean + v.deviation;
+    m->from_before = m->load / from->capacity;
+    m->breach_in_s = from->breach_step == PREDICTOR_PLAN_STEP_NONE ? -1
+                     : fmax(from->breach_step * plan->limits.step_s
+                            - plan->limits.age_s, 0);
+    m->lead_s = predictor_plan_rounds(plan, t)
+                * (predictor_plan_duration(plan, t->shard, (int) m->promote)
+                   - plan->limits.margin_s)
+                + plan->limits.margin_s + plan->limits.step_s;
+
+    predictor_plan_begin(plan, t);
+
+    m->from_after = predictor_plan_peak(plan, t->from, t->commit, &worst)
+                    / from->capacity;
+    m->to_after = predictor_plan_peak(plan, t->to, t->commit, &worst)
+                  / to->capacity;
+
+    if (plan->budget) {
+        predictor_budget_add(plan->budget, plan->budget->now_s,
+                             plan->budget->now_s + t->commit
+                                                   * plan->limits.step_s,
+                             t->from, t->to,
+                             (double) plan->shards[t->shard].bytes);
+    }
+}
+
+
+/* the best of all nodes; pairs are looked at where no single move helps */
+
+static int
+predictor_plan_best(predictor_plan_t *plan, uint32_t left,
+    predictor_plan_choice_t *best)
+{
+    int                       found;
+    uint32_t                  i;
+    predictor_plan_node_t    *n;
+    predictor_plan_sources_t  sources;
+
+    memset(best, 0, sizeof(predictor_plan_choice_t));
+    predictor_plan_sources(plan, &sources);
+    predictor_plan_rank(plan);
+    found = 0;
+
+    for (i = 0; i < sources.n; i++) {
+        plan->nodes[sources.node[i]].waits = 0;
+        found |= predictor_plan_choose(plan, sources.node[i], best);
+    }
+
+    for (i = 0; !found && left > 1 && i < sources.n; i++) {
+        n = &plan->nodes[sources.node[i]];
+
+        if (!n->waits && n->cost > 2 * plan->limits.price_s) {
+            found = predictor_plan_choose_pair(plan, sources.node[i], best);
+        }
+    }
+
+    for (i = 0; !found && i < sources.n; i++) {
+        n = &plan->nodes[sources.node[i]];
+        n->stuck = !n->waits && n->cost > plan->limits.price_s;
+    }
+
+    return found;
+}
+
+
+static uint32_t
+predictor_plan_drain(predictor_plan_t *plan, uint32_t src,
+    predictor_plan_move_t *moves, uint32_t left)
+{
+    uint32_t                 n;
+    predictor_plan_node_t   *node;
+    predictor_plan_choice_t  choice;
+
+    node = &plan->nodes[src];
+
+    for (n = 0; n < left && node->moves < plan->limits.moves_per_node
+                && node->shards; n++)
+    {
+        predictor_plan_rank(plan);
+
+        if (!predictor_plan_choose_drain(plan, src, &choice)) {
+            node->stuck = 1;
+            break;
+        }
+
+        predictor_plan_make(plan, &choice, 0, 1, &moves[n]);
+    }
+
+    return n;
+}
+
+
+uint32_t
+predictor_plan(predictor_plan_t *plan, predictor_plan_move_t *moves,
+    uint32_t max)
+{
+    uint32_t                 i, n, left;
+    predictor_plan_choice_t  choice;
+
+    predictor_plan_view(plan);
+
+    plan->work = 0;
+    left = predictor_plan_left(plan, max);
+    n = 0;
+
+    while (n < left && predictor_plan_best(plan, left - n, &choice)) {
+
+        for (i = 0; i < choice.n; i++) {
+            predictor_plan_make(plan, &choice, i, 0, &moves[n++]);
+        }
+    }
+
+    for (i = 0; i < plan->nnodes && n < left; i++) {
+
+        if (plan->nodes[i].state == SHARD_NODE_DRAINING) {
+            n += predictor_plan_drain(plan, i, &moves[n], left - n);
         }
     }
 

@@ -3,38 +3,45 @@
  * The planner: which shards must leave which node, and when to say so.
  * Pure: arrays in, moves out; the same input gives the same moves.
  *
- *   now, mean, quantile        sums per node and step       moves
- *   of every shard ──────────▶ with in-flight moves ──────▶ one by one: worst
- *   nodes, limits              where they will be           node that is due,
- *                                   ▲                       the shard and target
- *                                   └────── applied ◀────── that help most
+ *   now, mean, quantile       sums per node and step        cost of each node
+ *   of every shard ─────────▶ with moves in flight ───────▶ and step
+ *   nodes, limits, policy     where they will be            │
+ *                                  ▲                        ▼
+ *                                  │        move, promotion, swap, chain
+ *                                  │        that saves most, its price paid
+ *                                  └─ applied ◀── now, if waiting costs
  *
- * The load of a node at a step, at the chosen quantile q, from its shards'
- * means m and deviations d = max(q - m, 0), is
+ * Everything is weighed in expected violation-seconds: a node that is above
+ * its limit for a second.  The load of a node at a step is taken as normal
+ * with the sum of its shards' means and, of their deviations at the chosen
+ * quantile q, d = max(q - m, 0),
  *
- *     base + max(now, sum(m) + sqrt(rho * sum(d)^2 + (1 - rho) * sum(d^2)))
- *          + extra
+ *     deviation = sqrt(rho * sum(d)^2 + (1 - rho) * sum(d^2))
+ *     sigma = caution * deviation
  *
  * which is the deviation of a sum whose members are correlated by rho each
  * with each: rho 1 adds quantiles up (all shards peak together), rho 0 lets
- * independent ones even each other out.  Tenants share the day but not the
- * minute; 0.5 is the default.
+ * independent ones even each other out.  A second above a limit L costs
  *
- * "base" is what a node bears without any shard: it does not move.
+ *     P(load > L) + 2 * E(max(load - L, 0)) / L
  *
- * "extra" is what copying costs: a share of a moving shard's load at both
- * ends until the move ends.  The present counts as well as the forecast:
- * planning on the point forecast alone is worse than reacting.
+ * Without the second term it would pay to give one node up for all others.
+ * Half of a second's cost is that of the capacity, half that of the
+ * threshold.  Seconds count fully for as long ahead as two moves take, then
+ * less and less to the end of the horizon: what comes late may still be
+ * decided on later, by a better forecast.
  *
- * A target stays below the threshold.  When the source would exceed its very
- * capacity, the target may be filled up to its own: a fleet at its peak has
- * no room below the threshold, and overload there is worse than a full node
- * (on a real week: a third of the violations that the strict rule leaves).
+ * A move in flight loads both ends with a share "extra" of the shard's load
+ * until it ends, and the source with the shard; then the target has it.  The
+ * present is a step like others, the first and without deviation.
  *
- * A node is due when its first step above threshold x capacity is nearer
- * than the moves it needs: rounds x move_s x (1 + spread) + margin + a step,
- * rounds being the moves that take the excess away over the moves a node may
- * have at once.
+ * A move is made when what it saves exceeds its price, and when waiting two
+ * steps would lose a part of that (of the price): one that helps as much
+ * later is left for a better forecast.  A node that needs several rounds of
+ * moves, because only so many may be under way at once, begins that much
+ * earlier.
+ *
+ * What a node bears without any shard is "base": it does not move.
  */
 
 
@@ -67,13 +74,25 @@ typedef struct {
     uint32_t            breach_step;    /* PREDICTOR_PLAN_STEP_NONE: none */
     uint32_t            moves;          /* in flight at this node */
     uint32_t            shards;
-    unsigned            stuck:1;        /* due, and no move helps */
-    unsigned            waits:1;        /* breach seen, not due yet */
+    double              cost;           /* expected, violation-seconds */
+    uint32_t            wait_shard;     /* the move that waits, if it does */
+    uint32_t            wait_to;
+    double              wait_gain;      /* violation-seconds */
+    unsigned            stuck:1;        /* it costs, and no move helps */
+    unsigned            waits:1;        /* a move helps, not due yet */
+
+    /* within the planner */
+    uint32_t            first;          /* of the shards on it, then "next" */
+    uint32_t            order;          /* the i-th least used node */
+    double              use;            /* mean utilisation */
 } predictor_plan_node_t;
 
 typedef struct {
     uint32_t            from;           /* node that serves it */
     uint32_t            to;             /* where it will be; from = it rests */
+    float               left_s;         /* of a move in flight, 0: unknown */
+    uint32_t            next;           /* within the planner: on its node */
+    double              relief;         /* there: what it gains without it */
     unsigned            fixed:1;        /* overridden, or moved lately */
     unsigned            idle:1;         /* its move uses no budget: advice */
     uint8_t             nstandbys;
@@ -96,6 +115,11 @@ typedef struct {
     uint32_t            from;
     uint32_t            to;
     unsigned            drain:1;        /* to empty a draining node */
+    unsigned            promote:1;      /* the target is a standby */
+    uint32_t            with;           /* the other one of a swap or chain,
+                                           SHARD_ID_NONE: none */
+    double              gain_s;         /* violation-seconds saved, of both */
+    double              price_s;        /* that had to be exceeded */
     double              load;           /* source's, at its worst step */
     double              load_moved;     /* the shard's there */
     double              from_before;    /* utilisations, worst step each */
@@ -109,15 +133,20 @@ typedef struct {
 typedef struct {
     double              threshold;      /* of capacity */
     double              rho;            /* 0 .. 1 */
-    double              min_gain;       /* of capacity */
+    double              caution;        /* sigmas of a deviation, see above */
+    double              price_s;        /* of a move, violation-seconds */
     double              extra;          /* share of a moving shard's load */
     double              step_s;
-    double              age_s;          /* of the forecast's first step */
+    double              age_s;          /* of the forecast's first step; < 0:
+                                           it begins in so long */
     double              move_s;
     double              move_spread;    /* relative */
     double              margin_s;
     uint32_t            moves_per_node;
     uint32_t            moves;          /* at once, in all */
+    uint64_t            work;           /* trials at most, 0: any number */
+    uint32_t            seed;           /* which nodes' turn it is, where not
+                                           all are looked at */
     double              spread_price;   /* violations a second, of a standard
                                            deviation of 1 over nodes' use */
 } predictor_plan_limits_t;
@@ -144,6 +173,8 @@ typedef struct {
 
     /* predictor_plan_doubles() of them, the caller's */
     double                  *memory;
+
+    uint64_t                 work;      /* out: trials made */
 } predictor_plan_t;
 
 
@@ -202,7 +233,13 @@ predictor_plan_place(const predictor_plan_t *plan, uint32_t shard,
 }
 
 
+/* of "memory" */
+
 size_t predictor_plan_doubles(uint32_t nnodes, uint32_t nsteps);
+
+/* "caution" of one that trusts forecasts as they are is 1 */
+
+double predictor_plan_caution(double caution, double quantile);
 
 /* fills sums and the nodes' results without any move */
 

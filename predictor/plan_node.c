@@ -1,165 +1,116 @@
 
-/* What nodes bear: sums of their shards' forecasts, kept as shards move. */
+/* What nodes bear, step by step, as shards move; which shards they have. */
 
-#include <math.h>
 #include <string.h>
 
 #include "plan_parts.h"
 
 
-/* a node's sums in plan->memory: head, then one of these per step */
-
-typedef struct {
-    double  mean;
-    double  deviation;
-    double  square;
-} predictor_plan_sum_t;
-
-typedef struct {
-    double  now;
-    double  extra;          /* of moves in flight */
-} predictor_plan_head_t;
-
-
-#define PREDICTOR_PLAN_HEAD  2
-#define PREDICTOR_PLAN_SUM   3
-
-
-static predictor_plan_head_t *
-predictor_plan_head(const predictor_plan_t *plan, uint32_t node)
+size_t
+predictor_plan_doubles(uint32_t nnodes, uint32_t nsteps)
 {
-    return (predictor_plan_head_t *) (plan->memory
-               + node * (PREDICTOR_PLAN_HEAD
-                         + (size_t) PREDICTOR_PLAN_SUM * plan->nsteps));
+    return (size_t) (nsteps + 1)
+           * (1 + nnodes * sizeof(predictor_plan_sum_t) / sizeof(double));
 }
 
 
-static predictor_plan_sum_t *
-predictor_plan_sums(const predictor_plan_t *plan, uint32_t node)
+uint32_t
+predictor_plan_ahead(const predictor_plan_t *plan, double seconds)
 {
-    return (predictor_plan_sum_t *) (predictor_plan_head(plan, node) + 1);
+    double  steps;
+
+    steps = ceil((seconds + plan->limits.age_s) / plan->limits.step_s - 1e-6)
+            + 1;
+    steps = fmax(steps, 1);
+
+    return steps <= plan->nsteps ? (uint32_t) steps : plan->nsteps + 1;
 }
 
+
+/* sign +1 counts the shard on the node from one step up to another, -1 takes
+ * it off */
 
 static void
-predictor_plan_step(const predictor_plan_t *plan, uint32_t shard,
-    uint32_t step, predictor_plan_sum_t *v)
+predictor_plan_count(predictor_plan_t *plan, uint32_t node, uint32_t shard,
+    uint32_t from, uint32_t to, double sign)
 {
-    double  q;
-    size_t  i;
+    uint32_t                h;
+    predictor_plan_sum_t   *sums;
+    predictor_plan_load_t   v;
 
-    i = (size_t) shard * plan->nsteps + step;
-
-    v->mean = predictor_plan_number(plan->mean[i]);
-    q = predictor_plan_number(plan->quantile[i]);
-
-    v->deviation = q > v->mean ? q - v->mean : 0;
-    v->square = v->deviation * v->deviation;
-}
-
-
-double
-predictor_plan_load(const predictor_plan_t *plan, uint32_t shard,
-    uint32_t step)
-{
-    predictor_plan_sum_t  v;
-
-    predictor_plan_step(plan, shard, step, &v);
-
-    return fmax(predictor_plan_number(plan->now[shard]),
-                v.mean + v.deviation);
-}
-
-
-/* what the node bears without any shard, at present and at each step */
-
-static void
-predictor_plan_base(predictor_plan_t *plan, uint32_t node)
-{
-    double                 base;
-    uint32_t               h;
-    predictor_plan_sum_t  *sums;
-
-    base = plan->nodes[node].base;
     sums = predictor_plan_sums(plan, node);
-    predictor_plan_head(plan, node)->now = base;
 
-    for (h = 0; h < plan->nsteps; h++) {
-        sums[h].mean = base;
+    for (h = from; h < to; h++) {
+        predictor_plan_shard_load(plan, shard, h, &v);
+        predictor_plan_load_add(&sums[h].load, &v, sign);
     }
 }
 
 
-/* sign +1 puts the shard on the node, -1 takes it off, 0 looks only */
+/* copying is load that no forecast has doubts of */
 
-static double
-predictor_plan_sum(const predictor_plan_t *plan,
-    const predictor_plan_sum_t *sum, const predictor_plan_sum_t *v, int sign)
+static void
+predictor_plan_copying(predictor_plan_t *plan, uint32_t node, uint32_t shard,
+    uint32_t commit, double extra)
 {
-    double  d, s;
+    uint32_t                h;
+    predictor_plan_sum_t   *sums;
+    predictor_plan_load_t   v;
 
-    /* differences of equal sums may end a rounding error below 0 */
+    sums = predictor_plan_sums(plan, node);
 
-    d = fmax(sum->deviation + sign * v->deviation, 0);
-    s = fmax(sum->square + sign * v->square, 0);
+    for (h = 0; h < commit; h++) {
+        predictor_plan_shard_load(plan, shard, h, &v);
+        sums[h].load.mean += extra * v.mean;
+    }
 
-    return sum->mean + sign * v->mean
-           + sqrt(plan->limits.rho * d * d + (1 - plan->limits.rho) * s);
+    plan->nodes[node].moves++;
 }
 
 
-/* steps during which a move in flight still costs its extra load */
-
-static uint32_t
-predictor_plan_move_steps(const predictor_plan_t *plan)
+static void
+predictor_plan_price_node(predictor_plan_t *plan, uint32_t node)
 {
-    double  steps;
+    double                  weighed, *weight;
+    uint32_t                h;
+    predictor_plan_sum_t   *sums;
+    predictor_plan_node_t  *n;
 
-    steps = ceil((plan->limits.move_s + plan->limits.age_s)
-                 / plan->limits.step_s);
+    n = &plan->nodes[node];
+    sums = predictor_plan_sums(plan, node);
+    weight = predictor_plan_weights(plan);
+    n->cost = n->use = weighed = 0;
 
-    return steps < plan->nsteps ? (uint32_t) steps : plan->nsteps;
+    for (h = 0; h <= plan->nsteps; h++) {
+        sums[h].cost = weight[h] * predictor_plan_value(plan, n,
+                                                        &sums[h].load);
+        n->cost += sums[h].cost;
+        n->use += weight[h] * sums[h].load.mean;
+        weighed += weight[h];
+    }
+
+    n->use /= weighed * n->capacity;
 }
 
 
 double
 predictor_plan_peak(const predictor_plan_t *plan, uint32_t node,
-    uint32_t shard, int sign, double limit, uint32_t *at)
+    uint32_t step, uint32_t *at)
 {
-    double                        load, now, peak;
-    uint32_t                      h, copying;
-    predictor_plan_sum_t          v;
-    const predictor_plan_sum_t   *sums;
-    const predictor_plan_head_t  *head;
+    double                 load, peak;
+    uint32_t               h, first;
+    predictor_plan_sum_t  *sums;
 
-    head = predictor_plan_head(plan, node);
     sums = predictor_plan_sums(plan, node);
-    copying = predictor_plan_move_steps(plan);
-
-    memset(&v, 0, sizeof(predictor_plan_sum_t));
-    now = head->now;
-
-    if (sign) {
-        now += sign * predictor_plan_number(plan->now[shard]);
-    }
-
+    first = step <= plan->nsteps ? step : plan->nsteps;
     peak = -1;
 
-    for (h = 0; h < plan->nsteps && peak <= limit; h++) {
-
-        if (sign) {
-            predictor_plan_step(plan, shard, h, &v);
-        }
-
-        load = fmax(now, predictor_plan_sum(plan, &sums[h], &v, sign));
-        load += h < copying ? head->extra : 0;
+    for (h = first; h <= plan->nsteps; h++) {
+        load = predictor_plan_load(plan, &sums[h].load);
 
         if (load > peak) {
             peak = load;
-
-            if (at) {
-                *at = h;
-            }
+            *at = h;
         }
     }
 
@@ -168,118 +119,160 @@ predictor_plan_peak(const predictor_plan_t *plan, uint32_t node,
 
 
 void
-predictor_plan_add(predictor_plan_t *plan, uint32_t node, uint32_t shard,
-    int sign)
-{
-    uint32_t               h;
-    predictor_plan_sum_t   v, *sums;
-
-    sums = predictor_plan_sums(plan, node);
-
-    for (h = 0; h < plan->nsteps; h++) {
-        predictor_plan_step(plan, shard, h, &v);
-
-        sums[h].mean += sign * v.mean;
-        sums[h].deviation += sign * v.deviation;
-        sums[h].square += sign * v.square;
-    }
-
-    predictor_plan_head(plan, node)->now +=
-                         sign * predictor_plan_number(plan->now[shard]);
-}
-
-
-void
-predictor_plan_copying(predictor_plan_t *plan, uint32_t shard)
-{
-    double                   extra;
-    predictor_plan_shard_t  *s;
-
-    s = &plan->shards[shard];
-    extra = plan->limits.extra * predictor_plan_number(plan->now[shard]);
-
-    predictor_plan_head(plan, s->from)->extra += extra;
-    predictor_plan_head(plan, s->to)->extra += extra;
-
-    plan->nodes[s->from].moves++;
-    plan->nodes[s->to].moves++;
-}
-
-
-void
 predictor_plan_report(predictor_plan_t *plan, uint32_t node)
 {
-    double                  load, limit;
-    uint32_t                h;
-    predictor_plan_sum_t    none, *sums;
-    predictor_plan_head_t  *head;
+    double                  limit;
+    uint32_t                h, at;
+    predictor_plan_sum_t   *sums;
     predictor_plan_node_t  *n;
 
-    memset(&none, 0, sizeof(predictor_plan_sum_t));
-
     n = &plan->nodes[node];
-    head = predictor_plan_head(plan, node);
     sums = predictor_plan_sums(plan, node);
     limit = plan->limits.threshold * n->capacity;
 
-    n->peak = 0;
-    n->peak_step = 0;
+    predictor_plan_price_node(plan, node);
+
+    at = 1;
+    n->peak = predictor_plan_peak(plan, node, 1, &at);
+    n->peak_step = at - 1;
     n->breach_step = PREDICTOR_PLAN_STEP_NONE;
 
-    for (h = 0; h < plan->nsteps; h++) {
-        load = predictor_plan_sum(plan, &sums[h], &none, 0);
+    for (h = 0; h <= plan->nsteps; h++) {
 
-        if (load > n->peak) {
-            n->peak = load;
-            n->peak_step = h;
-        }
-
-        if (n->breach_step == PREDICTOR_PLAN_STEP_NONE
-            && fmax(head->now, load) > limit)
-        {
-            n->breach_step = h;
+        if (predictor_plan_load(plan, &sums[h].load) > limit) {
+            n->breach_step = h ? h - 1 : 0;
+            break;
         }
     }
 }
 
 
-size_t
-predictor_plan_doubles(uint32_t nnodes, uint32_t nsteps)
+/* shards of a node are listed by where they will be */
+
+static void
+predictor_plan_list(predictor_plan_t *plan, uint32_t shard)
 {
-    return nnodes * (PREDICTOR_PLAN_HEAD
-                     + (size_t) PREDICTOR_PLAN_SUM * nsteps);
+    predictor_plan_node_t   *n;
+    predictor_plan_shard_t  *s;
+
+    s = &plan->shards[shard];
+    n = &plan->nodes[s->to];
+
+    s->next = n->first;
+    n->first = shard;
+    n->shards++;
+}
+
+
+static void
+predictor_plan_unlist(predictor_plan_t *plan, uint32_t shard)
+{
+    uint32_t                *i;
+    predictor_plan_node_t   *n;
+
+    n = &plan->nodes[plan->shards[shard].to];
+
+    for (i = &n->first; *i != shard; i = &plan->shards[*i].next) {
+        /* void */
+    }
+
+    *i = plan->shards[shard].next;
+    n->shards--;
+}
+
+
+static void
+predictor_plan_put(predictor_plan_t *plan, uint32_t shard)
+{
+    double                   left;
+    uint32_t                 commit;
+    predictor_plan_shard_t  *s;
+
+    s = &plan->shards[shard];
+    commit = 0;
+
+    if (s->to != s->from && !s->idle) {
+        left = s->left_s > 0 ? (double) s->left_s
+               : predictor_plan_duration(plan, shard,
+                                  predictor_plan_promotes(plan, shard, s->to));
+        commit = predictor_plan_ahead(plan, left);
+
+        predictor_plan_count(plan, s->from, shard, 0, commit, 1);
+        predictor_plan_copying(plan, s->from, shard, commit,
+                               plan->limits.extra);
+        predictor_plan_copying(plan, s->to, shard, commit,
+                               plan->limits.extra);
+    }
+
+    predictor_plan_count(plan, s->to, shard, commit,
+                         predictor_plan_steps(plan), 1);
+    predictor_plan_list(plan, shard);
+}
+
+
+void
+predictor_plan_begin(predictor_plan_t *plan, const predictor_plan_trial_t *t)
+{
+    uint32_t  steps;
+
+    steps = predictor_plan_steps(plan);
+
+    predictor_plan_unlist(plan, t->shard);
+    plan->shards[t->shard].to = t->to;
+    plan->shards[t->shard].left_s = (float) fmax((t->commit - 1)
+                                                 * plan->limits.step_s
+                                                 - plan->limits.age_s, 1e-5);
+    predictor_plan_list(plan, t->shard);
+
+    predictor_plan_count(plan, t->from, t->shard, t->commit, steps, -1);
+    predictor_plan_count(plan, t->to, t->shard, t->commit, steps, 1);
+    predictor_plan_copying(plan, t->from, t->shard, t->commit, t->extra);
+    predictor_plan_copying(plan, t->to, t->shard, t->commit, t->extra);
+
+    predictor_plan_report(plan, t->from);
+    predictor_plan_report(plan, t->to);
+}
+
+
+/* what a node bears without any shard, at each step */
+
+static void
+predictor_plan_clear(predictor_plan_t *plan, uint32_t node)
+{
+    uint32_t                h;
+    predictor_plan_sum_t   *sums;
+    predictor_plan_node_t  *n;
+
+    n = &plan->nodes[node];
+    sums = predictor_plan_sums(plan, node);
+
+    n->moves = 0;
+    n->shards = 0;
+    n->first = SHARD_ID_NONE;
+    n->stuck = 0;
+    n->waits = 0;
+
+    memset(sums, 0, predictor_plan_steps(plan) * sizeof(predictor_plan_sum_t));
+
+    for (h = 0; h <= plan->nsteps; h++) {
+        sums[h].load.mean = n->base;
+    }
 }
 
 
 void
 predictor_plan_view(predictor_plan_t *plan)
 {
-    uint32_t                 i;
-    predictor_plan_node_t   *n;
-    predictor_plan_shard_t  *s;
+    uint32_t  i;
 
-    memset(plan->memory, 0, sizeof(double)
-           * predictor_plan_doubles(plan->nnodes, plan->nsteps));
+    predictor_plan_weigh(plan);
 
     for (i = 0; i < plan->nnodes; i++) {
-        n = &plan->nodes[i];
-        n->moves = 0;
-        n->shards = 0;
-        n->stuck = 0;
-        n->waits = 0;
-
-        predictor_plan_base(plan, i);
+        predictor_plan_clear(plan, i);
     }
 
-    for (i = 0; i < plan->nshards; i++) {
-        s = &plan->shards[i];
-
-        predictor_plan_add(plan, s->to, i, 1);
-        plan->nodes[s->to].shards++;
-
-        if (s->to != s->from && !s->idle) {
-            predictor_plan_copying(plan, i);
-        }
+    for (i = plan->nshards; i-- > 0; ) {
+        predictor_plan_put(plan, i);
     }
 
     for (i = 0; i < plan->nnodes; i++) {

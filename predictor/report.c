@@ -407,10 +407,25 @@ predictor_report_reason(const predictor_fleet_t *f,
                        "utilisation_to_before", m->to_before,
                        "utilisation_to_after", m->to_after,
                        "at", at,
-                       "why", m->drain ? "drain" : "overload");
+                       "why", m->drain ? "drain"
+                              : m->breach_in_s < 0 ? "risk" : "overload");
 
     if (reason == NULL) {
         return NULL;
+    }
+
+    if (!m->drain) {
+        json_object_set_new(reason, "gain_s", json_real(m->gain_s));
+        json_object_set_new(reason, "price_s", json_real(m->price_s));
+    }
+
+    if (m->promote) {
+        json_object_set_new(reason, "promote", json_true());
+    }
+
+    if (m->with != SHARD_ID_NONE) {
+        json_object_set_new(reason, "with",
+                            json_integer(f->table.shards[m->with].id));
     }
 
     json_object_set_new(reason, "breach_at", m->breach_in_s < 0
@@ -501,7 +516,11 @@ predictor_report_log(const predictor_fleet_t *fleet,
     } else if (move->drain) {
         snprintf(why, sizeof(why), "%s is draining", from->name);
 
-    } else if (move->breach_in_s <= 0) {
+    } else if (move->breach_in_s < 0) {
+        snprintf(why, sizeof(why), "%s may exceed its limit, which the move "
+                 "is expected to save %.0f s of", from->name, move->gain_s);
+
+    } else if (move->breach_in_s == 0) {
         snprintf(why, sizeof(why), "%s is above %.0f %% now", from->name,
                  conf->threshold * 100);
 

@@ -104,8 +104,8 @@ typedef struct {
     double       quantile;
     double       threshold;
     double       correlation;
-    double       min_gain;
-    double       move_price;
+    double       caution;
+    long         move_price_ms;
     long         horizon_ms;
     long         margin_ms;
     long         refit_ms;
@@ -171,7 +171,7 @@ typedef struct {
     predictor_sim_kind_e  kind;
     double       threshold;
     long         rest;                  /* steps */
-    double       price;                 /* of a move */
+    double       price_s;               /* of a move */
 } predictor_sim_policy_t;
 
 typedef struct {

@@ -116,7 +116,8 @@ predictor_sim_limits(predictor_plan_limits_t *l,
 
     l->threshold = policy->threshold;
     l->rho = c->correlation;
-    l->min_gain = c->min_gain;
+    l->caution = predictor_plan_caution(c->caution, c->quantile);
+    l->price_s = policy->price_s;
     l->extra = c->move_extra;
     l->step_s = w->s->step_s;
     l->move_s = ms / 1000;
@@ -129,6 +130,7 @@ predictor_sim_limits(predictor_plan_limits_t *l,
      * it has not begun yet where that is the present one's */
 
     l->age_s = (double) (c->known_after - 1) * w->s->step_s;
+    l->seed = (uint32_t) w->t;
 }
 
 
@@ -167,6 +169,28 @@ predictor_sim_see(predictor_sim_planner_t *p, const predictor_sim_world_t *w,
     }
 
     p->now[i] = (float) predictor_sim_shard_load(w, p->shard[i], known);
+}
+
+
+/* how long moves in flight are expected to take yet */
+
+static void
+predictor_sim_flying(predictor_sim_planner_t *p,
+    const predictor_sim_world_t *w)
+{
+    uint32_t                     i;
+    const predictor_sim_move_t  *m;
+
+    for (i = 0; i < w->nflying; i++) {
+        m = &w->moves[w->flying[i]];
+
+        if (m->act == PREDICTOR_SIM_MOVE) {
+            p->plan.shards[w->shards[m->shard].place].left_s =
+                (float) fmax((double) ((m->start - w->t) * w->s->step_s)
+                             + predictor_sim_move_ms(w, m->shard) / 1000,
+                             w->s->step_s);
+        }
+    }
 }
 
 
@@ -219,11 +243,13 @@ predictor_sim_plan(predictor_sim_planner_t *p, const predictor_sim_world_t *w,
         shard->fixed = w->shards[i].cutting
                        || w->t - w->shards[i].last < policy->rest;
 
+        w->shards[i].place = n;
         p->shard[n] = i;
         predictor_sim_see(p, w, policy, f, n++);
     }
 
     p->plan.nshards = n;
+    predictor_sim_flying(p, w);
     predictor_sim_limits(&p->plan.limits, w, policy);
 
     begun = predictor_sim_cpu_ms();

@@ -107,10 +107,10 @@ static const shardd_conf_key_t  predictor_scenario_planner[] = {
       "of a node's capacity that must not be crossed" },
     { "correlation", SHARDD_CONF_NUMBER, AT(correlation), 0, 1, 0, NULL, NULL,
       "of the shards' deviations from their forecasts" },
-    { "min_gain", SHARDD_CONF_NUMBER, AT(min_gain), 0, 1, 0, NULL, NULL,
-      "of capacity that a move must win" },
-    { "move_price", SHARDD_CONF_NUMBER, AT(move_price), 0, 1e9, 0, NULL, NULL,
-      "violation-seconds that a move must save; 0: tuned on the history" },
+    { "caution", SHARDD_CONF_NUMBER, AT(caution), 0, 10, 0, NULL, NULL,
+      "forecasts' errors are taken for that many times as large" },
+    { "move_price", SHARDD_CONF_MS, AT(move_price_ms), 0, 7 * DAY_MS, 0, NULL,
+      NULL, "time above a node's limit that a move must save" },
     { "horizon", SHARDD_CONF_MS, AT(horizon_ms), 0, 7 * DAY_MS, 0, NULL,
       NULL, "how far ahead to forecast and to plan; 0s: three moves" },
     { "margin", SHARDD_CONF_MS, AT(margin_ms), 0, 7 * DAY_MS, 0, NULL, NULL,
@@ -188,10 +188,10 @@ predictor_scenario_defaults(predictor_scenario_t *c)
     c->split_least = 0.1;
 
     c->quantile = 0.9;
-    c->threshold = 0.9;
-    c->correlation = 0.5;
-    c->min_gain = 0.02;
-    c->margin_ms = 5L * 60 * 1000;
+    c->threshold = 1;
+    c->correlation = 0.3;
+    c->caution = 1.6;
+    c->move_price_ms = 60L * 1000;
     c->refit_ms = 24L * 3600 * 1000;
 }
 

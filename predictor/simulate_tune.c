@@ -4,7 +4,7 @@
  * to all of them:
  *
  *     reactive      threshold and cool-down: the fewest violation-seconds
- *     predictive    threshold: the same, by no more moves than the tuned
+ *     predictive    price of a move: the same, by no more moves than the tuned
  *                   reactive made there
  *
  * Of equals the one with fewer moves, then the one that was asked first.
@@ -40,6 +40,12 @@ static const double  predictor_tune_thresholds[] = {
 
 static const double  predictor_tune_rests[] = { 1, 2, 4 };
 
+/* of the price that it has */
+
+static const double  predictor_tune_prices[] = { 1, 1.5, 2, 3, 4, 6 };
+
+#define PREDICTOR_TUNE_PRICES                                                \
+    (sizeof(predictor_tune_prices) / sizeof(double))
 #define PREDICTOR_TUNE_THRESHOLDS                                            \
     (sizeof(predictor_tune_thresholds) / sizeof(double))
 #define PREDICTOR_TUNE_RESTS  (sizeof(predictor_tune_rests) / sizeof(double))
@@ -127,28 +133,40 @@ predictor_tune_policy(predictor_tune_t *tune, predictor_pool_t *pool,
 }
 
 
-/* what is tried; PRICE: the price of a move belongs here */
+/* what is tried */
 
 static void
 predictor_tune_grid(predictor_tune_t *tune, predictor_sim_kind_e kind)
 {
-    size_t                       i, k, rests;
+    double                       price_s;
+    size_t                       i, k;
     predictor_sim_policy_t      *p;
     const predictor_scenario_t  *c;
 
     c = &tune->m->sim.conf;
-    rests = kind == PREDICTOR_SIM_REACTIVE ? PREDICTOR_TUNE_RESTS : 1;
+    price_s = (double) c->move_price_ms / 1000;
     tune->n = 0;
 
-    for (i = 0; i < PREDICTOR_TUNE_THRESHOLDS; i++) {
+    for (i = 0; i < PREDICTOR_TUNE_PRICES
+                && kind == PREDICTOR_SIM_PREDICTIVE; i++)
+    {
+        p = &tune->trial[tune->n++].policy;
+        p->kind = kind;
+        p->threshold = c->threshold;
+        p->rest = predictor_sim_steps(&tune->m->sim, (double) c->rest_ms);
+        p->price_s = price_s * predictor_tune_prices[i];
+    }
 
-        for (k = 0; k < rests; k++) {
+    for (i = 0; i < PREDICTOR_TUNE_THRESHOLDS
+                && kind == PREDICTOR_SIM_REACTIVE; i++)
+    {
+        for (k = 0; k < PREDICTOR_TUNE_RESTS; k++) {
             p = &tune->trial[tune->n++].policy;
             p->kind = kind;
             p->threshold = predictor_tune_thresholds[i];
             p->rest = predictor_sim_steps(&tune->m->sim,
                           (double) c->rest_ms * predictor_tune_rests[k]);
-            p->price = c->move_price;
+            p->price_s = price_s;
         }
     }
 }

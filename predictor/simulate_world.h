@@ -35,6 +35,7 @@ typedef struct {
     uint32_t              node;
     uint32_t              to;           /* = node: it does not move */
     long                  last;         /* step its last move began at */
+    uint32_t              place;        /* among the planner's shards */
     unsigned              gone:1;       /* it was cut in two */
     unsigned              cutting:1;
     unsigned              second:1;     /* of its parent's children */

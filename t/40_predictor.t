@@ -390,8 +390,10 @@ is($reason->{node}, 'n1', 'reason: node');
 cmp_ok($reason->{breach_in_s}, '>', 1800,
        "reason: the breach is $reason->{breach_in_s} s ahead, longer than "
        . 'the move takes');
-cmp_ok($reason->{breach_in_s}, '<=', 1800 * 1.25 + 2 * RES + 1,
-       'and not decided before it must be');
+cmp_ok($reason->{breach_in_s}, '<=', 7200 - 3 * RES,
+       'and not decided as soon as the horizon shows it');
+cmp_ok($reason->{gain_s}, '>', $reason->{price_s},
+       "it saves $reason->{gain_s} violation-seconds, more than its price");
 is($reason->{breach_at}, $reason->{at} + $reason->{breach_in_s},
    'breach_at is at + breach_in_s');
 is($reason->{breach_at} % RES, 0, 'the beginning of a step');

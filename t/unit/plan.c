@@ -19,7 +19,7 @@ typedef struct {
     float                   now[SHARDS];
     float                   mean[SHARDS * STEPS];
     float                   quantile[SHARDS * STEPS];
-    double                  memory[NODES * (2 + 3 * STEPS)];
+    double                  memory[(1 + 4 * NODES) * (STEPS + 1)];
     predictor_plan_move_t   moves[16];
 } world_t;
 
@@ -45,7 +45,8 @@ world(uint32_t nnodes, uint32_t nshards)
 
     w.plan.limits.threshold = 0.9;
     w.plan.limits.rho = 0.5;
-    w.plan.limits.min_gain = 0.02;
+    w.plan.limits.caution = 1;
+    w.plan.limits.price_s = 60;
     w.plan.limits.extra = 0.25;
     w.plan.limits.step_s = 300;
     w.plan.limits.move_s = 1800;
@@ -248,13 +249,26 @@ test_rules(void)
         shard(i, 17, 0, 17, 0);
         shard(i + 1, 17, 0, 17, 0);
     }
-    tap_is_int(plan(), 0, "never over the target's own threshold");
+    tap_is_int(plan(), 2, "no move over the target's own threshold: a chain");
+    tap_ok(w.moves[0].with == w.moves[1].shard
+           && w.moves[1].with == w.moves[0].shard
+           && w.moves[0].from == 0 && w.moves[0].to == w.moves[1].from,
+           "which each of both says");
+    tap_is_dbl(w.moves[1].from_after, 0.75, 1e-6, "of a larger shard");
+    tap_is_dbl(w.moves[1].to_after, 0.85, 1e-6, "and a smaller one on");
+
+    peak_ahead(5);
+    w.plan.limits.moves_per_node = 1;
+    for (i = 0; i < 12; i++) {
+        shard(i, i % 3 ? 17 : 20, 5, i % 3 ? 17 : 24, 0);
+    }
+    tap_is_int(plan(), 0, "nothing, when a node has one slot");
 
     for (i = 0; i < 12; i += 3) {
         shard(i, 20, 5, 27, 0);
     }
-    tap_is_int(plan(), 2, "but up to its capacity when the source exceeds its "
-               "own, and the target passes one on");
+    tap_is_int(plan(), 1, "up to its capacity when the source exceeds its "
+               "own");
     tap_is_dbl(w.moves[0].to_after, 0.95, 1e-6, "the target is full then");
 
     peak_ahead(5);
@@ -288,8 +302,86 @@ test_rules(void)
     w.shards[1].from = w.shards[1].to = 0;
     shard(0, 91, 0, 91, 0);
     shard(1, 1, 0, 1, 0);
-    tap_is_int(plan(), 0, "a shard above any threshold is not sent around, "
-               "and less than min_gain is no move");
+    tap_is_int(plan(), 0, "a shard above any threshold is not sent around");
+}
+
+
+/* what policy, durations and budget say is heeded */
+
+static void
+test_policy(void)
+{
+    uint32_t  i;
+    float     place[12 * 3];
+
+    peak_ahead(9);
+    for (i = 0; i < 12; i++) {
+        w.shards[i].nstandbys = 1;
+        w.shards[i].standbys[0] = i % 3 == 0 ? 2 : 0;
+    }
+    tap_is_int(plan(), 1, "standbys on the third node");
+    tap_ok(w.moves[0].to == 2 && w.moves[0].promote, "one is promoted");
+    tap_is_dbl(w.moves[0].price_s, 15, 1e-9, "at a quarter of the price");
+
+    peak_ahead(9);
+    for (i = 0; i < 12; i += 3) {
+        w.shards[i].needs = 2;
+    }
+    tap_is_int(plan(), 0, "no other node has the label");
+    w.nodes[2].labels = 3;
+    tap_is_int(plan(), 1, "one has");
+    tap_is_int(w.moves[0].to, 2, "and takes it");
+
+    peak_ahead(9);
+    w.nodes[1].zone = 1;
+    for (i = 0; i < 12; i += 3) {
+        w.shards[i].barred = 2;
+    }
+    tap_ok(plan() == 1 && w.moves[0].to == 2, "a barred zone is no target");
+
+    peak_ahead(9);
+    for (i = 0; i < 12; i++) {
+        w.shards[i].move_hi_s = 3600;
+    }
+    tap_is_int(plan(), 1, "12 steps of moving: too late, but less is lost");
+    peak_ahead(14);
+    tap_is_int(plan(), 0, "14 steps ahead waits for short moves");
+    tap_ok(w.nodes[0].waits && w.nodes[0].wait_gain > 0, "and says for what");
+    for (i = 0; i < 12; i++) {
+        w.shards[i].move_hi_s = 3600;
+    }
+    tap_is_int(plan(), 1, "not for long ones");
+
+    peak_ahead(9);
+    w.plan.limits.price_s = 1e6;
+    tap_is_int(plan(), 0, "a price that no move is worth");
+    w.plan.limits.price_s = 60;
+    for (i = 0; i < 12; i++) {
+        w.shards[i].move_cost = 1e6;
+    }
+    tap_is_int(plan(), 0, "or a cost of each");
+
+    /* nothing is too hot, but the zones are wrong */
+
+    peak_ahead(24);
+    w.plan.nzones = 3;
+    w.plan.place = place;
+    for (i = 0; i < 3; i++) {
+        w.nodes[i].zone = i;
+    }
+    for (i = 0; i < 36; i++) {
+        place[i] = 0;
+    }
+    place[3 * 3] = 1;
+    tap_is_int(plan(), 1, "a shard is served from far away");
+    tap_is_int(w.moves[0].shard, 3, "it moves");
+    place[3 * 3] = 0.001f;
+    w.shards[3].to = 0;
+    tap_is_int(plan(), 0, "not for next to nothing");
+
+    peak_ahead(9);
+    w.plan.limits.work = 1;
+    tap_is_int(plan(), 0, "no work allowed: no move, and no crash");
 }
 
 
@@ -336,61 +428,39 @@ random_fleet(uint64_t *seed)
 }
 
 
-/* a node's peak load, written anew: no sums kept, the formula only */
-
 static double
-naive_peak(uint32_t node)
+fleet_cost(void)
 {
-    double    now, m, d, s, q, load, peak, extra;
-    uint32_t  i, h;
+    double    cost;
+    uint32_t  i;
 
-    peak = 0;
+    cost = 0;
 
-    for (h = 0; h < STEPS; h++) {
-        now = m = d = s = extra = 0;
-
-        for (i = 0; i < w.plan.nshards; i++) {
-
-            if (w.shards[i].to != w.shards[i].from
-                && (w.shards[i].to == node || w.shards[i].from == node))
-            {
-                extra += 0.25 * w.now[i];
-            }
-
-            if (w.shards[i].to != node) {
-                continue;
-            }
-
-            q = fmax(w.quantile[i * STEPS + h] - w.mean[i * STEPS + h], 0);
-            now += w.now[i];
-            m += w.mean[i * STEPS + h];
-            d += q;
-            s += q * q;
-        }
-
-        load = fmax(now, m + sqrt(0.5 * d * d + 0.5 * s));
-        load += h < 6 ? extra : 0;
-        peak = fmax(peak, load);
+    for (i = 0; i < w.plan.nnodes; i++) {
+        cost += w.nodes[i].cost;
     }
 
-    return peak;
+    return cost;
 }
 
 
 static void
 test_random(uint64_t seed, int rounds)
 {
-    int                     r, bad_node, over, fixed, budget, worse, twice;
-    uint32_t                i, n, again, busy[NODES], total;
+    int                     r, bad_node, fixed, budget, cheap, twice, wrong;
+    double                  before_s, gain;
+    uint32_t                i, n, again, busy[NODES], total, pairs;
     world_t                 before;
     predictor_plan_move_t  *m, first[16];
 
-    bad_node = over = fixed = budget = worse = twice = 0;
-    total = 0;
+    bad_node = fixed = budget = cheap = twice = wrong = 0;
+    total = pairs = 0;
 
     for (r = 0; r < rounds; r++) {
         random_fleet(&seed);
         before = w;
+        predictor_plan_view(&w.plan);
+        before_s = fleet_cost();
         n = plan();
         total += n;
         memcpy(first, w.moves, sizeof(first));
@@ -400,6 +470,7 @@ test_random(uint64_t seed, int rounds)
         twice += again != n || memcmp(first, w.moves, n * sizeof(*first)) != 0;
 
         memset(busy, 0, sizeof(busy));
+        gain = 0;
 
         for (i = 0; i < SHARDS; i++) {
 
@@ -413,36 +484,40 @@ test_random(uint64_t seed, int rounds)
             m = &w.moves[i];
             bad_node += w.nodes[m->to].state != SHARD_NODE_UP;
             bad_node += w.nodes[m->from].state == SHARD_NODE_DOWN;
-            over += m->to_after > (m->from_before > 1 && !m->drain
-                                   ? 1 : w.plan.limits.threshold) + 1e-9;
             fixed += before.shards[m->shard].fixed
                      || before.shards[m->shard].to
                         != before.shards[m->shard].from;
             budget += busy[m->to] > 2 || busy[m->from] > 2;
-            worse += !m->drain
-                     && fmax(m->to_after, m->from_after)
-                        > m->from_before - 0.02 + 1e-9;
+            cheap += !m->drain && m->gain_s <= m->price_s;
+            gain += m->with == SHARD_ID_NONE ? m->gain_s : m->gain_s / 2;
+            pairs += m->with != SHARD_ID_NONE;
         }
+
+        /* drains cost what they cost */
+
+        wrong += (n == 0 || !w.moves[n - 1].drain)
+                 && fabs(before_s - fleet_cost() - gain) > 1e-6 * before_s;
     }
 
-    tap_ok(total > (uint32_t) rounds / 4, "random fleets: %u moves in %d",
-           total, rounds);
+    tap_ok(total > (uint32_t) rounds / 4, "random fleets: %u moves in %d, %u "
+           "of pairs", total, rounds, pairs);
     tap_is_int(bad_node, 0, "never to a draining node, never from a dead one");
-    tap_is_int(over, 0, "never over the target's threshold, nor capacity");
     tap_is_int(fixed, 0, "never a fixed shard or one that moves");
     tap_is_int(budget, 0, "never beyond a node's budget");
-    tap_is_int(worse, 0, "never for less than min_gain");
+    tap_is_int(cheap, 0, "never for less than the price");
+    tap_is_int(wrong, 0, "the fleet's cost falls by what moves were said to "
+               "gain");
     tap_is_int(twice, 0, "the same input gives the same moves");
 }
 
 
-/* incremental sums against the formula, with moves applied */
+/* sums that were kept against those of the fleet as it is then, anew */
 
 static void
 test_sums(uint64_t seed)
 {
+    double    peak[NODES], cost[NODES];
     uint32_t  i, r, wrong;
-    double    peak;
 
     wrong = 0;
 
@@ -450,18 +525,20 @@ test_sums(uint64_t seed)
         random_fleet(&seed);
         plan();
 
-        for (i = 0; i < SHARDS; i++) {
-            w.shards[i].from = w.shards[i].to;      /* all have arrived */
-            w.now[i] = 0;
+        for (i = 0; i < NODES; i++) {
+            peak[i] = w.nodes[i].peak;
+            cost[i] = w.nodes[i].cost;
         }
 
+        predictor_plan_view(&w.plan);
+
         for (i = 0; i < NODES; i++) {
-            peak = w.nodes[i].peak;                 /* the forecast alone */
-            wrong += fabs(naive_peak(i) - peak) > 1e-6 * (1 + peak);
+            wrong += fabs(w.nodes[i].peak - peak[i]) > 1e-6 * (1 + peak[i])
+                     || fabs(w.nodes[i].cost - cost[i]) > 1e-6 * (1 + cost[i]);
         }
     }
 
-    tap_is_int(wrong, 0, "peaks after moves agree with the formula");
+    tap_is_int(wrong, 0, "sums that moves changed are those of a new look");
 }
 
 
@@ -528,6 +605,7 @@ main(void)
     test_base();
     test_timing();
     test_rules();
+    test_policy();
     test_random(seed, 300);
     test_sums(seed + 1);
     test_flapping(seed + 2);

@@ -200,8 +200,13 @@ test_decides(void)
     tap_is_int((long) w.ndecisions, 1, "one decision, %.0f min after midnight",
                at_s / 60);
     tap_is_int(atoi(w.shard[0]) % 2, 0, "a shard of n1");
-    tap_ok(w.breach_in[0] > 1800 && w.breach_in[0] <= 2850,
-           "%d s ahead: after the move, not much later", w.breach_in[0]);
+
+    /* the chance of it counts, and two days of history leave it open when:
+     * not as soon as the horizon of 7200 s shows it, all the same */
+
+    tap_ok(w.breach_in[0] > 1800 && w.breach_in[0] <= 6300,
+           "%d s ahead: after the move, not when it first is seen",
+           w.breach_in[0]);
 
     /* the world says nothing of it to the planner: the id does not repeat */
 

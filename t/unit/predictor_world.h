@@ -203,8 +203,9 @@ configure(predictor_conf_t *c, predictor_mode_e mode)
     c->lease_real_ms = 30000;
     c->quantile = 0.9;
     c->threshold = 0.9;
-    c->correlation = 0.5;
-    c->min_gain = 0.02;
+    c->correlation = 0.3;
+    c->caution = 1.6;
+    c->move_price_ms = 60 * 1000;
     c->move_extra = 0.25;
     c->move_time_ms = 30 * 60 * 1000;
     c->move_spread = 0.25;
