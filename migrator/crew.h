@@ -45,7 +45,8 @@ typedef struct {
     uint64_t                 scanned_all_ms;
     uint64_t                 reclaimed_ms;
     uint64_t                 fenced_ms;
-    uint32_t                 unfenced;      /* promotions */
+    uint32_t                 unfenced;      /* promotions, new ones */
+    size_t                   fence_next;    /* where the next round begins */
     migrator_nodes_t         nodes;         /* fence.c's */
     unsigned                 down;          /* the store, said already */
     char                     damaged[48];   /* complained about already */

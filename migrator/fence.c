@@ -20,10 +20,11 @@
 #include "crew.h"
 
 
-#define FENCE_MS       1000             /* while there are any */
+#define FENCE_MS       1000             /* while there are new ones */
 #define FENCE_IDLE_MS  10000
+#define FENCE_NEW_MS   600000
 #define FENCE_NEWEST   2000
-#define FENCE_SILENT   16               /* nodes that do not answer, a round */
+#define FENCE_SILENT   2                /* nodes that do not answer, a round */
 #define ANSWER_MS      250
 
 
@@ -45,10 +46,12 @@ static void migrator_fence_say(const migrator_state_t *state,
     uint64_t position);
 
 
+/* who waits for silent nodes does nothing else: few a round, in turns */
+
 void
 migrator_crew_fence(migrator_crew_t *crew)
 {
-    size_t             i;
+    size_t             i, k, next;
     uint64_t           now;
     shardd_entries_t   list;
     migrator_state_t   state;
@@ -70,14 +73,28 @@ migrator_crew_fence(migrator_crew_t *crew)
 
     silent.n = 0;
     crew->unfenced = 0;
+    next = 0;
 
     for (i = 0; i < list.n; i++) {
-        if (migrator_fence_due(&list.entries[i], &state)
-            && migrator_fence(crew, &state, &silent) != SHARDD_OK)
+        k = (i + crew->fence_next) % list.n;
+
+        if (!migrator_fence_due(&list.entries[k], &state)) {
+            continue;
+        }
+
+        if (silent.n == FENCE_SILENT
+            || migrator_fence(crew, &state, &silent) != SHARDD_OK)
         {
-            crew->unfenced++;
+            crew->unfenced += state.finished_ms + FENCE_NEW_MS
+                              > shardd_now_ms();
+        }
+
+        if (silent.n < FENCE_SILENT) {
+            next = k + 1;
         }
     }
+
+    crew->fence_next = next;
 
     shardd_entries_free(&list);
 }
