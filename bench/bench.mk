@@ -32,3 +32,10 @@ bench-forecast: $(BUILD)/shard-predictor $(BUILD)/bench/forecast_fleet
 	perl bench/forecast.pl
 
 .PHONY: bench-forecast
+
+# make bench-plan       what planning ahead is worth  [TRACES=folder] [FLEET=file.csv]
+
+bench-plan: $(BUILD)/shard-predictor
+	perl bench/plan.pl
+
+.PHONY: bench-plan

@@ -13,18 +13,19 @@ static int predictor_simulate_judged(predictor_simulate_t *m);
 static void predictor_simulate_free(predictor_simulate_t *m);
 
 
+/* a scenario's strings live as long as the process, and so does what points
+ * to them */
+
+static predictor_simulate_t  predictor_simulation;
+
+
 int
 predictor_cmd_simulate(int argc, char **argv)
 {
     int                    rc;
     predictor_simulate_t  *m;
 
-    m = calloc(1, sizeof(predictor_simulate_t));
-
-    if (m == NULL) {
-        fputs("shard-predictor: out of memory\n", stderr);
-        return 1;
-    }
+    m = &predictor_simulation;
 
     switch (predictor_simulate_args(argc, argv, m)) {
 
@@ -171,5 +172,4 @@ predictor_simulate_free(predictor_simulate_t *m)
     free(m->seen.mean);
     free(m->seen.quantile);
     predictor_sim_free(&m->sim);
-    free(m);
 }

@@ -99,7 +99,7 @@ typedef struct {
     int          splits;
     double       split_share;
     long         split_ms;
-    double       split_least;           /* of a node's capacity */
+    double       split_above;           /* of a node's capacity */
 
     double       quantile;
     double       threshold;
@@ -201,6 +201,24 @@ predictor_sim_value(const predictor_sim_t *s, uint32_t step, uint32_t col)
     v = s->load[(size_t) step * s->ncols + col];
 
     return isfinite(v) ? v : 0;
+}
+
+
+/* of all shards */
+
+static inline double
+predictor_sim_total(const predictor_sim_t *s, uint32_t step)
+{
+    double    sum;
+    uint32_t  i;
+
+    sum = 0;
+
+    for (i = 0; i < s->ncols; i++) {
+        sum += predictor_sim_value(s, step, i);
+    }
+
+    return sum;
 }
 
 

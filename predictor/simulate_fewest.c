@@ -8,9 +8,13 @@
 #include "simulate_command.h"
 
 
-/* with more nodes than shards nothing gets better */
+/* of the nodes that the scenario has */
+
+#define PREDICTOR_FEWEST_TIMES  4
+
 
 static uint32_t predictor_fewest_least(const predictor_sim_t *s);
+static double predictor_fewest_floor(const predictor_sim_t *s);
 static int predictor_fewest_policy(predictor_simulate_t *m,
     predictor_sim_result_t *r, uint32_t least, predictor_progress_t *p);
 
@@ -22,11 +26,18 @@ predictor_simulate_fewest(predictor_simulate_t *m)
     uint32_t              i, least;
     predictor_progress_t  progress;
 
-    least = predictor_fewest_least(&m->sim);
     rc = 0;
+    least = predictor_fewest_least(&m->sim);
+
+    /* no number of nodes is enough */
+
+    if (!m->sim.conf.splits && predictor_fewest_floor(&m->sim) > m->bound) {
+        return 0;
+    }
 
     for (i = 0; i < m->n && rc == 0; i++) {
-        predictor_progress_start(&progress, "counts of nodes", m->sim.ncols);
+        predictor_progress_start(&progress, "counts of nodes",
+                                 PREDICTOR_FEWEST_TIMES * m->sim.nnodes);
         rc = predictor_fewest_policy(m, &m->result[i], least, &progress);
         predictor_progress_end(&progress);
     }
@@ -51,10 +62,7 @@ predictor_fewest_least(const predictor_sim_t *s)
     most = 0;
 
     for (t = s->first; t < s->nsteps; t++) {
-
-        for (i = 0; i < s->ncols; i++) {
-            sum += predictor_sim_value(s, t, i);
-        }
+        sum += predictor_sim_total(s, t);
     }
 
     for (i = 0; i < s->nnodes; i++) {
@@ -62,6 +70,32 @@ predictor_fewest_least(const predictor_sim_t *s)
     }
 
     return (uint32_t) fmax(ceil(sum / (s->nsteps - s->first) / most), 1);
+}
+
+
+/* violation-seconds of shards that are larger than a node, alone on one */
+
+static double
+predictor_fewest_floor(const predictor_sim_t *s)
+{
+    double    most, floor;
+    uint32_t  i, t;
+
+    most = 0;
+    floor = 0;
+
+    for (i = 0; i < s->nnodes; i++) {
+        most = fmax(most, s->nodes[i].capacity);
+    }
+
+    for (t = s->first; t < s->nsteps; t++) {
+
+        for (i = 0; i < s->ncols; i++) {
+            floor += predictor_sim_value(s, t, i) > most ? s->step_s : 0;
+        }
+    }
+
+    return floor;
 }
 
 
@@ -77,7 +111,7 @@ predictor_fewest_policy(predictor_simulate_t *m, predictor_sim_result_t *r,
 
     predictor_sim_judged(&m->sim, &part);
 
-    for (n = least; n <= m->sim.ncols; n++) {
+    for (n = least; n <= PREDICTOR_FEWEST_TIMES * m->sim.nnodes; n++) {
         predictor_progress_show(p, n);
         rc = predictor_sim_run(&m->sim, &part, &r->policy, &m->seen, n,
                                &world);

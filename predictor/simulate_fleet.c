@@ -206,10 +206,7 @@ predictor_sim_capacity(const predictor_sim_t *s, uint32_t from,
     }
 
     for (t = 0; t < n; t++) {
-
-        for (i = 0; i < s->ncols; i++) {
-            total[t] += predictor_sim_value(s, from + t, i);
-        }
+        total[t] = predictor_sim_total(s, from + t);
     }
 
     qsort(total, n, sizeof(double), predictor_sim_double_cmp);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../src/daemon/shardd_version.h"
+#include "model.h"
 #include "simulate_forecast.h"
 
 
@@ -24,6 +25,8 @@ static uint64_t predictor_keep_mix(uint64_t digest, const void *data,
     size_t size);
 static uint64_t predictor_keep_digest(const predictor_simulate_t *m);
 static void predictor_keep_head(const predictor_simulate_t *m, char *line);
+static int predictor_keep_fits(predictor_simulate_t *m, const char *line);
+static int predictor_keep_load(predictor_simulate_t *m, FILE *in);
 static size_t predictor_keep_values(const predictor_simulate_t *m);
 
 
@@ -105,12 +108,65 @@ predictor_keep_values(const predictor_simulate_t *m)
 }
 
 
+/* 1: they are of this; some that look further ahead are, too */
+
+static int
+predictor_keep_fits(predictor_simulate_t *m, const char *line)
+{
+    char         head[PREDICTOR_KEEP_LINE];
+    uint32_t     wanted;
+    const char  *p;
+
+    wanted = m->seen.horizon;
+    p = strstr(line, ", horizon ");
+
+    if (p == NULL || sscanf(p, ", horizon %u", &m->seen.horizon) != 1) {
+        return 0;
+    }
+
+    predictor_keep_head(m, head);
+
+    return m->seen.horizon >= wanted
+           && m->seen.horizon <= PREDICTOR_HORIZON_MAX
+           && strcmp(line, head) == 0;
+}
+
+
+static int
+predictor_keep_load(predictor_simulate_t *m, FILE *in)
+{
+    size_t  n;
+
+    n = predictor_keep_values(m);
+
+    free(m->seen.mean);
+    free(m->seen.quantile);
+    m->seen.mean = malloc(n * sizeof(float));
+    m->seen.quantile = malloc(n * sizeof(float));
+
+    if (m->seen.mean == NULL || m->seen.quantile == NULL) {
+        fputs("shard-predictor: no memory for the forecasts\n", stderr);
+        return 1;
+    }
+
+    if (fread(m->seen.mean, sizeof(float), n, in) != n
+        || fread(m->seen.quantile, sizeof(float), n, in) != n)
+    {
+        fprintf(stderr, "shard-predictor: --forecasts %s: it is cut off; "
+                "remove it\n", m->forecasts);
+        return 2;
+    }
+
+    return 0;
+}
+
+
 int
 predictor_foreseen_read(predictor_simulate_t *m)
 {
-    char     line[PREDICTOR_KEEP_LINE], head[PREDICTOR_KEEP_LINE];
-    FILE    *in;
-    size_t   n;
+    int    rc;
+    char   line[PREDICTOR_KEEP_LINE], head[PREDICTOR_KEEP_LINE];
+    FILE  *in;
 
     in = fopen(m->forecasts, "r");
 
@@ -131,26 +187,20 @@ predictor_foreseen_read(predictor_simulate_t *m)
 
     predictor_keep_head(m, head);
 
-    if (strcmp(line, head) != 0) {
+    if (predictor_keep_fits(m, line)) {
+        rc = predictor_keep_load(m, in);
+
+    } else {
         fprintf(stderr, "shard-predictor: --forecasts %s: they are of another "
                 "fleet, scenario or version; remove the file, or name another "
-                "one\n  it has: %s  wanted: %s", m->forecasts, line, head);
-        fclose(in);
-        return 2;
+                "one\n  wanted: %s  it has: %s%s", m->forecasts, head, line,
+                strchr(line, '\n') ? "" : "\n");
+        rc = 2;
     }
 
-    n = predictor_keep_values(m);
-    n = fread(m->seen.mean, sizeof(float), n, in)
-        + fread(m->seen.quantile, sizeof(float), n, in);
     fclose(in);
 
-    if (n != 2 * predictor_keep_values(m)) {
-        fprintf(stderr, "shard-predictor: --forecasts %s: it is cut off; "
-                "remove it\n", m->forecasts);
-        return 2;
-    }
-
-    return 0;
+    return rc;
 }
 
 

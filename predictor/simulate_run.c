@@ -7,8 +7,6 @@
 static int predictor_sim_decide(predictor_sim_planner_t *p,
     predictor_sim_world_t *w, const predictor_sim_policy_t *policy,
     const predictor_sim_forecasts_t *f);
-static double predictor_sim_peak(const predictor_sim_planner_t *p,
-    uint32_t i);
 
 
 int
@@ -69,63 +67,4 @@ predictor_sim_decide(predictor_sim_planner_t *p, predictor_sim_world_t *w,
     }
 
     return rc == SHARD_OK && w->s->conf.splits ? predictor_sim_cuts(p, w) : rc;
-}
-
-
-/* the highest load of a shard that the policy sees coming */
-
-static double
-predictor_sim_peak(const predictor_sim_planner_t *p, uint32_t i)
-{
-    double    peak;
-    uint32_t  h;
-
-    peak = p->now[i];
-
-    for (h = 0; h < p->plan.nsteps; h++) {
-        peak = fmax(peak, p->quantile[(size_t) i * p->plan.nsteps + h]);
-    }
-
-    return peak;
-}
-
-
-/* where no move helps, the node's largest shard becomes two that may */
-
-int
-predictor_sim_cuts(predictor_sim_planner_t *p, predictor_sim_world_t *w)
-{
-    int       rc;
-    double    peak, most;
-    uint32_t  i, node, largest;
-
-    rc = SHARD_OK;
-
-    for (node = 0; node < w->nnodes && rc == SHARD_OK; node++) {
-
-        if (!p->plan.nodes[node].stuck) {
-            continue;
-        }
-
-        most = w->s->conf.split_least * w->nodes[node].capacity;
-        largest = SHARD_ID_NONE;
-
-        for (i = 0; i < p->plan.nshards; i++) {
-            peak = predictor_sim_peak(p, i);
-
-            if (w->shards[p->shard[i]].node == node
-                && w->shards[p->shard[i]].to == node
-                && !w->shards[p->shard[i]].cutting && peak > most)
-            {
-                most = peak;
-                largest = p->shard[i];
-            }
-        }
-
-        if (largest != SHARD_ID_NONE) {
-            rc = predictor_sim_world_split(w, largest);
-        }
-    }
-
-    return rc;
 }

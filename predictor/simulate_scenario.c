@@ -91,12 +91,12 @@ static const shardd_conf_key_t  predictor_scenario_moves[] = {
 static const shardd_conf_key_t  predictor_scenario_splits[] = {
     { "allowed", SHARDD_CONF_BOOL, AT(splits), 0, 0, 0, NULL, NULL,
       "shards may be cut in two" },
-    { "share", SHARDD_CONF_NUMBER, AT(split_share), 0.5, 0.95, 0, NULL, NULL,
+    { "share", SHARDD_CONF_NUMBER, AT(split_share), 0.5, 0.65, 0, NULL, NULL,
       "of the parent's load that the larger child gets" },
     { "time", SHARDD_CONF_MS, AT(split_ms), 1000, 7 * DAY_MS, 0, NULL, NULL,
       "that it takes" },
-    { "least", SHARDD_CONF_NUMBER, AT(split_least), 0, 1, 0, NULL, NULL,
-      "of a node's capacity: a smaller shard stays whole" },
+    { "above", SHARDD_CONF_NUMBER, AT(split_above), 0.01, 1, 0, NULL, NULL,
+      "of the smallest node's capacity: what has a higher peak is cut" },
     END
 };
 
@@ -185,7 +185,7 @@ predictor_scenario_defaults(predictor_scenario_t *c)
 
     c->split_share = 0.5;
     c->split_ms = 30L * 60 * 1000;
-    c->split_least = 0.1;
+    c->split_above = 0.25;
 
     c->quantile = 0.9;
     c->threshold = 1;

@@ -54,17 +54,13 @@ static uint32_t
 predictor_item_peak(const predictor_sim_t *s)
 {
     double    sum, most;
-    uint32_t  i, t, at;
+    uint32_t  t, at;
 
     at = s->first;
     most = -1;
 
     for (t = s->first; t < s->nsteps; t++) {
-        sum = 0;
-
-        for (i = 0; i < s->ncols; i++) {
-            sum += predictor_sim_value(s, t, i);
-        }
+        sum = predictor_sim_total(s, t);
 
         if (sum > most) {
             most = sum;

@@ -140,8 +140,8 @@ void predictor_sim_world_name(const predictor_sim_world_t *w, uint32_t shard,
     char *name);
 
 
-/* what it bears now, forecasts and the future seen as the policy may: the
- * planner fills plan and moves; nodes without a way out may cut a shard */
+/* shards that are too large, by what the planner was told, begin to be cut;
+ * simulate_cut.c */
 
 int predictor_sim_cuts(predictor_sim_planner_t *p, predictor_sim_world_t *w);
 

@@ -7,16 +7,13 @@
 use warnings;
 use strict;
 
-use JSON::PP;
-use List::Util qw/ max min sum /;
+use List::Util qw/ max sum /;
 use Test::More;
 
 use ShardTest::Predictor;
+use ShardTest::Simulate;
 
 plan skip_all => "no $program (run make)" unless -x $program;
-
-my $start = 1704067200;
-my $step = 300;
 
 my $seed = $ENV{TAP_SEED} || 1 + int(rand(1e9));
 diag("TAP_SEED=$seed");
@@ -108,9 +105,9 @@ my $tuned = $all->{policies}{reactive}{tuned};
 cmp_ok($tuned->{rest_s}, '>=', 7200, 'what is tuned keeps the rules');
 ok(!exists $all->{policies}{static}{tuned}, 'nothing to tune');
 
-is(encode(simulate("$dir/fleet.yaml", '--policy', join(',', @policies),
+is(figures(simulate("$dir/fleet.yaml", '--policy', join(',', @policies),
                    '--threads', 1)),
-   encode($all), 'the same again, by one thread');
+   figures($all), 'the same again, by one thread');
 
 SKIP: {
     my $judge = "$top/../shared/plan-bench/judge.py";
@@ -180,69 +177,7 @@ done_testing();
 ###############################################################################
 
 
-sub simulate {
-    my ($scenario, @args) = @_;
-
-    my ($status, $out, $err) = run('simulate', $scenario, '--json', @args);
-    my $name = $scenario =~ s/.*\///r;
-    is($status, 0, "$name: exit status") or diag($err);
-    is($err, '', "$name: nothing to complain about");
-
-    return eval { decode_json($out) } || {};
-}
-
-
-sub fleet {
-    my ($path, $names, @rows) = @_;
-
-    put($path, join(',', 'epoch', @$names) . "\n",
-        map { join(',', $start + $_ * $step,
-                   map { sprintf '%.6g', $_ } @{ $rows[$_] }) . "\n" }
-        0 .. $#rows);
-}
-
-
-# shards with a day, of very different sizes and in four time zones
-
-sub rhythmic {
-    my ($path, $shards, $days) = @_;
-
-    fleet($path, [map { "s$_" } 0 .. $shards - 1],
-          map { my $t = $_;
-                [map { max(0, rhythm($t + 72 * ($_ % 4), 288,
-                                     40 / (1 + $_) ** 0.8)
-                              * (1 + 0.1 * noise())) } 0 .. $shards - 1] }
-          0 .. $days * 288 - 1);
-}
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open(my $in, '<', $path) or return "no $path";
-    local $/;
-    return <$in> // '';
-}
-
-
 sub round { return sprintf('%.6g', $_[0]) + 0 }
-
-
-# what it took is no figure that comes out the same twice
-
-sub encode {
-    my ($json) = @_;
-
-    my $copy = decode_json(JSON::PP->new->encode($json));
-
-    for my $figures (map { ($_, $_->{tuned} || ()) }
-                     values %{ $copy->{policies} })
-    {
-        delete @{$figures}{qw/ plan_ms plan_max_ms /};
-    }
-
-    return JSON::PP->new->canonical->encode($copy);
-}
 
 
 # figures and broken rules of moves, told from the fleet's own load
