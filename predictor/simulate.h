@@ -172,6 +172,8 @@ typedef struct {
     double       threshold;
     long         rest;                  /* steps */
     double       price_s;               /* of a move */
+    double       doubt;                 /* that the present load lasts: its
+                                           quantile is so much higher */
 } predictor_sim_policy_t;
 
 typedef struct {

@@ -74,6 +74,7 @@ predictor_once_plan(predictor_simulate_t *m, predictor_sim_world_t *w,
     policy.kind = PREDICTOR_SIM_ORACLE;
     policy.threshold = m->sim.conf.threshold;
     policy.rest = 0;
+    policy.doubt = 0;
     policy.price_s = (double) m->sim.conf.move_price_ms / 1000;
 
     w->t = w->part.from + m->sim.conf.known_after;

@@ -165,7 +165,7 @@ predictor_sim_see(predictor_sim_planner_t *p, const predictor_sim_world_t *w,
         step = step < w->s->nsteps ? step : w->s->nsteps - 1;
 
         mean[h] = (float) predictor_sim_shard_load(w, p->shard[i], step);
-        quantile[h] = mean[h];
+        quantile[h] = mean[h] * (float) (1 + policy->doubt);
     }
 
     p->now[i] = (float) predictor_sim_shard_load(w, p->shard[i], known);

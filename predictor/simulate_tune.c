@@ -3,7 +3,8 @@
  * Policies are tuned on the end of the history, where what happened is known
  * to all of them:
  *
- *     reactive      threshold and cool-down: the fewest violation-seconds
+ *     reactive      threshold, cool-down, and how far it doubts that the
+ *                   present lasts: the fewest violation-seconds
  *     predictive    price of a move: the same, by no more moves than the tuned
  *                   reactive made there
  *
@@ -33,12 +34,16 @@ typedef struct {
 
 
 static const double  predictor_tune_thresholds[] = {
-    0.75, 0.8, 0.85, 0.9, 0.95, 1
+    0.8, 0.85, 0.9, 0.95, 1
 };
 
 /* of the rest that the scenario has */
 
-static const double  predictor_tune_rests[] = { 1, 2, 4 };
+static const double  predictor_tune_rests[] = { 1, 2 };
+
+/* without any it sees no danger in a node that is nearly full */
+
+static const double  predictor_tune_doubts[] = { 0, 0.1 };
 
 /* of the price that it has */
 
@@ -49,6 +54,8 @@ static const double  predictor_tune_prices[] = { 1, 1.5, 2, 3, 4, 6 };
 #define PREDICTOR_TUNE_THRESHOLDS                                            \
     (sizeof(predictor_tune_thresholds) / sizeof(double))
 #define PREDICTOR_TUNE_RESTS  (sizeof(predictor_tune_rests) / sizeof(double))
+#define PREDICTOR_TUNE_DOUBTS                                                \
+    (sizeof(predictor_tune_doubts) / sizeof(double))
 
 
 static void predictor_tune_grid(predictor_tune_t *tune,
@@ -139,7 +146,7 @@ static void
 predictor_tune_grid(predictor_tune_t *tune, predictor_sim_kind_e kind)
 {
     double                       price_s;
-    size_t                       i, k;
+    size_t                       i, k, doubt;
     predictor_sim_policy_t      *p;
     const predictor_scenario_t  *c;
 
@@ -154,18 +161,22 @@ predictor_tune_grid(predictor_tune_t *tune, predictor_sim_kind_e kind)
         p->kind = kind;
         p->threshold = c->threshold;
         p->rest = predictor_sim_steps(&tune->m->sim, (double) c->rest_ms);
+        p->doubt = 0;
         p->price_s = price_s * predictor_tune_prices[i];
     }
 
     for (i = 0; i < PREDICTOR_TUNE_THRESHOLDS
                 && kind == PREDICTOR_SIM_REACTIVE; i++)
     {
-        for (k = 0; k < PREDICTOR_TUNE_RESTS; k++) {
+        for (k = 0; k < PREDICTOR_TUNE_RESTS * PREDICTOR_TUNE_DOUBTS; k++) {
+            doubt = k / PREDICTOR_TUNE_RESTS;
             p = &tune->trial[tune->n++].policy;
             p->kind = kind;
             p->threshold = predictor_tune_thresholds[i];
             p->rest = predictor_sim_steps(&tune->m->sim,
-                          (double) c->rest_ms * predictor_tune_rests[k]);
+                          (double) c->rest_ms * predictor_tune_rests[k
+                                                  % PREDICTOR_TUNE_RESTS]);
+            p->doubt = predictor_tune_doubts[doubt];
             p->price_s = price_s;
         }
     }
