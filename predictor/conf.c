@@ -101,6 +101,22 @@ static const shardd_conf_key_t  predictor_conf_failure[] = {
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 };
 
+static const shardd_conf_key_t  predictor_conf_shards[] = {
+    { "min", SHARDD_CONF_INT, AT(shards_min), 1, PREDICTOR_RESIZE_MOST, 0,
+      NULL, NULL, "shards are not joined below so many" },
+    { "max", SHARDD_CONF_INT, AT(shards_max), 1, PREDICTOR_RESIZE_MOST, 0,
+      NULL, NULL, "nor split above so many" },
+    { "split_above", SHARDD_CONF_NUMBER, AT(split_above), 0.01, 1, 0, NULL,
+      NULL, "of the smallest node's capacity: a shard is too large" },
+    { "merge_below", SHARDD_CONF_NUMBER, AT(merge_below), 0, 0.25, 0, NULL,
+      NULL, "of it: two neighbours are small enough to be one" },
+    { "hold", SHARDD_CONF_MS, AT(shards_hold_ms), 0, DAY_MS, 0, NULL, NULL,
+      "a load must last so long in a season to count" },
+    { "season", SHARDD_CONF_MS, AT(shards_season_ms), 3600000, 35 * DAY_MS, 0,
+      NULL, NULL, "what is cold is so for a whole one" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
 static const shardd_conf_key_t  predictor_conf_scrape[] = {
     { "url", SHARDD_CONF_STRING, AT(scrape_url), 0, 0, 0, NULL, NULL,
       "of a node's node_exporter: {host} {port} {name} {zone} are the node's" },
@@ -168,6 +184,8 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       NULL, NULL, "at once, as source or target" },
     { "max_moves", SHARDD_CONF_INT, AT(max_moves), 1, 64, 0, NULL, NULL,
       "at once in all" },
+    { "shards", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_shards,
+      "how many there should be, where the policy does not say" },
     { "budget", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_budget,
       "moves and bytes within a window, also of those that are over" },
     { "failure", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,
@@ -228,6 +246,14 @@ predictor_conf_defaults(predictor_conf_t *c)
     c->failure_behind_ms = 5000;
     c->failure_rebuild_ms = 10 * 60 * 1000;
     c->failure_rebuilds = 2;
+
+    predictor_resize_policy_init(&c->shards);
+    c->shards_min = c->shards.min;
+    c->shards_max = c->shards.max;
+    c->split_above = c->shards.split_above;
+    c->merge_below = c->shards.merge_below;
+    c->shards_hold_ms = 1000L * c->shards.hold_s;
+    c->shards_season_ms = 1000L * c->shards.season_s;
 
     c->signal_metrics = (char **) predictor_conf_metrics;
     c->signal_history_ms = 7L * 86400 * 1000;
@@ -336,6 +362,27 @@ predictor_conf_check(const char *path, const predictor_conf_t *c, char *err)
 }
 
 
+static int
+predictor_conf_resize(const char *path, predictor_conf_t *c, char *err)
+{
+    char  why[SHARD_ERR_SIZE];
+
+    c->shards.min = (uint32_t) c->shards_min;
+    c->shards.max = (uint32_t) c->shards_max;
+    c->shards.split_above = c->split_above;
+    c->shards.merge_below = c->merge_below;
+    c->shards.hold_s = (uint32_t) (c->shards_hold_ms / 1000);
+    c->shards.season_s = (uint32_t) (c->shards_season_ms / 1000);
+
+    if (predictor_resize_policy_check(&c->shards, why) != SHARD_OK) {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: %s", path, why);
+        return -1;
+    }
+
+    return 0;
+}
+
+
 int
 predictor_conf_load(const char *path, predictor_conf_t *conf, char *err)
 {
@@ -346,6 +393,10 @@ predictor_conf_load(const char *path, predictor_conf_t *conf, char *err)
     }
 
     if (predictor_conf_check(path, conf, err) != 0) {
+        return -1;
+    }
+
+    if (predictor_conf_resize(path, conf, err) != 0) {
         return -1;
     }
 

@@ -11,6 +11,7 @@
 
 #include "../src/daemon/shardd_redis.h"
 #include "budget.h"
+#include "resize_policy.h"
 
 
 typedef enum {
@@ -70,6 +71,14 @@ typedef struct {
     long                 failure_behind_ms;
     long                 failure_rebuild_ms;
     long                 failure_rebuilds;
+
+    predictor_resize_policy_t  shards;  /* unless the policy says more */
+    long                 shards_min;
+    long                 shards_max;
+    double               split_above;
+    double               merge_below;
+    long                 shards_hold_ms;
+    long                 shards_season_ms;
 
     char               **signal_metrics;
     long                 signal_history_ms;

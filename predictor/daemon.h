@@ -30,6 +30,7 @@
 #include "fleet.h"
 #include "signals.h"
 #include "spreads.h"
+#include "resizes.h"
 #include "watch.h"
 
 
@@ -71,6 +72,7 @@ typedef struct {
     predictor_slots_t      *slots;
     predictor_history_t     history;
     predictor_cold_t        cold;
+    predictor_resizes_t     resizes;
     predictor_pool_t       *pool;
     predictor_outlook_t     outlook;
     predictor_calendar_t    calendar;

@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "events.h"
 #include "report.h"
+#include "report_ring.h"
 
 
 #define PREDICTOR_PAUSE_SLOTS  3        /* unknown ones that are put up with */
@@ -42,6 +43,35 @@ predictor_paused(const predictor_daemon_t *d)
 
     return late > (double) (PREDICTOR_PAUSE_SLOTS * d->res_s)
                   + (double) d->conf->grace_real_ms / 1000 * d->clock.speed;
+}
+
+
+/* the ring is known to all; what is to be split or joined only where advice is
+ * asked for, and not right after a start */
+
+static int
+predictor_decide_resizes(predictor_daemon_t *d, double now_s)
+{
+    int                       rc;
+    predictor_resizes_view_t  view;
+
+    rc = predictor_report_ring(d->io, &d->fleet, d->conf->keyspace, now_s);
+
+    if (rc != SHARDD_OK || d->conf->mode == PREDICTOR_OBSERVE || d->learning
+        || predictor_paused(d))
+    {
+        return rc;
+    }
+
+    view.conf = d->conf;
+    view.fleet = &d->fleet;
+    view.outlook = &d->outlook;
+    view.history = &d->history;
+    view.cold = &d->cold;
+    view.spreads = &d->spreads;
+    view.now_s = now_s;
+
+    return predictor_resizes(&d->resizes, &view, d->io, &d->decisions);
 }
 
 
@@ -215,6 +245,10 @@ predictor_decide(predictor_daemon_t *d)
 
     if (rc == SHARDD_OK) {
         rc = predictor_signals_report(d->signals, &d->nodes, &d->outlook, at);
+    }
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_decide_resizes(d, now_s);
     }
 
     if (rc == SHARDD_OK) {

@@ -30,6 +30,7 @@ predictor_unload(predictor_daemon_t *d)
     predictor_calendar_done(&d->calendar);
     predictor_history_done(&d->history);
     predictor_cold_done(&d->cold);
+    predictor_resizes_done(&d->resizes);
     predictor_fleet_done(&d->fleet);
     predictor_signals_done(d->signals);
     predictor_nodes_names(&d->nodes, NULL);

@@ -53,8 +53,8 @@ predictor_resize_policy_check(const predictor_resize_policy_t *p, char *err)
     }
 
     if (p->hold_s > p->season_s) {
-        return shard_refuse(err, "\"shards\": hold_s is longer than "
-                            "season_s");
+        return shard_refuse(err, "\"shards\": a hold is longer than a "
+                            "season");
     }
 
     return SHARD_OK;

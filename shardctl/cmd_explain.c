@@ -182,6 +182,10 @@ explain_show_decision(shardctl_t *ctl, const json_t *d)
         explain_why(ctl, reason);
     }
 
+    if (shardctl_get_text(reason, "verb")[0]) {
+        shardctl_resize_show(ctl, reason);
+    }
+
     if (strcmp(shardctl_get_text(d, "mode"), "recommend") == 0) {
         explain_line(ctl, "it is a recommendation: it is not carried out");
     }
@@ -235,7 +239,8 @@ explain_show_migration(shardctl_t *ctl, const json_t *m)
 static int
 explain_show(shardctl_t *ctl, json_t *out)
 {
-    char           text[512];
+    char           text[512], to[80];
+    const char    *verb;
     const json_t  *m, *d, *any;
 
     if (ctl->json) {
@@ -246,12 +251,19 @@ explain_show(shardctl_t *ctl, json_t *out)
     m = json_object_get(out, "migration");
     any = json_is_object(d) ? d : m;
 
-    snprintf(text, sizeof(text), "%s: %.20s shard %.0f from %.63s to %.63s\n",
-             shardctl_get_text(out, "id"),
-             shardctl_get_text(any, "verb")[0] ? shardctl_get_text(any, "verb")
-                                               : "move",
-             shardctl_get_number(any, "shard"),
-             shardctl_get_text(any, "from"), shardctl_get_text(any, "to"));
+    /* a split goes nowhere */
+
+    verb = shardctl_get_text(any, "verb");
+    to[0] = '\0';
+
+    if (shardctl_get_text(any, "to")[0]) {
+        snprintf(to, sizeof(to), " to %.63s", shardctl_get_text(any, "to"));
+    }
+
+    snprintf(text, sizeof(text), "%s: %.16s shard %.0f %s %.63s%s\n",
+             shardctl_get_text(out, "id"), verb[0] ? verb : "move",
+             shardctl_get_number(any, "shard"), to[0] ? "from" : "on",
+             shardctl_get_text(any, "from"), to);
     shardctl_put(ctl, SHARDCTL_BOLD, text);
 
     if (json_is_object(d)) {

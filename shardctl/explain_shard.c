@@ -380,6 +380,11 @@ explain_show_shard(shardctl_t *ctl, const shard_record_t *rec, json_t *out)
                "shard-predictor keeps them\n");
     }
 
+    if (json_is_object(json_object_get(out, "resize"))) {
+        printf("\n");
+        shardctl_resize_show(ctl, json_object_get(out, "resize"));
+    }
+
     if (json_is_object(borrowed)) {
         printf("\n");
         shardctl_borrowed_show(ctl, borrowed);
@@ -416,6 +421,7 @@ explain_forecast(shardctl_t *ctl, shard_id_t id, json_t *out)
     if (rc == SHARDCTL_OK) {
         shardctl_forecast_beside(text, out);
         free(text);
+        rc = shardctl_resize_read(ctl, id, out);
     }
 
     return rc;

@@ -346,6 +346,12 @@ void shardctl_borrowed_show(shardctl_t *ctl, const json_t *borrowed);
 void shardctl_shifts(const char *text, json_t *out);
 void shardctl_shifts_show(const json_t *out);
 
+/* explain_resize.c: whether a shard is to be split or joined: "resize" of
+ * "out", an object or null, and in words */
+
+int shardctl_resize_read(shardctl_t *ctl, shard_id_t id, json_t *out);
+void shardctl_resize_show(shardctl_t *ctl, const json_t *resize);
+
 /* explain_shard.c: what is known of one shard */
 
 int shardctl_explain_shard(shardctl_t *ctl, shard_id_t id);

@@ -213,7 +213,9 @@ configure(predictor_conf_t *c, predictor_mode_e mode)
     c->cooldown_ms = 2 * 3600 * 1000;
     c->max_moves_per_node = 2;
     c->max_moves = 8;
+    c->keyspace = (char *) "orders";
     c->clock_speed = 1;
+    predictor_resize_policy_init(&c->shards);
 }
 
 

@@ -32,7 +32,7 @@ static const bad_t  bad[] = {
     { "{\"shards\":{\"min\":9,\"min\":9}}", "there twice" },
     { "{\"shards\":{\"split_above\":0.1}}", "more than a quarter" },
     { "{\"shards\":{\"merge_below\":0.1}}", "more than a quarter" },
-    { "{\"shards\":{\"hold_s\":7200,\"season_s\":3600}}", "longer" },
+    { "{\"shards\":{\"hold_s\":7200,\"season_s\":3600}}", "longer than a season" },
 };
 
 
