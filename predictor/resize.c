@@ -24,7 +24,7 @@ const char *const  predictor_resize_verbs[] = {
 
 const char *const  predictor_resize_whys[] = {
     "high", "cold", "hot key", "reads of one key", "writes of one key",
-    "uneven cut", "no samples", "one position", "rests", "shards_max", NULL
+    "uneven cut", "no samples", "indivisible", "rests", "shards_max", NULL
 };
 
 
@@ -137,6 +137,8 @@ predictor_resize_key(const predictor_resize_shard_t *s,
     if (!(s->key.share - s->key.error > 1 - PREDICTOR_RESIZE_HALF)) {
         out->why = s->whole ? PREDICTOR_RESIZE_WHOLE
                             : PREDICTOR_RESIZE_UNEVEN;
+        out->left = s->cut.left;
+        out->error = s->cut.error;
         return;
     }
 
@@ -155,13 +157,16 @@ predictor_resize_key(const predictor_resize_shard_t *s,
         return;
     }
 
-    if (s->key.writes <= PREDICTOR_RESIZE_READ) {
+    if (s->key.writes <= PREDICTOR_RESIZE_READ
+        && s->key.share - s->key.error > PREDICTOR_SPREAD_HOT)
+    {
         out->verb = PREDICTOR_RESIZE_REPLICAS;
         out->why = PREDICTOR_RESIZE_READS;
         return;
     }
 
-    out->why = PREDICTOR_RESIZE_WRITES;
+    out->why = rest < PREDICTOR_RESIZE_REST ? PREDICTOR_RESIZE_WRITES
+                                            : PREDICTOR_RESIZE_WHOLE;
 }
 
 
@@ -219,30 +224,26 @@ predictor_resize_joint(const predictor_resizing_t *r, uint32_t i)
 }
 
 
-/* the next one that was not taken: of the highest peak, -1: none is due */
+/* at its place in a list that is kept in order, the last one falls off */
 
-static long
-predictor_resize_highest(const predictor_resizing_t *r)
+static void
+predictor_resize_insert(predictor_resize_t *out, uint32_t *n, uint32_t max,
+    uint32_t shard, double peak, int sign)
 {
-    long      best;
     uint32_t  i;
 
-    best = -1;
-
-    for (i = 0; i < r->nshards; i++) {
-
-        if (r->taken[i] || r->shards[i].fixed
-            || !(r->shards[i].peak > r->limits.hi * r->limits.capacity))
-        {
-            continue;
-        }
-
-        if (best < 0 || r->shards[i].peak > r->shards[best].peak) {
-            best = (long) i;
-        }
+    if (*n == max && (max == 0 || sign * peak >= sign * out[max - 1].peak)) {
+        return;
     }
 
-    return best;
+    *n += *n < max;
+
+    for (i = *n - 1; i > 0 && sign * out[i - 1].peak > sign * peak; i--) {
+        out[i] = out[i - 1];
+    }
+
+    out[i].shard = shard;
+    out[i].peak = peak;
 }
 
 
@@ -250,25 +251,33 @@ static uint32_t
 predictor_resize_splits(predictor_resizing_t *r, predictor_resize_t *out,
     uint32_t max, uint32_t *shards)
 {
-    long      i;
-    uint32_t  n, more;
+    uint32_t  i, n, more;
 
-    for (n = 0; n < max && (i = predictor_resize_highest(r)) >= 0; n++) {
-        r->taken[i] = 1;
-        (void) predictor_resize_one(r, (uint32_t) i, &out[n]);
+    for (i = 0, n = 0; i < r->nshards; i++) {
 
-        if (out[n].verb != PREDICTOR_RESIZE_SPLIT
-            && out[n].verb != PREDICTOR_RESIZE_ISOLATE)
+        if (!r->shards[i].fixed
+            && r->shards[i].peak > r->limits.hi * r->limits.capacity)
+        {
+            predictor_resize_insert(out, &n, max, i, r->shards[i].peak, -1);
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        r->taken[out[i].shard] = 1;
+        (void) predictor_resize_one(r, out[i].shard, &out[i]);
+
+        if (out[i].verb != PREDICTOR_RESIZE_SPLIT
+            && out[i].verb != PREDICTOR_RESIZE_ISOLATE)
         {
             continue;
         }
 
-        more = out[n].cut && out[n].end ? 2 : 1;
+        more = out[i].cut && out[i].end ? 2 : 1;
 
         if (*shards + more > r->limits.max) {
-            out[n].verb = PREDICTOR_RESIZE_NOTHING;
-            out[n].why = PREDICTOR_RESIZE_FULL;
-            out[n].after = out[n].peak;
+            out[i].verb = PREDICTOR_RESIZE_NOTHING;
+            out[i].why = PREDICTOR_RESIZE_FULL;
+            out[i].after = out[i].peak;
             continue;
         }
 
@@ -279,44 +288,67 @@ predictor_resize_splits(predictor_resizing_t *r, predictor_resize_t *out,
 }
 
 
+static void
+predictor_resize_pair(predictor_resizing_t *r, predictor_resize_t *out,
+    uint32_t shard, double joint)
+{
+    memset(out, 0, sizeof(predictor_resize_t));
+    out->verb = PREDICTOR_RESIZE_MERGE;
+    out->why = PREDICTOR_RESIZE_COLD;
+    out->shard = shard;
+    out->with = r->shards[shard].next;
+    out->peak = joint;
+    out->after = joint;
+    out->parts = 1;
+
+    r->taken[shard] = 1;
+    r->taken[out->with] = 1;
+}
+
+
+/* one round: the coldest pairs, without those that share a shard with a
+ * colder one; more of them may be left */
+
+static uint32_t
+predictor_resize_round(predictor_resizing_t *r, predictor_resize_t *out,
+    uint32_t max, uint32_t *shards)
+{
+    double    joint;
+    uint32_t  i, n, found;
+
+    for (i = 0, found = 0; i < r->nshards; i++) {
+        joint = predictor_resize_joint(r, i);
+
+        if (!isnan(joint)) {
+            predictor_resize_insert(out, &found, max, i, joint, 1);
+        }
+    }
+
+    for (i = 0, n = 0; i < found && *shards > r->limits.min; i++) {
+        joint = out[i].peak;
+
+        if (!isnan(predictor_resize_joint(r, out[i].shard))) {
+            predictor_resize_pair(r, &out[n++], out[i].shard, joint);
+            (*shards)--;
+        }
+    }
+
+    return n;
+}
+
+
 static uint32_t
 predictor_resize_merges(predictor_resizing_t *r, predictor_resize_t *out,
     uint32_t max, uint32_t *shards)
 {
-    long      best;
-    double    joint, coldest;
-    uint32_t  i, n;
+    uint32_t  n, more;
 
-    for (n = 0; n < max && *shards > r->limits.min; n++) {
-        best = -1;
-        coldest = 0;
+    n = 0;
 
-        for (i = 0; i < r->nshards; i++) {
-            joint = predictor_resize_joint(r, i);
-
-            if (isfinite(joint) && (best < 0 || joint < coldest)) {
-                best = (long) i;
-                coldest = joint;
-            }
-        }
-
-        if (best < 0) {
-            break;
-        }
-
-        memset(&out[n], 0, sizeof(predictor_resize_t));
-        out[n].verb = PREDICTOR_RESIZE_MERGE;
-        out[n].why = PREDICTOR_RESIZE_COLD;
-        out[n].shard = (uint32_t) best;
-        out[n].with = r->shards[best].next;
-        out[n].peak = coldest;
-        out[n].after = coldest;
-        out[n].parts = 1;
-
-        r->taken[best] = 1;
-        r->taken[out[n].with] = 1;
-        (*shards)--;
-    }
+    do {
+        more = predictor_resize_round(r, out + n, max - n, shards);
+        n += more;
+    } while (more);
 
     return n;
 }

@@ -54,7 +54,8 @@ typedef enum {
     PREDICTOR_RESIZE_WRITES,        /* same, and replicas are of no use */
     PREDICTOR_RESIZE_UNEVEN,        /* the cut may leave most on one side */
     PREDICTOR_RESIZE_UNKNOWN,       /* no samples of its keys */
-    PREDICTOR_RESIZE_WHOLE,         /* one key, unit or position */
+    PREDICTOR_RESIZE_WHOLE,         /* one position or unit, or units that
+                                       nobody named */
     PREDICTOR_RESIZE_RESTS,         /* was merged within a season */
     PREDICTOR_RESIZE_FULL           /* there are shards_max */
 } predictor_resize_why_e;
