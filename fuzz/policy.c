@@ -2,6 +2,7 @@
 /* a policy: refused with a reason, or sound */
 
 #include "shard_load.h"
+#include "shard_terms.h"
 #include "../predictor/resize_policy.h"
 
 #include "fuzz.h"
@@ -93,6 +94,46 @@ shards(shard_str_t text)
 }
 
 
+static void
+need(void *data, shard_id_t first, shard_id_t last, uint64_t labels)
+{
+    const shard_terms_t  *out = data;
+
+    fuzz_must(first <= last && last < SHARD_ID_NONE, "odd range");
+    fuzz_must(out->nlabels == SHARD_LABELS_MAX
+              || labels >> out->nlabels == 0, "label without a name");
+}
+
+
+static void
+terms(shard_str_t text)
+{
+    int    i;
+    char   err[SHARD_ERR_SIZE];
+
+    static shard_terms_t  out, before;
+
+    memset(&before, 0x5a, sizeof(before));
+    memset(err, 0, sizeof(err));
+    out = before;
+
+    if (shard_terms_decode(text, &work, &out, err) != SHARD_OK) {
+        fuzz_refused(err, &out, &before);
+        return;
+    }
+
+    for (i = 0; i < SHARD_TERMS; i++) {
+        fuzz_must(out.weight[i] >= 0 && out.weight[i] <= SHARD_WEIGHT_MAX,
+                  "odd weight");
+    }
+
+    fuzz_must(out.nlabels <= SHARD_LABELS_MAX, "too many labels");
+    need(&out, 0, 0, shard_terms_labels(&out, &work, "n1", "z1"));
+    fuzz_must(shard_terms_node_cost(&out, &work, "n1") >= 0, "odd cost");
+    shard_terms_required(&out, &work, need, &out);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -105,6 +146,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text.len = size;
     load(text);
     shards(text);
+    terms(text);
     memset(&before, 0x5a, sizeof(before));
     memset(err, 0, sizeof(err));
     out = before;

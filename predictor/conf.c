@@ -131,6 +131,14 @@ static const shardd_conf_key_t  predictor_conf_scrape[] = {
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 };
 
+static const shardd_conf_key_t  predictor_conf_sizes[] = {
+    { "url", SHARDD_CONF_STRING, AT(sizes_url), 0, 0, 0, NULL, NULL,
+      "of a node, in front of /_shard/ID/stats: {host} {port} {name} {zone}" },
+    { "per_second", SHARDD_CONF_NUMBER, AT(sizes_per_second), 0.01, 100, 0,
+      NULL, NULL, "shards that are asked for, at most, in real time" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
 static const shardd_conf_key_t  predictor_conf_keys[] = {
     { "redis", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_redis,
       "the metadata and metrics store" },
@@ -196,6 +204,8 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       predictor_conf_signals, "what is forecast beside the load" },
     { "scrape", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_scrape,
       "what nodes say of themselves in Prometheus' text format" },
+    { "sizes", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_sizes,
+      "how large shards are, by their backends" },
     { "clock", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_clock,
       "for replays: another clock than the real one" },
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
@@ -263,6 +273,8 @@ predictor_conf_defaults(predictor_conf_t *c)
     c->scrape_interval_ms = 15000;
     c->scrape_timeout_ms = 2000;
 
+    c->sizes_per_second = 2;
+
     c->clock_speed = 1;
 }
 
@@ -276,7 +288,6 @@ predictor_conf_names(const char *path, const predictor_conf_t *c, char *err)
     char                url[PREDICTOR_URL_SIZE], why[SHARD_ERR_SIZE];
     unsigned            metric;
     shard_str_t         word;
-    const char         *template;
     const char *const  *words;
 
     words = shard_metric_words();
@@ -305,15 +316,24 @@ predictor_conf_names(const char *path, const predictor_conf_t *c, char *err)
         }
     }
 
-    for (i = 0; i < PREDICTOR_SOURCES; i++) {
-        template = i ? c->scrape_backend : c->scrape_url;
+    const struct {
+        const char  *key;
+        const char  *template;
+    } urls[] = {
+        { "scrape: url", c->scrape_url },
+        { "scrape: backend", c->scrape_backend },
+        { "sizes: url", c->sizes_url }
+    };
 
-        if (template && predictor_nodes_url(template, "n1", "127.0.0.1:80",
-                                            "z1", url, why)
-                        != SHARD_OK)
+    for (i = 0; i < 3; i++) {
+
+        if (urls[i].template
+            && predictor_nodes_url(urls[i].template, "n1", "127.0.0.1:80",
+                                   "z1", url, why)
+               != SHARD_OK)
         {
-            snprintf(err, SHARDD_ERR_SIZE, "%s: scrape: %s: %s", path,
-                     i ? "backend" : "url", why);
+            snprintf(err, SHARDD_ERR_SIZE, "%s: %s: %s", path, urls[i].key,
+                     why);
             return -1;
         }
     }

@@ -91,6 +91,9 @@ typedef struct {
     long                 scrape_timeout_ms;
     char               **gauges;
 
+    char                *sizes_url;
+    double               sizes_per_second;
+
     double               clock_speed;
     double               clock_real_ms;
     double               clock_epoch_s;

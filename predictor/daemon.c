@@ -81,6 +81,7 @@ predictor_daemon_init(predictor_daemon_t *d, const predictor_conf_t *conf,
 
     predictor_fleet_clock(conf, &d->clock);
     predictor_nodes_init(&d->nodes, conf, io, &d->clock, d->res_s);
+    predictor_policy_init(&d->policy, conf, io);
 }
 
 
@@ -89,6 +90,7 @@ predictor_daemon_done(predictor_daemon_t *d)
 {
     predictor_unload(d);
     predictor_nodes_done(&d->nodes);
+    predictor_policy_done(&d->policy);
     predictor_pool_destroy(d->pool);
     d->pool = NULL;
     predictor_spreads_done(&d->spreads);
@@ -486,6 +488,10 @@ predictor_daemon_step(predictor_daemon_t *d)
     if (rc == SHARDD_OK) {
         predictor_nodes_step(&d->nodes);
         rc = predictor_watch_step(d);
+    }
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_sizes_step(&d->policy.sizes, &d->fleet);
     }
 
     if (rc == SHARDD_OK) {

@@ -28,6 +28,7 @@
 
 #include "cold.h"
 #include "fleet.h"
+#include "policy.h"
 #include "signals.h"
 #include "spreads.h"
 #include "resizes.h"
@@ -77,6 +78,7 @@ typedef struct {
     predictor_outlook_t     outlook;
     predictor_calendar_t    calendar;
     predictor_fleet_t       fleet;
+    predictor_policy_t      policy;
     predictor_signals_t    *signals;
     predictor_nodes_t       nodes;
     predictor_spreads_t     spreads;

@@ -127,6 +127,7 @@ predictor_daemon(const char *conf_path)
 
     free(d);
     predictor_scrape_destroy(world.scrape);
+    predictor_scrape_destroy(world.sizes);
     shardd_store_close(&world.store);
 
     return rc;

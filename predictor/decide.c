@@ -226,6 +226,10 @@ predictor_decide(predictor_daemon_t *d)
     }
 
     if (rc == SHARDD_OK) {
+        rc = predictor_policy_heed(&d->policy, &d->fleet, d->io, now_s);
+    }
+
+    if (rc == SHARDD_OK) {
         rc = predictor_events_learn(d);
     }
 

@@ -31,6 +31,7 @@ predictor_fleet_done(predictor_fleet_t *f)
     free(f->now);
     free(f->mean);
     free(f->quantile);
+    free(f->place);
     free(f->budget_memory);
     free(f->zones);
 

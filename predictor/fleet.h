@@ -40,6 +40,7 @@ typedef struct {
     float              *now;
     float              *mean;
     float              *quantile;
+    float              *place;          /* policy.h; NULL: no matter */
 } predictor_fleet_t;
 
 
@@ -65,6 +66,10 @@ void predictor_fleet_durations(predictor_fleet_t *f);
 
 double predictor_fleet_move_s(const predictor_fleet_t *f,
     const predictor_plan_move_t *move);
+
+/* text of a field, which may be NULL */
+
+shard_str_t predictor_fleet_text(const char *text);
 
 /* the predictor's clock of a configuration */
 

@@ -57,7 +57,5 @@ double predictor_fleet_ms(const shardd_entry_t *entry, const char *name);
 uint32_t predictor_fleet_node(const predictor_fleet_t *f, const char *name);
 uint32_t predictor_fleet_shard(const predictor_fleet_t *f, const char *text);
 
-shard_str_t predictor_fleet_text(const char *text);
-
 
 #endif /* _PREDICTOR_FLEET_MOVES_H_INCLUDED_ */

@@ -123,6 +123,7 @@ predictor_intake_close(predictor_daemon_t *d)
     d->unsaved = 1;
     d->due = 1;
     predictor_spreads_turn(&d->spreads);
+    predictor_traffic_slot(&d->policy.traffic, (double) d->res_s);
 
     return SHARDD_OK;
 }
@@ -184,6 +185,7 @@ predictor_intake_count(predictor_daemon_t *d)
             predictor_signals_count(d->signals, d->slots, &entry);
             end_s = predictor_clock_s(&d->clock, (double) entry.head.end_ms);
             predictor_spreads_add(&d->spreads, &d->fleet, &entry, end_s);
+            predictor_traffic_count(&d->policy.traffic, &entry);
         }
 
         b->next++;

@@ -156,6 +156,32 @@ predictor_io_scrape_step(void *data, predictor_scrape_pt each, void *ctx)
 
 
 static int
+predictor_io_size_ask(void *data, const char *url, long timeout_ms,
+    uint64_t id)
+{
+    predictor_io_store_t  *w = data;
+
+    if (w->sizes == NULL) {
+        w->sizes = predictor_scrape_create();
+    }
+
+    return w->sizes ? predictor_scrape_ask(w->sizes, url, timeout_ms, id)
+                    : SHARD_ERROR;
+}
+
+
+static void
+predictor_io_size_step(void *data, predictor_scrape_pt each, void *ctx)
+{
+    predictor_io_store_t  *w = data;
+
+    if (w->sizes) {
+        predictor_scrape_step(w->sizes, each, ctx);
+    }
+}
+
+
+static int
 predictor_io_named_put(void *data, const char *name, long live_s, long res_s,
     long slot, const float *values, size_t n)
 {
@@ -237,6 +263,8 @@ predictor_io_store(predictor_io_t *io, predictor_io_store_t *world)
     io->bytes_get = predictor_io_bytes_get;
     io->scrape_ask = predictor_io_scrape_ask;
     io->scrape_step = predictor_io_scrape_step;
+    io->size_ask = predictor_io_size_ask;
+    io->size_step = predictor_io_size_step;
     io->named_put = predictor_io_named_put;
     io->named_range = predictor_io_named_range;
     io->spread_put = predictor_io_spread_put;

@@ -70,6 +70,11 @@ typedef struct {
                               uint64_t id);
     void        (*scrape_step)(void *data, predictor_scrape_pt each,
                                void *ctx);
+
+    /* of backends about shards, the same way */
+    int         (*size_ask)(void *data, const char *url, long timeout_ms,
+                            uint64_t id);
+    void        (*size_step)(void *data, predictor_scrape_pt each, void *ctx);
 } predictor_io_t;
 
 
@@ -80,6 +85,7 @@ typedef struct {
     shardd_claim_t       claim;
     char                 holder[SHARD_NAME_SIZE];
     predictor_scrape_t  *scrape;        /* NULL until something is asked */
+    predictor_scrape_t  *sizes;
 } predictor_io_store_t;
 
 void predictor_io_store(predictor_io_t *io, predictor_io_store_t *world);

@@ -401,11 +401,13 @@ predictor_load(predictor_daemon_t *d)
         rc = predictor_load_spreads(d, ncols);
     }
 
-    if (rc != SHARDD_OK) {
-        return rc;
+    if (rc == SHARDD_OK) {
+        rc = predictor_policy_load(&d->policy, &d->fleet);
     }
 
-    rc = predictor_events_load(d, 1);
+    if (rc == SHARDD_OK) {
+        rc = predictor_events_load(d, 1);
+    }
 
     if (rc == SHARDD_OK) {
         rc = predictor_recall_logs(d);

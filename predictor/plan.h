@@ -178,21 +178,6 @@ typedef struct {
 } predictor_plan_t;
 
 
-/* 1: hard rules let the shard be served there: labels, zones */
-
-static inline int
-predictor_plan_allows(const predictor_plan_t *plan, uint32_t shard,
-    uint32_t node)
-{
-    const predictor_plan_node_t   *n = &plan->nodes[node];
-    const predictor_plan_shard_t  *s = &plan->shards[shard];
-
-    return (s->needs & ~n->labels) == 0
-           && (n->zone >= PREDICTOR_PLAN_ZONES_MAX
-               || (s->barred >> n->zone & 1) == 0);
-}
-
-
 /* 1: the node has a copy of it, so that moving it there copies little */
 
 static inline int
@@ -210,6 +195,23 @@ predictor_plan_promotes(const predictor_plan_t *plan, uint32_t shard,
     }
 
     return 0;
+}
+
+
+/* 1: hard rules let the shard be served there: labels, and zones, which are
+ * those of its copies before and after when one of these is promoted */
+
+static inline int
+predictor_plan_allows(const predictor_plan_t *plan, uint32_t shard,
+    uint32_t node)
+{
+    const predictor_plan_node_t   *n = &plan->nodes[node];
+    const predictor_plan_shard_t  *s = &plan->shards[shard];
+
+    return (s->needs & ~n->labels) == 0
+           && (n->zone >= PREDICTOR_PLAN_ZONES_MAX
+               || (s->barred >> n->zone & 1) == 0
+               || predictor_plan_promotes(plan, shard, node));
 }
 
 

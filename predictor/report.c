@@ -362,6 +362,10 @@ predictor_report_forget(const predictor_io_t *io,
         rc = predictor_report_forget_shards(io, "spread", old, new);
     }
 
+    if (rc == SHARDD_OK) {
+        rc = predictor_report_forget_shards(io, "sizes", old, new);
+    }
+
     b.io = io;
     b.n = 0;
     b.key = "zones";
@@ -536,7 +540,7 @@ predictor_report_log(const predictor_fleet_t *fleet,
                conf->mode == PREDICTOR_ACT ? "decided" : "recommended",
                fleet->table.shards[move->shard].id, from->name, to->name, why,
                move->load, from->capacity, conf->quantile,
-               predictor_fleet_move_s(fleet, move) / 60, move->load_moved, from->name,
-               move->from_before, move->from_after, to->name,
+               predictor_fleet_move_s(fleet, move) / 60, move->load_moved,
+               from->name, move->from_before, move->from_after, to->name,
                move->to_before, move->to_after);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "shard_load.h"
+#include "shard_terms.h"
 #include "../predictor/resize_policy.h"
 #include "shardctl.h"
 
@@ -104,6 +105,35 @@ policy_load_in_force(shardctl_t *ctl)
 }
 
 
+/* a policy that was not written by "policy set" may be one that plans do not
+ * heed */
+
+static void
+policy_terms_in_force(json_t *policy)
+{
+    char                 *text, err[SHARD_ERR_SIZE];
+    shard_str_t           json;
+    shard_terms_t         terms;
+    shard_policy_work_t  *work;
+
+    work = malloc(sizeof(shard_policy_work_t));
+    text = json_dumps(policy, JSON_COMPACT|JSON_PRESERVE_ORDER);
+
+    if (work && text) {
+        json.data = text;
+        json.len = strlen(text);
+
+        if (shard_terms_decode(json, work, &terms, err) != SHARD_OK) {
+            fprintf(stderr, "plan: not heeded, the predictor keeps to the one "
+                    "before: %s\n", err);
+        }
+    }
+
+    free(text);
+    free(work);
+}
+
+
 int
 shardctl_cmd_policy_get(shardctl_t *ctl)
 {
@@ -126,9 +156,9 @@ shardctl_cmd_policy_get(shardctl_t *ctl)
     }
 
     text = json_dumps(policy, JSON_INDENT(4)|JSON_PRESERVE_ORDER);
-    json_decref(policy);
 
     if (text == NULL) {
+        json_decref(policy);
         return shardctl_fail(ctl, "no memory");
     }
 
@@ -136,6 +166,8 @@ shardctl_cmd_policy_get(shardctl_t *ctl)
     fflush(stdout);
     free(text);
     policy_load_in_force(ctl);
+    policy_terms_in_force(policy);
+    json_decref(policy);
 
     return SHARDCTL_OK;
 }
@@ -201,6 +233,7 @@ policy_check(shardctl_t *ctl, const char *text)
     char                  err[SHARD_ERR_SIZE];
     shard_str_t           json;
     shard_load_t          load;
+    shard_terms_t         terms;
     shard_policy_t        policy;
     shard_policy_work_t  *work;
     predictor_resize_policy_t  shards;
@@ -230,6 +263,10 @@ policy_check(shardctl_t *ctl, const char *text)
     if (rc == SHARD_OK) {
         predictor_resize_policy_init(&shards);
         rc = predictor_resize_policy_decode(json, work, &shards, err);
+    }
+
+    if (rc == SHARD_OK) {
+        rc = shard_terms_decode(json, work, &terms, err);
     }
 
     free(work);

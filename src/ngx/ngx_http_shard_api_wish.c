@@ -7,6 +7,7 @@
 #include "ngx_http_shard_ask.h"
 
 #include "shard_load.h"
+#include "shard_terms.h"
 
 
 static ngx_int_t ngx_http_shard_ask_refuse(ngx_http_shard_ask_t *ask,
@@ -383,6 +384,7 @@ ngx_http_shard_ask_set_policy(ngx_http_shard_ask_t *ask)
 {
     char                  err[SHARD_ERR_SIZE];
     shard_load_t          load;
+    shard_terms_t         terms;
     shard_policy_t       *policy;
     shard_policy_work_t  *work;
 
@@ -401,7 +403,8 @@ ngx_http_shard_ask_set_policy(ngx_http_shard_ask_t *ask)
     }
 
     if (shard_policy_decode(ask->body, work, policy, err) != SHARD_OK
-        || shard_load_decode(ask->body, work, &load, err) != SHARD_OK)
+        || shard_load_decode(ask->body, work, &load, err) != SHARD_OK
+        || shard_terms_decode(ask->body, work, &terms, err) != SHARD_OK)
     {
         return ngx_http_shard_ask_refuse(ask, err);
     }

@@ -63,11 +63,59 @@ w_scrape_step(void *data, predictor_scrape_pt each, void *ctx)
 }
 
 
+/* and backends what size_of() says of a shard */
+
+static struct {
+    uint64_t  id;
+    char      url[128];
+} sized[ASKED];
+
+static size_t  nsized;
+
+static const char *(*size_of)(const char *url);
+
+
+static int
+w_size_ask(void *data, const char *url, long timeout_ms, uint64_t id)
+{
+    (void) data;
+    (void) timeout_ms;
+
+    if (nsized == ASKED) {
+        return SHARD_ERROR;
+    }
+
+    sized[nsized].id = id;
+    snprintf(sized[nsized++].url, sizeof(sized[0].url), "%s", url);
+
+    return SHARD_OK;
+}
+
+
+static void
+w_size_step(void *data, predictor_scrape_pt each, void *ctx)
+{
+    size_t       i, n;
+    shard_str_t  text;
+
+    (void) data;
+    n = nsized;
+    nsized = 0;
+
+    for (i = 0; i < n; i++) {
+        text.data = size_of ? size_of(sized[i].url) : NULL;
+        text.len = text.data ? strlen(text.data) : 0;
+        each(ctx, sized[i].id, text, "connection refused");
+    }
+}
+
+
 static const predictor_io_t  io = {
     NULL, w_now_ms, w_err, w_claim, w_release, w_table, w_none, w_none,
     w_decision_add, w_hash_load, w_hash_put, w_metrics, w_rows_put,
     w_rows_range, w_named_put, w_named_range, w_bytes_put, w_bytes_get,
-    w_spread_put, w_spread_load, w_scrape_ask, w_scrape_step
+    w_spread_put, w_spread_load, w_scrape_ask, w_scrape_step,
+    w_size_ask, w_size_step
 };
 
 
@@ -152,7 +200,9 @@ world(uint64_t seed)
     nlogs = 0;
     nnamed = 0;
     nasked = 0;
+    nsized = 0;
     exporter = NULL;
+    size_of = NULL;
 
     w.seed = seed;
     w.asks = "one";
