@@ -345,5 +345,5 @@ predictor_policy_heed(predictor_policy_t *p, predictor_fleet_t *f,
     rc = predictor_policy_fill(p, r, io, now_s);
     free(r);
 
-    return rc;
+    return rc == SHARDD_OK ? predictor_policy_say(p, f, io) : rc;
 }

@@ -42,5 +42,11 @@ int predictor_policy_load(predictor_policy_t *p, const predictor_fleet_t *f);
 int predictor_policy_heed(predictor_policy_t *p, predictor_fleet_t *f,
     const predictor_io_t *io, double now_s);
 
+/* field "moves" of the "predictor" hash: how long they take, how many more
+ * may begin, and what is wrong with the policy; _heed() does it */
+
+int predictor_policy_say(const predictor_policy_t *p,
+    const predictor_fleet_t *f, const predictor_io_t *io);
+
 
 #endif /* _PREDICTOR_POLICY_H_INCLUDED_ */

@@ -268,14 +268,17 @@ predictor_sizes_step(predictor_sizes_t *s, const predictor_fleet_t *f)
 
 
 void
-predictor_sizes_fill(const predictor_sizes_t *s, predictor_fleet_t *f)
+predictor_sizes_fill(predictor_sizes_t *s, predictor_fleet_t *f)
 {
     uint32_t  i;
+
+    s->known = 0;
 
     for (i = 0; i < f->plan.nshards; i++) {
 
         if (f->ids[i] < s->ncols && s->bytes[f->ids[i]] >= 0) {
             f->plan.shards[i].bytes = s->bytes[f->ids[i]];
+            s->known++;
         }
     }
 }

@@ -29,6 +29,7 @@ typedef struct {
     const predictor_io_t    *io;
     uint32_t                 ncols;
     float                   *bytes;         /* by id, negative: unknown */
+    uint32_t                 known;         /* of the planner's, last time */
 
     uint32_t                 next;          /* number in the table */
     double                   next_ms;
@@ -64,7 +65,7 @@ int predictor_sizes_step(predictor_sizes_t *s, const predictor_fleet_t *f);
 
 /* the planner's bytes of shards whose size is known */
 
-void predictor_sizes_fill(const predictor_sizes_t *s, predictor_fleet_t *f);
+void predictor_sizes_fill(predictor_sizes_t *s, predictor_fleet_t *f);
 
 /* "bytes" of an answer, or -1 */
 
