@@ -284,9 +284,35 @@ turn();
 is(moves()->{policy}, undef, 'and all is well');
 
 
-# killed: sizes are there at once, without asking
+# a node with more than it can bear: rules say where its shards may go
 
 $p->kill();
+$t->redis()->command('DEL', $t->key('migrations'));
+
+my $record = { %{ $t->{nodes}{n1} }, capacity => 7000, state => 'up' };
+delete $record->{name};
+$t->commit('keyspace', 'node', 'n1', encode_json($record));
+
+sub decisions { return $t->redis()->stream($t->key('decisions')) }
+
+is(policy('{"plan":{"labels":{"n1":["ssd"]},"require":{"*":["ssd"]}}}'), 'ok',
+   'all shards must be where they overload the node');
+$p = $t->start_daemon('shard-predictor', 'decider',
+                      $conf =~ s/mode: observe/mode: recommend/r);
+drive { (state()->{mode} || '') eq 'recommend' && state()->{state} eq 'ready' }
+      60, 'ready';
+turn() for 1 .. 3;
+is(scalar(my @none = decisions()), 0, 'they stay');
+
+is(policy('{"plan":{"require":{"*":["zone:z2"]}}}'), 'ok', 'z2 alone will do');
+drive { decisions() } 60, 'a decision';
+my %to = map { ("$_->[1]{from} $_->[1]{to}" => 1) } decisions();
+is(join(', ', sort keys %to), 'n1 n2', 'to the only node of z2');
+$p->stop();
+
+
+# started again: sizes are there at once, without asking
+
 $t->redis()->command('HSET', $t->key('sizes'), 2, 123456789);
 $p = $t->start_daemon('shard-predictor', 'again',
                       $conf =~ s/  url: http.*\n//r);
