@@ -61,6 +61,7 @@ predictor_set_state(predictor_daemon_t *d, predictor_state_e state)
 
     if (state == PREDICTOR_WAITING) {
         predictor_spreads_done(&d->spreads);
+        predictor_following_done(&d->following);
     }
 
     d->state = state;
@@ -95,6 +96,7 @@ predictor_daemon_done(predictor_daemon_t *d)
     d->pool = NULL;
     predictor_spreads_done(&d->spreads);
     predictor_watch_done(&d->watch);
+    predictor_following_done(&d->following);
 }
 
 
@@ -178,6 +180,8 @@ predictor_refresh(predictor_daemon_t *d)
         predictor_spreads_follow(&d->spreads, &d->fleet.table, &fresh.table);
     }
 
+    predictor_following_watch(&d->following, &d->fleet, &fresh,
+                              predictor_now_s(d));
     predictor_fleet_done(&d->fleet);
     d->fleet = fresh;
 

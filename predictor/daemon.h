@@ -28,6 +28,7 @@
 
 #include "cold.h"
 #include "fleet.h"
+#include "hindsight_store.h"
 #include "policy.h"
 #include "signals.h"
 #include "spreads.h"
@@ -83,6 +84,7 @@ typedef struct {
     predictor_nodes_t       nodes;
     predictor_spreads_t     spreads;
     predictor_watch_t       watch;
+    predictor_following_t   following;
     predictor_batch_t       batch;
     float                  *row;
 

@@ -154,6 +154,23 @@ predictor_say(predictor_daemon_t *d)
 }
 
 
+static int
+predictor_decide_hindsight(predictor_daemon_t *d, double now_s)
+{
+    predictor_hindsight_world_t  world;
+
+    world.io = d->io;
+    world.conf = d->conf;
+    world.clock = &d->clock;
+    world.fleet = &d->fleet;
+    world.history = &d->history;
+    world.res_s = (double) d->res_s;
+    world.now_s = now_s;
+
+    return predictor_following(&d->following, &world);
+}
+
+
 static void
 predictor_decide_stuck(predictor_daemon_t *d)
 {
@@ -257,6 +274,10 @@ predictor_decide(predictor_daemon_t *d)
 
     if (rc == SHARDD_OK) {
         rc = predictor_report_zones(d->io, &d->fleet, at);
+    }
+
+    if (rc == SHARDD_OK) {
+        rc = predictor_decide_hindsight(d, now_s);
     }
 
     /* right after a start the forecasts are those of a stopgap */

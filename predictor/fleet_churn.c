@@ -16,9 +16,7 @@
 #define PREDICTOR_FLEET_GB  1e9
 
 
-/* real ms of the first "phase@ms" in "planned@1 claimed@2 ...", or -1 */
-
-static double
+double
 predictor_fleet_phase_ms(const char *trail, const char *phase)
 {
     size_t  len;

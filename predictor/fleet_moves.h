@@ -57,5 +57,10 @@ double predictor_fleet_ms(const shardd_entry_t *entry, const char *name);
 uint32_t predictor_fleet_node(const predictor_fleet_t *f, const char *name);
 uint32_t predictor_fleet_shard(const predictor_fleet_t *f, const char *text);
 
+/* real ms of the first "phase@ms" in "planned@1 claimed@2 ...", or -1; "trail"
+ * may be NULL */
+
+double predictor_fleet_phase_ms(const char *trail, const char *phase);
+
 
 #endif /* _PREDICTOR_FLEET_MOVES_H_INCLUDED_ */

@@ -398,13 +398,16 @@ predictor_report_reason(const predictor_fleet_t *f,
     at = llround(now_s);
     breach_at = llround(now_s + m->breach_in_s);
 
-    reason = json_pack("{ss sf sf sf sf sf sf sf sf sf sf sI ss}",
+    reason = json_pack("{ss sf sf sf sf sf sf sf sf sf sf sf sf sf sI ss}",
                        "node", f->table.nodes[m->from].name,
                        "quantile", conf->quantile,
                        "threshold", conf->threshold,
                        "forecast_load", m->load,
                        "capacity", f->table.nodes[m->from].capacity,
                        "move_s", predictor_fleet_move_s(f, m),
+                       "move_extra", conf->move_extra,
+                       "lead_s", m->lead_s,
+                       "horizon_s", (double) conf->horizon_ms / 1000,
                        "load_moved", m->load_moved,
                        "utilisation_from_before", m->from_before,
                        "utilisation_from_after", m->from_after,

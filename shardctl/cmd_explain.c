@@ -69,11 +69,12 @@ explain_trail(const char *text)
 static json_t *
 explain_decision(const shardd_entry_t *d)
 {
-    json_t  *reason;
+    json_t  *reason, *score;
 
     reason = shardctl_json(shardd_entry_field(d, "reason"));
+    score = shardctl_score(d);
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "verb", shardctl_field(d, "verb"),
                      "shard", shardctl_field_int(d, "shard"),
                      "from", shardctl_field(d, "from"),
@@ -82,7 +83,8 @@ explain_decision(const shardd_entry_t *d)
                      "by", shardctl_field(d, "by"),
                      "mode", shardctl_field(d, "mode"),
                      "decided_ms", shardctl_field_int(d, "decided_ms"),
-                     "reason", reason ? reason : json_null());
+                     "reason", reason ? reason : json_null(),
+                     "score", score ? score : json_null());
 }
 
 
@@ -277,6 +279,7 @@ explain_show(shardctl_t *ctl, json_t *out)
         explain_line(ctl, "no migrator has taken it yet");
     }
 
+    shardctl_score_show(ctl, d);
     json_decref(out);
 
     return SHARDCTL_OK;

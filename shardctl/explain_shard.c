@@ -404,6 +404,8 @@ explain_show_shard(shardctl_t *ctl, const shard_record_t *rec, json_t *out)
         shardctl_events_show(ctl, json_object_get(out, "events"));
     }
 
+    shardctl_decisions_show(ctl, out);
+
     json_decref(out);
 
     return SHARDCTL_OK;
@@ -455,6 +457,10 @@ shardctl_explain_shard(shardctl_t *ctl, shard_id_t id)
 
     if (rc == SHARDCTL_OK) {
         rc = explain_forecast(ctl, id, out);
+    }
+
+    if (rc == SHARDCTL_OK) {
+        rc = shardctl_decisions_read(ctl, id, out);
     }
 
     if (rc == SHARDCTL_OK) {

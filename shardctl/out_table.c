@@ -27,9 +27,9 @@ typedef struct {
 
 
 static const char *const  table_green[] = { "up", "steady", "ready", "done",
-    "act", "ok", "live", NULL };
+    "act", "ok", "live", "helped", NULL };
 static const char *const  table_red[] = { "down", "rolled-back", "lost",
-    "rolling-back", "held", "bad", NULL };
+    "rolling-back", "held", "bad", "harmed", NULL };
 static const char *const  table_yellow[] = { "draining", "shifting", "observe",
     "behind", "hold", "drain", "paused", NULL };
 

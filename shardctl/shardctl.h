@@ -356,6 +356,21 @@ void shardctl_resize_show(shardctl_t *ctl, const json_t *resize);
 
 int shardctl_explain_shard(shardctl_t *ctl, shard_id_t id);
 
+/*
+ * explain_score.c: what a decision was worth, NULL while that is not known;
+ * lines of it; and a shard's latest decisions as an array "decisions"
+ */
+
+json_t *shardctl_score(const shardd_entry_t *decision);
+void shardctl_score_show(shardctl_t *ctl, const json_t *decision);
+int shardctl_decisions_read(shardctl_t *ctl, shard_id_t id, json_t *out);
+void shardctl_decisions_show(shardctl_t *ctl, const json_t *out);
+
+/* the sums of all scores, an object, and lines of it */
+
+int shardctl_regret_read(shardctl_t *ctl, json_t **regret);
+void shardctl_regret_show(shardctl_t *ctl, const json_t *regret);
+
 /* explain_signals.c: what a forecast says beside the load, an object */
 
 json_t *shardctl_signals(const char *text);

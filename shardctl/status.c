@@ -166,7 +166,7 @@ status_read_migrations(shardctl_t *ctl, json_t *status)
 static int
 status_read_hashes(shardctl_t *ctl, shardd_table_t *table, json_t *status)
 {
-    json_t          *predictor;
+    json_t          *predictor, *regret;
     shardd_entry_t   e;
 
     if (shardctl_hash(ctl, "routers", &e) != SHARDCTL_OK) {
@@ -202,6 +202,16 @@ status_read_hashes(shardctl_t *ctl, shardd_table_t *table, json_t *status)
 
     json_object_set_new(status, "predictor", predictor);
     shardd_entry_free(&e);
+
+    if (!json_is_object(predictor)) {
+        return SHARDCTL_OK;
+    }
+
+    if (shardctl_regret_read(ctl, &regret) != SHARDCTL_OK) {
+        return SHARDCTL_FAILED;
+    }
+
+    json_object_set_new(predictor, "hindsight", regret);
 
     return SHARDCTL_OK;
 }
@@ -299,6 +309,7 @@ status_head(shardctl_t *ctl, const json_t *status)
                  "clock is at %s\n", shardctl_get_text(p, "mode"),
                  shardctl_get_text(p, "state"), at);
         shardctl_put(ctl, SHARDCTL_PLAIN, text);
+        shardctl_regret_show(ctl, json_object_get(p, "hindsight"));
 
     } else {
         printf("predictor: none has run\n");
