@@ -109,6 +109,7 @@ typedef struct {
 
     /* counts for logs and tests */
     uint64_t                decisions;
+    uint32_t                recommended;    /* in the list now */
     uint64_t                refused;
     uint64_t                broken;     /* shards without memory, said */
 

@@ -7,6 +7,7 @@
 #include "breaks.h"
 #include "daemon.h"
 #include "events.h"
+#include "recommend.h"
 #include "report.h"
 #include "report_ring.h"
 
@@ -191,13 +192,11 @@ predictor_decide_stuck(predictor_daemon_t *d)
 
 
 static int
-predictor_decide_moves(predictor_daemon_t *d, double now_s)
+predictor_decide_make(predictor_daemon_t *d, double now_s,
+    const predictor_plan_move_t *moves, uint32_t n)
 {
-    int                    rc;
-    uint32_t               i, n;
-    predictor_plan_move_t  moves[PREDICTOR_MOVES_MAX];
-
-    n = predictor_plan(&d->fleet.plan, moves, PREDICTOR_MOVES_MAX);
+    int       rc;
+    uint32_t  i;
 
     for (i = 0; i < n; i++) {
         rc = predictor_report_decision(d->io, &d->fleet, d->conf, &moves[i],
@@ -218,9 +217,36 @@ predictor_decide_moves(predictor_daemon_t *d, double now_s)
         predictor_report_log(&d->fleet, d->conf, &moves[i], now_s);
     }
 
-    predictor_decide_stuck(d);
-
     return SHARDD_OK;
+}
+
+
+/* who only observes says what it would do, and does nothing */
+
+static int
+predictor_decide_moves(predictor_daemon_t *d, double now_s)
+{
+    int                          rc;
+    uint32_t                     n;
+    predictor_plan_move_t        moves[PREDICTOR_MOVES_MAX];
+    predictor_recommendations_t  list;
+
+    n = predictor_plan(&d->fleet.plan, moves, PREDICTOR_MOVES_MAX);
+    rc = SHARDD_OK;
+
+    if (d->conf->mode != PREDICTOR_OBSERVE) {
+        rc = predictor_decide_make(d, now_s, moves, n);
+        predictor_decide_stuck(d);
+    }
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    predictor_recommend_plan(&list, &d->fleet, moves, n);
+
+    return predictor_recommend(d->io, &d->fleet, d->conf, &list, now_s,
+                               &d->recommended);
 }
 
 
@@ -282,10 +308,11 @@ predictor_decide(predictor_daemon_t *d)
 
     /* right after a start the forecasts are those of a stopgap */
 
-    if (rc == SHARDD_OK && d->conf->mode != PREDICTOR_OBSERVE
-        && !d->learning && !predictor_paused(d))
-    {
-        rc = predictor_decide_moves(d, now_s);
+    if (rc == SHARDD_OK) {
+        rc = d->learning || predictor_paused(d)
+             ? predictor_recommend(d->io, &d->fleet, d->conf, NULL, now_s,
+                                   &d->recommended)
+             : predictor_decide_moves(d, now_s);
     }
 
     if (rc == SHARDD_OK) {

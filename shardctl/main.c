@@ -166,6 +166,13 @@ const shardctl_command_t  shardctl_commands[] = {
       shardctl_cmd_zones, 0, 0, NULL,
       "The score is the highest forecast utilisation of the zone's nodes." },
 
+    { "recommendations", "", "what the predictor would move, when and why",
+      shardctl_cmd_recommendations, 0, 0, NULL,
+      "Also of a predictor that only observes.  START is when the move is to\n"
+      "begin: what waits is done later, by a better forecast, and before the\n"
+      "breach.  GAIN is the time above capacity that it is expected to save,\n"
+      "COST what copying adds to it." },
+
     { "routers", "", "the nginx instances that route",
       shardctl_cmd_routers, 0, 0, NULL, NULL },
 

@@ -31,7 +31,7 @@ static const char *const  table_green[] = { "up", "steady", "ready", "done",
 static const char *const  table_red[] = { "down", "rolled-back", "lost",
     "rolling-back", "held", "bad", "harmed", NULL };
 static const char *const  table_yellow[] = { "draining", "shifting", "observe",
-    "behind", "hold", "drain", "paused", NULL };
+    "behind", "hold", "drain", "paused", "waits", NULL };
 
 
 void

@@ -388,6 +388,7 @@ int shardctl_cmd_shards(shardctl_t *ctl);
 int shardctl_cmd_locate(shardctl_t *ctl);
 int shardctl_cmd_nodes(shardctl_t *ctl);
 int shardctl_cmd_zones(shardctl_t *ctl);
+int shardctl_cmd_recommendations(shardctl_t *ctl);
 int shardctl_cmd_routers(shardctl_t *ctl);
 int shardctl_cmd_migrations(shardctl_t *ctl);
 int shardctl_cmd_migrate(shardctl_t *ctl);

@@ -167,6 +167,18 @@ refused('GET', '/rw/orders/node_forecasts/n9', undef, 404, 'not_there');
 is((call('GET', '/rw/orders/node_forecasts'))[1]{node_forecasts}{n1}{state}, 'ok', 'and all of them');
 
 my $id = '00000000000000ab';
+$r->command('HSET', $t->key('recommendations'), $id, '{"shard":2,"state":"waits"}');
+is((call('GET', "/rw/orders/recommendations/$id"))[1]{state}, 'waits', 'a recommendation');
+is_deeply((call('GET', '/rw/orders/recommendations'))[1]{recommendations},
+          { $id => { shard => 2, state => 'waits' } }, 'and all of them');
+refused('GET', '/rw/orders/recommendations/00000000000000ac', undef, 404, 'not_there');
+refused('GET', '/rw/orders/recommendations/n1', undef, 400, 'bad_id');
+
+$r->command('HSET', $t->key("decision:$id"), 'shard', 2, 'score', '{"verdict":"helped"}');
+is((call('GET', "/rw/orders/decisions/$id"))[1]{score}, '{"verdict":"helped"}', 'a decision with its score');
+refused('GET', '/rw/orders/decisions/00000000000000ac', undef, 404, 'not_there');
+$r->command('DEL', $t->key("decision:$id"));
+
 $r->command('ZADD', $t->key('migrations'), 5, $id);
 $r->command('HSET', $t->key("migration:$id"), 'phase', 'copy', 'error', "a \"quote\"",
             'trail', 'copy@1 ' x 200);

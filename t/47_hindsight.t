@@ -286,5 +286,52 @@ cmp_ok(sums('recommend')->{scored}, '>=', 1, 'in sums of their own');
 is(sums('act')->{scored} // 0, 0, 'and no others');
 $adviser->stop();
 
+
+# observe: the list of what it would do, and what waits for its time
+
+begin(-1.5);
+my $observer = predictor('observer', 'observe');
+
+sub recommendations {
+    my $all = $t->redis()->hash($t->key('recommendations'));
+    return map { { %{ decode_json($all->{$_}) }, id => $_ } } keys %$all;
+}
+
+my $waits = $world->drive(60, 'a move that waits', sub {
+    return (grep { $_->{state} eq 'waits' } recommendations())[0];
+});
+
+is($waits->{from}, 'n1', 'from the node that will be too hot');
+like($waits->{to}, qr/^n[234]$/, 'to another');
+is($waits->{shard} % 4, 0, 'a shard of it');
+is($waits->{why}, 'overload', 'why');
+cmp_ok($waits->{start}, '>', $waits->{at}, 'it is to start later');
+cmp_ok($waits->{start} + $waits->{move_s}, '<=', $waits->{breach_at},
+       'and to be over before the breach');
+
+($ok, $out) = $t->try_ctl('recommendations');
+like($out, qr/waits\s+$waits->{shard}\s+n1\s+$waits->{to}\s+overload/,
+     'in a table');
+
+my $now = $world->drive(60, 'its time', sub {
+    return (grep { $_->{state} eq 'now' } recommendations())[0];
+});
+
+is($now->{from}, 'n1', 'now it would be made');
+is($now->{start}, $now->{at}, 'at once');
+like($now->{gain_s} . ' ' . $now->{cost_s}, qr/^-?[\d.]+ -?[\d.]+$/,
+     "for $now->{gain_s} s, at the cost of $now->{cost_s} s");
+is(scalar(my @none = decisions()), 0, 'an observer decides nothing');
+
+($ok, $out) = $t->try_ctl('--json', 'recommendations');
+ok(scalar(grep { $_->{shard} == $now->{shard} }
+          @{ decode_json($out)->{recommendations} }), 'as JSON');
+
+$observer->stop();
+$observer = predictor('sleeper', 'observe');
+wait_for { !recommendations() } 30, 'an empty list';
+ok(1, 'without metrics nothing is recommended');
+$observer->stop();
+
 $t->finish();
 done_testing();

@@ -5,6 +5,7 @@
  *
  *     GET    routers[/NAME] zones[/NAME] events[/ID] override[/ID] policy
  *            forecasts[/ID] node_forecasts[/NAME] migrations[/ID]
+ *            recommendations[/ID] decisions/ID
  *     PUT    override/ID   {"verb":"pin n3"}          with write=on
  *     DELETE override/ID
  *     POST   migrations    {"shard":42,"to":"n3"}     202 with the id
@@ -75,6 +76,14 @@ static const ngx_http_shard_resource_t  ngx_http_shard_resources[] = {
       ngx_http_shard_ask_page, ngx_http_shard_ask_render_page },
     { "GET", "node_forecasts", NGX_HTTP_SHARD_ID_NAME, 0, "node_forecast",
       ngx_http_shard_ask_field, ngx_http_shard_ask_render_field },
+
+    { "GET", "recommendations", NGX_HTTP_SHARD_ID_NONE, 0, "recommendations",
+      ngx_http_shard_ask_page, ngx_http_shard_ask_render_page },
+    { "GET", "recommendations", NGX_HTTP_SHARD_ID_MIGRATION, 0,
+      "recommendations",
+      ngx_http_shard_ask_field, ngx_http_shard_ask_render_field },
+    { "GET", "decisions", NGX_HTTP_SHARD_ID_MIGRATION, 0, "decision:%",
+      ngx_http_shard_ask_fields, ngx_http_shard_ask_render_fields },
 
     { "GET", "migrations", NGX_HTTP_SHARD_ID_NONE, 0, "migrations",
       ngx_http_shard_ask_migrations, ngx_http_shard_ask_render_migrations },
@@ -197,7 +206,8 @@ ngx_http_shard_ask_unknown(ngx_http_shard_api_t *api, ngx_str_t *what,
                                         "no_such_resource", "\"%V\" is none "
                                         "of shards nodes routers zones events "
                                         "override policy forecasts "
-                                        "node_forecasts migrations", what);
+                                        "node_forecasts migrations "
+                                        "recommendations", what);
     }
 
     return ngx_http_shard_api_error(api, NGX_HTTP_NOT_FOUND,
