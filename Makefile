@@ -42,7 +42,7 @@ migrator_pure  := $(filter-out migrator/main.c,$(migrator))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 LIBS_daemon    = -lhiredis -lyaml -ljansson -lical
-LIBS_predictor = $(LIBS_daemon) -lcurl -llapack -lblas -lpthread -ldl -lm
+LIBS_predictor = $(LIBS_daemon) -lcurl -lmicrohttpd -llapack -lblas -lpthread -ldl -lm
 LIBS_migrator  = $(LIBS_daemon) -lcurl -lm
 LIBS_shardctl  = $(LIBS_daemon) -lcurl -lm
 LIBS_shardkv   = -lmicrohttpd -llmdb -ljansson -lpthread -lm

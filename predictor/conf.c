@@ -7,6 +7,7 @@
 #include "../src/daemon/shardd_log.h"
 #include "model.h"
 #include "conf.h"
+#include "expose.h"
 #include "nodes.h"
 #include "pool.h"
 
@@ -198,6 +199,8 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       "moves and bytes within a window, also of those that are over" },
     { "failure", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,
       predictor_conf_failure, "nodes that die, all in real time" },
+    { "metrics", SHARDD_CONF_STRING, AT(metrics), 0, 0, 0, NULL, NULL,
+      "address and port at which /metrics is answered, for Prometheus" },
     { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0, shardd_log_words,
       NULL, "error, warn, info or debug" },
     { "signals", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,
@@ -369,6 +372,13 @@ predictor_conf_check(const char *path, const predictor_conf_t *c, char *err)
         snprintf(err, SHARDD_ERR_SIZE, "%s: history is %ld intervals, 1 to %d "
                  "are possible", path, c->history_ms / c->interval_ms,
                  PREDICTOR_SERIES_MAX);
+        return -1;
+    }
+
+    if (c->metrics && !predictor_expose_valid(c->metrics)) {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: metrics: \"%.80s\" is no address "
+                 "and port, as 127.0.0.1:9105 or [::1]:9105", path,
+                 c->metrics);
         return -1;
     }
 

@@ -10,7 +10,11 @@
 #include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_loop.h"
 #include "daemon.h"
+#include "expose.h"
 #include "predictor.h"
+
+
+#define PREDICTOR_EXPOSE_MS  1000
 
 
 /* its strings live as long as the process, and so does what points to them */
@@ -46,13 +50,37 @@ predictor_holder(char *holder)
 }
 
 
-static int
-predictor_run(predictor_daemon_t *d)
+/* figures for others, once a second; expose NULL: nobody wants them.  While
+ * forecasts are made those of the ones before stay */
+
+static void
+predictor_run_expose(const predictor_daemon_t *d, predictor_expose_t *expose,
+    uint64_t *shown_ms)
 {
-    long  pause_ms;
+    uint64_t  now_ms;
+
+    now_ms = d->io->now_ms(d->io->data);
+
+    if (expose && d->state != PREDICTOR_FORECASTING
+        && now_ms - *shown_ms >= PREDICTOR_EXPOSE_MS)
+    {
+        predictor_expose_put(expose, predictor_expose_text(d));
+        *shown_ms = now_ms;
+    }
+}
+
+
+static int
+predictor_run(predictor_daemon_t *d, predictor_expose_t *expose)
+{
+    long      pause_ms;
+    uint64_t  shown_ms;
+
+    shown_ms = 0;
 
     while (!shardd_loop_stopping()) {
         pause_ms = predictor_daemon_step(d);
+        predictor_run_expose(d, expose, &shown_ms);
 
         if (pause_ms && shardd_loop_pause(pause_ms)) {
             break;
@@ -77,13 +105,53 @@ predictor_run(predictor_daemon_t *d)
 }
 
 
+/* with a store that is open: until the end */
+
+static int
+predictor_serve(predictor_io_store_t *world)
+{
+    int                  rc;
+    char                 err[SHARDD_ERR_SIZE];
+    predictor_io_t       io;
+    predictor_daemon_t  *d;
+    predictor_expose_t  *expose;
+
+    d = malloc(sizeof(predictor_daemon_t));
+
+    if (d == NULL) {
+        fprintf(stderr, "shard-predictor: no memory\n");
+        return 1;
+    }
+
+    expose = NULL;
+
+    if (predictor_conf.metrics) {
+        expose = predictor_expose_start(predictor_conf.metrics, err);
+
+        if (expose == NULL) {
+            fprintf(stderr, "shard-predictor: %s\n", err);
+            free(d);
+            return 1;
+        }
+    }
+
+    predictor_io_store(&io, world);
+    predictor_daemon_init(d, &predictor_conf, &io);
+
+    rc = predictor_run(d, expose);
+
+    predictor_expose_stop(expose);
+    free(d);
+
+    return rc;
+}
+
+
 int
 predictor_daemon(const char *conf_path)
 {
     int                    rc;
     char                   err[SHARDD_ERR_SIZE];
-    predictor_io_t         io;
-    predictor_daemon_t    *d;
     predictor_io_store_t   world;
 
     if (predictor_conf_load(conf_path, &predictor_conf, err) != 0) {
@@ -113,19 +181,8 @@ predictor_daemon(const char *conf_path)
         return 1;
     }
 
-    d = malloc(sizeof(predictor_daemon_t));
+    rc = predictor_serve(&world);
 
-    if (d == NULL) {
-        fprintf(stderr, "shard-predictor: no memory\n");
-        return 1;
-    }
-
-    predictor_io_store(&io, &world);
-    predictor_daemon_init(d, &predictor_conf, &io);
-
-    rc = predictor_run(d);
-
-    free(d);
     predictor_scrape_destroy(world.scrape);
     predictor_scrape_destroy(world.sizes);
     shardd_store_close(&world.store);

@@ -10,6 +10,7 @@ use strict;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use HTTP::Tiny;
 use JSON::PP;
 use List::Util qw/ sum max /;
 use Test::More;
@@ -143,7 +144,9 @@ $t->start_redis();
 # act: the test is the migrator, a slow one; the predictor dies on the way
 
 begin(-1.5);
-my $p = predictor('actor', 'act');
+my $port = free_port();
+my $p = $t->start_daemon('shard-predictor', 'actor', conf('act',
+                         "metrics: 127.0.0.1:$port\n"));
 
 my ($d) = @{ $world->drive(60, 'a decision', sub {
     my @d = decisions();
@@ -247,6 +250,38 @@ like($out, qr/latest decisions.*\b$id\b.*helped/s, 'explain of its shard');
 
 ($ok, $out) = $t->try_ctl('--json', 'explain', $id);
 is(decode_json($out)->{decision}{score}{verdict}, 'helped', 'as JSON');
+
+
+# as metrics
+
+my $http = HTTP::Tiny->new(timeout => 5);
+my $url = "http://127.0.0.1:$port";
+my $labels = '{keyspace="orders",mode="act"';
+my $answer = $world->drive(30, 'sums in the metrics', sub {
+    my $got = $http->get("$url/metrics");
+    return $got->{content} =~ /saved_seconds\Q$labels\E,against="nothing"\} [1-9]/
+           && $got;
+});
+
+like($answer->{headers}{'content-type'}, qr{^text/plain; version=0\.0\.4},
+     'metrics: type');
+
+my ($m, @bad) = ShardTest::parse_metrics($answer->{content});
+is("@bad", '', 'metrics: well formed');
+$sums = sums('act');
+
+is($m->{"shard_predictor_scored_decisions_total$labels,verdict=\"helped\"}"},
+   $sums->{helped}, 'metrics: helped');
+is($m->{"shard_predictor_saved_seconds{against=\"nothing\",keyspace=\"orders\",mode=\"act\"}"},
+   $sums->{saved_vs_nothing_s}, 'metrics: saved');
+is($m->{'shard_predictor_active{keyspace="orders"}'}, 1, 'metrics: it plans');
+is($m->{'shard_predictor_shards{keyspace="orders"}'}, SHARDS, 'metrics: shards');
+cmp_ok($m->{'shard_predictor_zone_score{keyspace="orders",zone="z1"}'}, '>', 0,
+       'metrics: zones');
+is($http->get("$url/other")->{status}, 404, 'nothing else is there');
+is($http->post("$url/metrics", { content => 'x' x 100000 })->{status}, 405,
+   'and it is for reading');
+is($http->head("$url/metrics")->{status}, 200, 'or for its head');
 
 ($ok, $out) = $t->try_ctl('status');
 like($out, qr/^hindsight: \d+ decisions scored, \d+ helped/m, 'status');
