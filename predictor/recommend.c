@@ -45,7 +45,8 @@ predictor_recommend_json(const predictor_fleet_t *f,
                     "mode", predictor_mode_words[conf->mode],
                     "at", (json_int_t) llround(now_s),
                     "start", (json_int_t) llround(now_s + r->start_in_s),
-                    "why", r->drain ? "drain" : "overload",
+                    "why", r->drain ? "drain"
+                           : r->breach_in_s < 0 ? "risk" : "overload",
                     "gain_s", r->gain_s,
                     "cost_s", r->cost_s,
                     "move_s", r->move_s);

@@ -30,7 +30,7 @@ typedef struct {
     double       start_in_s;
     double       breach_in_s;       /* < 0: none */
     double       gain_s;            /* violation-seconds it is to save */
-    double       cost_s;            /* and that it costs */
+    double       cost_s;            /* and that it must save */
     double       move_s;
 } predictor_recommendation_t;
 
@@ -43,13 +43,8 @@ typedef struct {
 /* moves of the plan, after it was made, and what waits in it */
 
 void predictor_recommend_plan(predictor_recommendations_t *r,
-    predictor_fleet_t *fleet, const predictor_plan_move_t *moves,
+    const predictor_fleet_t *fleet, const predictor_plan_move_t *moves,
     uint32_t n);
-
-/* expected violation-seconds that a move saves, and that copying costs */
-
-void predictor_recommend_worth(const predictor_fleet_t *fleet,
-    const predictor_plan_move_t *move, double *gain_s, double *cost_s);
 
 /* into the store; r NULL: nothing is recommended, *n is how many there are */
 

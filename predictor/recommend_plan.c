@@ -1,219 +1,127 @@
 
-/* What of a plan is recommended, and what a move in it is worth. */
+/* What of a plan is recommended. */
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "recommend.h"
 
 
-/* loads of a node at each step, without one shard */
-
-typedef struct {
-    double  mean;
-    double  deviation;
-    double  square;
-} predictor_recommend_step_t;
-
-
-static void
-predictor_worth_add(const predictor_plan_t *plan, uint32_t shard, uint32_t h,
-    predictor_recommend_step_t *w)
+static predictor_recommendation_t *
+predictor_recommend_next(predictor_recommendations_t *r)
 {
-    double  mean, d;
-    size_t  i;
-
-    i = (size_t) shard * plan->nsteps + h;
-    mean = fmax((double) plan->mean[i], 0);
-    d = fmax((double) plan->quantile[i] - mean, 0);
-
-    w->mean += mean;
-    w->deviation += d;
-    w->square += d * d;
+    return r->n < PREDICTOR_RECOMMEND_MAX ? &r->all[r->n++] : NULL;
 }
 
 
 static void
-predictor_worth_node(const predictor_plan_t *plan, uint32_t node,
-    uint32_t except, predictor_recommend_step_t *w)
-{
-    uint32_t  i, h;
-
-    memset(w, 0, plan->nsteps * sizeof(predictor_recommend_step_t));
-
-    for (h = 0; h < plan->nsteps; h++) {
-        w[h].mean = plan->nodes[node].base;
-    }
-
-    for (i = 0; i < plan->nshards; i++) {
-
-        for (h = 0; h < plan->nsteps && plan->shards[i].to == node
-                    && i != except; h++)
-        {
-            predictor_worth_add(plan, i, h, &w[h]);
-        }
-    }
-}
-
-
-/* seconds above capacity at the quantile, the shard being on the node in
- * steps [from, to), with a share of its load more in steps [0, copying) */
-
-static double
-predictor_worth_s(const predictor_plan_t *plan, uint32_t node,
-    uint32_t shard, const predictor_recommend_step_t *w, uint32_t from, uint32_t to,
-    uint32_t copying)
-{
-    double                      load, s;
-    uint32_t                    h;
-    predictor_recommend_step_t  v;
-
-    s = 0;
-
-    for (h = 0; h < plan->nsteps; h++) {
-        v = w[h];
-
-        if (h >= from && h < to) {
-            predictor_worth_add(plan, shard, h, &v);
-        }
-
-        load = v.mean + sqrt(plan->limits.rho * v.deviation * v.deviation
-                             + (1 - plan->limits.rho) * v.square);
-
-        if (h < copying) {
-            load += plan->limits.extra * fmax((double) plan->now[shard], 0);
-        }
-
-        s += load > plan->nodes[node].capacity ? plan->limits.step_s : 0;
-    }
-
-    return s;
-}
-
-
-void
-predictor_recommend_worth(const predictor_fleet_t *fleet,
-    const predictor_plan_move_t *m, double *gain_s, double *cost_s)
-{
-    double                       before, after, copied;
-    uint32_t                     n, commit;
-    const predictor_plan_t      *p;
-    predictor_recommend_step_t  *w;
-
-    *gain_s = 0;
-    *cost_s = 0;
-    p = &fleet->plan;
-    n = p->nsteps;
-    w = malloc(((size_t) n + 1) * 2 * sizeof(predictor_recommend_step_t));
-
-    if (w == NULL) {
-        return;
-    }
-
-    commit = (uint32_t) fmin(n, ceil(predictor_fleet_move_s(fleet, m)
-                                     / p->limits.step_s));
-    predictor_worth_node(p, m->from, m->shard, w);
-    predictor_worth_node(p, m->to, m->shard, w + n);
-
-    before = predictor_worth_s(p, m->from, m->shard, w, 0, n, 0)
-             + predictor_worth_s(p, m->to, m->shard, w + n, 0, 0, 0);
-    after = predictor_worth_s(p, m->from, m->shard, w, 0, commit, 0)
-            + predictor_worth_s(p, m->to, m->shard, w + n, commit, n, 0);
-    copied = predictor_worth_s(p, m->from, m->shard, w, 0, commit, commit)
-             + predictor_worth_s(p, m->to, m->shard, w + n, commit, n,
-                                 commit);
-    free(w);
-
-    *gain_s = before - copied;
-    *cost_s = copied - after;
-}
-
-
-static void
-predictor_recommend_take(predictor_recommendations_t *r,
-    const predictor_fleet_t *fleet, const predictor_plan_move_t *m,
-    double start_in_s, int waits)
+predictor_recommend_now(predictor_recommendations_t *r,
+    const predictor_fleet_t *fleet, const predictor_plan_move_t *m)
 {
     predictor_recommendation_t  *one;
 
-    if (r->n == PREDICTOR_RECOMMEND_MAX) {
+    one = predictor_recommend_next(r);
+
+    if (one == NULL) {
         return;
     }
 
-    one = &r->all[r->n++];
     one->shard = m->shard;
     one->from = m->from;
     one->to = m->to;
-    one->waits = waits;
+    one->waits = 0;
     one->drain = m->drain;
-    one->start_in_s = start_in_s;
+    one->start_in_s = 0;
     one->breach_in_s = m->breach_in_s;
+    one->gain_s = m->gain_s;
+    one->cost_s = m->price_s;
     one->move_s = predictor_fleet_move_s(fleet, m);
-    predictor_recommend_worth(fleet, m, &one->gain_s, &one->cost_s);
 }
 
 
-/* the plan as it would be made when everything was due: what is in it beyond
- * the moves of now waits for its time; the planner's memory is used again */
+/* the last moment at which it would still be in time, though not before the
+ * next step: the planner looks again with each of them */
+
+static double
+predictor_recommend_start(const predictor_fleet_t *fleet, double breach_in_s,
+    double move_s)
+{
+    const predictor_plan_limits_t  *l;
+
+    l = &fleet->plan.limits;
+
+    return fmax(breach_in_s - move_s * (1 + l->move_spread) - l->margin_s,
+                l->step_s);
+}
+
+
+/* what it has to save before it is made */
+
+static double
+predictor_recommend_price(const predictor_plan_t *plan, uint32_t shard,
+    uint32_t to)
+{
+    const predictor_plan_shard_t  *s;
+
+    s = &plan->shards[shard];
+
+    return predictor_plan_promotes(plan, shard, to)
+           ? (double) s->promote_cost
+           : plan->limits.price_s + (double) s->move_cost;
+}
+
 
 static void
-predictor_recommend_waits(predictor_recommendations_t *r,
-    predictor_fleet_t *fleet)
+predictor_recommend_later(predictor_recommendations_t *r,
+    const predictor_fleet_t *fleet, uint32_t node)
 {
-    double                  later_s;
-    uint32_t                i, n;
-    predictor_fleet_t       copy;
-    predictor_plan_t       *p;
-    predictor_plan_move_t   moves[PREDICTOR_RECOMMEND_MAX / 2];
+    predictor_plan_move_t         m;
+    const predictor_plan_node_t  *n;
+    predictor_recommendation_t   *one;
 
-    copy = *fleet;
-    p = &copy.plan;
-    p->nodes = malloc((p->nnodes + 1) * sizeof(predictor_plan_node_t));
-    p->shards = malloc((p->nshards + 1) * sizeof(predictor_plan_shard_t));
+    n = &fleet->plan.nodes[node];
+    one = predictor_recommend_next(r);
 
-    if (p->nodes && p->shards) {
-        memcpy(p->nodes, fleet->plan.nodes,
-               p->nnodes * sizeof(predictor_plan_node_t));
-        memcpy(p->shards, fleet->plan.shards,
-               p->nshards * sizeof(predictor_plan_shard_t));
-
-        later_s = p->nsteps * p->limits.step_s;
-        p->limits.margin_s += later_s;
-        p->budget = NULL;
-        n = predictor_plan(p, moves, PREDICTOR_RECOMMEND_MAX / 2);
-
-        for (i = 0; i < n; i++) {
-            predictor_recommend_take(r, &copy, &moves[i],
-                                     fmax(moves[i].breach_in_s
-                                          - moves[i].lead_s + later_s, 0), 1);
-        }
+    if (one == NULL) {
+        return;
     }
 
-    free(p->nodes);
-    free(p->shards);
+    m.shard = n->wait_shard;
+    m.from = node;
+    m.to = n->wait_to;
+
+    one->shard = m.shard;
+    one->from = m.from;
+    one->to = m.to;
+    one->waits = 1;
+    one->drain = 0;
+    one->breach_in_s = n->breach_step == PREDICTOR_PLAN_STEP_NONE ? -1
+                       : fmax(n->breach_step * fleet->plan.limits.step_s
+                              - fleet->plan.limits.age_s, 0);
+    one->cost_s = predictor_recommend_price(&fleet->plan, m.shard, m.to);
+    one->gain_s = n->wait_gain + one->cost_s;
+    one->move_s = predictor_fleet_move_s(fleet, &m);
+    one->start_in_s = predictor_recommend_start(fleet, one->breach_in_s,
+                                                one->move_s);
 }
 
 
 void
 predictor_recommend_plan(predictor_recommendations_t *r,
-    predictor_fleet_t *fleet, const predictor_plan_move_t *moves, uint32_t n)
+    const predictor_fleet_t *fleet, const predictor_plan_move_t *moves,
+    uint32_t n)
 {
     uint32_t  i;
-    unsigned  waits;
 
     r->n = 0;
-    waits = 0;
 
     for (i = 0; i < n; i++) {
-        predictor_recommend_take(r, fleet, &moves[i], 0, 0);
+        predictor_recommend_now(r, fleet, &moves[i]);
     }
 
     for (i = 0; i < fleet->plan.nnodes; i++) {
-        waits |= fleet->plan.nodes[i].waits;
-    }
 
-    if (waits) {
-        predictor_recommend_waits(r, fleet);
+        if (fleet->plan.nodes[i].waits) {
+            predictor_recommend_later(r, fleet, i);
+        }
     }
 }

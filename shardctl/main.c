@@ -171,7 +171,7 @@ const shardctl_command_t  shardctl_commands[] = {
       "Also of a predictor that only observes.  START is when the move is to\n"
       "begin: what waits is done later, by a better forecast, and before the\n"
       "breach.  GAIN is the time above capacity that it is expected to save,\n"
-      "COST what copying adds to it." },
+      "COST the price that this has to exceed." },
 
     { "routers", "", "the nginx instances that route",
       shardctl_cmd_routers, 0, 0, NULL, NULL },

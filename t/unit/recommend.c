@@ -50,6 +50,8 @@ world(uint32_t step)
 
     p->limits.threshold = 0.9;
     p->limits.rho = 0.5;
+    p->limits.caution = 1;
+    p->limits.price_s = 60;
     p->limits.extra = 0.25;
     p->limits.step_s = 300;
     p->limits.move_s = 1200;
@@ -66,37 +68,6 @@ world(uint32_t step)
             mean[i * STEPS + h] = h < step || i > 1 ? 20 : 45;
         }
     }
-}
-
-
-/* 110 from step 10 on without it, 4 steps of copying before */
-
-static void
-test_worth(void)
-{
-    double                 gain, cost;
-    predictor_plan_move_t  m;
-
-    world(10);
-    memset(&m, 0, sizeof(m));
-    m.to = 1;
-    predictor_recommend_worth(&fleet, &m, &gain, &cost);
-    tap_is_dbl(gain, 14 * 300, 0, "14 steps are saved");
-    tap_is_dbl(cost, 0, 0, "and copying costs nothing");
-
-    /* from the beginning: it is too late for the 4 steps of the move */
-
-    world(0);
-    predictor_recommend_worth(&fleet, &m, &gain, &cost);
-    tap_is_dbl(gain, 20 * 300, 0, "20 of 24");
-
-    /* 99 in the first steps: copying is what makes them too much */
-
-    world(10);
-    mean[2 * STEPS] = mean[2 * STEPS + 1] = 59;
-    predictor_recommend_worth(&fleet, &m, &gain, &cost);
-    tap_is_dbl(cost, 2 * 300, 0, "copying costs two steps");
-    tap_is_dbl(gain, 12 * 300, 0, "which are not saved");
 }
 
 
@@ -138,7 +109,6 @@ test_list(void)
 int
 main(void)
 {
-    test_worth();
     test_list();
 
     return tap_done();
