@@ -398,7 +398,7 @@ predictor_report_reason(const predictor_fleet_t *f,
     at = llround(now_s);
     breach_at = llround(now_s + m->breach_in_s);
 
-    reason = json_pack("{ss sf sf sf sf sf sf sf sf sf sf sf sf sf sI ss}",
+    reason = json_pack("{ss sf sf sf sf sf sf sf sf sf sf sf sf sf sf sf sI ss}",
                        "node", f->table.nodes[m->from].name,
                        "quantile", conf->quantile,
                        "threshold", conf->threshold,
@@ -408,6 +408,8 @@ predictor_report_reason(const predictor_fleet_t *f,
                        "move_extra", conf->move_extra,
                        "lead_s", m->lead_s,
                        "horizon_s", (double) conf->horizon_ms / 1000,
+                       "gain_s", m->gain_s,
+                       "cost_s", m->price_s,
                        "load_moved", m->load_moved,
                        "utilisation_from_before", m->from_before,
                        "utilisation_from_after", m->from_after,

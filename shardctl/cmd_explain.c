@@ -96,6 +96,26 @@ explain_line(shardctl_t *ctl, const char *text)
 }
 
 
+/* nothing where a node is to be emptied, whatever that is worth */
+
+static void
+explain_worth(shardctl_t *ctl, const json_t *r)
+{
+    char  text[256], gain[40], cost[40];
+
+    if (!(shardctl_get_number(r, "gain_s") > 0)) {
+        return;
+    }
+
+    shardctl_span(1000 * shardctl_get_number(r, "gain_s"), gain, sizeof(gain));
+    shardctl_span(1000 * shardctl_get_number(r, "cost_s"), cost, sizeof(cost));
+
+    snprintf(text, sizeof(text), "worth: it is expected to save %s above "
+             "capacity; a move has to save %s", gain, cost);
+    explain_line(ctl, text);
+}
+
+
 static void
 explain_why(shardctl_t *ctl, const json_t *r)
 {
@@ -145,6 +165,8 @@ explain_why(shardctl_t *ctl, const json_t *r)
                  100 * shardctl_get_number(r, "utilisation_to_after"));
         explain_line(ctl, text);
     }
+
+    explain_worth(ctl, r);
 
     if (isfinite(shardctl_get_number(r, "breach_at"))
         && isfinite(load) && isfinite(capacity))

@@ -240,6 +240,7 @@ ok($world->drive(30, 'sums of all scores', sub {
 
 ($ok, $out) = $t->try_ctl('explain', $id);
 like($out, qr/^afterwards: helped$/m, 'explain of the decision');
+like($out, qr/^worth: it is expected to save /m, 'and what was expected');
 like($out, qr/two nodes were above capacity for .*; without it for /,
      'says what it was worth');
 like($out, qr/who reacts would have begun at /, 'and when one would react');
