@@ -11,9 +11,14 @@
 #define PREDICTOR_PLAN_TURNS    32
 
 
+#define PREDICTOR_PLAN_ALL      (PREDICTOR_PLAN_SOURCES + PREDICTOR_PLAN_TURNS)
+
+
 typedef struct {
-    uint32_t  node[PREDICTOR_PLAN_SOURCES + PREDICTOR_PLAN_TURNS];
-    uint32_t  n;
+    uint32_t                 n;
+    uint32_t                 node[PREDICTOR_PLAN_ALL];
+    uint8_t                  known[PREDICTOR_PLAN_ALL];
+    predictor_plan_choice_t  choice[PREDICTOR_PLAN_ALL];
 } predictor_plan_sources_t;
 
 
@@ -56,7 +61,7 @@ predictor_plan_sources(const predictor_plan_t *plan,
     double    cost;
     uint32_t  i, j, turn;
 
-    s->n = 0;
+    memset(s, 0, sizeof(predictor_plan_sources_t));
 
     for (i = 0; i < plan->nnodes; i++) {
         cost = plan->nodes[i].cost;
@@ -146,41 +151,140 @@ predictor_plan_make(predictor_plan_t *plan, const predictor_plan_choice_t *c,
 }
 
 
-/* the best of all nodes; pairs are looked at where no single move helps */
+/* each source's best move is kept until a move touches one of its ends */
 
-static int
-predictor_plan_best(predictor_plan_t *plan, uint32_t left,
-    predictor_plan_choice_t *best)
+static uint32_t
+predictor_plan_best(predictor_plan_t *plan, predictor_plan_sources_t *s)
 {
-    int                       found;
-    uint32_t                  i;
-    predictor_plan_node_t    *n;
-    predictor_plan_sources_t  sources;
+    double                    score, best;
+    uint32_t                  i, at;
+    predictor_plan_choice_t  *c;
 
-    memset(best, 0, sizeof(predictor_plan_choice_t));
-    predictor_plan_sources(plan, &sources);
+    at = s->n;
+    best = 0;
     predictor_plan_rank(plan);
-    found = 0;
 
-    for (i = 0; i < sources.n; i++) {
-        plan->nodes[sources.node[i]].waits = 0;
-        found |= predictor_plan_choose(plan, sources.node[i], best);
-    }
+    for (i = 0; i < s->n; i++) {
+        c = &s->choice[i];
 
-    for (i = 0; !found && left > 1 && i < sources.n; i++) {
-        n = &plan->nodes[sources.node[i]];
+        if (!s->known[i]) {
+            memset(c, 0, sizeof(predictor_plan_choice_t));
+            plan->nodes[s->node[i]].waits = 0;
+            s->known[i] = 1;
 
-        if (!n->waits && n->cost > 2 * plan->limits.price_s) {
-            found = predictor_plan_choose_pair(plan, sources.node[i], best);
+            if (predictor_plan_source(plan, s->node[i])) {
+                predictor_plan_choose(plan, s->node[i], c);
+            }
+        }
+
+        score = c->gain - c->price;
+
+        if (score > best) {
+            best = score;
+            at = i;
         }
     }
 
-    for (i = 0; !found && i < sources.n; i++) {
-        n = &plan->nodes[sources.node[i]];
-        n->stuck = !n->waits && n->cost > plan->limits.price_s;
+    return at;
+}
+
+
+static void
+predictor_plan_touch(predictor_plan_sources_t *s, uint32_t node)
+{
+    uint32_t                  i;
+    predictor_plan_choice_t  *c;
+
+    for (i = 0; i < s->n; i++) {
+        c = &s->choice[i];
+
+        if (s->node[i] == node || (c->n && c->trial[0].to == node)) {
+            s->known[i] = 0;
+        }
+    }
+}
+
+
+/* pairs are looked at where no single move helps, nor will soon */
+
+static uint32_t
+predictor_plan_pairs(predictor_plan_t *plan, predictor_plan_sources_t *s)
+{
+    uint32_t                i;
+    predictor_plan_node_t  *n;
+
+    for (i = 0; i < s->n; i++) {
+        n = &plan->nodes[s->node[i]];
+
+        if (predictor_plan_source(plan, s->node[i]) && !n->waits
+            && n->cost > 2 * plan->limits.price_s
+            && predictor_plan_choose_pair(plan, s->node[i], &s->choice[i]))
+        {
+            return i;
+        }
     }
 
-    return found;
+    return s->n;
+}
+
+
+static void
+predictor_plan_stuck(predictor_plan_t *plan,
+    const predictor_plan_sources_t *s)
+{
+    uint32_t                i;
+    predictor_plan_node_t  *n;
+
+    for (i = 0; i < s->n; i++) {
+        n = &plan->nodes[s->node[i]];
+        n->stuck = !n->waits && n->cost > plan->limits.price_s;
+    }
+}
+
+
+static uint32_t
+predictor_plan_relieve(predictor_plan_t *plan, predictor_plan_move_t *moves,
+    uint32_t left)
+{
+    int                       fresh;
+    uint32_t                  i, j, n;
+    predictor_plan_sources_t  s;
+
+    predictor_plan_sources(plan, &s);
+    fresh = 1;
+    n = 0;
+
+    while (n < left) {
+        i = predictor_plan_best(plan, &s);
+
+        if (i == s.n && !fresh) {
+            predictor_plan_sources(plan, &s);     /* targets may cost now */
+            fresh = 1;
+            continue;
+        }
+
+        if (i == s.n && left - n > 1) {
+            i = predictor_plan_pairs(plan, &s);
+        }
+
+        if (i == s.n) {
+            predictor_plan_stuck(plan, &s);
+            break;
+        }
+
+        fresh = 0;
+
+        for (j = 0; j < s.choice[i].n; j++) {
+            predictor_plan_make(plan, &s.choice[i], j, 0, &moves[n++]);
+        }
+
+        for (j = s.choice[i].n; j-- > 0; ) {
+            predictor_plan_touch(&s, s.choice[i].trial[j].to);
+            predictor_plan_touch(&s, s.choice[i].trial[j].from);
+        }
+    }
+
+    return n;
 }
 
 
@@ -215,21 +319,13 @@ uint32_t
 predictor_plan(predictor_plan_t *plan, predictor_plan_move_t *moves,
     uint32_t max)
 {
-    uint32_t                 i, n, left;
-    predictor_plan_choice_t  choice;
+    uint32_t  i, n, left;
 
     predictor_plan_view(plan);
 
     plan->work = 0;
     left = predictor_plan_left(plan, max);
-    n = 0;
-
-    while (n < left && predictor_plan_best(plan, left - n, &choice)) {
-
-        for (i = 0; i < choice.n; i++) {
-            predictor_plan_make(plan, &choice, i, 0, &moves[n++]);
-        }
-    }
+    n = predictor_plan_relieve(plan, moves, left);
 
     for (i = 0; i < plan->nnodes && n < left; i++) {
 

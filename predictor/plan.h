@@ -252,5 +252,19 @@ void predictor_plan_view(predictor_plan_t *plan);
 uint32_t predictor_plan(predictor_plan_t *plan, predictor_plan_move_t *moves,
     uint32_t max);
 
+/*
+ * Another question: where shards should be if moves took no time.  Sets "to"
+ * of all shards until the worst node's peak utilisation at the quantile is
+ * within "slack" of predictor_plan_bound(), or nothing helps, by at most
+ * "max" steps; returns how many shards are elsewhere then.
+ */
+
+uint32_t predictor_plan_balance(predictor_plan_t *plan, double slack,
+    uint32_t max);
+
+/* that no assignment can be below, of a plan that was viewed */
+
+double predictor_plan_bound(const predictor_plan_t *plan);
+
 
 #endif /* _PREDICTOR_PLAN_H_INCLUDED_ */

@@ -211,6 +211,23 @@ predictor_plan_put(predictor_plan_t *plan, uint32_t shard)
 
 
 void
+predictor_plan_put_on(predictor_plan_t *plan, uint32_t shard, uint32_t to)
+{
+    uint32_t  from, steps;
+
+    from = plan->shards[shard].to;
+    steps = predictor_plan_steps(plan);
+
+    predictor_plan_unlist(plan, shard);
+    plan->shards[shard].to = to;
+    predictor_plan_list(plan, shard);
+
+    predictor_plan_count(plan, from, shard, 0, steps, -1);
+    predictor_plan_count(plan, to, shard, 0, steps, 1);
+}
+
+
+void
 predictor_plan_begin(predictor_plan_t *plan, const predictor_plan_trial_t *t)
 {
     uint32_t  steps;

@@ -8,6 +8,7 @@
  *   plan_search.c    the best move of a node
  *   plan_pair.c      the best two, where one does not help
  *   plan.c           what is done when
+ *   plan_balance.c   a whole fleet at once
  *
  * Steps count from 0, the present; step h > 0 is that of the forecast's
  * column h - 1.
@@ -232,6 +233,11 @@ double predictor_plan_peak(const predictor_plan_t *plan, uint32_t node,
 
 void predictor_plan_begin(predictor_plan_t *plan,
     const predictor_plan_trial_t *t);
+
+/* it is there, as if no move took time */
+
+void predictor_plan_put_on(predictor_plan_t *plan, uint32_t shard,
+    uint32_t to);
 
 /* cost, peak, breach; nodes by use */
 

@@ -15,12 +15,17 @@
 #include "simulate_command.h"
 
 
+#define PREDICTOR_ONCE_SLACK  0.01      /* over the lower bound */
+
+
 typedef struct {
     double    before;           /* worst node's load over the lower bound */
     double    after;
-    double    plan_s;
+    double    plan_s;           /* moves of now, as the daemon plans */
+    double    balance_s;        /* all shards at once */
     double    peak_mb;
     uint32_t  moves;
+    uint32_t  balanced;
 } predictor_once_t;
 
 
@@ -85,10 +90,16 @@ predictor_once_plan(predictor_simulate_t *m, predictor_sim_world_t *w,
     }
 
     if (rc == SHARD_OK) {
+        once->plan_s = planner.took_ms / 1000;
+        rc = predictor_sim_balance(&planner, w, &policy, PREDICTOR_ONCE_SLACK,
+                                   &once->balanced);
+    }
+
+    if (rc == SHARD_OK) {
         bound = predictor_once_bound(&planner);
         once->before = predictor_once_worst(&planner, 0) / bound;
         once->after = predictor_once_worst(&planner, 1) / bound;
-        once->plan_s = planner.took_ms / 1000;
+        once->balance_s = planner.took_ms / 1000;
     }
 
     predictor_sim_planner_free(&planner);
@@ -162,19 +173,23 @@ predictor_once_say(const predictor_simulate_t *m,
     json_t  *root;
 
     if (!m->json) {
-        printf("%u shards on %u nodes: %u moves planned in %.2f s of CPU, "
-               "%.0f MB; worst node %.3f of the lower bound, before %.3f\n",
+        printf("%u shards on %u nodes: %u moves of now planned in %.2f s of "
+               "CPU; balanced by %u moves, planned in %.2f s: worst node "
+               "%.4f of the lower bound, before %.4f; %.0f MB\n",
                m->sim.ncols, m->sim.nnodes, once->moves, once->plan_s,
-               once->peak_mb, once->after, once->before);
+               once->balanced, once->balance_s, once->after, once->before,
+               once->peak_mb);
         return fflush(stdout) == 0 ? 0 : 1;
     }
 
-    root = json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f}",
+    root = json_pack("{s:s, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:f, s:f}",
                      "scenario", m->scenario,
                      "shards", (int) m->sim.ncols,
                      "nodes", (int) m->sim.nnodes,
                      "moves", (int) once->moves,
                      "plan_s", once->plan_s,
+                     "balanced", (int) once->balanced,
+                     "balance_s", once->balance_s,
                      "peak_mb", once->peak_mb,
                      "worst_over_bound", once->after,
                      "worst_over_bound_before", once->before);

@@ -207,16 +207,12 @@ predictor_sim_cpu_ms(void)
 }
 
 
-int
-predictor_sim_plan(predictor_sim_planner_t *p, const predictor_sim_world_t *w,
-    const predictor_sim_policy_t *policy, const predictor_sim_forecasts_t *f,
-    uint32_t *nmoves)
+static int
+predictor_sim_look(predictor_sim_planner_t *p, const predictor_sim_world_t *w,
+    const predictor_sim_policy_t *policy, const predictor_sim_forecasts_t *f)
 {
-    double                   begun;
     uint32_t                 i, n;
     predictor_plan_shard_t  *shard;
-
-    *nmoves = 0;
 
     if (predictor_sim_planner_room(p, w) != SHARD_OK) {
         return SHARD_ERROR;
@@ -252,9 +248,47 @@ predictor_sim_plan(predictor_sim_planner_t *p, const predictor_sim_world_t *w,
     predictor_sim_flying(p, w);
     predictor_sim_limits(&p->plan.limits, w, policy);
 
+    return SHARD_OK;
+}
+
+
+int
+predictor_sim_plan(predictor_sim_planner_t *p, const predictor_sim_world_t *w,
+    const predictor_sim_policy_t *policy, const predictor_sim_forecasts_t *f,
+    uint32_t *nmoves)
+{
+    double  begun;
+
+    *nmoves = 0;
+
+    if (predictor_sim_look(p, w, policy, f) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
     begun = predictor_sim_cpu_ms();
     *nmoves = predictor_plan(&p->plan, p->moves,
                              (uint32_t) w->s->conf.in_all);
+    p->took_ms = predictor_sim_cpu_ms() - begun;
+
+    return SHARD_OK;
+}
+
+
+int
+predictor_sim_balance(predictor_sim_planner_t *p,
+    const predictor_sim_world_t *w, const predictor_sim_policy_t *policy,
+    double slack, uint32_t *nmoves)
+{
+    double  begun;
+
+    *nmoves = 0;
+
+    if (predictor_sim_look(p, w, policy, NULL) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    begun = predictor_sim_cpu_ms();
+    *nmoves = predictor_plan_balance(&p->plan, slack, p->plan.nshards);
     p->took_ms = predictor_sim_cpu_ms() - begun;
 
     return SHARD_OK;

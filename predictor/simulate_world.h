@@ -155,6 +155,12 @@ int predictor_sim_plan(predictor_sim_planner_t *p,
     const predictor_sim_world_t *w, const predictor_sim_policy_t *policy,
     const predictor_sim_forecasts_t *f, uint32_t *nmoves);
 
+/* where shards should be if moves took no time */
+
+int predictor_sim_balance(predictor_sim_planner_t *p,
+    const predictor_sim_world_t *w, const predictor_sim_policy_t *policy,
+    double slack, uint32_t *nmoves);
+
 
 /* a policy on a part of the fleet from end to end; "w" is to be freed */
 
