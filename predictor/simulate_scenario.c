@@ -15,6 +15,7 @@
 #define END     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 
 #define PREDICTOR_SCENARIO_MAX    262144    /* bytes, as shardd_conf.c has */
+#define PREDICTOR_SCENARIO_LEAST_MS  (3L * 3600 * 1000)     /* of a horizon */
 #define PREDICTOR_SCENARIO_MOVES  3         /* that a horizon is long */
 
 
@@ -112,7 +113,8 @@ static const shardd_conf_key_t  predictor_scenario_planner[] = {
     { "move_price", SHARDD_CONF_MS, AT(move_price_ms), 0, 7 * DAY_MS, 0, NULL,
       NULL, "time above a node's limit that a move must save" },
     { "horizon", SHARDD_CONF_MS, AT(horizon_ms), 0, 7 * DAY_MS, 0, NULL,
-      NULL, "how far ahead to forecast and to plan; 0s: three moves" },
+      NULL, "how far ahead to forecast and to plan; 0s: three moves, or "
+      "three hours" },
     { "margin", SHARDD_CONF_MS, AT(margin_ms), 0, 7 * DAY_MS, 0, NULL, NULL,
       "moves end at least this long before the breach" },
     { "refit", SHARDD_CONF_MS, AT(refit_ms), 1000, 30 * DAY_MS, 0, NULL, NULL,
@@ -211,6 +213,10 @@ predictor_scenario_load(const char *path, predictor_scenario_t *c)
 
     if (c->horizon_ms == 0) {
         c->horizon_ms = PREDICTOR_SCENARIO_MOVES * c->move_ms;
+
+        if (c->horizon_ms < PREDICTOR_SCENARIO_LEAST_MS) {
+            c->horizon_ms = PREDICTOR_SCENARIO_LEAST_MS;
+        }
     }
 
     return 0;

@@ -5,8 +5,8 @@
  *
  *     reactive      threshold, cool-down, and how far it doubts that the
  *                   present lasts: the fewest violation-seconds
- *     predictive    price of a move: the same, by no more moves than the tuned
- *                   reactive made there
+ *     predictive    price of a move: the lowest that makes no more moves than
+ *                   the tuned reactive made there
  *
  * Of equals the one with fewer moves, then the one that was asked first.
  */
@@ -250,6 +250,12 @@ predictor_tune_best(const predictor_tune_t *tune, uint32_t moves)
         better = t->figures.violation_s < best->figures.violation_s
                  || (t->figures.violation_s == best->figures.violation_s
                      && fewer);
+
+        /* violations of one week are few and by chance; moves are many */
+
+        if (t->policy.kind == PREDICTOR_SIM_PREDICTIVE) {
+            better = t->policy.price_s < best->policy.price_s;
+        }
 
         if (best->figures.moves > moves ? fewer : fits && better) {
             best = t;

@@ -4,7 +4,7 @@
  */
 
 #include "../lib/tap.h"
-#include "../../predictor/plan.h"
+#include "../../predictor/plan_parts.h"
 
 
 #define STEPS   24
@@ -594,6 +594,59 @@ test_flapping(uint64_t seed)
 }
 
 
+/* all shards on two of eight nodes: where should they be? */
+
+static void
+test_balance(uint64_t seed)
+{
+    double    worst, bound, peak[NODES];
+    uint32_t  i, r, wrong, above, at;
+
+    wrong = above = 0;
+
+    for (r = 0; r < 20; r++) {
+        random_fleet(&seed);
+
+        for (i = 0; i < SHARDS; i++) {
+            w.shards[i].from = w.shards[i].to = i % 2;
+            w.shards[i].fixed = 0;
+        }
+
+        for (i = 0; i < NODES; i++) {
+            w.nodes[i].state = i < 7 ? SHARD_NODE_UP : SHARD_NODE_DRAINING;
+        }
+
+        (void) predictor_plan_balance(&w.plan, 0, SHARDS * 10);
+
+        for (worst = 0, i = 0; i < NODES; i++) {
+            at = 0;
+            peak[i] = predictor_plan_peak(&w.plan, i, 1, &at);
+            worst = fmax(worst, peak[i] / w.nodes[i].capacity);
+            wrong += i == 7 && w.nodes[i].shards > 0;
+        }
+
+        bound = predictor_plan_bound(&w.plan);
+        above += worst > 1.25 * bound;
+
+        for (i = 0; i < SHARDS; i++) {
+            w.shards[i].from = w.shards[i].to;
+        }
+
+        predictor_plan_view(&w.plan);
+
+        for (i = 0; i < NODES; i++) {
+            at = 0;
+            wrong += fabs(predictor_plan_peak(&w.plan, i, 1, &at) - peak[i])
+                     > 1e-6 * (1 + peak[i]);
+        }
+    }
+
+    tap_is_int(above, 0, "balanced: near the bound, which is of means while "
+               "nodes are taken at the quantile");
+    tap_is_int(wrong, 0, "nothing on a draining node, and sums are right");
+}
+
+
 int
 main(void)
 {
@@ -609,6 +662,7 @@ main(void)
     test_random(seed, 300);
     test_sums(seed + 1);
     test_flapping(seed + 2);
+    test_balance(seed + 3);
 
     return tap_done();
 }
