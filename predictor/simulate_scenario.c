@@ -1,7 +1,6 @@
 
 /* The keys of a scenario, what they are without one, and where they stand. */
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +132,7 @@ static const shardd_conf_key_t  predictor_scenario_keys[] = {
       NULL, NULL, "what comes before the part that is judged" },
     { "tune", SHARDD_CONF_MS, AT(tune_ms), 0, 400 * DAY_MS, 0, NULL, NULL,
       "the end of the history that policies are tuned on; 0s: untuned" },
-    { "seed", SHARDD_CONF_INT, AT(seed), 0, LONG_MAX, 0, NULL, NULL,
+    { "seed", SHARDD_CONF_INT, AT(seed), 0, 1L << 53, 0, NULL, NULL,
       "of what is made up, and of what differs from move to move" },
     { "known_after", SHARDD_CONF_INT, AT(known_after), 0, 1, 0, NULL, NULL,
       "steps after which a step's load is known to the policies" },

@@ -9,8 +9,9 @@ src=/usr/share/nginx/src
 
 [ -f "$src/conf_flags" ] || { echo "build.sh: $src is missing: apt-get install nginx-dev (./test.sh does it)" >&2; exit 1; }
 
-# what requests run through is to lie in few lines of the cache: no gaps, no vectors for two stores
+# what requests run through is to lie in few lines of the cache: no gaps, no vectors for two stores; clang has no such words
 dense="-fno-align-functions -fno-align-jumps -fno-align-loops -fno-align-labels -fno-tree-slp-vectorize"
+case ${CC:-cc} in *clang*) dense= ;; esac
 cc="-g -O2 -fPIC -fno-plt -fstack-protector-strong -Wextra -Wshadow -Wno-unused-parameter $dense"
 ld="-fPIC -Wl,-z,relro,-z,now"
 
