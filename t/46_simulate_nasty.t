@@ -123,7 +123,7 @@ my $days = "fleet: days.csv\nhistory: 3d\ntune: 0s\nnodes:\n  count: 3\n"
            . "  capacity: 16\nmoves:\n  time: 20m\n";
 put("$dir/days.yaml", $days);
 put("$dir/other.yaml", $days =~ s/days\.csv/other.csv/r);
-put("$dir/far.yaml", "${days}planner:\n  horizon: 2h\n");
+put("$dir/far.yaml", "${days}planner:\n  horizon: 4h\n");
 put("$dir/near.yaml", "${days}planner:\n  horizon: 30m\n");
 
 my @kept = ('--policy', 'predictive', '--forecasts', "$dir/kept");
