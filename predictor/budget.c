@@ -150,6 +150,25 @@ predictor_budget_count(predictor_budget_t *b, const predictor_budget_move_t *m,
 
 
 int
+predictor_budget_may_both(predictor_budget_t *b,
+    const predictor_budget_move_t *first,
+    const predictor_budget_move_t *second)
+{
+    int  may;
+
+    if (!predictor_budget_may(b, first->from, first->to, first->bytes)) {
+        return 0;
+    }
+
+    predictor_budget_count(b, first, 1);
+    may = predictor_budget_may(b, second->from, second->to, second->bytes);
+    predictor_budget_count(b, first, -1);
+
+    return may;
+}
+
+
+int
 predictor_budget_add(predictor_budget_t *b, double start_s, double end_s,
     uint32_t from, uint32_t to, double bytes)
 {

@@ -87,6 +87,12 @@ void predictor_budget_now(predictor_budget_t *b, double now_s);
 int predictor_budget_may(const predictor_budget_t *b, uint32_t from,
     uint32_t to, double bytes);
 
+/* 1: two moves may start together; of both, leaves_s is no matter */
+
+int predictor_budget_may_both(predictor_budget_t *b,
+    const predictor_budget_move_t *first,
+    const predictor_budget_move_t *second);
+
 /* when it may at the earliest, if nothing else starts: now_s or later */
 
 double predictor_budget_next(const predictor_budget_t *b, uint32_t from,

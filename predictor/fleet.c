@@ -9,6 +9,11 @@
 #include "fleet_moves.h"
 
 
+/* of a plan: what a million shards need is less, and takes some seconds */
+
+#define PREDICTOR_FLEET_TRIALS  5000000
+
+
 void
 predictor_fleet_clock(const predictor_conf_t *conf, predictor_clock_t *clock)
 {
@@ -392,6 +397,8 @@ predictor_fleet_outlook(predictor_fleet_t *f, const predictor_outlook_t *o,
     p->limits.age_s = now_s - (double) (h->last + 1)
                               * (double) conf->interval_ms / 1000;
     p->limits.age_s = fmax(p->limits.age_s, 0);
+    p->limits.seed = (uint32_t) h->last;
+    p->limits.work = PREDICTOR_FLEET_TRIALS;
 
     return SHARDD_OK;
 }

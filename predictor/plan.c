@@ -10,7 +10,6 @@
 #define PREDICTOR_PLAN_SOURCES  64
 #define PREDICTOR_PLAN_TURNS    32
 
-
 #define PREDICTOR_PLAN_ALL      (PREDICTOR_PLAN_SOURCES + PREDICTOR_PLAN_TURNS)
 
 
@@ -151,7 +150,8 @@ predictor_plan_make(predictor_plan_t *plan, const predictor_plan_choice_t *c,
 }
 
 
-/* each source's best move is kept until a move touches one of its ends */
+/* each source's best move is kept until a move touches one of its ends, or
+ * has used up what it needs of the budget */
 
 static uint32_t
 predictor_plan_best(predictor_plan_t *plan, predictor_plan_sources_t *s)
@@ -167,7 +167,7 @@ predictor_plan_best(predictor_plan_t *plan, predictor_plan_sources_t *s)
     for (i = 0; i < s->n; i++) {
         c = &s->choice[i];
 
-        if (!s->known[i]) {
+        if (!s->known[i] || !predictor_plan_affords(plan, c)) {
             memset(c, 0, sizeof(predictor_plan_choice_t));
             plan->nodes[s->node[i]].waits = 0;
             s->known[i] = 1;

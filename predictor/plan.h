@@ -78,6 +78,7 @@ typedef struct {
     uint32_t            wait_shard;     /* the move that waits, if it does */
     uint32_t            wait_to;
     double              wait_gain;      /* violation-seconds */
+    double              wait_price;     /* that has to be exceeded */
     unsigned            stuck:1;        /* it costs, and no move helps */
     unsigned            waits:1;        /* a move helps, not due yet */
 

@@ -108,7 +108,7 @@ predictor_plan_pair(predictor_plan_t *plan, predictor_plan_choice_t *c,
     }
 
     if (i == n && c->gain - c->price > score
-        && !predictor_plan_waits(plan, c))
+        && predictor_plan_affords(plan, c) && !predictor_plan_waits(plan, c))
     {
         *best = *c;
     }

@@ -200,8 +200,11 @@ int predictor_plan_source_waits(const predictor_plan_t *plan,
 double predictor_plan_rounds(const predictor_plan_t *plan,
     const predictor_plan_trial_t *t);
 
-/* 1: the shard rests and may leave; 1: the node may take it */
+/* 1: the churn budget has room for all of a choice's moves; 1: the shard
+ * rests and may leave; 1: the node may take it */
 
+int predictor_plan_affords(const predictor_plan_t *plan,
+    const predictor_plan_choice_t *c);
 int predictor_plan_movable(const predictor_plan_t *plan, uint32_t shard);
 int predictor_plan_takes(const predictor_plan_t *plan, uint32_t shard,
     uint32_t from, uint32_t node, uint32_t slots);

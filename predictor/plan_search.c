@@ -38,6 +38,31 @@ predictor_plan_takes(const predictor_plan_t *plan, uint32_t shard,
 }
 
 
+int
+predictor_plan_affords(const predictor_plan_t *plan,
+    const predictor_plan_choice_t *c)
+{
+    uint32_t                  i;
+    predictor_budget_move_t   move[2];
+
+    if (plan->budget == NULL || c->n == 0) {
+        return 1;
+    }
+
+    for (i = 0; i < c->n; i++) {
+        move[i].leaves_s = 0;
+        move[i].bytes = (double) plan->shards[c->trial[i].shard].bytes;
+        move[i].from = c->trial[i].from;
+        move[i].to = c->trial[i].to;
+    }
+
+    return c->n == 1 ? predictor_budget_may(plan->budget, move[0].from,
+                                            move[0].to, move[0].bytes)
+                     : predictor_budget_may_both(plan->budget, &move[0],
+                                                 &move[1]);
+}
+
+
 /* shell sort: by use, then by number */
 
 void
@@ -146,7 +171,8 @@ predictor_plan_consider(predictor_plan_t *plan, predictor_plan_choice_t *c,
 
     t = &c->trial[0];
     n = &plan->nodes[t->from];
-    score = waits ? (n->waits ? n->wait_gain : 0) : best->gain - best->price;
+    score = waits ? (n->waits ? n->wait_gain - n->wait_price : 0)
+                  : best->gain - best->price;
     rest = relief - c->price + predictor_plan_taste(plan, t);
 
     if (rest <= score) {
@@ -164,11 +190,14 @@ predictor_plan_consider(predictor_plan_t *plan, predictor_plan_choice_t *c,
     if (!waits && !predictor_plan_waits(plan, c)) {
         *best = *c;
 
-    } else if (!n->waits || c->gain - c->price > n->wait_gain) {
+    } else if (!n->waits
+               || c->gain - c->price > n->wait_gain - n->wait_price)
+    {
         n->waits = 1;
         n->wait_shard = t->shard;
         n->wait_to = t->to;
-        n->wait_gain = c->gain - c->price;
+        n->wait_gain = c->gain;
+        n->wait_price = c->price;
     }
 }
 

@@ -54,22 +54,6 @@ predictor_recommend_start(const predictor_fleet_t *fleet, double breach_in_s,
 }
 
 
-/* what it has to save before it is made */
-
-static double
-predictor_recommend_price(const predictor_plan_t *plan, uint32_t shard,
-    uint32_t to)
-{
-    const predictor_plan_shard_t  *s;
-
-    s = &plan->shards[shard];
-
-    return predictor_plan_promotes(plan, shard, to)
-           ? (double) s->promote_cost
-           : plan->limits.price_s + (double) s->move_cost;
-}
-
-
 static void
 predictor_recommend_later(predictor_recommendations_t *r,
     const predictor_fleet_t *fleet, uint32_t node)
@@ -97,8 +81,8 @@ predictor_recommend_later(predictor_recommendations_t *r,
     one->breach_in_s = n->breach_step == PREDICTOR_PLAN_STEP_NONE ? -1
                        : fmax(n->breach_step * fleet->plan.limits.step_s
                               - fleet->plan.limits.age_s, 0);
-    one->cost_s = predictor_recommend_price(&fleet->plan, m.shard, m.to);
-    one->gain_s = n->wait_gain + one->cost_s;
+    one->cost_s = n->wait_price;
+    one->gain_s = n->wait_gain;
     one->move_s = predictor_fleet_move_s(fleet, &m);
     one->start_in_s = predictor_recommend_start(fleet, one->breach_in_s,
                                                 one->move_s);
