@@ -67,6 +67,17 @@ world_new(uint64_t seed)
 }
 
 
+/* migrators killed, stopped and gone on with, calls lost: each world its own */
+
+TAP_UNUSED static void
+world_disturb(world_t *w)
+{
+    w->crash_pm = (unsigned) world_rand(w, 8);
+    w->frozen_pm = (unsigned) world_rand(w, 12);
+    w->lost_pm = world_rand(w, 2) ? (unsigned) world_rand(w, 40) : 0;
+}
+
+
 static void
 world_enter(void)
 {
@@ -274,6 +285,36 @@ world_run(world_t *w)
     }
 
     world_bad(w, "no end in phase %s", migrator_phase(w->stored.phase)->name);
+}
+
+
+/* the phases it went through, without times; good until the next call */
+
+TAP_UNUSED static const char *
+world_trail(const world_t *w)
+{
+    size_t       n;
+    const char  *p;
+
+    static char  names[MIGRATOR_TRAIL_SIZE];
+
+    n = 0;
+
+    for (p = w->stored.trail; *p; p++) {
+        if (*p == '@') {
+            p += strcspn(p, " ");
+
+            if (*p == '\0') {
+                break;
+            }
+        }
+
+        names[n++] = *p;
+    }
+
+    names[n] = '\0';
+
+    return names;
 }
 
 

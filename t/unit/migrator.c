@@ -22,36 +22,6 @@ static const char  trail_stateless[] =
     "planned claimed check warm-up shift commit standby done";
 
 
-/* names without times */
-
-static const char *
-trail_names(const world_t *w)
-{
-    size_t       n;
-    const char  *p;
-
-    static char  names[MIGRATOR_TRAIL_SIZE];
-
-    n = 0;
-
-    for (p = w->stored.trail; *p; p++) {
-        if (*p == '@') {
-            p += strcspn(p, " ");
-
-            if (*p == '\0') {
-                break;
-            }
-        }
-
-        names[n++] = *p;
-    }
-
-    names[n] = '\0';
-
-    return names;
-}
-
-
 static uint64_t
 test_plain(void)
 {
@@ -62,7 +32,7 @@ test_plain(void)
     world_run(w);
 
     tap_is_str(w->bad, "", "undisturbed: all rules hold");
-    tap_is_str(trail_names(w), trail_log, "undisturbed: every phase, once");
+    tap_is_str(world_trail(w), trail_log, "undisturbed: every phase, once");
     tap_is_int(w->rec.epoch, WORLD_BASE + 1, "undisturbed: a new epoch");
     tap_is_str(w->rec.standbys[0], "n1", "undisturbed: the old primary is "
                "the first standby");
@@ -135,9 +105,7 @@ test_random(uint64_t seed)
 
     for (i = 0; i < RANDOM_WORLDS; i++) {
         w = world_new(seed + (uint64_t) i);
-        w->crash_pm = (unsigned) world_rand(w, 8);
-        w->frozen_pm = (unsigned) world_rand(w, 12);
-        w->lost_pm = world_rand(w, 2) ? (unsigned) world_rand(w, 40) : 0;
+        world_disturb(w);
         w->cut_off = (int) world_rand(w, 2);
         w->rec.consistency = world_rand(w, 3) ? SHARD_STRONG : SHARD_EVENTUAL;
         w->mirror_bp = (uint32_t) world_rand(w, 2) * 100;
@@ -176,7 +144,7 @@ test_mirrored(void)
     world_run(w);
 
     tap_is_str(w->bad, "", "mirrored: all rules hold");
-    tap_is_str(trail_names(w), trail_log, "mirrored: every phase, once");
+    tap_is_str(world_trail(w), trail_log, "mirrored: every phase, once");
     tap_ok(w->stored.mirrored >= 50 && w->stored.mirror_bad == 0,
            "mirrored: %llu reads compared",
            (unsigned long long) w->stored.mirrored);
@@ -229,7 +197,7 @@ test_stateless(void)
     world_run(w);
 
     tap_is_str(w->bad, "", "stateless: all rules hold");
-    tap_is_str(trail_names(w), trail_stateless, "stateless: nothing is held");
+    tap_is_str(world_trail(w), trail_stateless, "stateless: nothing is held");
     tap_is_int(w->shift_max, SHARD_BP_ALL, "stateless: all has shifted first");
     world_free(w);
 

@@ -40,32 +40,6 @@ world_dead(uint64_t seed)
 }
 
 
-static const char *
-trail_names(const world_t *w)
-{
-    static char  names[MIGRATOR_TRAIL_SIZE];
-
-    char        *out;
-    const char  *p;
-
-    out = names;
-
-    for (p = w->stored.trail; *p; p++) {
-
-        if (*p == '@') {
-            p += strspn(p + 1, "0123456789");
-            continue;
-        }
-
-        *out++ = *p;
-    }
-
-    *out = '\0';
-
-    return names;
-}
-
-
 static uint64_t
 test_plain(void)
 {
@@ -76,7 +50,7 @@ test_plain(void)
     world_run(w);
 
     tap_is_str(w->bad, "", "all rules hold");
-    tap_is_str(trail_names(w), trail_promote, "the short way, each phase once");
+    tap_is_str(world_trail(w), trail_promote, "the short way, each phase once");
     tap_is_int(w->rec.epoch, WORLD_BASE + 1, "a new epoch");
     tap_is_str(w->rec.primary, "n2", "the standby is the owner");
     tap_is_int(w->rec.nstandbys, 1, "the dead one is no standby");
@@ -135,9 +109,7 @@ test_random(uint64_t seed)
 
     for (i = 0; i < RANDOM_WORLDS; i++) {
         w = world_dead(seed + (uint64_t) i);
-        w->crash_pm = (unsigned) world_rand(w, 8);
-        w->frozen_pm = (unsigned) world_rand(w, 12);
-        w->lost_pm = world_rand(w, 2) ? (unsigned) world_rand(w, 40) : 0;
+        world_disturb(w);
         w->commit_bad = world_rand(w, 4) == 0;
         world_run(w);
 
@@ -234,7 +206,7 @@ test_replica(uint64_t seed)
     w = world_replica(1);
     world_run(w);
     tap_is_str(w->bad, "", "replica: all rules hold");
-    tap_is_str(trail_names(w), "planned claimed check copy catch-up commit "
+    tap_is_str(world_trail(w), "planned claimed check copy catch-up commit "
                "standby done", "replica: its way");
     tap_ok(!replica_bad(w), "replica: in place of the lost one");
     tap_ok(w->stored.level_ms > 0, "replica: it was level");
@@ -245,9 +217,7 @@ test_replica(uint64_t seed)
 
     for (i = 0; i < RANDOM_WORLDS; i++) {
         w = world_replica(seed + (uint64_t) i);
-        w->crash_pm = (unsigned) world_rand(w, 8);
-        w->frozen_pm = (unsigned) world_rand(w, 12);
-        w->lost_pm = world_rand(w, 2) ? (unsigned) world_rand(w, 40) : 0;
+        world_disturb(w);
         w->commit_bad = world_rand(w, 4) == 0;
         w->wish_at = world_rand(w, 4) ? -1 : MIGRATOR_CATCH_UP;
         world_run(w);
