@@ -1,7 +1,8 @@
 
 /*
- * migrate, promote, replicate: a decision as the predictor makes them, by hand.  Checked
- * here against the table of this moment and by the migrator again.
+ * migrate, promote, replicate: a decision as the predictor makes them, by
+ * hand.  Checked here against the table of this moment and by the migrator
+ * again.
  */
 
 
@@ -123,6 +124,12 @@ move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
         return shardctl_no_shard(ctl, table, move->shard);
     }
 
+    if (move->to == NULL) {
+        return shardctl_fail(ctl, "shard %u has no standby that is up: "
+                             "\"shardctl nodes\" says which are not",
+                             move->shard);
+    }
+
     to = shardd_table_node(table, move->to);
 
     if (to == NULL) {
@@ -144,6 +151,13 @@ move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
         && move_check_standby(ctl, rec, move) != SHARDCTL_OK)
     {
         return SHARDCTL_FAILED;
+    }
+
+    if (strcmp(move->decision, "replicate") == 0
+        && rec->nstandbys == SHARD_STANDBYS_MAX)
+    {
+        return shardctl_fail(ctl, "shard %u has %d standbys: no more are "
+                             "possible", move->shard, SHARD_STANDBYS_MAX);
     }
 
     /* the same wish again is answered below as the same migration */
@@ -324,50 +338,18 @@ move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
 }
 
 
-int
-shardctl_cmd_migrate(shardctl_t *ctl)
-{
-    int              rc;
-    long             timeout;
-    move_t           move;
-    shardd_table_t   table;
-
-    memset(&move, 0, sizeof(move_t));
-    timeout = 0;
-
-    if (shardctl_shard_arg(ctl, ctl->args[0], &move.shard)
-        || shardctl_option_ms(ctl, "timeout", 1, &timeout))
-    {
-        return SHARDCTL_USAGE;
-    }
-
-    rc = shardctl_load(ctl, &table);
-
-    if (rc != SHARDCTL_OK) {
-        return rc;
-    }
-
-    move.to = ctl->args[1];
-    move.verb = "migrate";
-    move.decision = "move";
-
-    rc = move_run(ctl, &table, &move);
-
-    shardd_table_free(&table);
-
-    return rc;
-}
-
-
 /* the first standby that is up, or NULL */
 
 static const char *
-promote_standby(shardd_table_t *table, const shard_record_t *rec)
+move_standby(shardd_table_t *table, shard_id_t shard)
 {
-    unsigned       i;
-    shard_node_t  *node;
+    unsigned         i;
+    shard_node_t    *node;
+    shard_record_t  *rec;
 
-    for (i = 0; i < rec->nstandbys; i++) {
+    rec = shardd_table_shard(table, shard);
+
+    for (i = 0; rec && i < rec->nstandbys; i++) {
         node = shardd_table_node(table, rec->standbys[i]);
 
         if (node && node->state == SHARD_NODE_UP) {
@@ -379,13 +361,14 @@ promote_standby(shardd_table_t *table, const shard_record_t *rec)
 }
 
 
-int
-shardctl_cmd_promote(shardctl_t *ctl)
+/* SHARD NODE; NODE may be left out where it has to be a standby */
+
+static int
+move_command(shardctl_t *ctl, const char *verb, const char *decision)
 {
     int              rc;
     long             timeout;
     move_t           move;
-    shard_record_t  *rec;
     shardd_table_t   table;
 
     memset(&move, 0, sizeof(move_t));
@@ -403,21 +386,12 @@ shardctl_cmd_promote(shardctl_t *ctl)
         return rc;
     }
 
-    move.verb = "promote";
-    move.decision = "promote";
-    rec = shardd_table_shard(&table, move.shard);
+    move.verb = verb;
+    move.decision = decision;
+    move.to = (ctl->nargs > 1) ? ctl->args[1]
+                               : move_standby(&table, move.shard);
 
-    if (rec == NULL) {
-        rc = shardctl_no_shard(ctl, &table, move.shard);
-
-    } else {
-        move.to = ctl->nargs > 1 ? ctl->args[1] : promote_standby(&table, rec);
-
-        rc = move.to ? move_run(ctl, &table, &move)
-             : shardctl_fail(ctl, "shard %u has no standby that is up: "
-                             "\"shardctl nodes\" says which are not",
-                             move.shard);
-    }
+    rc = move_run(ctl, &table, &move);
 
     shardd_table_free(&table);
 
@@ -426,40 +400,21 @@ shardctl_cmd_promote(shardctl_t *ctl)
 
 
 int
+shardctl_cmd_migrate(shardctl_t *ctl)
+{
+    return move_command(ctl, "migrate", "move");
+}
+
+
+int
+shardctl_cmd_promote(shardctl_t *ctl)
+{
+    return move_command(ctl, "promote", "promote");
+}
+
+
+int
 shardctl_cmd_replicate(shardctl_t *ctl)
 {
-    int              rc;
-    long             timeout;
-    move_t           move;
-    shard_record_t  *rec;
-    shardd_table_t   table;
-
-    memset(&move, 0, sizeof(move_t));
-    timeout = 0;
-
-    if (shardctl_shard_arg(ctl, ctl->args[0], &move.shard)
-        || shardctl_option_ms(ctl, "timeout", 1, &timeout))
-    {
-        return SHARDCTL_USAGE;
-    }
-
-    rc = shardctl_load(ctl, &table);
-
-    if (rc != SHARDCTL_OK) {
-        return rc;
-    }
-
-    move.to = ctl->args[1];
-    move.verb = "replicate";
-    move.decision = "replicate";
-    rec = shardd_table_shard(&table, move.shard);
-
-    rc = rec && rec->nstandbys == SHARD_STANDBYS_MAX
-         ? shardctl_fail(ctl, "shard %u has %d standbys: no more are possible",
-                         move.shard, SHARD_STANDBYS_MAX)
-         : move_run(ctl, &table, &move);
-
-    shardd_table_free(&table);
-
-    return rc;
+    return move_command(ctl, "replicate", "replicate");
 }

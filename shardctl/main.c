@@ -251,6 +251,7 @@ const shardctl_command_t  shardctl_commands[] = {
       "NODE is one of the shard's standbys; else the first that is up. Writes "
       "that the dead\nnode acknowledged and did not ship are not there: "
       "docs/planning.md, \"Failures\"." },
+
     { "replicate", "SHARD NODE [--wait]", "make a node a standby of a shard",
       shardctl_cmd_replicate, 2, 2, &migrate_opts[1],
       "Its data are copied there from the primary, which stays what it is." },
