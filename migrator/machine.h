@@ -195,6 +195,16 @@ migrator_owner_e migrator_owner(const migrator_state_t *state,
 migrator_result_e migrator_record(migrator_t *m, shard_record_t *rec,
     uint64_t *version);
 
+/* the same of a shard that is not committed and in nobody else's hands */
+
+migrator_result_e migrator_own_record(migrator_t *m, shard_record_t *rec,
+    uint64_t *version);
+
+/* 1: the table names the target as one of the shard's standbys */
+
+int migrator_to_standby(const migrator_state_t *state,
+    const shard_record_t *rec);
+
 /* one commit of the shard's record; *version: the one read, then the new */
 
 migrator_result_e migrator_commit(migrator_t *m, const char *operation,

@@ -246,6 +246,39 @@ migrator_record(migrator_t *m, shard_record_t *rec, uint64_t *version)
 }
 
 
+migrator_result_e
+migrator_own_record(migrator_t *m, shard_record_t *rec, uint64_t *version)
+{
+    migrator_result_e  result;
+
+    result = migrator_record(m, rec, version);
+
+    if (result == MIGRATOR_NEXT
+        && migrator_owner(&m->state, rec) != MIGRATOR_OURS)
+    {
+        return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
+                            "changed meanwhile");
+    }
+
+    return result;
+}
+
+
+int
+migrator_to_standby(const migrator_state_t *state, const shard_record_t *rec)
+{
+    int  i;
+
+    for (i = 0; i < rec->nstandbys; i++) {
+        if (strcmp(rec->standbys[i], state->to) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
  * The version that was read goes with the write, so that a write under way
  * when its answer was given up cannot overwrite what came later.

@@ -32,21 +32,9 @@ static int
 migrator_copied(migrator_t *m, const shard_record_t *rec,
     const migrator_stats_t *stats)
 {
-    int  i;
-
-    if (migrator_phase_seen(&m->state, MIGRATOR_CATCH_UP)
-        || stats->position == 0 || stats->role != MIGRATOR_ROLE_STANDBY)
-    {
-        return 0;
-    }
-
-    for (i = 0; i < rec->nstandbys; i++) {
-        if (strcmp(rec->standbys[i], m->state.to) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return !migrator_phase_seen(&m->state, MIGRATOR_CATCH_UP)
+           && stats->position > 0 && stats->role == MIGRATOR_ROLE_STANDBY
+           && migrator_to_standby(&m->state, rec);
 }
 
 
@@ -97,7 +85,7 @@ migrator_step_copy(migrator_t *m)
     migrator_stats_t   stats;
     migrator_result_e  result;
 
-    result = migrator_record(m, &rec, &version);
+    result = migrator_own_record(m, &rec, &version);
 
     if (result == MIGRATOR_NEXT) {
         result = migrator_nodes(m);
@@ -105,11 +93,6 @@ migrator_step_copy(migrator_t *m)
 
     if (result != MIGRATOR_NEXT) {
         return result;
-    }
-
-    if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS) {
-        return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
-                            "changed meanwhile");
     }
 
     rc = m->driver->stats(m->driver_data, &m->target, m->state.shard,

@@ -41,15 +41,10 @@ migrator_step_hold(migrator_t *m)
     shard_record_t     rec;
     migrator_result_e  result;
 
-    result = migrator_record(m, &rec, &version);
+    result = migrator_own_record(m, &rec, &version);
 
     if (result != MIGRATOR_NEXT) {
         return result;
-    }
-
-    if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS) {
-        return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
-                            "changed meanwhile");
     }
 
     if (rec.phase != SHARD_HELD) {

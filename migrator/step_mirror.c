@@ -81,15 +81,10 @@ migrator_mirror_announce(migrator_t *m)
     shard_record_t     rec;
     migrator_result_e  result;
 
-    result = migrator_record(m, &rec, &version);
+    result = migrator_own_record(m, &rec, &version);
 
     if (result != MIGRATOR_NEXT) {
         return result;
-    }
-
-    if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS) {
-        return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
-                            "changed meanwhile");
     }
 
     if (rec.migration == m->state.id && rec.target[0]) {

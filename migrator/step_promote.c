@@ -57,17 +57,10 @@ static migrator_result_e
 migrator_promote_standby(migrator_t *m, const shard_record_t *rec)
 {
     int               rc;
-    unsigned          i;
     migrator_limit_t  limit;
     migrator_stats_t  stats;
 
-    for (i = 0; i < rec->nstandbys; i++) {
-        if (strcmp(rec->standbys[i], m->state.to) == 0) {
-            break;
-        }
-    }
-
-    if (i == rec->nstandbys) {
+    if (!migrator_to_standby(&m->state, rec)) {
         return migrator_say(m, MIGRATOR_FAIL, "%s is no standby of the "
                             "shard: it has none of its data", m->state.to);
     }
@@ -148,7 +141,7 @@ migrator_promote_sync(migrator_t *m)
         return MIGRATOR_NEXT;
     }
 
-    result = migrator_record(m, &rec, &version);
+    result = migrator_own_record(m, &rec, &version);
 
     if (result == MIGRATOR_NEXT) {
         result = migrator_check_override(m);
@@ -156,13 +149,6 @@ migrator_promote_sync(migrator_t *m)
 
     if (result == MIGRATOR_NEXT) {
         result = migrator_nodes(m);
-    }
-
-    if (result == MIGRATOR_NEXT
-        && migrator_owner(&m->state, &rec) != MIGRATOR_OURS)
-    {
-        result = migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
-                              "changed meanwhile");
     }
 
     if (result == MIGRATOR_NEXT) {

@@ -46,28 +46,23 @@ migrator_replicate_name(migrator_t *m, shard_record_t *rec)
 migrator_result_e
 migrator_replicate_commit(migrator_t *m)
 {
-    unsigned           i;
     uint64_t           version;
     shard_record_t     rec;
     migrator_result_e  result;
 
-    result = migrator_record(m, &rec, &version);
+    result = migrator_own_record(m, &rec, &version);
 
     if (result != MIGRATOR_NEXT) {
         return result;
     }
 
-    if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS
-        || rec.phase != SHARD_STEADY)
-    {
+    if (rec.phase != SHARD_STEADY) {
         return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
                             "changed meanwhile");
     }
 
-    for (i = 0; i < rec.nstandbys; i++) {
-        if (strcmp(rec.standbys[i], m->state.to) == 0) {
-            return MIGRATOR_NEXT;
-        }
+    if (migrator_to_standby(&m->state, &rec)) {
+        return MIGRATOR_NEXT;
     }
 
     result = migrator_replicate_name(m, &rec);

@@ -281,20 +281,14 @@ migrator_shift_back(migrator_t *m, shard_record_t *rec, uint64_t version)
 static void
 migrator_forget(migrator_t *m, const shard_record_t *rec)
 {
-    int               i;
     uint64_t          position;
     migrator_limit_t  limit;
 
     if (m->state.strategy == SHARD_STATELESS
-        || !migrator_phase_seen(&m->state, MIGRATOR_COPY))
+        || !migrator_phase_seen(&m->state, MIGRATOR_COPY)
+        || migrator_to_standby(&m->state, rec))
     {
         return;
-    }
-
-    for (i = 0; i < rec->nstandbys; i++) {
-        if (strcmp(rec->standbys[i], m->state.to) == 0) {
-            return;
-        }
     }
 
     (void) m->driver->role(m->driver_data, &m->target, m->state.shard,

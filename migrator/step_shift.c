@@ -24,15 +24,10 @@ migrator_step_shift(migrator_t *m)
     shard_record_t     rec;
     migrator_result_e  result;
 
-    result = migrator_record(m, &rec, &version);
+    result = migrator_own_record(m, &rec, &version);
 
     if (result != MIGRATOR_NEXT) {
         return result;
-    }
-
-    if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS) {
-        return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
-                            "changed meanwhile");
     }
 
     if (rec.strategy == SHARD_LOG_SHIPPING && rec.consistency == SHARD_STRONG)
