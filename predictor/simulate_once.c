@@ -1,14 +1,13 @@
 
 /*
  * "plan_once": one plan of a large fleet as it is at one moment, against what
- * no plan could do better than: the mean of all nodes, or the largest shard.
+ * no plan could do better than (predictor_plan_bound()).
  * What is planned on is what comes; how good forecasts of it are is another
  * question.
  */
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -19,7 +18,7 @@
 
 
 typedef struct {
-    double    before;           /* worst node's load over the lower bound */
+    double    before;           /* worst node over the lower bound */
     double    after;
     double    plan_s;           /* moves of now, as the daemon plans */
     double    balance_s;        /* all shards at once */
@@ -31,9 +30,8 @@ typedef struct {
 
 static int predictor_once_plan(predictor_simulate_t *m,
     predictor_sim_world_t *w, predictor_once_t *once);
-static double predictor_once_bound(const predictor_sim_planner_t *p);
 static double predictor_once_worst(const predictor_sim_planner_t *p,
-    int planned);
+    const predictor_sim_world_t *w, int planned);
 static int predictor_once_say(const predictor_simulate_t *m,
     const predictor_once_t *once);
 
@@ -96,9 +94,9 @@ predictor_once_plan(predictor_simulate_t *m, predictor_sim_world_t *w,
     }
 
     if (rc == SHARD_OK) {
-        bound = predictor_once_bound(&planner);
-        once->before = predictor_once_worst(&planner, 0) / bound;
-        once->after = predictor_once_worst(&planner, 1) / bound;
+        bound = predictor_plan_bound(&planner.plan);
+        once->before = predictor_once_worst(&planner, w, 0) / bound;
+        once->after = predictor_once_worst(&planner, w, 1) / bound;
         once->balance_s = planner.took_ms / 1000;
     }
 
@@ -110,56 +108,29 @@ predictor_once_plan(predictor_simulate_t *m, predictor_sim_world_t *w,
 }
 
 
-/* of the highest load of any node at any step */
+/* the highest utilisation of any node at any step, told again from the loads */
 
 static double
-predictor_once_bound(const predictor_sim_planner_t *p)
+predictor_once_worst(const predictor_sim_planner_t *p,
+    const predictor_sim_world_t *w, int planned)
 {
-    double    sum, largest, bound, v;
-    uint32_t  i, h;
-
-    bound = 0;
-
-    for (h = 0; h < p->plan.nsteps; h++) {
-        sum = 0;
-        largest = 0;
-
-        for (i = 0; i < p->plan.nshards; i++) {
-            v = p->mean[(size_t) i * p->plan.nsteps + h];
-            largest = fmax(largest, v);
-            sum += v;
-        }
-
-        bound = fmax(bound, fmax(sum / p->plan.nnodes, largest));
-    }
-
-    return bound;
-}
-
-
-static double
-predictor_once_worst(const predictor_sim_planner_t *p, int planned)
-{
-    double    worst, *sum;
+    double    worst;
     uint32_t  i, h, node;
 
     worst = 0;
-    sum = malloc(p->plan.nnodes * sizeof(double));
 
-    for (h = 0; sum && h < p->plan.nsteps; h++) {
-        memset(sum, 0, p->plan.nnodes * sizeof(double));
+    for (h = 0; h < p->plan.nsteps; h++) {
+        memset(w->sum, 0, w->nnodes * sizeof(double));
 
         for (i = 0; i < p->plan.nshards; i++) {
             node = planned ? p->plan.shards[i].to : p->plan.shards[i].from;
-            sum[node] += p->mean[(size_t) i * p->plan.nsteps + h];
+            w->sum[node] += p->mean[(size_t) i * p->plan.nsteps + h];
         }
 
-        for (i = 0; i < p->plan.nnodes; i++) {
-            worst = fmax(worst, sum[i]);
+        for (i = 0; i < w->nnodes; i++) {
+            worst = fmax(worst, w->sum[i] / w->nodes[i].capacity);
         }
     }
-
-    free(sum);
 
     return worst;
 }

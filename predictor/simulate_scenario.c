@@ -137,7 +137,7 @@ static const shardd_conf_key_t  predictor_scenario_keys[] = {
     { "known_after", SHARDD_CONF_INT, AT(known_after), 0, 1, 0, NULL, NULL,
       "steps after which a step's load is known to the policies" },
     { "plan_once", SHARDD_CONF_BOOL, AT(plan_once), 0, 0, 0, NULL, NULL,
-      "one plan at the peak, its time, memory and worst node" },
+      "one plan of the first step, its time, memory and worst node" },
     { "nodes", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,
       predictor_scenario_nodes, "what shards lie on" },
     { "bytes", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,

@@ -111,6 +111,19 @@ for my $case ([3600, 2], [0, undef], [1e6, 2]) {
 
 
 ###############################################################################
+# one plan, on nodes that are not alike: 6 of the 8 belong on the one of 6
+
+fleet("$dir/alike.csv", [map { "s$_" } 0 .. 7], map { [(1) x 8] } 0 .. 47);
+put("$dir/once.yaml", "fleet: alike.csv\nhistory: 2h\nplan_once: on\n"
+    . "nodes:\n  list:\n    - n0 z 6\n    - n1 z 2\n");
+my $once = simulate("$dir/once.yaml");
+is(sprintf('%.4f', $once->{worst_over_bound}), '1.0000',
+   'one plan: nothing better is possible');
+is(sprintf('%.4f', $once->{worst_over_bound_before}), '2.0000',
+   'the small node had twice as much as it bears');
+
+
+###############################################################################
 # forecasts: kept, taken, and refused where they are of something else
 
 my @days = map { my $t = $_; [map { rhythm($t + 72 * $_, 288, 3 + $_)
