@@ -45,9 +45,11 @@ predictor_sim_cuts(predictor_sim_planner_t *p, predictor_sim_world_t *w)
     uint32_t          i;
     predictor_cuts_t  cuts;
 
-    /* what a week had changes slowly */
+    /* what a week had changes slowly; a step may be longer than an hour */
 
-    if ((w->t - w->part.from) % (PREDICTOR_CUT_HOUR_S / w->s->step_s) != 0) {
+    if (w->s->step_s < PREDICTOR_CUT_HOUR_S
+        && (w->t - w->part.from) % (PREDICTOR_CUT_HOUR_S / w->s->step_s) != 0)
+    {
         return SHARD_OK;
     }
 

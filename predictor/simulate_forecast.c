@@ -30,11 +30,12 @@ typedef struct {
 } predictor_foresee_t;
 
 
+static int predictor_foresee_able(const predictor_simulate_t *m);
 static int predictor_foresee_room(predictor_simulate_t *m);
 static int predictor_foresee_begin(predictor_foresee_t *f);
 static int predictor_foresee_all(predictor_foresee_t *f);
 static void predictor_foresee_push(predictor_foresee_t *f, uint32_t step);
-static void predictor_foresee_fit(predictor_foresee_t *f, uint32_t step);
+static void predictor_foresee_fit(predictor_foresee_t *f);
 static int predictor_foresee_events(predictor_foresee_t *f);
 static int predictor_foresee_prepare(predictor_foresee_t *f, uint32_t step);
 static void predictor_foresee_keep(predictor_foresee_t *f, uint32_t step);
@@ -46,6 +47,10 @@ predictor_simulate_forecasts(predictor_simulate_t *m)
 {
     int                  rc;
     predictor_foresee_t  f;
+
+    if (!predictor_foresee_able(m)) {
+        return 2;
+    }
 
     if (predictor_foresee_room(m) != SHARD_OK) {
         fputs("shard-predictor: no memory for the forecasts\n", stderr);
@@ -78,6 +83,37 @@ predictor_simulate_forecasts(predictor_simulate_t *m)
     }
 
     return m->forecasts ? predictor_foreseen_write(m) : 0;
+}
+
+
+/* 0: said; models refuse what is beyond their limits without a word */
+
+static int
+predictor_foresee_able(const predictor_simulate_t *m)
+{
+    long                    horizon;
+    uint32_t                week;
+    const predictor_sim_t  *s;
+
+    s = &m->sim;
+    horizon = predictor_sim_steps(s, (double) s->conf.horizon_ms);
+    week = 7 * (86400 / s->step_s);
+
+    if (week >= 7 && week <= PREDICTOR_SEASON_MAX
+        && horizon <= PREDICTOR_HORIZON_MAX
+        && s->nsteps <= PREDICTOR_SERIES_MAX)
+    {
+        return 1;
+    }
+
+    fprintf(stderr, "shard-predictor: %s: a fleet of %u steps of %u s cannot "
+            "be forecast %ld steps ahead: steps may be up to a day and %d to "
+            "a week, %d in all, and %d ahead (\"horizon\" in \"planner\"); or "
+            "leave predictive out of --policy\n", s->conf.path, s->nsteps,
+            s->step_s, horizon, PREDICTOR_SEASON_MAX, PREDICTOR_SERIES_MAX,
+            PREDICTOR_HORIZON_MAX);
+
+    return 0;
 }
 
 
@@ -184,7 +220,7 @@ predictor_foresee_all(predictor_foresee_t *f)
             return SHARD_ERROR;
         }
 
-        predictor_foresee_fit(f, step);
+        predictor_foresee_fit(f);
 
         predictor_outlook_forecast(&f->outlook, &f->history, f->ids,
                                    f->m->sim.ncols);
@@ -220,11 +256,9 @@ predictor_foresee_push(predictor_foresee_t *f, uint32_t step)
 /* whoever's turn it is, as in the daemon, where it takes some slots longer */
 
 static void
-predictor_foresee_fit(predictor_foresee_t *f, uint32_t step)
+predictor_foresee_fit(predictor_foresee_t *f)
 {
     predictor_schedule_t  turns;
-
-    (void) step;
 
     predictor_outlook_schedule(&f->outlook, &f->history, f->ids,
                                f->m->sim.ncols, f->list, f->m->sim.ncols,

@@ -179,6 +179,34 @@ is($one, $two, 'they do not depend on what comes');
 
 
 ###############################################################################
+# steps of two hours, of two days, and of a minute: longer than what is done
+# hourly, than what forecasts know of, and too many of them in a horizon
+
+for my $case (['hourly', 7200, '1d'], ['daily', 2 * 86400, '20d'],
+              ['minutely', 60, '1h'])
+{
+    my ($name, $long, $history) = @$case;
+
+    put("$dir/$name.csv", "epoch,a,b,c\n",
+        map { join(',', $start + $_ * $long, 12, 2, 2) . "\n" } 0 .. 83);
+    put("$dir/$name.yaml", ($flat =~ s/flat\.csv\nhistory: 1h/$name.csv\nhistory: $history/r)
+        . "moves:\n  time: 6d\nsplits:\n  allowed: on\n  above: 0.7\n");
+    $f = simulate("$dir/$name.yaml", '--policy', 'reactive');
+    is($f->{step_s}, $long, "steps of $long s");
+    is($f->{policies}{reactive}{splits}, 1, 'and a cut');
+}
+
+for my $name (qw/ daily minutely /) {
+    ($status, $out, $err) = run('simulate', "$dir/$name.yaml", '--policy',
+                                'predictive');
+    is($status, 2, "$name: no forecasts");
+    like($err, qr/$name\.yaml: a fleet of 84 steps of \d+ s cannot be forecast/,
+         'it says why');
+    like($err, qr/leave predictive out of --policy/, 'and the way out');
+}
+
+
+###############################################################################
 # pictures and the table
 
 ($status, $out) = run('simulate', "$dir/days.yaml", '--policy',
