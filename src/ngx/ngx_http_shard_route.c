@@ -270,9 +270,61 @@ ngx_http_shard_pass_routed(ngx_http_shard_ctx_t *ctx)
 
 /*
  * By a note, which has all that ngx_http_shard_pass_gate() finds out; "plain"
- * are those whose owner answers, without anything else to be thought of.  Not
- * for ranges and lists, and what was parked.
+ * are those whose owner answers, without anything else to be thought of.
  */
+
+static ngx_inline ngx_int_t
+ngx_http_shard_pass_noted(ngx_http_shard_ctx_t *ctx,
+    ngx_http_shard_note_t *note, uint64_t position, uint32_t structure)
+{
+    ngx_http_shard_sh_t        *sh;
+    ngx_http_shard_keyspace_t  *ks;
+
+    ks = ngx_http_shard_keyspace(ctx);
+    sh = ks->sh;
+
+    ctx->position = position;
+    ctx->sticky = position;
+    ctx->slot = note->slot;
+    ctx->structure = structure;
+    ctx->id = note->id;
+    ctx->resolved = 1;
+
+    ngx_http_shard_offer(ctx, note);
+
+    ctx->entry = shard_ledger_enter(&ks->inflight, ctx->slot, structure);
+    ctx->entered = 1;
+
+    if (ngx_http_shard_unlikely(
+            note->routes != __atomic_load_n(&sh->routes, __ATOMIC_SEQ_CST)
+            || structure != (uint32_t) __atomic_load_n(&sh->structure,
+                                                       __ATOMIC_SEQ_CST)))
+    {
+        return ngx_http_shard_pass_gate(ctx);
+    }
+
+    ctx->route = note->route;
+
+    if (ngx_http_shard_unlikely(
+            note->routed != NGX_HTTP_SHARD_ROUTED_PLAIN || !ctx->conf->plain
+            || ks->node_flags[ctx->route.primary]
+            || __atomic_load_n(&sh->tickets.waiting, __ATOMIC_RELAXED)))
+    {
+        return ngx_http_shard_pass_routed(ctx);
+    }
+
+    ctx->node = ctx->route.primary;
+    __builtin_prefetch(&ks->near[ctx->node]);
+
+    ctx->picked = 1;
+    ctx->gated = 1;
+    ctx->plain = 1;
+
+    return NGX_DECLINED;
+}
+
+
+/* notes are not for ranges and lists, and what was parked */
 
 static ngx_inline ngx_int_t
 ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
@@ -281,12 +333,10 @@ ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
     uint64_t                    position;
     uint32_t                    structure;
     ngx_str_t                   key;
-    ngx_http_shard_sh_t        *sh;
     ngx_http_shard_note_t      *note;
     ngx_http_shard_keyspace_t  *ks;
 
     ks = conf->keyspace;
-    sh = ks->sh;
 
     if (ngx_http_shard_unlikely((ctx && ctx->resolved) || ks->left_room == 1))
     {
@@ -314,7 +364,8 @@ ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
 
     ctx->key = key;
 
-    structure = (uint32_t) __atomic_load_n(&sh->structure, __ATOMIC_ACQUIRE);
+    structure = (uint32_t) __atomic_load_n(&ks->sh->structure,
+                                            __ATOMIC_ACQUIRE);
     note += note->position != position;
 
     if (ngx_http_shard_unlikely(note->position != position
@@ -324,44 +375,7 @@ ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
         return ngx_http_shard_pass_gate(ctx);
     }
 
-    ctx->position = position;
-    ctx->sticky = position;
-    ctx->slot = note->slot;
-    ctx->structure = structure;
-    ctx->id = note->id;
-    ctx->resolved = 1;
-
-    ngx_http_shard_offer(ctx, note);
-
-    ctx->entry = shard_ledger_enter(&ks->inflight, ctx->slot, structure);
-    ctx->entered = 1;
-
-    if (ngx_http_shard_unlikely(
-            note->routes != __atomic_load_n(&sh->routes, __ATOMIC_SEQ_CST)
-            || structure != (uint32_t) __atomic_load_n(&sh->structure,
-                                                       __ATOMIC_SEQ_CST)))
-    {
-        return ngx_http_shard_pass_gate(ctx);
-    }
-
-    ctx->route = note->route;
-
-    if (ngx_http_shard_unlikely(
-            note->routed != NGX_HTTP_SHARD_ROUTED_PLAIN || !conf->plain
-            || ks->node_flags[ctx->route.primary]
-            || __atomic_load_n(&sh->tickets.waiting, __ATOMIC_RELAXED)))
-    {
-        return ngx_http_shard_pass_routed(ctx);
-    }
-
-    ctx->node = ctx->route.primary;
-    __builtin_prefetch(&ks->near[ctx->node]);
-
-    ctx->picked = 1;
-    ctx->gated = 1;
-    ctx->plain = 1;
-
-    return NGX_DECLINED;
+    return ngx_http_shard_pass_noted(ctx, note, position, structure);
 }
 
 
