@@ -209,6 +209,56 @@ ngx_http_shard_check_folder(ngx_conf_t *cf, ngx_str_t *file)
 }
 
 
+static ngx_http_shard_keyspace_t *
+ngx_http_shard_new_keyspace(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_http_shard_keyspace_t  *ks;
+
+    /* what requests use of it begins a cache line */
+
+    ks = ngx_pmemalign(cf->pool, sizeof(ngx_http_shard_keyspace_t), 64);
+    if (ks == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(ks, sizeof(ngx_http_shard_keyspace_t));
+
+    ks->name = *name;
+    ks->cycle = cf->cycle;
+    ks->hold_timeout = 5000;
+
+    return ks;
+}
+
+
+/* its parameters are good: with its shared memory it is one of them */
+
+static char *
+ngx_http_shard_add_keyspace(ngx_conf_t *cf, ngx_http_shard_main_conf_t *smcf,
+    ngx_http_shard_keyspace_t *ks, size_t size)
+{
+    ngx_http_shard_keyspace_t  **ksp;
+
+    ks->zone = ngx_shared_memory_add(cf, &ks->name, size,
+                                     &ngx_http_shard_module);
+    if (ks->zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ks->zone->init = ngx_http_shard_init_zone;
+    ks->zone->data = ks;
+
+    ksp = ngx_array_push(&smcf->keyspaces);
+    if (ksp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *ksp = ks;
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -218,7 +268,7 @@ ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                   *value;
     ngx_uint_t                   i;
     shard_str_t                  name;
-    ngx_http_shard_keyspace_t   *ks, **ksp;
+    ngx_http_shard_keyspace_t   *ks;
 
     static const char *const  words[] = { "state", NULL };
 
@@ -249,16 +299,10 @@ ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    ks = ngx_pmemalign(cf->pool, sizeof(ngx_http_shard_keyspace_t), 64);
+    ks = ngx_http_shard_new_keyspace(cf, &value[1]);
     if (ks == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    ngx_memzero(ks, sizeof(ngx_http_shard_keyspace_t));
-
-    ks->name = value[1];
-    ks->cycle = cf->cycle;
-    ks->hold_timeout = 5000;
 
     for (i = 3; i < cf->args->nelts; i++) {
 
@@ -276,23 +320,7 @@ ngx_http_shard_table_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
     }
 
-    ks->zone = ngx_shared_memory_add(cf, &value[1], size,
-                                     &ngx_http_shard_module);
-    if (ks->zone == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ks->zone->init = ngx_http_shard_init_zone;
-    ks->zone->data = ks;
-
-    ksp = ngx_array_push(&smcf->keyspaces);
-    if (ksp == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *ksp = ks;
-
-    return NGX_CONF_OK;
+    return ngx_http_shard_add_keyspace(cf, smcf, ks, size);
 }
 
 
