@@ -134,7 +134,7 @@ sub answered {
 
     die "bench: wrk: $out\n"
         if $failed || $out =~ /Non-2xx|Socket errors/
-           || $out !~ /(\d+) requests in/;
+           || $out !~ /\b([1-9]\d*) requests in/;
 
     return $1;
 }
