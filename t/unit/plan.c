@@ -160,7 +160,7 @@ test_timing(void)
 static void
 test_rules(void)
 {
-    char                memory[1024];
+    double              memory[128];
     uint32_t            i;
     predictor_budget_t  budget;
 

@@ -271,7 +271,7 @@ test_balance(uint64_t seed)
 static void
 test_budget(uint64_t seed)
 {
-    char                 memory[4096];
+    double               memory[512];
     uint32_t             i, r, n, total, pairs, fleet, over, node[NODES];
     predictor_budget_t   budget;
 
