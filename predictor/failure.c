@@ -239,7 +239,7 @@ predictor_failure_promote(predictor_failure_t *f,
 {
     uint32_t                     i, n;
     predictor_failure_shard_t   *s;
-    predictor_failure_choice_t  *c;
+    predictor_failure_choice_t  *c, any;
 
     for (i = 0; i < f->nshards; i++) {
         s = &f->shards[i];
@@ -247,12 +247,10 @@ predictor_failure_promote(predictor_failure_t *f,
 
         /* who has none is told so at once, the others in order of load */
 
-        if (predictor_failure_dead(f, s->primary)) {
-            predictor_failure_choice_t  any;
-
-            if (predictor_failure_choose(f, s, &any)) {
-                s->why = PREDICTOR_FAILURE_LATER;
-            }
+        if (predictor_failure_dead(f, s->primary)
+            && predictor_failure_choose(f, s, &any))
+        {
+            s->why = PREDICTOR_FAILURE_LATER;
         }
     }
 
