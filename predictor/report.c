@@ -465,42 +465,27 @@ predictor_report_decision(const predictor_io_t *io,
     const predictor_fleet_t *fleet, const predictor_conf_t *conf,
     const predictor_plan_move_t *move, double now_s)
 {
-    int                    rc;
-    char                  *reason, id[17], shard[16], epoch[16], ms[24];
-    const shard_node_t    *from, *to;
-    const shard_record_t  *rec;
+    int                       rc;
+    char                     *reason, id[17];
+    predictor_report_entry_t  e;
 
-    rec = &fleet->table.shards[move->shard];
-    from = &fleet->table.nodes[move->from];
-    to = &fleet->table.nodes[move->to];
     reason = predictor_report_reason(fleet, conf, move, now_s);
 
     if (reason == NULL) {
         return SHARDD_BAD;
     }
 
-    shard_hex_encode(shard_decision_id(rec->id, rec->epoch, from->name,
-                                       to->name), id);
-    snprintf(shard, sizeof(shard), "%u", rec->id);
-    snprintf(epoch, sizeof(epoch), "%u", rec->epoch);
-    snprintf(ms, sizeof(ms), "%llu",
-             (unsigned long long) io->now_ms(io->data));
+    e.id = id;
+    e.verb = "move";
+    e.rec = &fleet->table.shards[move->shard];
+    e.from = fleet->table.nodes[move->from].name;
+    e.to = fleet->table.nodes[move->to].name;
+    e.mode = conf->mode;
+    e.reason = reason;
 
-    const shardd_field_t  fields[] = {
-        { "id", id },
-        { "verb", "move" },
-        { "shard", shard },
-        { "from", (char *) from->name },
-        { "to", (char *) to->name },
-        { "epoch", epoch },
-        { "by", "predictor" },
-        { "mode", (char *) predictor_mode_words[conf->mode] },
-        { "decided_ms", ms },
-        { "reason", reason }
-    };
-
-    rc = io->decision_add(io->data, id, fields,
-                          sizeof(fields) / sizeof(fields[0]));
+    shard_hex_encode(shard_decision_id(e.rec->id, e.rec->epoch, e.from, e.to),
+                     id);
+    rc = predictor_report_entry(io, &e);
     free(reason);
 
     return rc;

@@ -31,7 +31,22 @@ int predictor_report_zones(const predictor_io_t *io,
 int predictor_report_forget(const predictor_io_t *io,
     const predictor_fleet_t *old, const predictor_fleet_t *new);
 
-/* SHARDD_CONFLICT: this wish was made before */
+/* report_entry.c: a decision; SHARDD_CONFLICT: this wish was made before */
+
+typedef struct {
+    const char            *id;
+    const char            *verb;
+    const shard_record_t  *rec;         /* of the shard */
+    const char            *from;
+    const char            *to;          /* "": it goes nowhere */
+    int                    mode;        /* predictor_mode_e */
+    const char            *reason;      /* JSON */
+} predictor_report_entry_t;
+
+int predictor_report_entry(const predictor_io_t *io,
+    const predictor_report_entry_t *e);
+
+/* the same of a move that was planned */
 
 int predictor_report_decision(const predictor_io_t *io,
     const predictor_fleet_t *fleet, const predictor_conf_t *conf,

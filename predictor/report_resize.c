@@ -16,6 +16,7 @@
 #include "../src/core/shard_codec.h"
 #include "../src/core/shard_key.h"
 #include "../src/daemon/shardd_log.h"
+#include "report.h"
 #include "resizes.h"
 
 
@@ -235,32 +236,17 @@ static int
 predictor_report_resize_decision(const predictor_resizes_report_t *rep,
     const predictor_resize_t *a, const char *id, const char *text)
 {
-    char                   shard[16], epoch[16], ms[24];
-    const shard_record_t  *rec;
+    predictor_report_entry_t  e;
 
-    rec = &rep->view->fleet->table.shards[a->shard];
-    snprintf(shard, sizeof(shard), "%u", rec->id);
-    snprintf(epoch, sizeof(epoch), "%u", rec->epoch);
-    snprintf(ms, sizeof(ms), "%llu",
-             (unsigned long long) rep->io->now_ms(rep->io->data));
+    e.id = id;
+    e.verb = predictor_resize_verbs[a->verb];
+    e.rec = &rep->view->fleet->table.shards[a->shard];
+    e.from = e.rec->primary;
+    e.to = "";                  /* who looks for moves finds none */
+    e.mode = PREDICTOR_RECOMMEND;
+    e.reason = text;
 
-    /* it goes nowhere: who looks for moves finds none */
-
-    const shardd_field_t  fields[] = {
-        { "id", (char *) id },
-        { "verb", (char *) predictor_resize_verbs[a->verb] },
-        { "shard", shard },
-        { "from", (char *) rec->primary },
-        { "to", "" },
-        { "epoch", epoch },
-        { "by", "predictor" },
-        { "mode", (char *) predictor_mode_words[PREDICTOR_RECOMMEND] },
-        { "decided_ms", ms },
-        { "reason", (char *) text }
-    };
-
-    return rep->io->decision_add(rep->io->data, id, fields,
-                                 sizeof(fields) / sizeof(fields[0]));
+    return predictor_report_entry(rep->io, &e);
 }
 
 

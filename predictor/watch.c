@@ -9,6 +9,7 @@
 #include "../src/core/shard_key.h"
 #include "../src/daemon/shardd_log.h"
 #include "daemon.h"
+#include "report.h"
 
 
 #define PREDICTOR_WATCH_LOOK_MS   500
@@ -154,7 +155,7 @@ predictor_watch_reason(const predictor_watch_round_t *r,
 
 static void
 predictor_watch_log(const predictor_watch_round_t *r,
-    const predictor_failure_choice_t *c, const char *mode)
+    const predictor_failure_choice_t *c)
 {
     char                 behind[96];
     const shard_node_t  *nodes;
@@ -174,8 +175,8 @@ predictor_watch_log(const predictor_watch_round_t *r,
     }
 
     shardd_log(SHARDD_LOG_WARN, "%s: %s shard %u from %s to %s: %s is dead, "
-               "%s; %s %.2f to %.2f", strcmp(mode, "act") == 0 ? "decided"
-               : "recommended", r->verb,
+               "%s; %s %.2f to %.2f", r->d->conf->mode == PREDICTOR_ACT
+               ? "decided" : "recommended", r->verb,
                r->fleet.table.shards[c->shard].id, nodes[c->from].name,
                nodes[c->to].name, nodes[c->from].name, behind,
                nodes[c->to].name, c->to_before, c->to_after);
@@ -184,49 +185,35 @@ predictor_watch_log(const predictor_watch_round_t *r,
 
 static int
 predictor_watch_decision(predictor_watch_round_t *r,
-    const predictor_failure_choice_t *c, const char *mode)
+    const predictor_failure_choice_t *c)
 {
-    int                    rc;
-    char                  *reason, id[17], shard[16], epoch[16], ms[24];
-    const shard_node_t    *from, *to;
-    const shard_record_t  *rec;
+    int                       rc;
+    char                     *reason, id[17];
+    predictor_report_entry_t  e;
 
-    rec = &r->fleet.table.shards[c->shard];
-    from = &r->fleet.table.nodes[c->from];
-    to = &r->fleet.table.nodes[c->to];
     reason = predictor_watch_reason(r, c);
 
     if (reason == NULL) {
         return SHARDD_BAD;
     }
 
-    shard_hex_encode(shard_decision_id(rec->id, rec->epoch, from->name,
-                                       to->name), id);
-    snprintf(shard, sizeof(shard), "%u", rec->id);
-    snprintf(epoch, sizeof(epoch), "%u", rec->epoch);
-    snprintf(ms, sizeof(ms), "%llu", (unsigned long long) r->fleet.now_ms);
+    e.id = id;
+    e.verb = r->verb;
+    e.rec = &r->fleet.table.shards[c->shard];
+    e.from = r->fleet.table.nodes[c->from].name;
+    e.to = r->fleet.table.nodes[c->to].name;
+    e.mode = r->d->conf->mode;
+    e.reason = reason;
 
-    const shardd_field_t  fields[] = {
-        { "id", id },
-        { "verb", (char *) r->verb },
-        { "shard", shard },
-        { "from", (char *) from->name },
-        { "to", (char *) to->name },
-        { "epoch", epoch },
-        { "by", "predictor" },
-        { "mode", (char *) mode },
-        { "decided_ms", ms },
-        { "reason", reason }
-    };
-
-    rc = r->d->io->decision_add(r->d->io->data, id, fields,
-                                sizeof(fields) / sizeof(fields[0]));
+    shard_hex_encode(shard_decision_id(e.rec->id, e.rec->epoch, e.from, e.to),
+                     id);
+    rc = predictor_report_entry(r->d->io, &e);
     free(reason);
 
     if (rc == SHARDD_OK) {
         r->made++;
         r->d->decisions++;
-        predictor_watch_log(r, c, mode);
+        predictor_watch_log(r, c);
     }
 
     return rc == SHARDD_CONFLICT ? SHARDD_OK : rc;
@@ -283,11 +270,9 @@ predictor_watch_rebuild(predictor_watch_round_t *r)
 {
     int                          rc;
     uint32_t                     i, n, most;
-    const predictor_conf_t      *conf;
     predictor_failure_choice_t  *c;
 
-    conf = r->d->conf;
-    most = (uint32_t) conf->failure_rebuilds;
+    most = (uint32_t) r->d->conf->failure_rebuilds;
     most -= r->fleet.rebuilding < most ? r->fleet.rebuilding : most;
 
     c = calloc((size_t) most + 1, sizeof(*c));
@@ -301,8 +286,7 @@ predictor_watch_rebuild(predictor_watch_round_t *r)
     rc = SHARDD_OK;
 
     for (i = 0; rc == SHARDD_OK && i < n; i++) {
-        rc = predictor_watch_decision(r, &c[i],
-                                      predictor_mode_words[conf->mode]);
+        rc = predictor_watch_decision(r, &c[i]);
     }
 
     free(c);
@@ -316,17 +300,14 @@ predictor_watch_promote(predictor_watch_round_t *r)
 {
     int                         rc;
     uint32_t                    i, n;
-    const predictor_conf_t     *conf;
     predictor_failure_choice_t  c[PREDICTOR_WATCH_MAX];
 
-    conf = r->d->conf;
     r->verb = "promote";
     n = predictor_failure_promote(&r->fleet.f, c, PREDICTOR_WATCH_MAX);
     rc = SHARDD_OK;
 
     for (i = 0; rc == SHARDD_OK && i < n; i++) {
-        rc = predictor_watch_decision(r, &c[i],
-                                      predictor_mode_words[conf->mode]);
+        rc = predictor_watch_decision(r, &c[i]);
     }
 
     predictor_watch_say(&r->d->watch, &r->fleet);
