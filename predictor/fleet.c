@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "../src/core/shard_codec.h"
-#include "../src/core/shard_override.h"
 #include "fleet.h"
 #include "fleet_moves.h"
 
@@ -240,24 +239,18 @@ static void
 predictor_fleet_overrides(predictor_fleet_read_t *r,
     const shardd_entry_t *entry)
 {
-    char              err[SHARD_ERR_SIZE];
-    size_t            i;
-    uint32_t          shard;
-    shard_override_t  verb;
+    size_t    i;
+    uint32_t  shard;
 
     for (i = 0; i < entry->nfields; i++) {
         shard = predictor_fleet_shard(r->fleet, entry->fields[i].name);
 
-        if (shard == SHARD_ID_NONE
-            || shard_override_decode(predictor_fleet_text(
-                                         entry->fields[i].value), &verb, err)
-               != SHARD_OK
-            || (verb.until_ms && (double) verb.until_ms <= r->now_ms))
+        if (shard != SHARD_ID_NONE
+            && predictor_orders_holds(&entry->fields[i],
+                                      (uint64_t) r->now_ms))
         {
-            continue;
+            r->fleet->plan.shards[shard].fixed = 1;
         }
-
-        r->fleet->plan.shards[shard].fixed = 1;
     }
 }
 
@@ -267,36 +260,19 @@ predictor_fleet_overrides(predictor_fleet_read_t *r,
 static int
 predictor_fleet_rest_of(predictor_fleet_read_t *r, const predictor_io_t *io)
 {
-    int               rc;
-    shardd_entry_t    overrides;
-    shardd_entries_t  migrations, decisions;
+    int                 rc;
+    predictor_orders_t  orders;
 
-    memset(&overrides, 0, sizeof(shardd_entry_t));
-    memset(&migrations, 0, sizeof(shardd_entries_t));
-    memset(&decisions, 0, sizeof(shardd_entries_t));
+    rc = predictor_orders_load(&orders, io, PREDICTOR_FLEET_RECENT);
 
-    /* decisions first: one picked up in between is then a migration too */
-
-    rc = io->decisions(io->data, PREDICTOR_FLEET_RECENT, &decisions);
-
-    if (rc == SHARDD_OK || rc == SHARDD_NONE) {
-        rc = io->migrations(io->data, PREDICTOR_FLEET_RECENT, &migrations);
+    if (rc == SHARDD_OK) {
+        predictor_fleet_overrides(r, &orders.overrides);
+        predictor_fleet_migrations(r, &orders.migrations);
+        predictor_fleet_decisions(r, &orders);
+        rc = predictor_fleet_limits(r, &orders.migrations);
     }
 
-    if (rc == SHARDD_OK || rc == SHARDD_NONE) {
-        rc = io->hash_load(io->data, "override", &overrides);
-    }
-
-    if (rc == SHARDD_OK || rc == SHARDD_NONE) {
-        predictor_fleet_overrides(r, &overrides);
-        predictor_fleet_migrations(r, &migrations);
-        predictor_fleet_decisions(r, &decisions, &migrations);
-        rc = predictor_fleet_limits(r, &migrations);
-    }
-
-    shardd_entry_free(&overrides);
-    shardd_entries_free(&migrations);
-    shardd_entries_free(&decisions);
+    predictor_orders_free(&orders);
 
     return rc;
 }

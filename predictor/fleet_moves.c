@@ -153,24 +153,6 @@ predictor_fleet_migrations(predictor_fleet_read_t *r,
 }
 
 
-static int
-predictor_fleet_known(const shardd_entries_t *migrations, const char *id)
-{
-    size_t       i;
-    const char  *other;
-
-    for (i = 0; i < migrations->n; i++) {
-        other = shardd_entry_field(&migrations->entries[i], "id");
-
-        if (other && strcmp(other, id) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 /*
  * A decision that no migrator has picked up yet is in flight all the same.
  * Advice counts as followed while it is fresh, where advice is all we give:
@@ -179,24 +161,23 @@ predictor_fleet_known(const shardd_entries_t *migrations, const char *id)
 
 void
 predictor_fleet_decisions(predictor_fleet_read_t *r,
-    const shardd_entries_t *decisions, const shardd_entries_t *migrations)
+    const predictor_orders_t *orders)
 {
     int                      act;
     size_t                   i;
     const char              *mode;
     predictor_fleet_t       *f;
+    const shardd_entry_t    *e;
     predictor_fleet_move_t   m;
     predictor_plan_shard_t  *s;
 
     f = r->fleet;
 
-    for (i = 0; i < decisions->n; i++) {
-        mode = shardd_entry_field(&decisions->entries[i], "mode");
+    for (i = 0; i < orders->decisions.n; i++) {
+        e = &orders->decisions.entries[i];
+        mode = shardd_entry_field(e, "mode");
 
-        if (mode == NULL
-            || !predictor_fleet_move(r, &decisions->entries[i], "decided_ms",
-                                     &m))
-        {
+        if (mode == NULL || !predictor_fleet_move(r, e, "decided_ms", &m)) {
             continue;
         }
 
@@ -211,7 +192,7 @@ predictor_fleet_decisions(predictor_fleet_read_t *r,
 
         if (f->table.shards[m.shard].epoch != m.epoch
             || m.since_s * 1000 >= (double) r->conf->cooldown_ms
-            || s->to != s->from || predictor_fleet_known(migrations, m.id))
+            || s->to != s->from || predictor_orders_taken(orders, m.id))
         {
             continue;
         }

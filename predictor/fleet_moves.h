@@ -11,6 +11,7 @@
 
 
 #include "fleet.h"
+#include "orders.h"
 
 
 /* newest migrations and decisions that are looked at */
@@ -35,7 +36,7 @@ void predictor_fleet_migrations(predictor_fleet_read_t *r,
     const shardd_entries_t *entries);
 
 void predictor_fleet_decisions(predictor_fleet_read_t *r,
-    const shardd_entries_t *decisions, const shardd_entries_t *migrations);
+    const predictor_orders_t *orders);
 
 /* one that has finished: what it took; its bytes are the shard's */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../src/core/shard_codec.h"
-#include "../src/core/shard_override.h"
+#include "orders.h"
 #include "watch.h"
 
 
@@ -148,23 +148,17 @@ static void
 predictor_watch_overrides(predictor_watch_fleet_t *fleet,
     const shardd_entry_t *e)
 {
-    char              err[SHARD_ERR_SIZE];
-    size_t            i;
-    uint32_t          shard;
-    shard_str_t       text;
-    shard_override_t  verb;
+    size_t       i;
+    uint32_t     shard;
+    shard_str_t  text;
 
     for (i = 0; i < e->nfields; i++) {
         text.data = e->fields[i].name;
         text.len = strlen(text.data);
         shard = predictor_watch_shard(fleet, text);
 
-        text.data = e->fields[i].value;
-        text.len = strlen(text.data);
-
         if (shard != SHARD_ID_NONE
-            && shard_override_decode(text, &verb, err) == SHARD_OK
-            && (verb.until_ms == 0 || verb.until_ms > fleet->now_ms))
+            && predictor_orders_holds(&e->fields[i], fleet->now_ms))
         {
             fleet->f.shards[shard].fixed = 1;
         }
@@ -348,33 +342,18 @@ predictor_watch_migration(predictor_watch_fleet_t *fleet,
 }
 
 
-static int
-predictor_watch_taken(const shardd_entries_t *migrations, shard_str_t id)
-{
-    size_t  i;
-
-    for (i = 0; i < migrations->n; i++) {
-        if (predictor_watch_is(&migrations->entries[i], "id", id.data)) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 /* orders that no migrator has taken yet; it will, or it never does */
 
 static void
 predictor_watch_decisions(predictor_watch_fleet_t *fleet,
-    const shardd_entries_t *decisions, const shardd_entries_t *migrations)
+    const predictor_orders_t *orders)
 {
     size_t                 i;
     uint32_t               shard;
     const shardd_entry_t  *e;
 
-    for (i = 0; i < decisions->n; i++) {
-        e = &decisions->entries[i];
+    for (i = 0; i < orders->decisions.n; i++) {
+        e = &orders->decisions.entries[i];
         shard = predictor_watch_shard(fleet, predictor_watch_text(e, "shard"));
 
         if (shard != SHARD_ID_NONE && predictor_watch_is(e, "mode", "act")
@@ -382,8 +361,8 @@ predictor_watch_decisions(predictor_watch_fleet_t *fleet,
                == fleet->table.shards[shard].epoch
             && predictor_watch_number(e, "decided_ms")
                + PREDICTOR_WATCH_WAIT_MS > fleet->now_ms
-            && !predictor_watch_taken(migrations, predictor_watch_text(e,
-                                                                       "id")))
+            && !predictor_orders_taken(orders,
+                                       predictor_watch_text(e, "id").data))
         {
             fleet->f.shards[shard].busy = 1;
             predictor_watch_spend(fleet, shard, e);
@@ -397,41 +376,23 @@ predictor_watch_rest(predictor_watch_fleet_t *fleet,
     const predictor_watch_t *w, const predictor_io_t *io,
     const predictor_conf_t *conf)
 {
-    int               rc;
-    size_t            i;
-    shardd_entry_t    overrides;
-    shardd_entries_t  migrations, decisions;
+    int                 rc;
+    size_t              i;
+    predictor_orders_t  orders;
 
-    memset(&overrides, 0, sizeof(shardd_entry_t));
-    memset(&migrations, 0, sizeof(shardd_entries_t));
-    memset(&decisions, 0, sizeof(shardd_entries_t));
+    rc = predictor_orders_load(&orders, io, PREDICTOR_WATCH_RECENT);
 
-    /* decisions first: one picked up in between is then a migration too */
+    if (rc == SHARDD_OK) {
+        predictor_watch_overrides(fleet, &orders.overrides);
+        predictor_watch_decisions(fleet, &orders);
 
-    rc = io->decisions(io->data, PREDICTOR_WATCH_RECENT, &decisions);
-
-    if (rc == SHARDD_OK || rc == SHARDD_NONE) {
-        rc = io->migrations(io->data, PREDICTOR_WATCH_RECENT, &migrations);
-    }
-
-    if (rc == SHARDD_OK || rc == SHARDD_NONE) {
-        rc = io->hash_load(io->data, "override", &overrides);
-    }
-
-    if (rc == SHARDD_OK || rc == SHARDD_NONE) {
-        predictor_watch_overrides(fleet, &overrides);
-        predictor_watch_decisions(fleet, &decisions, &migrations);
-
-        for (i = 0; i < migrations.n; i++) {
-            predictor_watch_migration(fleet, w, conf, &migrations.entries[i]);
+        for (i = 0; i < orders.migrations.n; i++) {
+            predictor_watch_migration(fleet, w, conf,
+                                      &orders.migrations.entries[i]);
         }
-
-        rc = SHARDD_OK;
     }
 
-    shardd_entry_free(&overrides);
-    shardd_entries_free(&migrations);
-    shardd_entries_free(&decisions);
+    predictor_orders_free(&orders);
 
     return rc;
 }
