@@ -9,8 +9,6 @@
  */
 
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../src/daemon/shardd_log.h"
@@ -177,33 +175,14 @@ migrator_fence_node(migrator_crew_t *crew, migrator_state_t *state,
     migrator_silent_t *silent)
 {
     int               rc;
-    char             *json, err[SHARD_ERR_SIZE];
     uint64_t          position;
-    shard_str_t       name, value;
     shard_node_t      node;
     migrator_limit_t  limit;
 
-    json = NULL;
-    rc = shardd_hash_get(&crew->store, "nodes", state->from, &json);
-
-    if (rc == SHARDD_NONE) {
-        return SHARDD_OK;
-    }
+    rc = shardd_node_load(&crew->store, state->from, &node);
 
     if (rc != SHARDD_OK) {
-        return rc;
-    }
-
-    name.data = state->from;
-    name.len = strlen(state->from);
-    value.data = json;
-    value.len = strlen(json);
-
-    rc = shard_node_decode(name, value, &node, err);
-    free(json);
-
-    if (rc != SHARD_OK) {
-        return SHARDD_BAD;
+        return rc == SHARDD_NONE ? SHARDD_OK : rc;
     }
 
     limit.timeout_ms = ANSWER_MS;

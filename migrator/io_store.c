@@ -304,33 +304,8 @@ migrator_store_node(void *data, const char *name, shard_node_t *node)
 {
     migrator_store_t  *s = data;
 
-    int           rc;
-    char          json[SHARD_JSON_MAX], err[SHARD_ERR_SIZE];
-    char          text[SHARD_ERR_SIZE + 80];
-    shard_str_t   key, value;
-
-    rc = migrator_store_text(s, "nodes", name, json, sizeof(json));
-
-    if (rc == SHARDD_NONE) {
-        snprintf(text, sizeof(text), "there is no node %s", name);
-        return migrator_store_say(s, rc, text);
-    }
-
-    if (rc != SHARDD_OK) {
-        return rc;
-    }
-
-    key.data = name;
-    key.len = strlen(name);
-    value.data = json;
-    value.len = strlen(json);
-
-    if (shard_node_decode(key, value, node, err) != SHARD_OK) {
-        snprintf(text, sizeof(text), "node %s: %s", name, err);
-        return migrator_store_say(s, SHARDD_BAD, text);
-    }
-
-    return SHARDD_OK;
+    return migrator_store_say(s, shardd_node_load(&s->store, name, node),
+                              s->store.err);
 }
 
 

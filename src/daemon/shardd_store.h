@@ -192,6 +192,8 @@ int shardd_hash_load(shardd_store_t *s, const char *key,
     shardd_entry_t *out);
 int shardd_hash_get(shardd_store_t *s, const char *key, const char *field,
     char **value);
+/* of "nodes"; SHARDD_NONE: there is no such node */
+int shardd_node_load(shardd_store_t *s, const char *name, shard_node_t *node);
 /* value NULL deletes; all fields in one step */
 int shardd_hash_put(shardd_store_t *s, const char *key,
     const shardd_field_t *fields, size_t n);

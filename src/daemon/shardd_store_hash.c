@@ -78,6 +78,38 @@ shardd_hash_get(shardd_store_t *s, const char *key, const char *field,
 }
 
 
+int
+shardd_node_load(shardd_store_t *s, const char *name, shard_node_t *node)
+{
+    int          rc;
+    char        *text, err[SHARD_ERR_SIZE];
+    shard_str_t  key, json;
+
+    rc = shardd_hash_get(s, "nodes", name, &text);
+
+    if (rc == SHARDD_NONE) {
+        return shardd_store_fail(s, rc, "there is no node %.64s", name);
+    }
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    key.data = name;
+    key.len = strlen(name);
+    json.data = text;
+    json.len = strlen(text);
+
+    if (shard_node_decode(key, json, node, err) != SHARD_OK) {
+        rc = shardd_store_fail(s, SHARDD_BAD, "node %.64s: %s", name, err);
+    }
+
+    free(text);
+
+    return rc;
+}
+
+
 /* HSET of the given fields and HDEL of those without a value, in one step */
 
 int
