@@ -240,18 +240,29 @@ for my $shard (grep { standbys($_) } 0 .. 9) {
     isnt($rec->{standbys}[0], $rec->{primary}, "shard $shard: elsewhere");
 }
 
-my %nodes;
+# from its plan until it is named: the node that gives and the one that gets
+
+my (%spans, @both);
 
 for my $m (map { $t->migration($_->[1]{id}) }
            grep { $_->[1]{verb} eq 'replicate' }
            $r->stream($t->key('decisions')))
 {
-    $nodes{$m->{phase}}{$m->{to}}++ if $m->{phase};
+    my %at = ($m->{trail} || '') =~ /(\S+)\@(\d+)/g;
+    my ($end) = grep { defined } @at{qw/ standby done rolled-back /};
+
+    next if !$at{planned};
+    push @{ $spans{$_} }, [ $at{planned}, $end || 'inf' ]
+        for @$m{qw/ from to /};
 }
 
-is_deeply([ grep { $_ > 1 } map { values %$_ }
-            @nodes{grep { !/^(done|standby|rolled-back|planned)$/ } keys %nodes} ],
-          [], 'one at a time at a node');
+for my $node (sort keys %spans) {
+    my @s = sort { $a->[0] <=> $b->[0] } @{ $spans{$node} };
+    push @both, $node if grep { $s[$_][0] < $s[$_ - 1][1] } 1 .. $#s;
+}
+
+cmp_ok(scalar(map { @$_ } values %spans), '>=', 6, 'replicas have their times');
+is_deeply(\@both, [], 'one at a time at a node');
 
 $t->finish();
 done_testing();
