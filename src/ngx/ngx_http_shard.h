@@ -191,12 +191,15 @@ ngx_uint_t ngx_http_shard_overtakes(ngx_http_shard_ctx_t *ctx)
 void ngx_http_shard_forget_pick(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_next_pick(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_cold;
-ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 ngx_int_t ngx_http_shard_node_text(ngx_http_shard_ctx_t *ctx, ngx_uint_t zone,
     ngx_str_t *text);
 ngx_int_t ngx_http_shard_nobody(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 void ngx_http_shard_log_owner(ngx_http_shard_ctx_t *ctx, const char *what)
     ngx_http_shard_cold;
+
+/* _choose: its address */
+
+ngx_int_t ngx_http_shard_choose(ngx_http_shard_ctx_t *ctx) ngx_http_shard_cold;
 
 /* _hold: parking */
 
@@ -443,27 +446,6 @@ ngx_http_shard_pick(ngx_http_shard_ctx_t *ctx)
     }
 
     return NGX_OK;
-}
-
-
-/* into the context's own place, whose address stays for logs */
-
-static ngx_inline void
-ngx_http_shard_copy_short_addr(ngx_http_shard_ctx_t *ctx, size_t len,
-    struct sockaddr_in *sin, u_char *addr)
-{
-    u_char  *sockaddr;
-
-    sockaddr = ctx->place + sizeof(ngx_str_t);
-
-    ctx->name = (ngx_str_t *) ctx->place;
-    ctx->name->len = len;
-    ctx->name->data = sockaddr + sizeof(struct sockaddr_in);
-    ctx->room = sizeof(ctx->place);
-    ctx->socklen = sizeof(struct sockaddr_in);
-
-    ngx_memcpy(sockaddr, sin, sizeof(struct sockaddr_in));
-    ngx_memcpy(ctx->name->data, addr, NGX_HTTP_SHARD_SHORT_ADDR);
 }
 
 

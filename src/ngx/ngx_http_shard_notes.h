@@ -195,6 +195,27 @@ ngx_http_shard_note_of(ngx_http_shard_keyspace_t *ks, uint64_t position,
 }
 
 
+/* into the context's own place, whose address stays for logs */
+
+static ngx_inline void
+ngx_http_shard_copy_short_addr(ngx_http_shard_ctx_t *ctx, size_t len,
+    struct sockaddr_in *sin, u_char *addr)
+{
+    u_char  *sockaddr;
+
+    sockaddr = ctx->place + sizeof(ngx_str_t);
+
+    ctx->name = (ngx_str_t *) ctx->place;
+    ctx->name->len = len;
+    ctx->name->data = sockaddr + sizeof(struct sockaddr_in);
+    ctx->room = sizeof(ctx->place);
+    ctx->socklen = sizeof(struct sockaddr_in);
+
+    ngx_memcpy(sockaddr, sin, sizeof(struct sockaddr_in));
+    ngx_memcpy(ctx->name->data, addr, NGX_HTTP_SHARD_SHORT_ADDR);
+}
+
+
 /*
  * Load is what arrives, when it arrives: a request counts before it is parked
  * or waits for a slow node, or an overloaded node would look like a full one.
