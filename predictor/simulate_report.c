@@ -92,11 +92,12 @@ predictor_report_tuned(const predictor_simulate_t *m,
 {
     if (r->tuned) {
         printf("%s%s: threshold %.2f, a shard rests %.1f h, a move costs "
-               "%.0f s; on the history %.0f violation-seconds, %u moves\n",
+               "%.0f s, doubt %.2f; on the history %.0f violation-seconds, "
+               "%u moves\n",
                r == &m->result[0] || !r[-1].tuned ? "\n" : "",
                predictor_sim_words[r->policy.kind], r->policy.threshold,
                (double) r->policy.rest * m->sim.step_s / 3600,
-               r->policy.price_s,
+               r->policy.price_s, r->policy.doubt,
                r->history.violation_s, r->history.moves);
     }
 
@@ -163,6 +164,7 @@ predictor_report_policy(const predictor_simulate_t *m,
         json_object_set_new(tuned, "rest_s",
                             json_integer(r->policy.rest * m->sim.step_s));
         json_object_set_new(tuned, "price_s", json_real(r->policy.price_s));
+        json_object_set_new(tuned, "doubt", json_real(r->policy.doubt));
         json_object_set_new(policy, "tuned", tuned);
     }
 

@@ -103,6 +103,8 @@ cmp_ok($v{oracle}, '<', $v{static}, 'and so does seeing the future');
 
 my $tuned = $all->{policies}{reactive}{tuned};
 cmp_ok($tuned->{rest_s}, '>=', 7200, 'what is tuned keeps the rules');
+is(scalar(grep { $_ == ($tuned->{doubt} // -1) } 0, 0.1), 1,
+   'its doubt is told');
 ok(!exists $all->{policies}{static}{tuned}, 'nothing to tune');
 
 is(figures(simulate("$dir/fleet.yaml", '--policy', join(',', @policies),
