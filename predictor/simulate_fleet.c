@@ -158,7 +158,7 @@ predictor_sim_span(predictor_sim_t *s)
 
     /* a snapshot's history is left out */
 
-    if (s->mean && s->conf.plan_once) {
+    if (s->mean) {
         s->first = 0;
         return 0;
     }

@@ -239,9 +239,10 @@ predictor_tile_room(predictor_sim_t *tiled, const predictor_sim_t *s)
     tiled->load = malloc((size_t) tiled->nsteps * tiled->ncols
                          * sizeof(double));
     tiled->name = calloc(tiled->ncols, SHARD_NAME_SIZE);
-    tiled->mean = calloc(tiled->ncols, sizeof(double));
+    tiled->mean = s->conf.plan_once ? calloc(tiled->ncols, sizeof(double))
+                                    : NULL;
 
-    if (!tiled->load || !tiled->name || !tiled->mean) {
+    if (!tiled->load || !tiled->name || (s->conf.plan_once && !tiled->mean)) {
         fputs("shard-predictor: out of memory\n", stderr);
         free(tiled->load);
         free(tiled->name);
@@ -303,7 +304,10 @@ predictor_sim_tile(predictor_sim_t *s)
 
         snprintf(tiled.name[i], SHARD_NAME_SIZE, "%.40s.%u", s->name[base],
                  i / s->ncols);
-        tiled.mean[i] = mean[base] * scale;
+
+        if (tiled.mean) {
+            tiled.mean[i] = mean[base] * scale;
+        }
 
         for (t = 0; t < tiled.nsteps; t++) {
             tiled.load[(size_t) t * tiled.ncols + i] =
@@ -312,7 +316,11 @@ predictor_sim_tile(predictor_sim_t *s)
         }
     }
 
-    rc = mean ? 0 : 1;
+    if (mean == NULL) {
+        fputs("shard-predictor: out of memory\n", stderr);
+        rc = 1;
+    }
+
     free(mean);
     free(s->load);
     free(s->name);

@@ -174,6 +174,25 @@ for my $known (0, 1) {
          "known after $known: the oracle does");
 }
 
+# nor does the first placement of a tiled fleet, whose shards are up to six
+# hours earlier
+
+my %tiled;
+
+for my $name (sort keys %future) {
+    put("$dir/tiled.yaml", "fleet: $name.csv\nhistory: 2d\ntune: 0s\n"
+        . "tile: 24\nnodes:\n  count: 3\n  capacity: 55\n");
+    simulate("$dir/tiled.yaml", '--policy', 'reactive', '--moves',
+             "$dir/tiled.csv");
+    my (undef, @line) = split /\n/, slurp("$dir/tiled.csv");
+    $tiled{$name} = join "\n", grep {
+        (split /,/)[0] <= $start + (719 - 72) * $step
+    } @line;
+}
+
+ok(length $tiled{calm}, 'tiled: there are decisions');
+is($tiled{calm}, $tiled{wild}, 'tiled: they do not depend on what comes');
+
 done_testing();
 
 ###############################################################################
