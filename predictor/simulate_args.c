@@ -118,7 +118,9 @@ predictor_simulate_arg(int option, const char *value, void *data)
         m->fewest = 1;
         m->bound = strtod(value, &end);
 
-        if (value[strspn(value, "0123456789.")] != '\0' || *value == '\0') {
+        if (value[strspn(value, "0123456789.")] != '\0' || end == value
+            || *end)
+        {
             fprintf(stderr, "shard-predictor: --fewest-nodes \"%s\": "
                     "violation-seconds from 0 on are expected\n", value);
             return SHARD_ERROR;
