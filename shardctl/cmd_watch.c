@@ -36,49 +36,6 @@ typedef struct {
 } watch_t;
 
 
-static const shardctl_column_t  watch_decisions[] = {
-    { "id", "DECISION", SHARDCTL_TEXT },
-    { "shard", "SHARD", SHARDCTL_INT },
-    { "from", "FROM", SHARDCTL_TEXT },
-    { "to", "TO", SHARDCTL_TEXT },
-    { "mode", "MODE", SHARDCTL_STATE },
-    { "by", "BY", SHARDCTL_TEXT },
-    { "utilisation", "FORECAST", SHARDCTL_PERCENT },
-    { "breach_in_ms", "BREACH IN", SHARDCTL_SPAN_MS },
-    { "decided_ms", "DECIDED", SHARDCTL_TIME_MS },
-    { NULL, NULL, SHARDCTL_TEXT }
-};
-
-
-static json_t *
-watch_decision(const shardd_entry_t *d)
-{
-    json_t  *row, *reason;
-
-    reason = shardctl_json(shardd_entry_field(d, "reason"));
-
-    row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                    "id", shardctl_field(d, "id"),
-                    "shard", shardctl_field_int(d, "shard"),
-                    "from", shardctl_field(d, "from"),
-                    "to", shardctl_field(d, "to"),
-                    "mode", shardctl_field(d, "mode"),
-                    "by", shardctl_field(d, "by"),
-                    "decided_ms", shardctl_field_int(d, "decided_ms"),
-                    "utilisation",
-                    shardctl_number(shardctl_get_number(reason,
-                                                        "forecast_load")
-                                    / shardctl_get_number(reason,
-                                                          "capacity")),
-                    "breach_in_ms",
-                    shardctl_number(1000 * shardctl_get_number(reason,
-                                                           "breach_in_s")));
-    json_decref(reason);
-
-    return row;
-}
-
-
 /* status, with zones, the newest decisions and migrations */
 
 static int
@@ -112,7 +69,8 @@ watch_look(shardctl_t *ctl, json_t **look)
     if (shardd_decisions(&ctl->store, WATCH_DECISIONS, &entries) == SHARDD_OK)
     {
         for (i = 0; i < entries.n; i++) {
-            json_array_append_new(rows, watch_decision(&entries.entries[i]));
+            json_array_append_new(rows,
+                                  shardctl_row_decision(&entries.entries[i]));
         }
 
         shardd_entries_free(&entries);
@@ -144,17 +102,35 @@ watch_fact(json_t *facts, const char *what, const char *id, const char *text)
 }
 
 
+/* where from and to; a split or merge goes nowhere */
+
+static void
+watch_way(const json_t *row, char *buf, size_t size)
+{
+    const char  *from, *to;
+
+    from = shardctl_get_text(row, "from");
+    to = shardctl_get_text(row, "to");
+
+    snprintf(buf, size, "%s%.63s%s%.63s", to[0] ? "" : "on ", from,
+             to[0] ? " -> " : "", to);
+}
+
+
 static void
 watch_facts_moves(json_t *facts, const json_t *look)
 {
-    char           text[512];
+    char           text[512], where[192];
     size_t         i;
+    const char    *verb;
     const json_t  *row;
 
     json_array_foreach(json_object_get(look, "decisions"), i, row) {
-        snprintf(text, sizeof(text), "shard %.0f %.63s -> %.63s, mode %.20s, "
-                 "by %.60s", shardctl_get_number(row, "shard"),
-                 shardctl_get_text(row, "from"), shardctl_get_text(row, "to"),
+        verb = shardctl_get_text(row, "verb");
+        watch_way(row, where, sizeof(where));
+        snprintf(text, sizeof(text), "%.20s%sshard %.0f %s, mode %.20s, "
+                 "by %.60s", verb, verb[0] ? " " : "",
+                 shardctl_get_number(row, "shard"), where,
                  shardctl_get_text(row, "mode"), shardctl_get_text(row, "by"));
 
         if (isfinite(shardctl_get_number(row, "utilisation"))) {
@@ -168,9 +144,9 @@ watch_facts_moves(json_t *facts, const json_t *look)
     }
 
     json_array_foreach(json_object_get(look, "newest"), i, row) {
-        snprintf(text, sizeof(text), "shard %.0f %.63s -> %.63s, %.20s%s%.200s",
-                 shardctl_get_number(row, "shard"),
-                 shardctl_get_text(row, "from"), shardctl_get_text(row, "to"),
+        watch_way(row, where, sizeof(where));
+        snprintf(text, sizeof(text), "shard %.0f %s, %.20s%s%.200s",
+                 shardctl_get_number(row, "shard"), where,
                  shardctl_get_text(row, "phase"),
                  shardctl_get_text(row, "error")[0] ? ": " : "",
                  shardctl_get_text(row, "error"));
@@ -324,7 +300,7 @@ watch_draw(shardctl_t *ctl, const json_t *look)
     if (json_array_size(json_object_get(look, "decisions"))) {
         shardctl_title(ctl, "newest decisions");
         shardctl_table(ctl, json_object_get(look, "decisions"),
-                       watch_decisions);
+                       shardctl_columns_decisions);
     }
 }
 

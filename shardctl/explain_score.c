@@ -16,6 +16,7 @@
 static const shardctl_column_t  score_columns[] = {
     { "decided_ms", "DECIDED", SHARDCTL_TIME_MS },
     { "id", "DECISION", SHARDCTL_TEXT },
+    { "verb", "VERB", SHARDCTL_TEXT },
     { "from", "FROM", SHARDCTL_TEXT },
     { "to", "TO", SHARDCTL_TEXT },
     { "mode", "MODE", SHARDCTL_TEXT },
@@ -140,21 +141,37 @@ score_span(json_t *row, const json_t *score, const char *from, const char *to)
 }
 
 
+/* of moves alone there is one to come */
+
+static const char *
+score_verdict(const shardd_entry_t *d, const json_t *score)
+{
+    const char  *verb;
+
+    if (score) {
+        return shardctl_get_text(score, "verdict");
+    }
+
+    verb = shardd_entry_field(d, "verb");
+
+    return verb && strcmp(verb, "move") == 0 ? "not yet" : NULL;
+}
+
+
 static json_t *
 score_row(const shardd_entry_t *d, json_t *score)
 {
     json_t  *row;
 
-    row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+    row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                     "id", shardctl_field(d, "id"),
+                    "verb", shardctl_field(d, "verb"),
                     "decided_ms", shardctl_field_int(d, "decided_ms"),
                     "from", shardctl_field(d, "from"),
                     "to", shardctl_field(d, "to"),
                     "by", shardctl_field(d, "by"),
                     "mode", shardctl_field(d, "mode"),
-                    "verdict", shardctl_text(score
-                               ? shardctl_get_text(score, "verdict")
-                               : "not yet"));
+                    "verdict", shardctl_text(score_verdict(d, score)));
 
     score_span(row, score, "saved_vs_nothing_s", "saved_vs_nothing_ms");
     score_span(row, score, "saved_vs_reacting_s", "saved_vs_reacting_ms");

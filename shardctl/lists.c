@@ -77,6 +77,20 @@ const shardctl_column_t  shardctl_columns_migrations[] = {
     { NULL, NULL, SHARDCTL_TEXT }
 };
 
+const shardctl_column_t  shardctl_columns_decisions[] = {
+    { "id", "DECISION", SHARDCTL_TEXT },
+    { "verb", "VERB", SHARDCTL_TEXT },
+    { "shard", "SHARD", SHARDCTL_INT },
+    { "from", "FROM", SHARDCTL_TEXT },
+    { "to", "TO", SHARDCTL_TEXT },
+    { "mode", "MODE", SHARDCTL_STATE },
+    { "by", "BY", SHARDCTL_TEXT },
+    { "utilisation", "FORECAST", SHARDCTL_PERCENT },
+    { "breach_in_ms", "BREACH IN", SHARDCTL_SPAN_MS },
+    { "decided_ms", "DECIDED", SHARDCTL_TIME_MS },
+    { NULL, NULL, SHARDCTL_TEXT }
+};
+
 const shardctl_column_t  shardctl_columns_overrides[] = {
     { "shard", "SHARD", SHARDCTL_TEXT },
     { "verb", "OVERRIDE", SHARDCTL_TEXT },
@@ -267,6 +281,36 @@ lists_progress(const char *phase)
     }
 
     return NAN;
+}
+
+
+json_t *
+shardctl_row_decision(const shardd_entry_t *d)
+{
+    json_t  *row, *reason;
+
+    reason = shardctl_json(shardd_entry_field(d, "reason"));
+
+    row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                    "id", shardctl_field(d, "id"),
+                    "verb", shardctl_field(d, "verb"),
+                    "shard", shardctl_field_int(d, "shard"),
+                    "from", shardctl_field(d, "from"),
+                    "to", shardctl_field(d, "to"),
+                    "mode", shardctl_field(d, "mode"),
+                    "by", shardctl_field(d, "by"),
+                    "decided_ms", shardctl_field_int(d, "decided_ms"),
+                    "utilisation",
+                    shardctl_number(shardctl_get_number(reason,
+                                                        "forecast_load")
+                                    / shardctl_get_number(reason,
+                                                          "capacity")),
+                    "breach_in_ms",
+                    shardctl_number(1000 * shardctl_get_number(reason,
+                                                           "breach_in_s")));
+    json_decref(reason);
+
+    return row;
 }
 
 

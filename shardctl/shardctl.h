@@ -278,6 +278,7 @@ json_t *shardctl_rows_migrations(const shardd_entries_t *migrations,
 json_t *shardctl_rows_overrides(const shardd_entry_t *overrides,
     shardd_table_t *table);
 json_t *shardctl_row_migration(const shardd_entry_t *m);
+json_t *shardctl_row_decision(const shardd_entry_t *d);
 
 /* why an override does nothing, "" when it works; may be text of err */
 
@@ -288,6 +289,7 @@ extern const shardctl_column_t  shardctl_columns_nodes[];
 extern const shardctl_column_t  shardctl_columns_routers[];
 extern const shardctl_column_t  shardctl_columns_zones[];
 extern const shardctl_column_t  shardctl_columns_migrations[];
+extern const shardctl_column_t  shardctl_columns_decisions[];
 extern const shardctl_column_t  shardctl_columns_overrides[];
 
 /* status.c */

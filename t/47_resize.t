@@ -211,6 +211,15 @@ like($out, qr/^$d->{id}: split shard 0 on n1\n/, 'what') or diag $out;
 like($out, qr/it is a recommendation: it is not carried out/, 'and that nobody does it');
 unlike($out, qr/nan|null/i, 'without figures that it does not have');
 
+($status, $out) = $t->try_ctl('explain', 0);
+like($out, qr/latest decisions.*$d->{id}\s+split\s+n1\s+-\s+recommend\s+-/s, 'a split goes nowhere and has no score')
+    or diag $out;
+($status, $out) = $t->try_ctl('watch', '--once');
+like($out, qr/$d->{id}\s+split\s+0\s+n1\s+-\s+recommend/, 'watch: in its table') or diag $out;
+($status, $out) = $t->try_ctl('watch', '--for', '200ms');
+like($out, qr/decision $d->{id}  split shard 0 on n1, mode recommend, by predictor$/m, 'watch: as a line')
+    or diag $out;
+
 is($t->ctl('explain', 0)->{resize}{verb}, 'split', 'as JSON');
 
 

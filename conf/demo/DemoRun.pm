@@ -264,20 +264,48 @@ sub look {
                                        $self->{decision_seen}))
     {
         $self->{decision_seen} = $entry->[0];
-        my $d = $entry->[1];
-        my $why = decode_json($d->{reason} || '{}');
-
-        $self->{decisions}{ $d->{id} } = { %$d, why => $why };
-        $self->tell("decided $d->{id}", sprintf 'decided: shard %s moves from '
-            . '%s to %s, or %s will be at %.0f %% at %s', $d->{shard},
-            $d->{from}, $d->{to}, $d->{from},
-            100 * ($why->{utilisation_from_before} || 0),
-            $self->hour($why->{breach_at} || 0));
+        $self->look_decision($entry->[1]);
     }
 
     for my $id (keys %{ $self->{decisions} }) {
         $self->look_migration($id);
     }
+}
+
+
+# splits and merges are advice that nobody carries out: they are no moves
+
+sub look_decision {
+    my ($self, $d) = @_;
+
+    my $why = decode_json($d->{reason} || '{}');
+
+    if ($d->{verb} ne 'move') {
+        $self->tell("decided $d->{id}", advice($d, $why));
+        return;
+    }
+
+    $self->{decisions}{ $d->{id} } = $d;
+    $self->tell("decided $d->{id}", sprintf 'decided: shard %s moves from '
+        . '%s to %s, or %s will be at %.0f %% at %s', $d->{shard},
+        $d->{from}, $d->{to}, $d->{from},
+        100 * ($why->{utilisation_from_before} || 0),
+        $self->hour($why->{breach_at} || 0));
+}
+
+
+sub advice {
+    my ($d, $why) = @_;
+
+    my %done = (split => 'split', isolate => 'freed of its busiest key',
+                merge => 'merged with shard ' . ($why->{with} // ''));
+
+    return sprintf 'advised: shard %s to be %s, its peak is %.0f %% of what '
+                   . 'a node carries', $d->{shard}, $done{ $d->{verb} },
+                   100 * $why->{peak} / $why->{capacity}
+        if $done{ $d->{verb} };
+
+    return "decided: $d->{verb} shard $d->{shard} of $d->{from}";
 }
 
 
