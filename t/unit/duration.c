@@ -185,12 +185,9 @@ test_random(uint64_t seed)
 int
 main(void)
 {
-    uint64_t     seed;
-    const char  *given;
+    uint64_t  seed;
 
-    given = getenv("SEED");
-    seed = given ? strtoull(given, NULL, 10) : (uint64_t) time(NULL);
-    tap_diag("SEED=%llu", (unsigned long long) seed);
+    seed = tap_seed((uint64_t) time(NULL));
 
     test_few();
     test_sizes();

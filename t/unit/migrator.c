@@ -406,12 +406,9 @@ test_late_none(void)
 int
 main(void)
 {
-    uint64_t     seed, calls;
-    const char  *given;
+    uint64_t  seed, calls;
 
-    given = getenv("SEED");
-    seed = given ? strtoull(given, NULL, 10) : (uint64_t) time(NULL);
-    tap_diag("SEED=%llu", (unsigned long long) seed);
+    seed = tap_seed((uint64_t) time(NULL));
 
     calls = test_plain();
 

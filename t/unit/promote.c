@@ -241,12 +241,9 @@ test_replica(uint64_t seed)
 int
 main(void)
 {
-    uint64_t     seed, calls;
-    const char  *given;
+    uint64_t  seed, calls;
 
-    given = getenv("SEED");
-    seed = given ? strtoull(given, NULL, 10) : (uint64_t) time(NULL);
-    tap_diag("SEED=%llu", (unsigned long long) seed);
+    seed = tap_seed((uint64_t) time(NULL));
 
     calls = test_plain();
     test_crashes(calls);
