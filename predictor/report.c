@@ -423,11 +423,6 @@ predictor_report_reason(const predictor_fleet_t *f,
         return NULL;
     }
 
-    if (!m->drain) {
-        json_object_set_new(reason, "gain_s", json_real(m->gain_s));
-        json_object_set_new(reason, "price_s", json_real(m->price_s));
-    }
-
     if (m->promote) {
         json_object_set_new(reason, "promote", json_true());
     }
