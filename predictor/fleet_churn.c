@@ -209,14 +209,16 @@ predictor_fleet_spend(predictor_fleet_read_t *r, const shardd_entry_t *e)
     bytes = fmax(predictor_fleet_ms(e, "bytes"), 0);
     shard = predictor_fleet_shard(f, shardd_entry_field(e, "shard"));
 
-    if (ms <= 0 && shard != SHARD_ID_NONE) {
-        bytes = fmax(bytes, (double) f->plan.shards[shard].bytes);
-    }
-
     name = shardd_entry_field(e, "from");
     from = name ? predictor_fleet_node(f, name) : SHARD_ID_NONE;
     name = shardd_entry_field(e, "to");
     to = name ? predictor_fleet_node(f, name) : SHARD_ID_NONE;
+
+    if (ms <= 0 && shard != SHARD_ID_NONE) {
+        bytes = fmax(bytes, predictor_plan_copied(&f->plan, shard, to));
+    }
+
+    /* there is room for all that are looked at */
 
     (void) predictor_budget_add(b, start, end, from, to, bytes);
 }
@@ -263,7 +265,9 @@ predictor_fleet_budget(predictor_fleet_read_t *r,
     for (i = 0; i < f->waiting; i++) {
         s = &f->plan.shards[r->waiting[i]];
         (void) predictor_budget_add(b, b->now_s, b->now_s, s->from, s->to,
-                                    (double) s->bytes);
+                                    predictor_plan_copied(&f->plan,
+                                                          r->waiting[i],
+                                                          s->to));
     }
 
     return SHARDD_OK;

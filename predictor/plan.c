@@ -145,7 +145,7 @@ predictor_plan_make(predictor_plan_t *plan, const predictor_plan_choice_t *c,
                              plan->budget->now_s + t->commit
                                                    * plan->limits.step_s,
                              t->from, t->to,
-                             (double) plan->shards[t->shard].bytes);
+                             predictor_plan_copied(plan, t->shard, t->to));
     }
 }
 

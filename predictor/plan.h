@@ -199,6 +199,17 @@ predictor_plan_promotes(const predictor_plan_t *plan, uint32_t shard,
 }
 
 
+/* bytes that moving the shard there copies, as the churn budget counts them */
+
+static inline double
+predictor_plan_copied(const predictor_plan_t *plan, uint32_t shard,
+    uint32_t node)
+{
+    return predictor_plan_promotes(plan, shard, node)
+           ? 0 : (double) plan->shards[shard].bytes;
+}
+
+
 /* 1: hard rules let the shard be served there: labels, and zones, which are
  * those of its copies before and after when one of these is promoted */
 

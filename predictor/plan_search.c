@@ -34,7 +34,8 @@ predictor_plan_takes(const predictor_plan_t *plan, uint32_t shard,
            && predictor_plan_allows(plan, shard, node)
            && (plan->budget == NULL
                || predictor_budget_may(plan->budget, from, node,
-                                    (double) plan->shards[shard].bytes));
+                                       predictor_plan_copied(plan, shard,
+                                                             node)));
 }
 
 
@@ -51,9 +52,10 @@ predictor_plan_affords(const predictor_plan_t *plan,
 
     for (i = 0; i < c->n; i++) {
         move[i].leaves_s = 0;
-        move[i].bytes = (double) plan->shards[c->trial[i].shard].bytes;
         move[i].from = c->trial[i].from;
         move[i].to = c->trial[i].to;
+        move[i].bytes = predictor_plan_copied(plan, c->trial[i].shard,
+                                              c->trial[i].to);
     }
 
     return c->n == 1 ? predictor_budget_may(plan->budget, move[0].from,

@@ -332,6 +332,41 @@ test_policy(void)
 }
 
 
+/* a standby has the bytes already */
+
+static void
+test_bytes(void)
+{
+    char                memory[1024];
+    uint32_t            i;
+    predictor_budget_t  budget;
+
+    peak_ahead(9);
+    memset(&budget, 0, sizeof(predictor_budget_t));
+    predictor_budget_place(&budget, memory, 3, 1, 8);
+    budget.window_s = 3600;
+    budget.limit[PREDICTOR_BUDGET_FLEET].bytes = 5e9;
+    predictor_budget_add(&budget, -60, 0, 1, 2, 4e9);
+    w.plan.budget = &budget;
+
+    for (i = 0; i < 12; i++) {
+        w.shards[i].bytes = 2e9f;
+    }
+
+    tap_is_int(plan(), 0, "2 GB are more than the budget has left");
+
+    for (i = 0; i < 12; i++) {
+        w.shards[i].nstandbys = 1;
+        w.shards[i].standbys[0] = i % 3 == 0 ? 2 : 0;
+    }
+
+    tap_is_int(plan(), 1, "a promotion copies none of them");
+    tap_ok(w.moves[0].promote, "and is one");
+    tap_is_int(budget.fleet.moves, 2, "which counts as a move");
+    tap_is_dbl(budget.fleet.bytes, 4e9, 1, "not as bytes");
+}
+
+
 int
 main(void)
 {
@@ -340,6 +375,7 @@ main(void)
     test_timing();
     test_rules();
     test_policy();
+    test_bytes();
 
     return tap_done();
 }
