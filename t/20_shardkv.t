@@ -379,6 +379,33 @@ do {
 
 ok($free > 1020 * 1024 * 1024, 'what was replaced gives its room back');
 
+###############################################################################
+# what other stores have
+
+for my $path ('/kv/a?ttl_ms=1000', '/take/q?group=g&consumer=c',
+              '/ack/q?group=g&consumer=c&n=1')
+{
+    my $method = $path =~ m!^/kv! ? 'PUT' : 'POST';
+    is_refused($kv->call($method, $path, {}, ''), 501, 'not_offered',
+               "$path: not by LMDB");
+}
+
+is_refused($kv->call('POST', "/$_", {}, ''), 400, 'bad_request', "$_: bad")
+    for qw! take/q?group=g take/q?group=%21&consumer=c
+            ack/q?group=g&consumer=c ack/q?group=g&consumer=c&n=0
+            take/q?group=g&consumer=c&limit=0 !;
+
+is_refused($kv->call('PUT', "/kv/a?ttl_ms=$_", {}, ''), 400, 'bad_request',
+           "ttl_ms=$_: bad")
+    for '0', 'x', '-1', '999999999999999';
+
+for my $args ("--dir $kv->{dir}/x --store y://z", '', '--store y',
+              '--store y://z', "--dir $kv->{dir}/x --store-connections 0")
+{
+    my $err = qx!@{[ ShardKv::binary() ]} --listen 127.0.0.1:0 $args 2>&1!;
+    is($? >> 8, 2, "usage: $args") or diag($err);
+}
+
 is($kv->stop(), 0, 'the source stopped cleanly');
 is($target->stop(), 0, 'the target stopped cleanly');
 unlike($kv->log() . $target->log(), qr/ERROR|WARNING|runtime error/i,

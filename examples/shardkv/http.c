@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardkv.h"
+#include "engine.h"
 
 
 static shardkv_request_t *shardkv_begin(shardkv_server_t *srv,
     struct MHD_Connection *connection, const char *url, const char *method);
+static int shardkv_offered(shardkv_request_t *r);
 static void shardkv_body_check(shardkv_request_t *r);
 static enum MHD_Result shardkv_body(shardkv_request_t *r, const char *data,
     size_t *size);
@@ -160,7 +161,9 @@ shardkv_begin(shardkv_server_t *srv, struct MHD_Connection *connection,
 
     atomic_fetch_add(&srv->requests, 1);
 
-    if (shardkv_route(r, url, method) != SHARD_OK) {
+    if (shardkv_route(r, url, method) != SHARD_OK
+        || shardkv_offered(r) != SHARD_OK)
+    {
         return r;
     }
 
@@ -171,6 +174,47 @@ shardkv_begin(shardkv_server_t *srv, struct MHD_Connection *connection,
     }
 
     return r;
+}
+
+
+/* not every store can do everything */
+
+static int
+shardkv_offered(shardkv_request_t *r)
+{
+    const shardkv_engine_t  *engine;
+
+    engine = r->server->pool.engine;
+
+    if (engine == NULL) {
+
+        if (r->route->call == SHARDKV_TAKE || r->route->call == SHARDKV_ACK
+            || r->ttl_ms)
+        {
+            shardkv_refuse(&r->answer, 501, "not_offered", "consumer groups "
+                           "and ttl_ms= need --store redis://");
+            return SHARD_ERROR;
+        }
+
+        return SHARD_OK;
+    }
+
+    if ((engine->calls & shardkv_bit(r->route->call)) == 0) {
+        shardkv_refuse(&r->answer, 501, "not_offered", "data in %s:// are "
+                       "not offered by this call%s%s%s", engine->scheme,
+                       r->route->data ? "; the migrator's driver \"" : "",
+                       r->route->data ? engine->driver : "",
+                       r->route->data ? "\" moves them" : "");
+        return SHARD_ERROR;
+    }
+
+    if (r->ttl_ms && !engine->ttl) {
+        shardkv_refuse(&r->answer, 501, "not_offered", "values in %s:// have "
+                       "no ttl_ms=", engine->scheme);
+        return SHARD_ERROR;
+    }
+
+    return SHARD_OK;
 }
 
 
@@ -240,6 +284,8 @@ shardkv_body(shardkv_request_t *r, const char *data, size_t *size)
 static int
 shardkv_received(shardkv_request_t *r)
 {
+    shardkv_queue_t  *worker;
+
     if (r->answer.code) {
         return SHARD_OK;
     }
@@ -265,22 +311,39 @@ shardkv_received(shardkv_request_t *r)
         return SHARD_OK;
     }
 
-    if (r->route->call == SHARDKV_DIGEST) {
-        return shardkv_hand(r, SHARDKV_WORKING, &r->server->scanner);
-    }
+    worker = shardkv_worker(r);
 
-    if (!r->route->write) {
+    if (worker == NULL) {
         shardkv_run(r);
         return SHARD_OK;
     }
 
-    if (!r->route->data && !r->sender.has_shard
-        && shardkv_owner_precheck(r) != SHARD_OK)
+    if (worker == &r->server->writer && !r->route->data
+        && !r->sender.has_shard && shardkv_owner_precheck(r) != SHARD_OK)
     {
         return SHARD_OK;
     }
 
-    return shardkv_hand(r, SHARDKV_WORKING, &r->server->writer);
+    return shardkv_hand(r, SHARDKV_WORKING, worker);
+}
+
+
+shardkv_queue_t *
+shardkv_worker(const shardkv_request_t *r)
+{
+    shardkv_server_t  *srv;
+
+    srv = r->server;
+
+    if (srv->pool.engine) {
+        return &srv->pool.queue;
+    }
+
+    if (r->route->call == SHARDKV_DIGEST) {
+        return &srv->scanner;
+    }
+
+    return r->route->write ? &srv->writer : NULL;
 }
 
 

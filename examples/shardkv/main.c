@@ -1,6 +1,6 @@
 
 /*
- * shardkv: options, start, stop.  What happens in between is pictured in
+ * shardkv: start and stop.  What happens in between is pictured in
  * shardkv.h.
  *
  * Stopping: no new connection; nothing is suspended any more and paced
@@ -11,19 +11,17 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <netdb.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "shardkv.h"
+#include "engine.h"
+#include "options.h"
 
 
 #define SHARDKV_STOP_MS     5000      /* for requests that are under way */
@@ -31,61 +29,11 @@
 #define SHARDKV_POOL_BYTES  (64 * 1024)
 
 
-typedef struct {
-    const char  *listen;
-    const char  *dir;
-    const char  *name;
-    double       capacity;
-    uint64_t     map_size;
-    uint64_t     log_keep;
-    unsigned     sync;
-    unsigned     threads;
-} shardkv_options_t;
-
-
-static const char  shardkv_help[] =
-    "usage: shardkv --listen HOST:PORT --dir DIR [options]\n"
-    "\n"
-    "A durable key-value and append-queue backend that offers the whole\n"
-    "contract of docs/backend-contract.md.\n"
-    "\n"
-    "  --listen HOST:PORT  numeric address, [..] around IPv6; port 0: any\n"
-    "  --dir DIR           where the data is; made when missing\n"
-    "  --name NAME         in messages (default: shardkv)\n"
-    "  --capacity N        ordinary requests per second; more wait in a queue\n"
-    "                      of 10 s, then 503 (default: no limit)\n"
-    "  --map-size SIZE     what the data may take, with k, m, g (default: 1g)\n"
-    "  --log-keep N        log entries kept per shard (default: 50000)\n"
-    "  --sync on|off       fsync before a write is answered (default: on)\n"
-    "  --threads N         that serve connections, 1 to 16 (default: 2)\n"
-    "  --help\n"
-    "\n"
-    "Exit status: 0 stopped by TERM or INT, 1 failed, 2 usage.\n";
-
-
-static int shardkv_options(int argc, char **argv, shardkv_options_t *o);
-static int shardkv_option(shardkv_options_t *o, int opt, const char *value);
 static int shardkv_listen(const char *addr, char *bound, size_t size);
+static int shardkv_open(shardkv_server_t *srv, const shardkv_options_t *o);
 static int shardkv_start(shardkv_server_t *srv, const shardkv_options_t *o,
     int fd);
 static void shardkv_stop(shardkv_server_t *srv, int fd);
-
-
-static int
-shardkv_usage(const char *fmt, ...)
-{
-    va_list  args;
-
-    fprintf(stderr, "shardkv: ");
-
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-
-    fprintf(stderr, "; --help lists the options\n");
-
-    return 2;
-}
 
 
 static size_t
@@ -98,22 +46,26 @@ shardkv_unescape(void *cls, struct MHD_Connection *connection, char *text)
 }
 
 
+static void
+shardkv_close(shardkv_server_t *srv)
+{
+    if (srv->pool.engine) {
+        shardkv_pool_stop(srv);
+
+    } else {
+        shardkv_store_close(&srv->store);
+    }
+}
+
+
 int
 main(int argc, char **argv)
 {
     int                       fd, rc, sig;
-    char                      bound[SHARD_ADDR_SIZE], err[SHARD_ERR_SIZE];
+    char                      bound[SHARD_ADDR_SIZE];
     sigset_t                  set;
     shardkv_options_t         o;
     static shardkv_server_t   srv;
-
-    memset(&o, 0, sizeof(o));
-
-    o.name = "shardkv";
-    o.map_size = 1024 * 1024 * 1024;
-    o.log_keep = 50000;
-    o.sync = 1;
-    o.threads = 2;
 
     rc = shardkv_options(argc, argv, &o);
 
@@ -135,17 +87,16 @@ main(int argc, char **argv)
     srv.store.log_keep = o.log_keep;
     pthread_mutex_init(&srv.uploads_mutex, NULL);
 
-    if (shardkv_store_open(&srv.store, o.dir, o.map_size, o.sync, err)
-        != SHARD_OK)
-    {
-        fprintf(stderr, "shardkv %s: %s\n", o.name, err);
-        return 1;
+    rc = shardkv_open(&srv, &o);
+
+    if (rc != 0) {
+        return rc;
     }
 
     fd = shardkv_listen(o.listen, bound, sizeof(bound));
 
     if (fd < 0) {
-        shardkv_store_close(&srv.store);
+        shardkv_close(&srv);
         return fd == -2 ? 2 : 1;
     }
 
@@ -169,152 +120,41 @@ main(int argc, char **argv)
 }
 
 
-/* -1: go on; else the exit status */
+/* 0, or the exit status */
 
 static int
-shardkv_options(int argc, char **argv, shardkv_options_t *o)
+shardkv_open(shardkv_server_t *srv, const shardkv_options_t *o)
 {
-    int  opt;
+    char  err[SHARD_ERR_SIZE];
 
-    static const struct option  options[] = {
-        { "listen", required_argument, NULL, 'l' },
-        { "dir", required_argument, NULL, 'd' },
-        { "name", required_argument, NULL, 'n' },
-        { "capacity", required_argument, NULL, 'c' },
-        { "map-size", required_argument, NULL, 'm' },
-        { "log-keep", required_argument, NULL, 'k' },
-        { "sync", required_argument, NULL, 's' },
-        { "threads", required_argument, NULL, 't' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
-    };
+    if (o->store == NULL) {
 
-    opterr = 0;
-
-    while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-
-        if (opt == 'h') {
-            fputs(shardkv_help, stdout);
+        if (shardkv_store_open(&srv->store, o->dir, o->map_size, o->sync, err)
+            == SHARD_OK)
+        {
             return 0;
         }
 
-        if (opt == '?') {
-            return shardkv_usage("unknown option or missing value: %s",
-                                 argv[optind - 1]);
-        }
-
-        if (shardkv_option(o, opt, optarg) != SHARD_OK) {
-            return shardkv_usage("bad value \"%s\" of %s", optarg,
-                                 argv[optind - 1] == optarg
-                                 ? argv[optind - 2] : argv[optind - 1]);
-        }
+        fprintf(stderr, "shardkv %s: %s\n", o->name, err);
+        return 1;
     }
 
-    if (optind < argc) {
-        return shardkv_usage("unknown argument \"%s\"", argv[optind]);
+    srv->pool.engine = shardkv_engine_find(o->store, err);
+
+    if (srv->pool.engine == NULL) {
+        return shardkv_usage("--store: %s", err);
     }
 
-    if (o->listen == NULL || o->dir == NULL) {
-        return shardkv_usage("--listen and --dir are needed");
+    srv->pool.url = o->store;
+    srv->pool.password_file = o->password_file;
+    srv->pool.n = o->connections;
+
+    if (shardkv_pool_start(srv, err) != SHARD_OK) {
+        fprintf(stderr, "shardkv %s: --store: %s\n", o->name, err);
+        return 1;
     }
 
-    return -1;
-}
-
-
-static int
-shardkv_size(const char *value, uint64_t *size)
-{
-    unsigned     shift;
-    shard_str_t  text;
-
-    text.data = value;
-    text.len = strlen(value);
-    shift = 0;
-
-    if (text.len) {
-
-        switch (value[text.len - 1] | 0x20) {
-        case 'g':
-            shift += 10;
-            /* fall through */
-        case 'm':
-            shift += 10;
-            /* fall through */
-        case 'k':
-            shift += 10;
-            text.len--;
-        }
-    }
-
-    if (shard_uint64_decode(text, size) != SHARD_OK
-        || *size > ((uint64_t) 1 << 46) >> shift)
-    {
-        return SHARD_ERROR;
-    }
-
-    *size <<= shift;
-
-    return (*size >= 1024 * 1024) ? SHARD_OK : SHARD_ERROR;
-}
-
-
-static int
-shardkv_option(shardkv_options_t *o, int opt, const char *value)
-{
-    char         *end;
-    uint64_t      n;
-    shard_str_t   text;
-
-    text.data = value;
-    text.len = strlen(value);
-
-    switch (opt) {
-
-    case 'l':
-        o->listen = value;
-        return SHARD_OK;
-
-    case 'd':
-        o->dir = value;
-        return text.len ? SHARD_OK : SHARD_ERROR;
-
-    case 'n':
-        o->name = value;
-        return shard_name_valid(text) ? SHARD_OK : SHARD_ERROR;
-
-    case 'c':
-        o->capacity = strtod(value, &end);
-        return (text.len && *end == '\0' && o->capacity > 0
-                && o->capacity <= SHARDKV_CAPACITY_MAX)
-               ? SHARD_OK : SHARD_ERROR;
-
-    case 'm':
-        return shardkv_size(value, &o->map_size);
-
-    case 's':
-        o->sync = (strcmp(value, "on") == 0);
-        return (o->sync || strcmp(value, "off") == 0) ? SHARD_OK
-                                                      : SHARD_ERROR;
-
-    case 'k':
-
-        if (shard_uint64_decode(text, &n) != SHARD_OK || n == 0) {
-            return SHARD_ERROR;
-        }
-
-        o->log_keep = n;
-        return SHARD_OK;
-
-    default:
-
-        if (shard_uint64_decode(text, &n) != SHARD_OK || n == 0 || n > 16) {
-            return SHARD_ERROR;
-        }
-
-        o->threads = (unsigned) n;
-        return SHARD_OK;
-    }
+    return 0;
 }
 
 
@@ -396,10 +236,14 @@ shardkv_start(shardkv_server_t *srv, const shardkv_options_t *o, int fd)
         (void) setrlimit(RLIMIT_NOFILE, &limit);
     }
 
-    if (shardkv_writer_start(srv) != SHARD_OK
-        || shardkv_scanner_start(srv) != SHARD_OK
-        || shardkv_pacer_start(srv) != SHARD_OK)
+    if (srv->pool.engine == NULL
+        && (shardkv_writer_start(srv) != SHARD_OK
+            || shardkv_scanner_start(srv) != SHARD_OK))
     {
+        return SHARD_ERROR;
+    }
+
+    if (shardkv_pacer_start(srv) != SHARD_OK) {
         return SHARD_ERROR;
     }
 
@@ -446,7 +290,7 @@ shardkv_stop(shardkv_server_t *srv, int fd)
     shardkv_stop_wait(&srv->requests, SHARDKV_STOP_MS);
 
     /* a connection that MHD holds suspended would make it panic; each ends
-     * with the commit or scan it waits for, so the threads end after that */
+     * with the commit, scan or call it waits for, so the threads end after that */
 
     shardkv_stop_wait(&srv->suspended, UINT32_MAX);
 
@@ -457,5 +301,5 @@ shardkv_stop(shardkv_server_t *srv, int fd)
     shardkv_queue_stop(&srv->writer);
 
     close(fd);
-    shardkv_store_close(&srv->store);
+    shardkv_close(srv);
 }

@@ -2,7 +2,8 @@
 /*
  * --capacity: a thread that lets ordinary requests start at their slots
  * (capacity.c).  A write goes from here to the writer, a read back to its
- * MHD thread.  Slots grow in the order of the queue, so its head is next.
+ * MHD thread, and with --store both to the pool.  Slots grow in the order of
+ * the queue, so its head is next.
  */
 
 
@@ -42,9 +43,12 @@ shardkv_pace(shardkv_request_t *r)
         return SHARD_OK;
     }
 
-    /* what would be refused anyway takes nobody's slot */
+    /* what would be refused anyway takes nobody's slot; a database is not
+     * asked twice for it */
 
-    if (shardkv_owner_precheck(r) != SHARD_OK) {
+    if (srv->pool.engine == NULL
+        && shardkv_owner_precheck(r) != SHARD_OK)
+    {
         return SHARD_ERROR;
     }
 
@@ -138,13 +142,17 @@ shardkv_pacer_wait(shardkv_server_t *srv)
 static void
 shardkv_pacer_start_request(shardkv_server_t *srv, shardkv_request_t *r)
 {
+    shardkv_queue_t  *worker;
+
+    worker = shardkv_worker(r);
+
     if (srv->stopping) {
         shardkv_refuse(&r->answer, 503, "stopping", "this node is stopping");
         shardkv_resume(r, SHARDKV_ANSWER);
 
-    } else if (r->route->write) {
+    } else if (worker) {
         shardkv_state(r, SHARDKV_WORKING);
-        shardkv_queue_push(&srv->writer, r);
+        shardkv_queue_push(worker, r);
 
     } else {
         shardkv_resume(r, SHARDKV_RUNNING);

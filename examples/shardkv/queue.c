@@ -1,7 +1,7 @@
 
 /*
  * The queue in front of a thread: requests are taken all at once and in the
- * order of arrival.  Its length is bounded by the number of connections.
+ * order of arrival, or, where several threads serve it, one by one.  Its length is bounded by the number of connections.
  */
 
 
@@ -91,7 +91,39 @@ shardkv_queue_take(shardkv_queue_t *q, unsigned block)
 }
 
 
-/* the thread works off what waits and ends */
+/* several threads at one queue: who takes one wakes the next for the rest */
+
+shardkv_request_t *
+shardkv_queue_take_one(shardkv_queue_t *q)
+{
+    unsigned            more;
+    shardkv_request_t  *r;
+
+    pthread_mutex_lock(&q->mutex);
+
+    while (q->head == NULL && !q->stop) {
+        pthread_cond_wait(&q->cond, &q->mutex);
+    }
+
+    r = q->head;
+
+    if (r) {
+        q->head = r->next;
+    }
+
+    more = (q->head != NULL);
+
+    pthread_mutex_unlock(&q->mutex);
+
+    if (more) {
+        pthread_cond_signal(&q->cond);
+    }
+
+    return r;
+}
+
+
+/* the threads work off what waits and end */
 
 void
 shardkv_queue_stop(shardkv_queue_t *q)
@@ -104,7 +136,7 @@ shardkv_queue_stop(shardkv_queue_t *q)
     q->stop = 1;
     pthread_mutex_unlock(&q->mutex);
 
-    pthread_cond_signal(&q->cond);
+    pthread_cond_broadcast(&q->cond);
     pthread_join(q->thread, NULL);
 
     q->started = 0;

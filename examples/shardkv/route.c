@@ -20,6 +20,8 @@ static const shardkv_route_t  shardkv_routes[] = {
     { "/kv/", "DELETE", SHARDKV_KV_DELETE, 0, 1, 0, 0 },
     { "/queue/", "GET", SHARDKV_QUEUE_GET, 0, 0, 0, 0 },
     { "/queue/", "POST", SHARDKV_QUEUE_APPEND, 0, 1, SHARDKV_VALUE_MAX, 0 },
+    { "/take/", "POST", SHARDKV_TAKE, 0, 1, 0, 0 },
+    { "/ack/", "POST", SHARDKV_ACK, 0, 1, 0, 0 },
     { "snapshot", "GET", SHARDKV_SNAPSHOT_GET, 1, 0, 0, 0 },
     { "snapshot", "PUT", SHARDKV_SNAPSHOT_PUT, 1, 1, SIZE_MAX, 1 },
     { "log", "GET", SHARDKV_LOG_GET, 1, 0, 0, 0 },
@@ -93,8 +95,8 @@ shardkv_route(shardkv_request_t *r, const char *url, const char *method)
         shardkv_refuse(&r->answer, known ? 405 : 404,
                        known ? "method" : "not_found", known
                        ? "this path does not take this method"
-                       : "there is /kv/KEY, /queue/KEY, /health and "
-                       "/_shard/ID/CALL");
+                       : "there is /kv/KEY, /queue/KEY, /take/KEY, "
+                       "/ack/KEY, /health and /_shard/ID/CALL");
         return SHARD_ERROR;
     }
 
@@ -285,6 +287,62 @@ shardkv_argument(shardkv_request_t *r, const char *name, uint64_t min,
 }
 
 
+/* a group's or consumer's name of the query */
+
+static int
+shardkv_argument_name(shardkv_request_t *r, const char *name,
+    char buf[SHARDKV_GROUP_MAX + 1])
+{
+    shard_str_t  value;
+
+    value.data = MHD_lookup_connection_value(r->connection,
+                                             MHD_GET_ARGUMENT_KIND, name);
+    value.len = value.data ? strlen(value.data) : 0;
+
+    if (value.len == 0 || !shard_name_valid(value)
+        || value.len > SHARDKV_GROUP_MAX)
+    {
+        shardkv_refuse(&r->answer, 400, "bad_request", "%s= is missing or no "
+                       "name of 1 to %d of A-Z a-z 0-9 _ . -", name,
+                       SHARDKV_GROUP_MAX);
+        return SHARD_ERROR;
+    }
+
+    memcpy(buf, value.data, value.len + 1);
+
+    return SHARD_OK;
+}
+
+
+/* of consumers: who, and how many entries or up to which one */
+
+static int
+shardkv_argument_group(shardkv_request_t *r)
+{
+    unsigned  has;
+
+    if (shardkv_argument_name(r, "group", r->group) != SHARD_OK
+        || shardkv_argument_name(r, "consumer", r->consumer) != SHARD_OK)
+    {
+        return SHARD_ERROR;
+    }
+
+    if (r->route->call == SHARDKV_TAKE) {
+        r->limit = 1;
+        return shardkv_argument(r, "limit", 1, SHARDKV_LOG_LIMIT, &has,
+                                &r->limit);
+    }
+
+    if (shardkv_argument(r, "n", 1, SHARDKV_NUMBER_MAX, &has, &r->position)
+        != SHARD_OK)
+    {
+        return SHARD_ERROR;
+    }
+
+    return has ? SHARD_OK : shardkv_bad(r, "n= is missing");
+}
+
+
 static int
 shardkv_route_arguments(shardkv_request_t *r)
 {
@@ -292,6 +350,14 @@ shardkv_route_arguments(shardkv_request_t *r)
     shard_str_t  value;
 
     switch (r->route->call) {
+
+    case SHARDKV_KV_PUT:
+        return shardkv_argument(r, "ttl_ms", 1, SHARDKV_TTL_MAX_MS, &has,
+                                &r->ttl_ms);
+
+    case SHARDKV_TAKE:
+    case SHARDKV_ACK:
+        return shardkv_argument_group(r);
 
     case SHARDKV_LOG_GET:
     case SHARDKV_QUEUE_GET:

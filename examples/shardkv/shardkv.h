@@ -19,8 +19,9 @@
  *                 │        ┌─ resumed ◀──────│───────────────────┤
  *                 ▼        ▼                 ▼                   │ write
  *              read: kv.c, contract.c, stream.c                  │
- *              write, role, hold ─ suspended ──────────▶ writer.c ◀──┘
- *              digest ──────────── suspended ──────────▶ digest.c
+ *              write, role, hold ─ suspended ──────────▶ writer.c ◀──┤
+ *              digest ──────────── suspended ──────────▶ digest.c    │
+ *              --store: all ────── suspended ──────────▶ engine.c ◀──┘
  *                                                           │
  *   bytes ◀─ http.c: answer ◀───── resumed ◀────────────────┘
  *
@@ -70,6 +71,9 @@
 #define SHARDKV_LOG_LIMIT      10000
 #define SHARDKV_LOG_LIMIT_MAX  100000
 #define SHARDKV_CONNECTIONS    1024
+#define SHARDKV_GROUP_MAX      64                /* bytes of its name */
+#define SHARDKV_TTL_MAX_MS     (3650ull * 86400 * 1000)
+#define SHARDKV_POOL_MAX       64                /* connections of --store */
 #define SHARDKV_KEY_BUF        (4 + 4 + 1 + SHARDKV_KEY_MAX + 8)
 #define SHARDKV_NUMBER_MAX     ((uint64_t) INT64_MAX)   /* what JSON carries */
 
@@ -106,7 +110,9 @@ typedef enum {
     SHARDKV_ROLE,
     SHARDKV_HOLD,
     SHARDKV_RESUME,
-    SHARDKV_STATS
+    SHARDKV_STATS,
+    SHARDKV_TAKE,
+    SHARDKV_ACK
 } shardkv_call_e;
 
 typedef enum {
@@ -263,6 +269,9 @@ struct shardkv_request_s {
     uint64_t                limit;      /* log's limit=, digest's parts= */
     shardkv_role_e          role;       /* PUT role */
     uint32_t                epoch;
+    uint64_t                ttl_ms;     /* of a value, 0: it stays */
+    char                    group[SHARDKV_GROUP_MAX + 1];
+    char                    consumer[SHARDKV_GROUP_MAX + 1];
 
     shardkv_buf_t           body;
     shardkv_upload_t       *upload;
@@ -287,10 +296,26 @@ typedef struct {
 } shardkv_queue_t;
 
 
+typedef struct shardkv_engine_s  shardkv_engine_t;
+
+/* connections to the database of --store, a thread each: engine.h */
+
+typedef struct {
+    const shardkv_engine_t *engine;     /* NULL: LMDB */
+    const char             *url;
+    const char             *password_file;      /* or NULL */
+    unsigned                n;
+    atomic_uint             down;       /* said already */
+    shardkv_queue_t         queue;
+    pthread_t               threads[SHARDKV_POOL_MAX];
+} shardkv_pool_t;
+
+
 struct shardkv_server_s {
     const char             *name;
     double                  capacity;   /* requests per second, 0: any */
     shardkv_store_t         store;
+    shardkv_pool_t          pool;
     struct MHD_Daemon      *daemon;
 
     shardkv_queue_t         writer;
@@ -324,6 +349,10 @@ int shardkv_hand(shardkv_request_t *r, shardkv_state_e state,
     shardkv_queue_t *q);
 void shardkv_resume(shardkv_request_t *r, shardkv_state_e state);
 void shardkv_state(shardkv_request_t *r, shardkv_state_e state);
+
+/* whose thread answers it; NULL: its connection's */
+
+shardkv_queue_t *shardkv_worker(const shardkv_request_t *r);
 
 /* answer.c */
 
@@ -491,6 +520,10 @@ void shardkv_queue_nudge(shardkv_queue_t *q);
 /* all that waits, in order; NULL: nudged or stopped */
 
 shardkv_request_t *shardkv_queue_take(shardkv_queue_t *q, unsigned block);
+
+/* waits for one; NULL: stopped, and nothing waits */
+
+shardkv_request_t *shardkv_queue_take_one(shardkv_queue_t *q);
 void shardkv_queue_stop(shardkv_queue_t *q);
 
 /* writer.c, pace.c */
