@@ -124,6 +124,8 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
        "a decision whose shard is busy for so long is let go"),
     MS("scan", scan_ms, 10, 60000,
        "how often to look for decisions and for migrations left behind"),
+    { "driver", SHARDD_CONF_ENUM, AT(driver), 0, 0, 0,
+      migrator_driver_words, NULL, "how data move; none for stateless shards" },
     STRING("health_uri", health_uri, 0,
            "what a stateless node is asked; any answer below 500 is good"),
     MS("request_timeout", policy.request_timeout_ms, 10, 600000,

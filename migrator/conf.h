@@ -8,7 +8,12 @@
 #include "machine.h"
 
 
-typedef struct {
+/* driver.c: what the key "driver" may say */
+
+extern const char *const  migrator_driver_words[];
+
+
+typedef struct migrator_conf_s {
     char                 *keyspace;
     char                 *name;             /* NULL: the host's */
     shardd_redis_conf_t   redis;
@@ -19,6 +24,7 @@ typedef struct {
     long                  decision_ttl_ms;
     long                  scan_ms;
     char                 *health_uri;
+    int                   driver;           /* of migrator_driver_words */
 
     migrator_policy_t     policy;
 } migrator_conf_t;

@@ -47,12 +47,9 @@ migrator_crew_start(migrator_crew_t *crew, const migrator_state_t *state,
     w->io = migrator_store_io;
     w->io.data = &w->store;
     w->store.holder = crew->holder;
-    w->nodes.health_uri = crew->conf->health_uri;
 
     w->m.io = &w->io;
-    w->m.driver_data = &w->nodes;
-    w->m.driver = state->strategy == SHARD_STATELESS ? &migrator_driver_none
-                                                     : &migrator_driver_http;
+    w->m.driver = migrator_driver_of(crew->conf, state->strategy);
     w->m.policy = &crew->conf->policy;
     w->m.state = *state;
     w->m.token = token;
@@ -88,7 +85,8 @@ migrator_worker(void *data)
 static void
 migrator_worker_run(migrator_worker_t *w)
 {
-    int  rc;
+    int   rc;
+    char  err[MIGRATOR_ERR_SIZE];
 
     rc = shardd_store_open(&w->store.store, &w->conf->redis,
                            w->conf->keyspace);
@@ -97,13 +95,18 @@ migrator_worker_run(migrator_worker_t *w)
         shardd_log(SHARDD_LOG_ERROR, "shard=%u %s",
                    (unsigned) w->m.state.shard, w->store.store.err);
 
-    } else if (migrator_http_init(&w->nodes.http) != 0) {
-        shardd_log(SHARDD_LOG_ERROR, "shard=%u no memory",
-                   (unsigned) w->m.state.shard);
+    } else if (w->m.driver->open(w->conf, &w->m.driver_data, err) != 0) {
+        shardd_log(SHARDD_LOG_ERROR, "shard=%u driver %s: %s",
+                   (unsigned) w->m.state.shard, w->m.driver->name, err);
 
     } else {
+
+        if (w->m.driver->bind) {
+            w->m.driver->bind(w->m.driver_data, w->m.state.id);
+        }
+
         (void) migrator_run(&w->m);
-        migrator_http_close(&w->nodes.http);
+        w->m.driver->close(w->m.driver_data);
     }
 
     shardd_store_close(&w->store.store);

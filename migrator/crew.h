@@ -16,7 +16,7 @@
 #include <pthread.h>
 
 #include "conf.h"
-#include "driver_http.h"
+#include "driver.h"
 #include "io_store.h"
 
 
@@ -33,7 +33,6 @@ typedef struct {
     migrator_t               m;
     migrator_io_t            io;
     migrator_store_t         store;
-    migrator_nodes_t         nodes;
 } migrator_worker_t;
 
 typedef struct {
@@ -47,7 +46,8 @@ typedef struct {
     uint64_t                 fenced_ms;
     uint32_t                 unfenced;      /* promotions, new ones */
     size_t                   fence_next;    /* where the next round begins */
-    migrator_nodes_t         nodes;         /* fence.c's */
+    const migrator_driver_t *driver;        /* fence.c's */
+    void                    *driver_data;
     unsigned                 down;          /* the store, said already */
     char                     damaged[48];   /* complained about already */
 } migrator_crew_t;

@@ -321,6 +321,8 @@ migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
     }
 
     state->strategy = rec.strategy;
+    snprintf(state->driver, sizeof(state->driver), "%s",
+             migrator_driver_of(crew->conf, rec.strategy)->name);
     state->created_ms = shardd_now_ms();
     migrator_phase_begin(state, state->created_ms);
 

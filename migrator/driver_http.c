@@ -6,6 +6,7 @@
 
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
 
@@ -26,6 +27,36 @@ static int migrator_bad_answer(migrator_http_t *h, const char *host,
     const char *what);
 static int migrator_json_uint(const json_t *object, const char *name,
     uint64_t *value);
+
+
+int
+migrator_http_open(const migrator_conf_t *conf, void **data, char *err)
+{
+    migrator_nodes_t  *nodes;
+
+    nodes = calloc(1, sizeof(migrator_nodes_t));
+
+    if (nodes == NULL || migrator_http_init(&nodes->http) != 0) {
+        snprintf(err, MIGRATOR_ERR_SIZE, "no memory");
+        free(nodes);
+        return -1;
+    }
+
+    nodes->health_uri = conf->health_uri;
+    *data = nodes;
+
+    return 0;
+}
+
+
+void
+migrator_http_shut(void *data)
+{
+    migrator_nodes_t  *nodes = data;
+
+    migrator_http_close(&nodes->http);
+    free(nodes);
+}
 
 
 static int
@@ -342,6 +373,9 @@ migrator_http_err(void *data)
 
 const migrator_driver_t  migrator_driver_http = {
     .name = "http",
+    .can = MIGRATOR_CAN_DATA,
+    .open = migrator_http_open,
+    .close = migrator_http_shut,
     .stats = migrator_http_stats,
     .role = migrator_http_role,
     .copy = migrator_http_copy,

@@ -1,7 +1,7 @@
 
 /*
- * The drivers: "http" speaks docs/backend-contract.md, "none" moves no data
- * and only asks whether a node serves.
+ * "http" speaks docs/backend-contract.md, "none" moves no data and only asks
+ * whether a node serves.
  */
 
 
@@ -9,6 +9,7 @@
 #define _MIGRATOR_DRIVER_HTTP_H_INCLUDED_
 
 
+#include "conf.h"
 #include "http.h"
 
 
@@ -16,6 +17,10 @@ typedef struct {
     migrator_http_t   http;
     const char       *health_uri;       /* of stateless nodes */
 } migrator_nodes_t;
+
+
+int migrator_http_open(const migrator_conf_t *conf, void **data, char *err);
+void migrator_http_shut(void *data);
 
 
 extern const migrator_driver_t  migrator_driver_http;

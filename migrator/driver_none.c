@@ -41,6 +41,8 @@ migrator_none_err(void *data)
 
 const migrator_driver_t  migrator_driver_none = {
     .name = "none",
+    .open = migrator_http_open,
+    .close = migrator_http_shut,
     .probe = migrator_none_probe,
     .err = migrator_none_err,
 };

@@ -189,9 +189,9 @@ migrator_fence_node(migrator_crew_t *crew, migrator_state_t *state,
     limit.tick = NULL;
     limit.data = NULL;
 
-    rc = migrator_driver_http.role(&crew->nodes, &node, state->shard,
-                                   MIGRATOR_ROLE_STANDBY, state->epoch + 1,
-                                   &limit, &position);
+    rc = crew->driver->role(crew->driver_data, &node, state->shard,
+                            MIGRATOR_ROLE_STANDBY, state->epoch + 1, &limit,
+                            &position);
 
     if (rc == MIGRATOR_OK) {
         migrator_fence_say(state, position);

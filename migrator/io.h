@@ -146,8 +146,33 @@ typedef struct {
 } migrator_limit_t;
 
 
+struct migrator_conf_s;
+
+
+/* what a driver can do beyond the calls every one has */
+
+#define MIGRATOR_CAN_DATA        0x01   /* it moves data: all but "none" */
+#define MIGRATOR_CAN_SHIP_ALONE  0x02   /* the store keeps a standby level by
+                                           itself once ship() joined them */
+
+
+/*
+ * Calls that may be NULL say so.  A driver's data is one thread's: open()
+ * makes it and close() gives it back with all its connections; nothing is
+ * asked of a node before the first call that names it.
+ */
+
 typedef struct {
     const char        *name;
+    unsigned           can;
+
+    /* 0, or -1 and err of MIGRATOR_ERR_SIZE */
+    int              (*open)(const struct migrator_conf_s *conf, void **data,
+                         char *err);
+    void             (*close)(void *data);
+
+    /* NULL: it has no names of its own; before any other of a migration */
+    void             (*bind)(void *data, uint64_t migration);
 
     int              (*stats)(void *data, const shard_node_t *node,
                          shard_id_t shard, const migrator_limit_t *limit,

@@ -50,6 +50,7 @@ static int
 migrator_daemon(const migrator_conf_t *conf)
 {
     int                     rc;
+    char                    err[MIGRATOR_ERR_SIZE];
     uint64_t                until;
 
     static migrator_crew_t  crew;
@@ -65,8 +66,10 @@ migrator_daemon(const migrator_conf_t *conf)
         return 1;
     }
 
-    if (migrator_http_init(&crew.nodes.http) != 0) {
-        shardd_log(SHARDD_LOG_ERROR, "no memory");
+    crew.driver = migrator_driver_of(conf, SHARD_LOG_SHIPPING);
+
+    if (crew.driver->open(conf, &crew.driver_data, err) != 0) {
+        shardd_log(SHARDD_LOG_ERROR, "driver %s: %s", crew.driver->name, err);
         shardd_store_close(&crew.store);
         return 1;
     }
@@ -90,7 +93,7 @@ migrator_daemon(const migrator_conf_t *conf)
 
     shardd_log(SHARDD_LOG_INFO, "ends, %u migrations left to others", crew.n);
     shardd_store_close(&crew.store);
-    migrator_http_close(&crew.nodes.http);
+    crew.driver->close(crew.driver_data);
 
     /* their threads still run: leave their memory to the kernel */
 

@@ -153,6 +153,7 @@ typedef struct {
     uint32_t           copies;          /* snapshots taken */
     uint32_t           steps;           /* phases entered */
 
+    char               driver[16];      /* its name, for those who ask */
     char               by[MIGRATOR_BY_SIZE];
     char               decision[48];    /* its stream entry */
     char               error[SHARD_ERR_SIZE];

@@ -51,6 +51,7 @@ static const migrator_column_t  migrator_columns[] = {
     { "attempt", MIGRATOR_U32, AT(attempt), 0, 0 },
     { "copies", MIGRATOR_U32, AT(copies), 0, 0 },
     { "steps", MIGRATOR_U32, AT(steps), 0, 0 },
+    { "driver", TEXT(driver), 0 },
     { "by", TEXT(by), 0 },
     { "decision", TEXT(decision), 0 },
     { "error", TEXT(error), 0 },
@@ -109,8 +110,6 @@ migrator_record_fields(const migrator_state_t *state, migrator_fields_t *out)
     migrator_record_add(out, "phase", migrator_phase(state->phase)->name);
     migrator_record_add(out, "strategy",
                         shard_strategy_name(state->strategy));
-    migrator_record_add(out, "driver", state->strategy == SHARD_STATELESS
-                                       ? "none" : "http");
 }
 
 

@@ -176,6 +176,13 @@ spew($t->dir() . '/bad.yaml', "keyspace: orders\nhold:\n  timout: 1s\n");
 is($status, 1, 'a misspelt key is refused');
 like($err, qr/bad\.yaml:3:.*timeout/s, '... with its line and the right name');
 
+spew($t->dir() . '/driver.yaml', "keyspace: orders\ndriver: htp\n");
+($status, $out, $err) = $t->run($t->program('shard-migrator'), '-t', '-c',
+                                $t->dir() . '/driver.yaml');
+is($status, 1, 'an unknown driver is refused');
+like($err, qr/driver\.yaml:2:9: "driver": "htp" is none of http/,
+     '... and the ones there are are named');
+
 spew($t->dir() . '/none.yaml', "keyspace: orders\nredis:\n"
      . '  addr: 127.0.0.1:' . free_port() . "\n");
 ($status, $out, $err) = $t->run($t->program('shard-migrator'), '-c',

@@ -378,6 +378,72 @@ shardd_conf_list(shardd_conf_t *cf, const shardd_conf_key_t *key)
 }
 
 
+/*
+ * Names that the program does not know, such as nodes', each with a value;
+ * the same twice is refused.  Enters and leaves as above.
+ */
+
+static int
+shardd_conf_map(shardd_conf_t *cf, const shardd_conf_key_t *key)
+{
+    long                  i;
+    char                  why[SHARDD_ERR_SIZE];
+    const char           *text;
+    yaml_mark_t           mark;
+    shardd_conf_value_t  *value;
+
+    mark = cf->event.start_mark;
+
+    if (cf->event.data.mapping_start.anchor
+        || cf->event.data.mapping_start.tag
+        || cf->nvalues == SHARDD_CONF_KEYS_MAX)
+    {
+        return shardd_conf_error(cf, mark, "\"%s\" has an anchor or a tag, or "
+                                 "there are more than %d keys", key->name,
+                                 SHARDD_CONF_KEYS_MAX);
+    }
+
+    value = &cf->values[cf->nvalues++];
+    shardd_conf_value_list(key, value);
+
+    for ( ;; ) {
+        if (shardd_conf_next(cf) != 0) {
+            return -1;
+        }
+
+        mark = cf->event.start_mark;
+
+        if (cf->event.type == YAML_MAPPING_END_EVENT
+            && value->integer % 2 == 0)
+        {
+            return 0;
+        }
+
+        if (cf->event.type != YAML_SCALAR_EVENT
+            || cf->event.data.scalar.anchor || cf->event.data.scalar.tag)
+        {
+            return shardd_conf_error(cf, mark, "an item of \"%s\" must be "
+                                     "\"name: value\"", key->name);
+        }
+
+        text = (const char *) cf->event.data.scalar.value;
+
+        for (i = 0; value->integer % 2 == 0 && i < value->integer; i += 2) {
+            if (strcmp(value->list[i], text) == 0) {
+                return shardd_conf_error(cf, mark, "\"%.60s\" is given "
+                                         "twice", text);
+            }
+        }
+
+        if (shardd_conf_value_item(text, cf->event.data.scalar.length, value,
+                                   why) != 0)
+        {
+            return shardd_conf_error(cf, mark, "%.400s", why);
+        }
+    }
+}
+
+
 static int
 shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
     uint8_t *seen, int depth)
@@ -395,6 +461,13 @@ shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
     }
 
     mark = cf->event.start_mark;
+
+    if (key->type == SHARDD_CONF_MAP) {
+        return cf->event.type == YAML_MAPPING_START_EVENT
+               ? shardd_conf_map(cf, key)
+               : shardd_conf_error(cf, mark, "\"%s\" needs lines of "
+                                   "\"name: value\" below it", key->name);
+    }
 
     if (cf->event.type == YAML_MAPPING_START_EVENT) {
         if (key->type != SHARDD_CONF_SECTION) {

@@ -29,6 +29,8 @@ typedef enum {
     SHARDD_CONF_BOOL,           /* int: on, off, true, false             */
     SHARDD_CONF_ENUM,           /* int: index into words                 */
     SHARDD_CONF_LIST,           /* char **, NULL-terminated, at most max  */
+    SHARDD_CONF_MAP,            /* char **: name, value, ..., NULL; at most
+                                   max of both together                  */
     SHARDD_CONF_SECTION         /* nested mapping, keys in "section"     */
 } shardd_conf_type_e;
 

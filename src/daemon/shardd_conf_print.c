@@ -37,6 +37,24 @@ shardd_conf_print_list(char *const *list)
 
 
 static void
+shardd_conf_print_map(char *const *map)
+{
+    size_t  i;
+
+    printf("{");
+
+    for (i = 0; map && map[i]; i += 2) {
+        printf(i ? ", " : "");
+        shardd_conf_print_string(map[i]);
+        printf(": ");
+        shardd_conf_print_string(map[i + 1]);
+    }
+
+    printf("}");
+}
+
+
+static void
 shardd_conf_print_value(const shardd_conf_key_t *key, const void *member)
 {
     char  buf[SHARDD_CONF_TIME_SIZE];
@@ -49,6 +67,10 @@ shardd_conf_print_value(const shardd_conf_key_t *key, const void *member)
 
     case SHARDD_CONF_LIST:
         shardd_conf_print_list(*(char **const *) member);
+        break;
+
+    case SHARDD_CONF_MAP:
+        shardd_conf_print_map(*(char **const *) member);
         break;
 
     case SHARDD_CONF_INT:

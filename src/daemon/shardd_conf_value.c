@@ -418,6 +418,7 @@ shardd_conf_value_set(const shardd_conf_value_t *value, void *conf)
         break;
 
     case SHARDD_CONF_LIST:
+    case SHARDD_CONF_MAP:
         *(char ***) member = value->list;
         break;
 

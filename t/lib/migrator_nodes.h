@@ -316,8 +316,15 @@ static const migrator_io_t  world_io = {
 };
 
 static const migrator_driver_t  world_driver = {
-    "world", world_stats, world_role, world_copy, world_ship, world_digest,
-    world_probe, world_error
+    .name = "world",
+    .can = MIGRATOR_CAN_DATA,
+    .stats = world_stats,
+    .role = world_role,
+    .copy = world_copy,
+    .ship = world_ship,
+    .digest = world_digest,
+    .probe = world_probe,
+    .err = world_error
 };
 
 

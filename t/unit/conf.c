@@ -21,6 +21,7 @@ typedef struct {
     char    *addr;
     long     db;
     char   **names;
+    char   **nodes;
 } conf_t;
 
 #define AT(member)  offsetof(conf_t, member)
@@ -51,6 +52,7 @@ static const shardd_conf_key_t  keys[] = {
     { "redis", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, redis_keys,
       "where" },
     { "names", SHARDD_CONF_LIST, AT(names), 0, 3, 0, NULL, NULL, "of whom" },
+    { "nodes", SHARDD_CONF_MAP, AT(nodes), 0, 4, 0, NULL, NULL, "and where" },
     { NULL, SHARDD_CONF_STRING, 0, 0, 0, 0, NULL, NULL, NULL }
 };
 
@@ -315,6 +317,45 @@ lists(void)
 
 
 static void
+maps(void)
+{
+    int     i;
+    char    err[SHARDD_ERR_SIZE];
+    conf_t  conf;
+
+    static const char  text[] = "name: a\nnodes:\n  n1: \"x y\"\n  n-2: z\n";
+
+    write_file(path, text, sizeof(text) - 1);
+    defaults(&conf);
+    tap_is_int(shardd_conf_load(path, keys, &conf, err), 0, "a map");
+    tap_ok(conf.nodes && conf.nodes[4] == NULL, "of two");
+    tap_is_str(conf.nodes[0], "n1", "its first name");
+    tap_is_str(conf.nodes[1], "x y", "its first value");
+    tap_is_str(conf.nodes[2], "n-2", "its second name");
+    tap_is_str(conf.nodes[3], "z", "its second value");
+
+    for (i = 0; i < 4; i++) {
+        free(conf.nodes[i]);
+    }
+
+    free(conf.nodes);
+    free(conf.name);
+
+    refuses("name: a\nnodes: x\n", "2:8: \"nodes\" needs lines of \"name: "
+            "value\"");
+    refuses("name: a\nnodes: [x]\n", "2:8: \"nodes\" needs lines of");
+    refuses("name: a\nnodes: {x: [y]}\n", "2:12: an item of \"nodes\" must "
+            "be \"name: value\"");
+    refuses("name: a\nnodes: {x: ''}\n", "2:12: an item of \"nodes\" is "
+            "empty");
+    refuses("name: a\nnodes: {x: y, x: z}\n", "2:15: \"x\" is given twice");
+    refuses("name: a\nnodes: {a: b, c: d, e: f}\n", "2:21: \"nodes\" has "
+            "more than 4 items");
+    refuses("name: a\nnodes: &n {x: y}\n", "2:8: \"nodes\" has an anchor");
+}
+
+
+static void
 bad_files(void)
 {
     char    err[SHARDD_ERR_SIZE], *big;
@@ -404,6 +445,7 @@ main(void)
     bad_values();
     bad_shapes();
     lists();
+    maps();
     bad_files();
     printed();
 

@@ -1,0 +1,22 @@
+
+#include "driver_http.h"
+#include "driver.h"
+
+
+/* in the same order; conf.c refuses any other word and tells these */
+
+const char *const  migrator_driver_words[] = {
+    "http", NULL
+};
+
+static const migrator_driver_t *const  migrator_drivers[] = {
+    &migrator_driver_http
+};
+
+
+const migrator_driver_t *
+migrator_driver_of(const migrator_conf_t *conf, shard_strategy_e strategy)
+{
+    return strategy == SHARD_STATELESS ? &migrator_driver_none
+                                       : migrator_drivers[conf->driver];
+}
