@@ -16,17 +16,6 @@ static int shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_log(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_hold(shardkv_request_t *r, MDB_txn *txn);
-static int shardkv_change(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, shardkv_item_t *item);
-static int shardkv_change_data(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, shardkv_shard_t *s, const shardkv_item_t *item);
-static int shardkv_change_queue(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, shardkv_shard_t *s, shardkv_item_t *item);
-static int shardkv_change_log(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, shardkv_shard_t *s, const shardkv_item_t *item);
-static int shardkv_queue_last(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, const shardkv_shard_t *s, const shardkv_item_t *item,
-    uint64_t *n);
 
 
 int
@@ -46,6 +35,14 @@ shardkv_apply(shardkv_request_t *r, MDB_txn *txn)
 
     case SHARDKV_SNAPSHOT_PUT:
         return shardkv_apply_chunk(r, txn);
+
+    case SHARDKV_DROP:
+        return shardkv_apply_drop(r, txn);
+
+    case SHARDKV_IMPORT_PUT:
+    case SHARDKV_IMPORT_POST:
+    case SHARDKV_IMPORT_DELETE:
+        return shardkv_apply_import(r, txn);
 
     default:
         return shardkv_apply_write(r, txn);
@@ -265,189 +262,4 @@ shardkv_apply_hold(shardkv_request_t *r, MDB_txn *txn)
     }
 
     return rc;
-}
-
-
-/* one write: the data, the log and, in memory, the record.  item->n of an
- * append becomes its index */
-
-static int
-shardkv_change(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, shardkv_item_t *item)
-{
-    int  rc;
-
-    if (item->op == SHARDKV_APPEND) {
-        rc = shardkv_change_queue(store, txn, id, s, item);
-
-    } else {
-        rc = shardkv_change_data(store, txn, id, s, item);
-    }
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    s->position++;
-
-    return shardkv_change_log(store, txn, id, s, item);
-}
-
-
-static int
-shardkv_change_data(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, const shardkv_item_t *item)
-{
-    int      rc;
-    char     buf[SHARDKV_KEY_BUF];
-    MDB_val  key, data;
-
-    key = shardkv_data_key(buf, id, s->generation, item->key, item->klen);
-
-    rc = mdb_get(txn, store->data, &key, &data);
-
-    if (rc == 0) {
-        s->items--;
-        s->bytes -= item->klen + data.mv_size;
-
-    } else if (rc != MDB_NOTFOUND) {
-        return rc;
-    }
-
-    if (item->op == SHARDKV_DEL) {
-        return (rc == 0) ? mdb_del(txn, store->data, &key, NULL) : 0;
-    }
-
-    s->items++;
-    s->bytes += item->klen + item->vlen;
-
-    data.mv_data = (void *) item->value;
-    data.mv_size = item->vlen;
-
-    return mdb_put(txn, store->data, &key, &data, 0);
-}
-
-
-static int
-shardkv_change_queue(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, shardkv_item_t *item)
-{
-    int       rc;
-    char      buf[SHARDKV_KEY_BUF];
-    MDB_val   key, data;
-    uint64_t  n;
-
-    rc = shardkv_queue_last(store, txn, id, s, item, &n);
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    item->n = n + 1;
-
-    s->items++;
-    s->queued++;
-    s->bytes += item->klen + item->vlen;
-
-    key = shardkv_queue_key(buf, id, s->generation, item->key, item->klen,
-                            item->n);
-    data.mv_data = (void *) item->value;
-    data.mv_size = item->vlen;
-
-    return mdb_put(txn, store->queue, &key, &data, MDB_NOOVERWRITE);
-}
-
-
-/* the index of the key's last entry, 0 when it has none */
-
-static int
-shardkv_queue_last(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    const shardkv_shard_t *s, const shardkv_item_t *item, uint64_t *n)
-{
-    int          rc;
-    char         buf[SHARDKV_KEY_BUF];
-    MDB_val      key, found, data;
-    MDB_cursor  *cursor;
-
-    *n = 0;
-
-    rc = mdb_cursor_open(txn, store->queue, &cursor);
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    key = shardkv_queue_key(buf, id, s->generation, item->key, item->klen,
-                            UINT64_MAX);
-    found = key;
-
-    rc = mdb_cursor_get(cursor, &found, &data, MDB_SET_RANGE);
-
-    if (rc == 0) {
-        rc = mdb_cursor_get(cursor, &found, &data, MDB_PREV);
-
-    } else if (rc == MDB_NOTFOUND) {
-        rc = mdb_cursor_get(cursor, &found, &data, MDB_LAST);
-    }
-
-    if (rc == 0 && found.mv_size == key.mv_size
-        && memcmp(found.mv_data, key.mv_data, key.mv_size - 8) == 0)
-    {
-        *n = shardkv_get64((const char *) found.mv_data + key.mv_size - 8);
-    }
-
-    mdb_cursor_close(cursor);
-
-    return (rc == MDB_NOTFOUND) ? 0 : rc;
-}
-
-
-/* appends the write at s->position and trims; up to four old entries go with
- * each new one, so that a smaller --log-keep is reached soon */
-
-static int
-shardkv_change_log(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, const shardkv_item_t *item)
-{
-    int       i, rc;
-    char      buf[SHARDKV_KEY_BUF], *p;
-    MDB_val   key, data;
-
-    key = shardkv_log_key(buf, id, s->generation, s->position);
-
-    data.mv_data = NULL;
-    data.mv_size = 2 + item->klen + item->vlen;
-
-    rc = mdb_put(txn, store->log, &key, &data, MDB_RESERVE);
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    p = data.mv_data;
-    p[0] = (char) item->op;
-    p[1] = (char) item->klen;
-    memcpy(p + 2, item->key, item->klen);
-
-    if (item->vlen) {
-        memcpy(p + 2 + item->klen, item->value, item->vlen);
-    }
-
-    for (i = 0; i < 4; i++) {
-
-        if (s->position - s->log_first + 1 <= store->log_keep) {
-            break;
-        }
-
-        key = shardkv_log_key(buf, id, s->generation, s->log_first);
-        rc = mdb_del(txn, store->log, &key, NULL);
-
-        if (rc != 0 && rc != MDB_NOTFOUND) {
-            return rc;
-        }
-
-        s->log_first++;
-    }
-
-    return 0;
 }

@@ -94,7 +94,7 @@ shardkv_stats(shardkv_request_t *r)
                  "{\"role\":\"%s\",\"epoch\":%u,\"position\":%llu,"
                  "\"log_first\":%llu,\"items\":%llu,\"bytes\":%llu,"
                  "\"queue_depth\":%llu,\"write_rate\":%.3f,\"held\":%s,"
-                 "\"capacity\":%.6g,\"free_bytes\":%llu}\n",
+                 "\"capacity\":%.6g,\"free_bytes\":%llu,\"ranges\":true}\n",
                  names[s.role], s.epoch, (unsigned long long) s.position,
                  (unsigned long long) s.log_first,
                  (unsigned long long) s.items, (unsigned long long) s.bytes,

@@ -27,8 +27,8 @@ typedef struct {
 
 static void *shardkv_scanner_main(void *data);
 static void shardkv_digest(shardkv_request_t *r);
-static int shardkv_digest_scan(MDB_txn *txn, MDB_dbi dbi, MDB_val prefix,
-    unsigned queue, shardkv_part_t *parts, uint64_t nparts);
+static int shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn,
+    MDB_dbi dbi, MDB_val prefix, unsigned queue, shardkv_part_t *parts);
 static void shardkv_digest_answer(shardkv_request_t *r, uint64_t position,
     const shardkv_part_t *parts);
 
@@ -103,11 +103,10 @@ shardkv_digest(shardkv_request_t *r)
 
     prefix = shardkv_prefix(buf, r->shard, s.generation);
 
-    rc = shardkv_digest_scan(txn, store->data, prefix, 0, parts, r->limit);
+    rc = shardkv_digest_scan(r, txn, store->data, prefix, 0, parts);
 
     if (rc == 0) {
-        rc = shardkv_digest_scan(txn, store->queue, prefix, 1, parts,
-                                 r->limit);
+        rc = shardkv_digest_scan(r, txn, store->queue, prefix, 1, parts);
     }
 
     shardkv_read_end(store, txn);
@@ -124,8 +123,8 @@ shardkv_digest(shardkv_request_t *r)
 
 
 static int
-shardkv_digest_scan(MDB_txn *txn, MDB_dbi dbi, MDB_val prefix,
-    unsigned queue, shardkv_part_t *parts, uint64_t nparts)
+shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn, MDB_dbi dbi,
+    MDB_val prefix, unsigned queue, shardkv_part_t *parts)
 {
     int           rc;
     size_t        klen;
@@ -143,8 +142,10 @@ shardkv_digest_scan(MDB_txn *txn, MDB_dbi dbi, MDB_val prefix,
     key = prefix;
     rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
 
-    while (rc == 0 && key.mv_size > prefix.mv_size
-           && memcmp(key.mv_data, prefix.mv_data, prefix.mv_size) == 0)
+    for ( /* void */ ;
+         rc == 0 && key.mv_size > prefix.mv_size
+         && memcmp(key.mv_data, prefix.mv_data, prefix.mv_size) == 0;
+         rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT))
     {
         p = (const char *) key.mv_data + prefix.mv_size;
         klen = key.mv_size - prefix.mv_size;
@@ -162,16 +163,18 @@ shardkv_digest_scan(MDB_txn *txn, MDB_dbi dbi, MDB_val prefix,
             n = shardkv_get64(p + klen);
         }
 
+        if (!shardkv_range_holds(r, p, klen)) {
+            continue;
+        }
+
         hash = XXH3_64bits_withSeed(p, klen, n);
         hash = XXH3_64bits_withSeed(data.mv_data, data.mv_size, hash);
 
         part = (uint64_t) ((unsigned __int128) shard_key_position(p, klen)
-                           * nparts >> 64);
+                           * r->limit >> 64);
 
         parts[part].items++;
         parts[part].hash += hash;
-
-        rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
     }
 
     mdb_cursor_close(cursor);

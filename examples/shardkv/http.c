@@ -372,6 +372,10 @@ shardkv_run(shardkv_request_t *r)
         shardkv_stats(r);
         break;
 
+    case SHARDKV_IMPORT_GET:
+        shardkv_import_get(r);
+        break;
+
     default:
         shardkv_json(&r->answer, "{\"status\":\"ok\"}\n");
         break;

@@ -3,6 +3,8 @@
  * Lines of snapshots and logs, docs/backend-contract.md:
  *
  *   log       {"p":POSITION,"op":"put|del|append","k":"KEY","v":"BASE64"}
+ *             {"p":POSITION,"op":"clear","k":"KEY"}
+ *             {"p":POSITION,"op":"skip"}
  *   snapshot  {"k":"KEY","v":"BASE64"}  or  {"q":"KEY","n":INDEX,"v":...}
  *   queue     {"n":INDEX,"v":"BASE64"}
  *
@@ -143,14 +145,21 @@ shardkv_line_decode_log(const char *line, size_t len, shardkv_buf_t *items,
 
     } else if (op && strcmp(op, "append") == 0) {
         item.op = SHARDKV_APPEND;
+
+    } else if (op && strcmp(op, "clear") == 0) {
+        item.op = SHARDKV_CLEAR;
+
+    } else if (op && strcmp(op, "skip") == 0) {
+        item.op = SHARDKV_SKIP;
     }
 
     if (item.op == 0) {
-        snprintf(err, SHARD_ERR_SIZE,
-                 "\"op\" is none of \"put\", \"del\", \"append\"");
+        snprintf(err, SHARD_ERR_SIZE, "\"op\" is none of \"put\", \"del\", "
+                 "\"append\", \"clear\", \"skip\"");
 
     } else if (shardkv_line_number(obj, "p", &item, err) == SHARD_OK
-               && shardkv_line_key(obj, "k", &item, err) == SHARD_OK)
+               && (item.op == SHARDKV_SKIP
+                   || shardkv_line_key(obj, "k", &item, err) == SHARD_OK))
     {
         rc = shardkv_line_add(obj, &item, items, err);
     }
@@ -281,7 +290,7 @@ shardkv_line_add(json_t *obj, shardkv_item_t *item, shardkv_buf_t *items,
 
     val = json_object_get(obj, "v");
 
-    if (item->op == SHARDKV_DEL) {
+    if (item->op == SHARDKV_DEL || item->op >= SHARDKV_CLEAR) {
         text = "";
         len = 0;
 
@@ -377,7 +386,8 @@ int
 shardkv_line_encode(shardkv_line_e kind, const shardkv_item_t *item,
     shardkv_buf_t *out)
 {
-    static const char *const  ops[] = { "", "put", "del", "append" };
+    static const char *const  ops[] = { "", "put", "del", "append", "clear",
+                                        "skip" };
 
     /* 128: braces, names, numbers */
 
@@ -389,9 +399,14 @@ shardkv_line_encode(shardkv_line_e kind, const shardkv_item_t *item,
 
     if (kind == SHARDKV_LINE_LOG) {
         out->len += sprintf(out->data + out->len,
-                            "{\"p\":%llu,\"op\":\"%s\",\"k\":",
+                            "{\"p\":%llu,\"op\":\"%s\"",
                             (unsigned long long) item->n, ops[item->op]);
-        shardkv_line_string(out, item->key, item->klen);
+
+        if (item->op != SHARDKV_SKIP) {
+            memcpy(out->data + out->len, ",\"k\":", 5);
+            out->len += 5;
+            shardkv_line_string(out, item->key, item->klen);
+        }
 
     } else if (kind == SHARDKV_LINE_QUEUE) {
         out->len += sprintf(out->data + out->len, "{\"n\":%llu",
@@ -408,7 +423,7 @@ shardkv_line_encode(shardkv_line_e kind, const shardkv_item_t *item,
         }
     }
 
-    if (item->op != SHARDKV_DEL) {
+    if (item->op == SHARDKV_PUT || item->op == SHARDKV_APPEND) {
         memcpy(out->data + out->len, ",\"v\":\"", 6);
         out->len += 6;
         out->len += shardkv_base64_encode(out->data + out->len, item->value,

@@ -14,30 +14,39 @@
 
 
 static const shardkv_route_t  shardkv_routes[] = {
-    { "/health", "GET", SHARDKV_HEALTH, 0, 0, 0, 0 },
-    { "/kv/", "GET", SHARDKV_KV_GET, 0, 0, 0, 0 },
-    { "/kv/", "PUT", SHARDKV_KV_PUT, 0, 1, SHARDKV_VALUE_MAX, 0 },
-    { "/kv/", "DELETE", SHARDKV_KV_DELETE, 0, 1, 0, 0 },
-    { "/queue/", "GET", SHARDKV_QUEUE_GET, 0, 0, 0, 0 },
-    { "/queue/", "POST", SHARDKV_QUEUE_APPEND, 0, 1, SHARDKV_VALUE_MAX, 0 },
-    { "/take/", "POST", SHARDKV_TAKE, 0, 1, 0, 0 },
-    { "/ack/", "POST", SHARDKV_ACK, 0, 1, 0, 0 },
-    { "snapshot", "GET", SHARDKV_SNAPSHOT_GET, 1, 0, 0, 0 },
-    { "snapshot", "PUT", SHARDKV_SNAPSHOT_PUT, 1, 1, SIZE_MAX, 1 },
-    { "log", "GET", SHARDKV_LOG_GET, 1, 0, 0, 0 },
-    { "log", "POST", SHARDKV_LOG_POST, 1, 1, SHARDKV_LOG_BODY_MAX, 1 },
-    { "digest", "GET", SHARDKV_DIGEST, 1, 0, 0, 0 },
-    { "role", "PUT", SHARDKV_ROLE, 1, 1, SHARDKV_ROLE_MAX, 0 },
-    { "hold", "POST", SHARDKV_HOLD, 1, 1, 0, 0 },
-    { "resume", "POST", SHARDKV_RESUME, 1, 1, 0, 0 },
-    { "stats", "GET", SHARDKV_STATS, 1, 0, 0, 0 },
-    { NULL, NULL, 0, 0, 0, 0, 0 }
+    { "/health", "GET", SHARDKV_HEALTH, 0, 0, 0, 0, 0, 0 },
+    { "/kv/", "GET", SHARDKV_KV_GET, 0, 0, 0, 0, 0, 0 },
+    { "/kv/", "PUT", SHARDKV_KV_PUT, 0, 1, SHARDKV_VALUE_MAX, 0, 0, 0 },
+    { "/kv/", "DELETE", SHARDKV_KV_DELETE, 0, 1, 0, 0, 0, 0 },
+    { "/queue/", "GET", SHARDKV_QUEUE_GET, 0, 0, 0, 0, 0, 0 },
+    { "/queue/", "POST", SHARDKV_QUEUE_APPEND, 0, 1, SHARDKV_VALUE_MAX, 0,
+      0, 0 },
+    { "/take/", "POST", SHARDKV_TAKE, 0, 1, 0, 0, 0, 0 },
+    { "/ack/", "POST", SHARDKV_ACK, 0, 1, 0, 0, 0, 0 },
+    { "snapshot", "GET", SHARDKV_SNAPSHOT_GET, 1, 0, 0, 0, 0, 1 },
+    { "snapshot", "PUT", SHARDKV_SNAPSHOT_PUT, 1, 1, SIZE_MAX, 1, 1, 0 },
+    { "log", "GET", SHARDKV_LOG_GET, 1, 0, 0, 0, 0, 1 },
+    { "log", "POST", SHARDKV_LOG_POST, 1, 1, SHARDKV_LOG_BODY_MAX, 1, 0, 0 },
+    { "digest", "GET", SHARDKV_DIGEST, 1, 0, 0, 0, 0, 1 },
+    { "drop", "POST", SHARDKV_DROP, 1, 1, 0, 0, 0, 1 },
+    { "import", "PUT", SHARDKV_IMPORT_PUT, 1, 1, SIZE_MAX, 1, 1, 0 },
+    { "import", "POST", SHARDKV_IMPORT_POST, 1, 1, SHARDKV_LOG_BODY_MAX, 1,
+      0, 0 },
+    { "import", "GET", SHARDKV_IMPORT_GET, 1, 0, 0, 0, 0, 0 },
+    { "import", "DELETE", SHARDKV_IMPORT_DELETE, 1, 1, 0, 0, 0, 0 },
+    { "role", "PUT", SHARDKV_ROLE, 1, 1, SHARDKV_ROLE_MAX, 0, 0, 0 },
+    { "hold", "POST", SHARDKV_HOLD, 1, 1, 0, 0, 0, 0 },
+    { "resume", "POST", SHARDKV_RESUME, 1, 1, 0, 0, 0, 0 },
+    { "stats", "GET", SHARDKV_STATS, 1, 0, 0, 0, 0, 0 },
+    { NULL, NULL, 0, 0, 0, 0, 0, 0, 0 }
 };
 
 
 static const char *shardkv_route_data(shardkv_request_t *r, const char *url);
 static int shardkv_route_key(shardkv_request_t *r, const char *text);
 static int shardkv_route_sender(shardkv_request_t *r);
+static int shardkv_route_epoch(shardkv_request_t *r);
+static int shardkv_route_of(shardkv_request_t *r);
 static int shardkv_route_arguments(shardkv_request_t *r);
 
 
@@ -214,7 +223,6 @@ shardkv_header(shardkv_request_t *r, const char *name, shard_str_t *value)
 static int
 shardkv_route_sender(shardkv_request_t *r)
 {
-    uint64_t     n;
     shard_str_t  value;
 
     if (shardkv_header(r, "X-Shard-Id", &value)) {
@@ -226,14 +234,8 @@ shardkv_route_sender(shardkv_request_t *r)
         r->sender.has_shard = 1;
     }
 
-    if (shardkv_header(r, "X-Shard-Epoch", &value)) {
-
-        if (shard_uint64_decode(value, &n) != SHARD_OK || n > UINT32_MAX) {
-            return shardkv_bad(r, "X-Shard-Epoch is not 0 to 4294967295");
-        }
-
-        r->sender.epoch = (uint32_t) n;
-        r->sender.has_epoch = 1;
+    if (shardkv_route_epoch(r) != SHARD_OK) {
+        return SHARD_ERROR;
     }
 
     if (!shardkv_header(r, "X-Shard-Role", &value)) {
@@ -252,6 +254,53 @@ shardkv_route_sender(shardkv_request_t *r)
     } else {
         return shardkv_bad(r, "X-Shard-Role is none of primary, standby, "
                            "target");
+    }
+
+    return SHARD_OK;
+}
+
+
+static int
+shardkv_route_epoch(shardkv_request_t *r)
+{
+    uint64_t     n;
+    shard_str_t  value;
+
+    if (!shardkv_header(r, "X-Shard-Epoch", &value)) {
+        return SHARD_OK;
+    }
+
+    if (shard_uint64_decode(value, &n) != SHARD_OK || n > UINT32_MAX) {
+        return shardkv_bad(r, "X-Shard-Epoch is not 0 to 4294967295");
+    }
+
+    r->sender.epoch = (uint32_t) n;
+    r->sender.has_epoch = 1;
+
+    return SHARD_OK;
+}
+
+
+/* whose data are imported, and, but for reading, by whom */
+
+static int
+shardkv_route_of(shardkv_request_t *r)
+{
+    shard_str_t  value;
+
+    value.data = MHD_lookup_connection_value(r->connection,
+                                             MHD_GET_ARGUMENT_KIND, "of");
+    value.len = value.data ? strlen(value.data) : 0;
+
+    if (value.data == NULL || shard_id_decode(value, &r->of) != SHARD_OK) {
+        return shardkv_bad(r, "of= is missing or no shard's ID");
+    }
+
+    if (r->route->write
+        && (shardkv_route_epoch(r) != SHARD_OK || !r->sender.has_epoch))
+    {
+        return r->answer.code ? SHARD_ERROR
+                              : shardkv_bad(r, "X-Shard-Epoch is missing");
     }
 
     return SHARD_OK;
@@ -349,6 +398,10 @@ shardkv_route_arguments(shardkv_request_t *r)
     unsigned     has;
     shard_str_t  value;
 
+    if (r->route->range && shardkv_range_decode(r) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
     switch (r->route->call) {
 
     case SHARDKV_KV_PUT:
@@ -388,6 +441,33 @@ shardkv_route_arguments(shardkv_request_t *r)
 
         return shardkv_argument(r, "parts", 1, SHARDKV_PARTS_MAX, &has,
                                 &r->limit);
+
+    case SHARDKV_DROP:
+        r->limit = SHARDKV_DROP_LIMIT;
+
+        if (shardkv_route_epoch(r) != SHARD_OK) {
+            return SHARD_ERROR;
+        }
+
+        if (!r->sender.has_epoch) {
+            return shardkv_bad(r, "X-Shard-Epoch is missing");
+        }
+
+        return shardkv_argument(r, "limit", 1, SHARDKV_DROP_MAX, &has,
+                                &r->limit);
+
+    case SHARDKV_IMPORT_POST:
+    case SHARDKV_IMPORT_GET:
+    case SHARDKV_IMPORT_DELETE:
+        return shardkv_route_of(r);
+
+    case SHARDKV_IMPORT_PUT:
+
+        if (shardkv_route_of(r) != SHARD_OK) {
+            return SHARD_ERROR;
+        }
+
+        /* fall through */
 
     case SHARDKV_SNAPSHOT_PUT:
 

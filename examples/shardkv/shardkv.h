@@ -51,6 +51,7 @@
 
 #include "shard_codec.h"
 #include "shard_key.h"
+#include "shard_range.h"
 #include "shard_types.h"
 
 #include "capacity.h"
@@ -70,6 +71,9 @@
 #define SHARDKV_PARTS_MAX      1024
 #define SHARDKV_LOG_LIMIT      10000
 #define SHARDKV_LOG_LIMIT_MAX  100000
+#define SHARDKV_DROP_LIMIT     1000              /* items looked at */
+#define SHARDKV_DROP_MAX       10000
+#define SHARDKV_NEXT_MAX       (2 + 2 * SHARDKV_KEY_MAX)
 #define SHARDKV_CONNECTIONS    1024
 #define SHARDKV_GROUP_MAX      64                /* bytes of its name */
 #define SHARDKV_TTL_MAX_MS     (3650ull * 86400 * 1000)
@@ -107,6 +111,11 @@ typedef enum {
     SHARDKV_LOG_GET,
     SHARDKV_LOG_POST,
     SHARDKV_DIGEST,
+    SHARDKV_DROP,
+    SHARDKV_IMPORT_PUT,
+    SHARDKV_IMPORT_POST,
+    SHARDKV_IMPORT_GET,
+    SHARDKV_IMPORT_DELETE,
     SHARDKV_ROLE,
     SHARDKV_HOLD,
     SHARDKV_RESUME,
@@ -118,7 +127,9 @@ typedef enum {
 typedef enum {
     SHARDKV_PUT = 1,
     SHARDKV_DEL,
-    SHARDKV_APPEND
+    SHARDKV_APPEND,
+    SHARDKV_CLEAR,              /* all of a key's queue is gone */
+    SHARDKV_SKIP                /* a position, of a key that is not here */
 } shardkv_op_e;
 
 
@@ -249,6 +260,8 @@ typedef struct {
     unsigned           write;       /* goes to the writer */
     size_t             body_max;    /* 0: a body is not read */
     unsigned           lines;       /* NDJSON, decoded as it arrives */
+    unsigned           chunks;      /* and it goes to the writer in pieces */
+    unsigned           range;       /* may be of a range of keys */
 } shardkv_route_t;
 
 
@@ -272,6 +285,10 @@ struct shardkv_request_s {
     uint64_t                ttl_ms;     /* of a value, 0: it stays */
     char                    group[SHARDKV_GROUP_MAX + 1];
     char                    consumer[SHARDKV_GROUP_MAX + 1];
+    unsigned                has_range;
+    shard_range_t           range;
+    shard_id_t              of;         /* import: whose the data were */
+    char                    after[SHARDKV_NEXT_MAX];    /* drop: go on */
 
     shardkv_buf_t           body;
     shardkv_upload_t       *upload;
@@ -498,6 +515,26 @@ uint64_t shardkv_monotonic_ns(void);
  * must be aborted */
 
 int shardkv_apply(shardkv_request_t *r, MDB_txn *txn);
+
+/* change.c: an append's index
+ * becomes item->n */
+
+int shardkv_change(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    shardkv_shard_t *s, shardkv_item_t *item);
+
+/* range.c */
+
+int shardkv_range_decode(shardkv_request_t *r);
+int shardkv_range_holds(const shardkv_request_t *r, const char *key,
+    size_t klen);
+int shardkv_range_owner(const shardkv_request_t *r, const shardkv_shard_t *s,
+    shardkv_answer_t *a);
+int shardkv_apply_drop(shardkv_request_t *r, MDB_txn *txn);
+
+/* import.c: another shard's data become a part of a primary's */
+
+int shardkv_apply_import(shardkv_request_t *r, MDB_txn *txn);
+void shardkv_import_get(shardkv_request_t *r);
 
 /* staging.c */
 

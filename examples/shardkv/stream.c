@@ -19,6 +19,7 @@
 
 typedef struct {
     shardkv_server_t  *server;
+    shardkv_request_t *request;     /* lives as long: its range */
     MDB_txn           *txn;
     MDB_cursor        *cursor;
     shardkv_line_e     kind;
@@ -41,6 +42,8 @@ static shardkv_stream_t *shardkv_stream_new(shardkv_request_t *r,
 static ssize_t shardkv_stream_read(void *cls, uint64_t pos, char *buf,
     size_t max);
 static int shardkv_stream_next(shardkv_stream_t *st);
+static int shardkv_stream_seek(shardkv_stream_t *st, MDB_val *key,
+    MDB_val *data);
 static int shardkv_stream_item(shardkv_stream_t *st, MDB_val key,
     MDB_val data, shardkv_item_t *item);
 static void shardkv_stream_free(void *cls);
@@ -123,6 +126,7 @@ shardkv_stream_new(shardkv_request_t *r, MDB_txn *txn, shardkv_line_e kind)
     }
 
     st->server = r->server;
+    st->request = r;
     st->txn = txn;
     st->kind = kind;
     st->left = UINT64_MAX;
@@ -226,9 +230,40 @@ shardkv_stream_read(void *cls, uint64_t pos, char *buf, size_t max)
 static int
 shardkv_stream_next(shardkv_stream_t *st)
 {
-    int             rc;
+    int             rc, in;
     MDB_val         key, data;
     shardkv_item_t  item;
+
+    do {
+        rc = shardkv_stream_seek(st, &key, &data);
+
+        if (rc != SHARD_OK) {
+            return rc;
+        }
+
+        if (shardkv_stream_item(st, key, data, &item) != SHARD_OK) {
+            return SHARD_ERROR;
+        }
+
+        in = item.op == SHARDKV_SKIP
+             || shardkv_range_holds(st->request, item.key, item.klen);
+
+    } while (!in && st->kind != SHARDKV_LINE_LOG);
+
+    /* its position is sent all the same: there is no gap in a log */
+
+    if (!in) {
+        item.op = SHARDKV_SKIP;
+    }
+
+    return shardkv_line_encode(st->kind, &item, &st->line);
+}
+
+
+static int
+shardkv_stream_seek(shardkv_stream_t *st, MDB_val *key, MDB_val *data)
+{
+    int  rc;
 
     for ( ;; ) {
 
@@ -236,17 +271,18 @@ shardkv_stream_next(shardkv_stream_t *st)
             return SHARD_AGAIN;
         }
 
-        key.mv_data = st->from;
-        key.mv_size = st->from_len;
+        key->mv_data = st->from;
+        key->mv_size = st->from_len;
 
-        rc = mdb_cursor_get(st->cursor, &key, &data,
+        rc = mdb_cursor_get(st->cursor, key, data,
                             st->seek ? MDB_SET_RANGE : MDB_NEXT);
         st->seek = 0;
 
-        if (rc == 0 && key.mv_size >= st->prefix
-            && memcmp(key.mv_data, st->from, st->prefix) == 0)
+        if (rc == 0 && key->mv_size >= st->prefix
+            && memcmp(key->mv_data, st->from, st->prefix) == 0)
         {
-            break;
+            st->left--;
+            return SHARD_OK;
         }
 
         if (rc != 0 && rc != MDB_NOTFOUND) {
@@ -276,14 +312,6 @@ shardkv_stream_next(shardkv_stream_t *st)
         st->queue = 1;
         st->seek = 1;
     }
-
-    st->left--;
-
-    if (shardkv_stream_item(st, key, data, &item) != SHARD_OK) {
-        return SHARD_ERROR;
-    }
-
-    return shardkv_line_encode(st->kind, &item, &st->line);
 }
 
 

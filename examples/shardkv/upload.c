@@ -1,6 +1,6 @@
 
 /*
- * NDJSON bodies: PUT snapshot and POST log.  Lines are decoded as they come.
+ * NDJSON bodies: PUT snapshot and POST log, and the same of imports.  Lines are decoded as they come.
  * A log is kept until its end and applied whole or not at all; a snapshot
  * goes to the writer chunk by chunk (staging.c).  Either way what is held in
  * memory is bounded, per upload and by their number.
@@ -141,7 +141,7 @@ shardkv_upload_read(shardkv_request_t *r, const char *data, size_t len)
         data = nl + 1;
     }
 
-    if (r->answer.code == NULL && r->route->call == SHARDKV_SNAPSHOT_PUT
+    if (r->answer.code == NULL && r->route->chunks
         && r->upload->items.len >= SHARDKV_CHUNK)
     {
         return shardkv_hand(r, SHARDKV_STORING, &r->server->writer);
@@ -194,7 +194,7 @@ shardkv_upload_line(shardkv_request_t *r, const char *line, size_t len)
         return SHARD_ERROR;
     }
 
-    if (r->route->call == SHARDKV_SNAPSHOT_PUT) {
+    if (r->route->chunks) {
         rc = shardkv_line_decode_snapshot(line, len, &up->items, err);
 
     } else {

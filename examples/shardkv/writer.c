@@ -127,8 +127,7 @@ shardkv_writer_txn(shardkv_server_t *srv, shardkv_request_t *list,
 
     for (r = list; rc == 0 && r; r = one ? NULL : r->next) {
 
-        if (r->route->call == SHARDKV_SNAPSHOT_PUT && r->answer.code == NULL)
-        {
+        if (r->route->chunks && r->answer.code == NULL) {
             shardkv_chunk_committed(r);
         }
     }
@@ -168,7 +167,7 @@ shardkv_writer_error(shardkv_server_t *srv, shardkv_request_t *r, int rc)
 static void
 shardkv_writer_answer(shardkv_request_t *r)
 {
-    if (r->route->call == SHARDKV_SNAPSHOT_PUT && !r->upload->last) {
+    if (r->route->chunks && !r->upload->last) {
         shardkv_resume(r, SHARDKV_RECEIVING);
         return;
     }
