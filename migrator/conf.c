@@ -60,8 +60,12 @@ static const shardd_conf_key_t  migrator_conf_gate[] = {
         "of source and target, for one judgement"),
     MS("probe_interval", policy.probe_interval_ms, 1, 60000,
        "between two of them"),
+    NUMBER("confidence", policy.gate_confidence, 0.5, 0.9999,
+           "how sure a breach must be; less sure takes more probes"),
     INT("max_errors_bp", policy.max_errors_bp, 0, 10000,
         "basis points of the target's probes that may fail"),
+    NUMBER("max_error_ratio", policy.max_error_ratio, 1, 1000,
+           "or so many times the source's share of failed ones"),
     NUMBER("max_latency_ratio", policy.max_latency_ratio, 1, 1000,
            "90th percentile, target to source"),
     MS("latency_floor", policy.latency_floor_ms, 0, 60000,
@@ -79,7 +83,11 @@ static const shardd_conf_key_t  migrator_conf_gate[] = {
 
 static const shardd_conf_key_t  migrator_conf_shift[] = {
     INT("step_bp", policy.shift_step_bp, 1, 10000,
-        "basis points of the keys that cross at once"),
+        "basis points of the keys that cross with the first step"),
+    INT("min_step_bp", policy.shift_min_bp, 1, 10000,
+        "a step is no smaller, however hard the target has it"),
+    INT("max_step_bp", policy.shift_max_bp, 0, 10000,
+        "it grows to this while the target is at ease; 0: step_bp"),
     MS("interval", policy.shift_interval_ms, 1, DAY_MS,
        "between two steps, and behind the last"),
     MS("back_interval", policy.shift_back_ms, 0, 60000,
@@ -161,7 +169,9 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->catch_up_window_ms = 2000;
     policy->probes = 20;
     policy->probe_interval_ms = 20;
+    policy->gate_confidence = 0.95;
     policy->max_errors_bp = 500;
+    policy->max_error_ratio = 3;
     policy->max_latency_ratio = 3;
     policy->latency_floor_ms = 50;
     policy->down_after_ms = 5000;
@@ -169,6 +179,7 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->mirror_wait_ms = 20000;
     policy->mirror_bad_bp = 200;
     policy->shift_step_bp = 100;
+    policy->shift_min_bp = 10;
     policy->shift_interval_ms = 1000;
     policy->shift_back_ms = 50;
 
@@ -227,6 +238,15 @@ migrator_conf_load(const char *path, migrator_conf_t *conf,
     if (!shard_name_valid(name) || name.len > 40) {
         snprintf(err, SHARDD_ERR_SIZE, "%s: name \"%.60s\": 1 to 40 of "
                  "A-Z a-z 0-9 _ . - are needed", path, conf->name);
+        return -1;
+    }
+
+    if (conf->policy.shift_max_bp
+        && conf->policy.shift_max_bp < conf->policy.shift_step_bp)
+    {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: shift: max_step_bp %ld is less "
+                 "than step_bp %ld", path, conf->policy.shift_max_bp,
+                 conf->policy.shift_step_bp);
         return -1;
     }
 

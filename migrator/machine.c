@@ -223,6 +223,9 @@ migrator_fresh_phase(migrator_t *m)
     m->mirrors = 0;
     m->silent = 0;
 
+    m->strain = 0;
+
+    memset(&m->pace, 0, sizeof(m->pace));
     memset(m->samples, 0, sizeof(m->samples));
 }
 

@@ -22,6 +22,7 @@
 
 
 #include "io.h"
+#include "pacing.h"
 
 
 /* how migrations are done; the YAML file's part of it */
@@ -40,14 +41,18 @@ typedef struct {
     long               catch_up_window_ms;
     long               probes;
     long               probe_interval_ms;
+    double             gate_confidence;     /* of a breach, one-sided */
     long               max_errors_bp;
+    double             max_error_ratio;     /* target to source */
     double             max_latency_ratio;   /* p90, target to source */
     long               latency_floor_ms;    /* faster than this is good */
     long               down_after_ms;       /* without an answer */
     long               mirror_sample;       /* mirrored reads compared */
     long               mirror_wait_ms;      /* for so many of them */
     long               mirror_bad_bp;       /* that may differ or fail */
-    long               shift_step_bp;
+    long               shift_step_bp;       /* the first one */
+    long               shift_min_bp;
+    long               shift_max_bp;        /* 0: as the first */
     long               shift_interval_ms;
     long               shift_back_ms;       /* of a step of the way back */
     long               timeout_ms[MIGRATOR_PHASES];
@@ -124,6 +129,8 @@ typedef struct {
     uint32_t                  silent;       /* asked in vain, in a row */
     uint32_t                  back_bp;      /* of one step back */
     migrator_sample_t         samples[2];   /* source, target */
+    double                    strain;       /* of the gate passed last */
+    migrator_pace_t           pace;
     uint64_t                  mirror_ms;    /* counted since */
     uint64_t                  looked_ms;    /* and looked at last */
     migrator_mirrors_t        mirror_base;

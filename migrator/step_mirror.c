@@ -12,10 +12,12 @@
  */
 
 
+#include <math.h>
 #include <string.h>
 
 #include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_store.h"
+#include "gate.h"
 #include "machine.h"
 
 
@@ -26,7 +28,7 @@
 static migrator_result_e migrator_mirror_announce(migrator_t *m);
 static migrator_result_e migrator_mirror_look(migrator_t *m);
 static migrator_result_e migrator_mirror_differ(migrator_t *m,
-    uint64_t total);
+    uint64_t total, int all);
 static migrator_result_e migrator_mirror_latency(migrator_t *m);
 
 
@@ -121,23 +123,27 @@ migrator_mirror_gate(migrator_t *m, int wait)
     got = &m->mirrored;
     total = got->same + got->status + got->body + got->failed;
     sample = (uint64_t) m->policy->mirror_sample;
-
-    /* more than the whole sample may have: no need to wait for the rest */
-
-    result = migrator_mirror_differ(m, total < sample ? sample : total);
-
-    if (result != MIGRATOR_NEXT || !wait) {
-        return result;
-    }
-
     over = m->io->now_ms(m->io->data) - m->mirror_ms
            >= (uint64_t) m->policy->mirror_wait_ms;
 
-    if (total < sample && !over) {
-        migrator_say(m, MIGRATOR_WAIT, "gate: %llu mirrored reads of %llu",
-                     (unsigned long long) total,
-                     (unsigned long long) sample);
+    result = migrator_mirror_differ(m, total, wait && over);
+
+    /* in the shift each step looks again */
+
+    if (!wait) {
+        return result == MIGRATOR_WAIT ? MIGRATOR_NEXT : result;
+    }
+
+    if (result == MIGRATOR_WAIT) {
+        migrator_say(m, MIGRATOR_WAIT, "gate: %llu mirrored reads of %llu, "
+                     "%llu of them bad", (unsigned long long) total,
+                     (unsigned long long) sample,
+                     (unsigned long long) (total - got->same));
         return migrator_wait(m, SHIP_MS);
+    }
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
     }
 
     if (total < sample) {
@@ -148,7 +154,7 @@ migrator_mirror_gate(migrator_t *m, int wait)
                             (unsigned long long) sample);
         m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state, m->err);
 
-        return migrator_mirror_differ(m, total);
+        return MIGRATOR_NEXT;
     }
 
     return migrator_mirror_latency(m);
@@ -201,21 +207,52 @@ migrator_mirror_look(migrator_t *m)
 }
 
 
-/* of "total" reads at least one may differ: data is written meanwhile */
+/*
+ * What may differ is rounded up to whole reads: data is written meanwhile.
+ * More are a breach when they are surely too many (gate.h), or when all that
+ * there will be is there and the estimate says so.
+ */
 
 static migrator_result_e
-migrator_mirror_differ(migrator_t *m, uint64_t total)
+migrator_mirror_differ(migrator_t *m, uint64_t total, int all)
 {
-    uint64_t                   bad, allowed;
+    uint64_t                   n, bad, sample;
+    migrator_gate_t            gate;
+    migrator_share_t           share;
+    migrator_figures_t         f;
     const migrator_mirrors_t  *got;
 
     got = &m->mirrored;
     bad = got->status + got->body + got->failed;
-    allowed = (total * (uint64_t) m->policy->mirror_bad_bp + SHARD_BP_ALL - 1)
-              / SHARD_BP_ALL;
+    sample = (uint64_t) m->policy->mirror_sample;
 
-    if (bad <= allowed) {
+    if (all && total < sample) {
+        sample = total;
+    }
+
+    n = total > sample ? total : sample ? sample : 1;
+
+    memset(&gate, 0, sizeof(gate));
+    gate.confidence = m->policy->gate_confidence;
+    gate.sample = sample;
+    gate.full = all ? 0 : UINT64_MAX;
+    gate.share = (double) ((n * (uint64_t) m->policy->mirror_bad_bp
+                            + SHARD_BP_ALL - 1) / SHARD_BP_ALL) / (double) n;
+
+    share.bad = bad;
+    share.n = total;
+
+    switch (migrator_gate_share(&gate, &share, NULL, &f)) {
+
+    case MIGRATOR_GATE_PASS:
+        m->strain = fmax(m->strain, f.strain);
         return MIGRATOR_NEXT;
+
+    case MIGRATOR_GATE_UNSURE:
+        return MIGRATOR_WAIT;
+
+    case MIGRATOR_GATE_BREACH:
+        break;
     }
 
     return migrator_say(m, MIGRATOR_FAIL, "gate: of %llu mirrored reads %s "

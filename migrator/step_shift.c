@@ -15,6 +15,8 @@
 
 static migrator_result_e migrator_shift_on(migrator_t *m,
     shard_record_t *rec, uint64_t version);
+static uint32_t migrator_shift_step(const migrator_t *m,
+    migrator_pace_t *pace);
 
 
 migrator_result_e
@@ -72,6 +74,7 @@ migrator_shift_on(migrator_t *m, shard_record_t *rec, uint64_t version)
     char               operation[32];
     uint32_t           bp;
     uint64_t           now;
+    migrator_pace_t    pace;
     migrator_result_e  result;
 
     result = migrator_mirror_begin(m);
@@ -100,7 +103,8 @@ migrator_shift_on(migrator_t *m, shard_record_t *rec, uint64_t version)
         return MIGRATOR_NEXT;
     }
 
-    bp = m->state.shift_bp + (uint32_t) m->policy->shift_step_bp;
+    pace = m->pace;
+    bp = m->state.shift_bp + migrator_shift_step(m, &pace);
 
     if (bp > SHARD_BP_ALL) {
         bp = SHARD_BP_ALL;
@@ -118,9 +122,30 @@ migrator_shift_on(migrator_t *m, shard_record_t *rec, uint64_t version)
         return result;
     }
 
+    m->pace = pace;
     m->state.shift_bp = bp;
     m->stepped_ms = now;
     m->dirty = 1;
 
     return migrator_wait(m, 0);
+}
+
+
+/* by how hard the gate found the target to have it */
+
+static uint32_t
+migrator_shift_step(const migrator_t *m, migrator_pace_t *pace)
+{
+    migrator_paces_t  bounds;
+
+    bounds.first_bp = (uint32_t) m->policy->shift_step_bp;
+    bounds.max_bp = m->policy->shift_max_bp
+                    ? (uint32_t) m->policy->shift_max_bp : bounds.first_bp;
+    bounds.min_bp = (uint32_t) m->policy->shift_min_bp;
+
+    if (bounds.min_bp > bounds.first_bp) {
+        bounds.min_bp = bounds.first_bp;
+    }
+
+    return migrator_pace(pace, &bounds, m->strain);
 }

@@ -6,16 +6,19 @@
  */
 
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "gate.h"
 #include "machine.h"
 
 
 static migrator_result_e migrator_warm_digests(migrator_t *m);
 static migrator_result_e migrator_probe(migrator_t *m, int which);
-static uint32_t migrator_p90(const migrator_sample_t *sample);
-static int migrator_p90_cmp(const void *one, const void *two);
+static void migrator_gate_of(const migrator_t *m, migrator_gate_t *gate);
+static migrator_result_e migrator_gate_errors(migrator_t *m,
+    const migrator_gate_t *gate);
+static migrator_result_e migrator_gate_p90(migrator_t *m,
+    const migrator_gate_t *gate);
 
 
 migrator_result_e
@@ -122,65 +125,127 @@ migrator_warm_digests(migrator_t *m)
 
 
 /*
- * One probe of each node, a judgement when there are enough of them.  A gate
+ * One probe of each node, a judgement when there are enough of them: surely
+ * worse rolls back, worse but not surely takes more probes (gate.h).  A gate
  * without data is closed: the phase's time runs out over it.
  */
 
 migrator_result_e
 migrator_gate(migrator_t *m)
 {
-    uint32_t            source_us, target_us;
-    uint64_t            allowed_us;
+    migrator_gate_t     gate;
     migrator_result_e   result;
-    migrator_sample_t  *sample;
 
-    sample = m->samples;
     result = migrator_probe(m, 0);
 
     if (result == MIGRATOR_NEXT) {
         result = migrator_probe(m, 1);
     }
 
-    if (result != MIGRATOR_NEXT) {
-        return result;
+    if (result == MIGRATOR_NEXT) {
+        migrator_gate_of(m, &gate);
+        result = migrator_gate_errors(m, &gate);
     }
 
-    if ((uint64_t) sample[1].errors * SHARD_BP_ALL
-        > (uint64_t) m->policy->max_errors_bp * (uint64_t) m->policy->probes)
-    {
-        return migrator_say(m, MIGRATOR_FAIL, "gate: %u of %u probes of %s "
-                            "failed: %s", sample[1].errors,
-                            sample[1].errors + sample[1].n, m->state.to,
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_gate_p90(m, &gate);
+    }
+
+    if (result == MIGRATOR_NEXT) {
+        memset(m->samples, 0, sizeof(m->samples));
+    }
+
+    return result;
+}
+
+
+static void
+migrator_gate_of(const migrator_t *m, migrator_gate_t *gate)
+{
+    gate->confidence = m->policy->gate_confidence;
+    gate->sample = (uint64_t) m->policy->probes;
+    gate->full = MIGRATOR_PROBES_MAX;
+    gate->share = (double) m->policy->max_errors_bp / SHARD_BP_ALL;
+    gate->ratio = m->policy->max_error_ratio;
+    gate->floor_us = (double) m->policy->latency_floor_ms * 1000;
+}
+
+
+static migrator_result_e
+migrator_gate_errors(migrator_t *m, const migrator_gate_t *gate)
+{
+    int                  i;
+    migrator_gate_e      verdict;
+    migrator_share_t     share[2];
+    migrator_sample_t   *sample;
+    migrator_figures_t   f;
+
+    sample = m->samples;
+
+    for (i = 0; i < 2; i++) {
+        share[i].bad = sample[i].errors;
+        share[i].n = sample[i].errors + sample[i].n;
+    }
+
+    verdict = migrator_gate_share(gate, &share[1], &share[0], &f);
+    m->strain = f.strain;
+
+    if (verdict == MIGRATOR_GATE_PASS) {
+        return MIGRATOR_NEXT;
+    }
+
+    if (verdict == MIGRATOR_GATE_BREACH) {
+        return migrator_say(m, MIGRATOR_FAIL, "gate: %llu of %llu probes of "
+                            "%s failed, surely %.1f%% or more (%.1f%% may): "
+                            "%s", (unsigned long long) share[1].bad,
+                            (unsigned long long) share[1].n, m->state.to,
+                            100 * f.bound, 100 * f.allowed,
                             m->driver->err(m->driver_data));
     }
 
-    if (sample[0].n < (uint32_t) m->policy->probes
-        || sample[1].n < (uint32_t) m->policy->probes)
-    {
-        migrator_say(m, MIGRATOR_WAIT, "gate: %u and %u good probes of %ld",
-                     sample[0].n, sample[1].n, m->policy->probes);
-        return migrator_wait(m, m->policy->probe_interval_ms);
+    (void) migrator_say(m, MIGRATOR_WAIT, "gate: %u and %u good probes of "
+                        "%ld, %u of %s failed", sample[0].n, sample[1].n,
+                        m->policy->probes, sample[1].errors, m->state.to);
+
+    return migrator_wait(m, m->policy->probe_interval_ms);
+}
+
+
+static migrator_result_e
+migrator_gate_p90(migrator_t *m, const migrator_gate_t *gate)
+{
+    int                  i;
+    migrator_gate_t      latency;
+    migrator_gate_e      verdict;
+    migrator_figures_t   f;
+    migrator_latency_t   us[2];
+
+    latency = *gate;
+    latency.ratio = m->policy->max_latency_ratio;
+
+    for (i = 0; i < 2; i++) {
+        us[i].us = m->samples[i].us;
+        us[i].n = m->samples[i].n;
     }
 
-    source_us = migrator_p90(&sample[0]);
-    target_us = migrator_p90(&sample[1]);
-    allowed_us = (uint64_t) (source_us * m->policy->max_latency_ratio);
+    verdict = migrator_gate_latency(&latency, &us[1], &us[0], &f);
 
-    if (allowed_us < (uint64_t) m->policy->latency_floor_ms * 1000) {
-        allowed_us = (uint64_t) m->policy->latency_floor_ms * 1000;
+    if (f.strain > m->strain) {
+        m->strain = f.strain;
     }
 
-    if (target_us > allowed_us) {
-        return migrator_say(m, MIGRATOR_FAIL, "gate: %s answers in %u us "
-                            "(p90 of %u), at most %llu us are allowed, %s "
-                            "takes %u us", m->state.to, target_us,
-                            sample[1].n, (unsigned long long) allowed_us,
-                            m->state.from, source_us);
+    if (verdict == MIGRATOR_GATE_PASS) {
+        return MIGRATOR_NEXT;
     }
 
-    memset(sample, 0, sizeof(m->samples));
+    (void) migrator_say(m, MIGRATOR_WAIT, "gate: %s answers in %.0f us (p90 "
+                        "of %u, surely %.0f or more), at most %.0f us are "
+                        "allowed, %s takes %.0f us", m->state.to, f.target,
+                        us[1].n, f.bound, f.allowed, m->state.from,
+                        f.source);
 
-    return MIGRATOR_NEXT;
+    return verdict == MIGRATOR_GATE_BREACH
+           ? MIGRATOR_FAIL : migrator_wait(m, m->policy->probe_interval_ms);
 }
 
 
@@ -196,9 +261,7 @@ migrator_probe(migrator_t *m, int which)
     sample = &m->samples[which];
     node = which ? &m->target : &m->source;
 
-    if (sample->n == MIGRATOR_PROBES_MAX
-        || sample->n >= (uint32_t) m->policy->probes)
-    {
+    if (sample->n == MIGRATOR_PROBES_MAX) {
         return MIGRATOR_NEXT;
     }
 
@@ -229,28 +292,4 @@ migrator_probe(migrator_t *m, int which)
     sample->us[sample->n++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t) us;
 
     return MIGRATOR_NEXT;
-}
-
-
-static uint32_t
-migrator_p90(const migrator_sample_t *sample)
-{
-    uint32_t  sorted[MIGRATOR_PROBES_MAX];
-
-    memcpy(sorted, sample->us, sample->n * sizeof(uint32_t));
-    qsort(sorted, sample->n, sizeof(uint32_t), migrator_p90_cmp);
-
-    return sorted[(sample->n * 9 - 1) / 10];
-}
-
-
-static int
-migrator_p90_cmp(const void *one, const void *two)
-{
-    uint32_t  a, b;
-
-    a = *(const uint32_t *) one;
-    b = *(const uint32_t *) two;
-
-    return (a > b) - (a < b);
 }
