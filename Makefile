@@ -45,7 +45,7 @@ LIBS_daemon    = -lhiredis -lyaml -ljansson -lical
 LIBS_predictor = $(LIBS_daemon) -lcurl -lmicrohttpd -llapack -lblas -lpthread -ldl -lm
 LIBS_migrator  = $(LIBS_daemon) -lcurl -lm
 LIBS_shardctl  = $(LIBS_daemon) -lcurl -lm
-LIBS_shardkv   = -lmicrohttpd -llmdb -ljansson -lpthread -lm
+LIBS_shardkv   = -lmicrohttpd -llmdb -ljansson -lhiredis -lpthread -lm
 LIBS_shardload = -ljansson -lm
 
 programs = $(BUILD)/shard-predictor $(BUILD)/shard-migrator $(BUILD)/shardctl $(BUILD)/shardkv $(BUILD)/shardload
@@ -69,7 +69,11 @@ $(BUILD)/shard-migrator: $(call obj,$(core) $(daemon) $(migrator))
 $(BUILD)/shardctl: $(call obj,$(core) $(daemon) $(shardctl) predictor/spread_cut.c predictor/resize_policy.c)
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_shardctl)
 
-$(BUILD)/shardkv: $(call obj,$(core) $(shardkv))
+# its Redis engine speaks to Redis as the daemons do
+
+redis := $(addprefix src/daemon/,shardd_data.c shardd_redis.c shardd_redis_url.c shardd_loop.c)
+
+$(BUILD)/shardkv: $(call obj,$(core) $(redis) $(shardkv))
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_shardkv)
 
 $(BUILD)/shardload: $(call obj,$(core) $(shardload))
@@ -83,13 +87,18 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c -o $@ $<
 
-# the Redis function library, as a C string
+# the Redis function libraries, as C strings
 
 $(BUILD)/gen/shard_lua.h: $(wildcard src/lua/*.lua) src/lua/embed.sh
 	@mkdir -p $(@D)
 	sh src/lua/embed.sh >$@.tmp && mv $@.tmp $@
 
+$(BUILD)/gen/shard_data_lua.h: $(wildcard src/lua/data/*.lua) src/lua/embed.sh
+	@mkdir -p $(@D)
+	sh src/lua/embed.sh data >$@.tmp && mv $@.tmp $@
+
 $(call obj,$(daemon) $(shardctl)): $(BUILD)/gen/shard_lua.h
+$(call obj,src/daemon/shardd_data.c): $(BUILD)/gen/shard_data_lua.h
 
 # the module: nginx's own build, from Debian's nginx-dev
 

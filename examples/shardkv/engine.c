@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine.h"
+#include "engine_redis.h"
 
 
 static const shardkv_engine_t *const  shardkv_engines[] = {
+    &shardkv_engine_redis,
     NULL
 };
 
@@ -70,6 +71,7 @@ shardkv_pool_start(shardkv_server_t *srv, char err[SHARD_ERR_SIZE])
     }
 
     pool->engine->close(conn);
+    pool->idle = (pool->engine->idle != NULL);
 
     if (shardkv_queue_start(&pool->queue, shardkv_pool_main, srv)
         != SHARD_OK)
@@ -120,14 +122,23 @@ shardkv_pool_main(void *data)
     conn = NULL;
 
     for ( ;; ) {
-        r = shardkv_queue_take_one(&srv->pool.queue);
+        r = shardkv_queue_take_one(&srv->pool.queue,
+                                   srv->pool.idle == 0 || conn == NULL);
 
-        if (r == NULL) {
+        if (r) {
+            shardkv_pool_run(srv, &conn, r);
+            shardkv_resume(r, SHARDKV_ANSWER);
+
+        } else if (srv->pool.queue.stop) {
             break;
-        }
 
-        shardkv_pool_run(srv, &conn, r);
-        shardkv_resume(r, SHARDKV_ANSWER);
+        } else if (srv->pool.idle) {
+            srv->pool.idle = 0;
+
+            if (srv->pool.engine->idle(conn)) {
+                srv->pool.idle = 1;
+            }
+        }
     }
 
     if (conn) {
@@ -158,6 +169,11 @@ shardkv_pool_run(shardkv_server_t *srv, void **conn, shardkv_request_t *r)
 
     if (engine->run(*conn, r) == SHARD_OK) {
         srv->pool.down = 0;
+
+        if (r->route->call == SHARDKV_ROLE && engine->idle) {
+            srv->pool.idle = 1;
+        }
+
         return;
     }
 

@@ -94,14 +94,14 @@ shardkv_queue_take(shardkv_queue_t *q, unsigned block)
 /* several threads at one queue: who takes one wakes the next for the rest */
 
 shardkv_request_t *
-shardkv_queue_take_one(shardkv_queue_t *q)
+shardkv_queue_take_one(shardkv_queue_t *q, unsigned block)
 {
     unsigned            more;
     shardkv_request_t  *r;
 
     pthread_mutex_lock(&q->mutex);
 
-    while (q->head == NULL && !q->stop) {
+    while (block && q->head == NULL && !q->stop) {
         pthread_cond_wait(&q->cond, &q->mutex);
     }
 

@@ -378,7 +378,7 @@ shardkv_argument_group(shardkv_request_t *r)
 
     if (r->route->call == SHARDKV_TAKE) {
         r->limit = 1;
-        return shardkv_argument(r, "limit", 1, SHARDKV_LOG_LIMIT, &has,
+        return shardkv_argument(r, "limit", 1, SHARDKV_TAKE_MAX, &has,
                                 &r->limit);
     }
 

@@ -75,6 +75,7 @@
 #define SHARDKV_DROP_MAX       10000
 #define SHARDKV_NEXT_MAX       (2 + 2 * SHARDKV_KEY_MAX)
 #define SHARDKV_CONNECTIONS    1024
+#define SHARDKV_TAKE_MAX       100               /* entries at a time */
 #define SHARDKV_GROUP_MAX      64                /* bytes of its name */
 #define SHARDKV_TTL_MAX_MS     (3650ull * 86400 * 1000)
 #define SHARDKV_POOL_MAX       64                /* connections of --store */
@@ -323,6 +324,7 @@ typedef struct {
     const char             *password_file;      /* or NULL */
     unsigned                n;
     atomic_uint             down;       /* said already */
+    atomic_uint             idle;       /* there may be work for idle() */
     shardkv_queue_t         queue;
     pthread_t               threads[SHARDKV_POOL_MAX];
 } shardkv_pool_t;
@@ -558,9 +560,10 @@ void shardkv_queue_nudge(shardkv_queue_t *q);
 
 shardkv_request_t *shardkv_queue_take(shardkv_queue_t *q, unsigned block);
 
-/* waits for one; NULL: stopped, and nothing waits */
+/* the first that waits; NULL: none, and not to block or stopped */
 
-shardkv_request_t *shardkv_queue_take_one(shardkv_queue_t *q);
+shardkv_request_t *shardkv_queue_take_one(shardkv_queue_t *q,
+    unsigned block);
 void shardkv_queue_stop(shardkv_queue_t *q);
 
 /* writer.c, pace.c */

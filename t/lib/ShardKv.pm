@@ -7,6 +7,8 @@ package ShardKv;
 #     $kv->kill9(); $kv->again();
 #     is($kv->stop(), 0, 'stopped cleanly');
 #
+# With --store among the arguments there is no folder.
+#
 # SHARD_SAN=1 takes the sanitizer build.
 
 use warnings;
@@ -50,8 +52,10 @@ sub again {
 
     if ($pid == 0) {
         open STDERR, '>', $self->{log} or die "$self->{log}: $!";
-        exec binary(), '--listen', '127.0.0.1:0', '--dir',
-             "$self->{dir}/data", '--name', 'n1', @{$self->{args}}
+        my @where = grep({ $_ eq '--store' } @{$self->{args}})
+            ? () : ('--dir', "$self->{dir}/data");
+        exec binary(), '--listen', '127.0.0.1:0', @where, '--name', 'n1',
+             @{$self->{args}}
             or POSIX::_exit(127);
     }
 

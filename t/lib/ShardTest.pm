@@ -204,6 +204,37 @@ sub start_redis {
 }
 
 
+# another one, for the data of nodes, as durable as an acknowledged write must
+# be; its address is {data}{name}
+
+sub start_data_redis {
+    my ($self, $name, @options) = @_;
+
+    my $port = free_port();
+    my $dir = "$self->{dir}/$name";
+
+    make_path($dir);
+    $self->{data}{$name} = "127.0.0.1:$port";
+
+    return $self->add(
+        name => $name,
+        argv => [ 'redis-server', '--bind', '127.0.0.1', '--port', $port,
+                  '--dir', $dir, '--save', '', '--appendonly', 'yes',
+                  '--appendfsync', 'always', @options ],
+        ready => sub {
+            eval { $self->data_redis($name)->command('PING') }
+            || $@ =~ /NOAUTH/
+        });
+}
+
+
+sub data_redis {
+    my ($self, $name) = @_;
+
+    return ShardTest::Redis->new($self->{data}{$name});
+}
+
+
 sub redis_addr { return "127.0.0.1:$_[0]->{redis_port}" }
 
 
@@ -243,7 +274,8 @@ sub start_node {
     return $self->add(
         name => $name,
         argv => [ $self->program('shardkv'), '--listen', "127.0.0.1:$port",
-                  '--dir', $dir, '--name', $name,
+                  $args{store} ? ('--store', $args{store}) : ('--dir', $dir),
+                  '--name', $name,
                   $args{capacity} ? ('--capacity', $args{capacity}) : () ],
         ready => sub { listens("127.0.0.1:$port") });
 }

@@ -1,0 +1,236 @@
+-- What the migrator's driver asks of a source and a target.
+--
+--   begin ─▶ a generation nobody sees ─▶ restore ... ─▶ switch: it is the
+--            shard's data, at the position that the source had before it
+--   restore, advance: keys that the source's log names, then the position
+--   hash: what is compared
+--
+-- A driver that slept in the middle is refused by the generation, the
+-- position or the role: it cannot take anything back.
+
+
+local function primary(m)
+    if m.role == 'primary' then
+        return { 'primary', int(m.position) }
+    end
+end
+
+
+local function begin(keys)
+    local m = load(keys[1])
+    local refused = primary(m)
+
+    if refused then
+        return refused
+    end
+
+    if m.staging > 0 then
+        drop(m, m.staging)
+    end
+
+    local generation = generation_next(m)
+
+    redis.call('HSET', m.prefix .. 'meta', 'staging', int(generation))
+
+    return { 'ok', int(generation) }
+end
+
+
+-- DUMP's text, or '' of a name that is no more
+local function restore_one(data, name, size, ends_ms, dump)
+    if dump == '' then
+        redis.call('UNLINK', data .. name)
+        redis.call('HDEL', data .. 'index', name)
+        redis.call('ZREM', data .. 'ttl', name)
+        return
+    end
+
+    if ends_ms == '0' then
+        redis.call('RESTORE', data .. name, '0', dump, 'REPLACE')
+        redis.call('ZREM', data .. 'ttl', name)
+    else
+        redis.call('RESTORE', data .. name, ends_ms, dump, 'REPLACE',
+                   'ABSTTL')
+        redis.call('ZADD', data .. 'ttl', ends_ms, name)
+    end
+
+    redis.call('HSET', data .. 'index', name, size)
+end
+
+
+-- generation, then name, size, ends_ms, dump of each
+local function restore(keys, args)
+    local m = load(keys[1])
+    local generation = tonumber(args[1])
+    local refused = primary(m)
+
+    if refused then
+        return refused
+    end
+
+    if generation ~= m.staging and generation ~= m.generation then
+        return { 'stale', int(m.position) }
+    end
+
+    local data = m.prefix .. args[1] .. ':'
+
+    for i = 2, #args, 4 do
+        restore_one(data, args[i], args[i + 1], args[i + 2], args[i + 3])
+    end
+
+    return { 'ok', int((#args - 1) / 4) }
+end
+
+
+-- the source's counts at the position that is set
+local function counted(m, args, at)
+    for i, field in ipairs(COUNTS) do
+        m[field] = tonumber(args[at + i - 1])
+    end
+end
+
+
+-- generation, position, counts
+local function switch(keys, args)
+    local m = load(keys[1])
+    local refused = primary(m)
+
+    if refused then
+        return refused
+    end
+
+    if tonumber(args[1]) ~= m.staging then
+        return { 'stale', int(m.position) }
+    end
+
+    if m.position > tonumber(args[2]) then
+        return { 'ahead', int(m.position) }
+    end
+
+    drop(m, m.generation)
+    redis.call('HSET', m.prefix .. 'meta', 'generation', args[1], 'staging',
+               '0')
+
+    m.position = tonumber(args[2])
+    counted(m, args, 3)
+    save(m)
+
+    return { 'ok', int(m.position) }
+end
+
+
+-- generation, position, entries of the log kept, counts, then op and name of
+-- each entry behind that position
+local function advance(keys, args)
+    local m = load(keys[1])
+    local refused = primary(m)
+
+    if refused then
+        return refused
+    end
+
+    if tonumber(args[1]) ~= m.generation or tonumber(args[2]) ~= m.position
+    then
+        return { 'stale', int(m.position) }
+    end
+
+    for i = 8, #args, 2 do
+        logged(m, args[i], args[i + 1], args[3])
+    end
+
+    counted(m, args, 4)
+    save(m)
+
+    return { 'ok', int(m.position) }
+end
+
+
+local function hash_stream(key, ends_ms)
+    local info = map(redis.call('XINFO', 'STREAM', key))
+    local parts = { ends_ms, info['last-generated-id'], info.length }
+
+    for _, entry in ipairs(redis.call('XREVRANGE', key, '+', '-', 'COUNT',
+                                      int(HASHED)))
+    do
+        parts[#parts + 1] = entry[1]
+        parts[#parts + 1] = redis.sha1hex(entry[2][2])
+    end
+
+    for _, g in ipairs(groups(key)) do
+        parts[#parts + 1] = g.name
+        parts[#parts + 1] = g['last-delivered-id']
+
+        for _, p in ipairs(redis.call('XPENDING', key, g.name, '-', '+',
+                                      int(HASHED)))
+        do
+            parts[#parts + 1] = p[1]
+            parts[#parts + 1] = p[2]
+        end
+    end
+
+    return table.concat(parts, ' ')
+end
+
+
+local function hash_one(key, name)
+    local ends_ms = redis.call('PEXPIRETIME', key)
+
+    if ends_ms == -2 then
+        return '----------------'
+    end
+
+    local text
+
+    if string.sub(name, 1, 1) == 'q' then
+        text = hash_stream(key, int(ends_ms))
+    else
+        text = int(ends_ms) .. ' ' .. redis.call('GET', key)
+    end
+
+    return string.sub(redis.sha1hex(text), 1, 16)
+end
+
+
+-- names; 16 hex digits of each, behind each other
+local function hash(keys, args)
+    local m = load(keys[1])
+    local out = {}
+
+    for i, name in ipairs(args) do
+        out[i] = hash_one(m.data .. name, name)
+    end
+
+    return table.concat(out)
+end
+
+
+local function version()
+    return VERSION
+end
+
+
+local function register(name, callback, flags)
+    redis.register_function{ function_name = 'sharddata_' .. name,
+                             callback = callback, flags = flags }
+end
+
+register('version', version, { 'no-writes' })
+register('get', get, { 'no-writes' })
+register('read', read, { 'no-writes' })
+register('stats', stats, { 'no-writes' })
+register('primaries', primaries, { 'no-writes' })
+register('hash', hash, { 'no-writes' })
+register('put', put, {})
+register('append', append, {})
+register('restore', restore, {})
+register('begin', begin, {})
+
+-- these make room or must be possible without any
+register('delete', delete, { 'allow-oom' })
+register('take', take, { 'allow-oom' })
+register('ack', ack, { 'allow-oom' })
+register('role', role, { 'allow-oom' })
+register('hold', hold, { 'allow-oom' })
+register('collect', collect, { 'allow-oom' })
+register('switch', switch, { 'allow-oom' })
+register('advance', advance, { 'allow-oom' })
