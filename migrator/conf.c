@@ -95,6 +95,21 @@ static const shardd_conf_key_t  migrator_conf_shift[] = {
     END
 };
 
+static const char *const  migrator_queue_words[] = {
+    "router", "backend", NULL
+};
+
+static const shardd_conf_key_t  migrator_conf_queue[] = {
+    { "hold", SHARDD_CONF_ENUM, AT(policy.queue_hold), 0, 0, 0,
+      migrator_queue_words, NULL,
+      "where deliveries stop: router, with all else; or backend, before it" },
+    MS("drain", policy.queue_drain_ms, 0, DAY_MS,
+       "for consumers to take the queue empty before the hold"),
+    MS("held_drain", policy.queue_held_drain_ms, 0, 60000,
+       "within it, for those that are not behind a router"),
+    END
+};
+
 static const shardd_conf_key_t  migrator_conf_hold[] = {
     MS("timeout", policy.hold_timeout_ms, 10, 60000,
        "beyond it the migration rolls back; less than shard_hold's"),
@@ -145,6 +160,7 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
     SECTION("gate", migrator_conf_gate, "what the target must bear"),
     SECTION("shift", migrator_conf_shift,
             "of stateless and of eventually consistent shards"),
+    SECTION("queue", migrator_conf_queue, "shards of strategy queue"),
     SECTION("hold", migrator_conf_hold, "the cutover"),
     SECTION("timeouts", migrator_conf_timeouts, "of phases"),
     END
@@ -178,6 +194,7 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->mirror_sample = 50;
     policy->mirror_wait_ms = 20000;
     policy->mirror_bad_bp = 200;
+    policy->queue_drain_ms = 5000;
     policy->shift_step_bp = 100;
     policy->shift_min_bp = 10;
     policy->shift_interval_ms = 1000;

@@ -118,6 +118,8 @@ migrator_http_stats_decode(const json_t *root, migrator_stats_t *stats)
     stats->role = (migrator_role_e) i;
     stats->epoch = (uint32_t) epoch;
 
+    (void) migrator_json_uint(root, "queue_depth", &stats->queue_depth);
+
     rate = json_object_get(root, "write_rate");
     stats->write_rate = json_is_number(rate) ? json_number_value(rate) : 0;
 
@@ -345,6 +347,21 @@ migrator_http_digest(void *data, const shard_node_t *node, shard_id_t shard,
 
 
 static int
+migrator_http_hold(void *data, const shard_node_t *node, shard_id_t shard,
+    int held, uint32_t epoch, const migrator_limit_t *limit)
+{
+    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
+
+    char  path[PATH_SIZE];
+
+    snprintf(path, sizeof(path), "/_shard/%u/%s?epoch=%u", (unsigned) shard,
+             held ? "hold" : "resume", epoch);
+
+    return migrator_http_call(h, node, "POST", path, "", limit);
+}
+
+
+static int
 migrator_http_probe(void *data, const shard_node_t *node, shard_id_t shard,
     const migrator_limit_t *limit, uint64_t *latency_us)
 {
@@ -381,6 +398,7 @@ const migrator_driver_t  migrator_driver_http = {
     .copy = migrator_http_copy,
     .ship = migrator_http_ship,
     .digest = migrator_http_digest,
+    .hold = migrator_http_hold,
     .probe = migrator_http_probe,
     .err = migrator_http_err,
 };

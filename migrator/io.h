@@ -122,6 +122,7 @@ typedef struct {
     uint64_t           items;
     uint64_t           bytes;
     uint64_t           free_bytes;
+    uint64_t           queue_depth;     /* entries nobody has taken yet */
     double             write_rate;      /* entries per second */
 } migrator_stats_t;
 
@@ -200,6 +201,14 @@ typedef struct {
                          shard_id_t shard, const uint64_t *at,
                          const migrator_limit_t *limit,
                          migrator_digest_t *digest);
+
+    /*
+     * 1: a queue's source delivers nothing and still accepts, until its
+     * epoch is over; refused at any other epoch.  NULL: it cannot.
+     */
+    int              (*hold)(void *data, const shard_node_t *node,
+                         shard_id_t shard, int held, uint32_t epoch,
+                         const migrator_limit_t *limit);
 
     /* any request that tells whether the node serves, and how fast */
     int              (*probe)(void *data, const shard_node_t *node,

@@ -42,6 +42,7 @@ static const migrator_step_pt  migrator_steps[MIGRATOR_STEPS] = {
     [MIGRATOR_STEP_CATCH_UP] = migrator_step_catch_up,
     [MIGRATOR_STEP_WARM_UP] = migrator_step_warm_up,
     [MIGRATOR_STEP_SHIFT] = migrator_step_shift,
+    [MIGRATOR_STEP_CONSUME] = migrator_step_consume,
     [MIGRATOR_STEP_HOLD] = migrator_step_hold,
     [MIGRATOR_STEP_DRAIN] = migrator_step_drain,
     [MIGRATOR_STEP_FINAL_SYNC] = migrator_step_final_sync,

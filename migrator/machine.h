@@ -25,6 +25,14 @@
 #include "pacing.h"
 
 
+/* where a queue's deliveries stop */
+
+typedef enum {
+    MIGRATOR_HOLD_ROUTER = 0,
+    MIGRATOR_HOLD_BACKEND
+} migrator_queue_hold_e;
+
+
 /* how migrations are done; the YAML file's part of it */
 
 typedef struct {
@@ -53,6 +61,9 @@ typedef struct {
     long               shift_step_bp;       /* the first one */
     long               shift_min_bp;
     long               shift_max_bp;        /* 0: as the first */
+    int                queue_hold;          /* migrator_queue_hold_e */
+    long               queue_drain_ms;      /* before the hold */
+    long               queue_held_drain_ms; /* within it */
     long               shift_interval_ms;
     long               shift_back_ms;       /* of a step of the way back */
     long               timeout_ms[MIGRATOR_PHASES];
@@ -237,6 +248,11 @@ migrator_result_e migrator_mirror_gate(migrator_t *m, int wait);
 migrator_result_e migrator_check_override(migrator_t *m);
 
 
+/* step_consume.c: consumers that are not behind a router take the rest */
+
+migrator_result_e migrator_consume_rest(migrator_t *m);
+
+
 /* step_promote.c: the same steps where the source is dead */
 
 migrator_result_e migrator_promote_check(migrator_t *m,
@@ -255,6 +271,7 @@ migrator_result_e migrator_step_copy(migrator_t *m);
 migrator_result_e migrator_step_catch_up(migrator_t *m);
 migrator_result_e migrator_step_warm_up(migrator_t *m);
 migrator_result_e migrator_step_shift(migrator_t *m);
+migrator_result_e migrator_step_consume(migrator_t *m);
 migrator_result_e migrator_step_hold(migrator_t *m);
 migrator_result_e migrator_step_drain(migrator_t *m);
 migrator_result_e migrator_step_final_sync(migrator_t *m);

@@ -1,6 +1,6 @@
 
 /*
- * The phase table and its setter.
+ * The phase table, the ways through it, and its setter.
  */
 
 
@@ -9,6 +9,8 @@
 #include "phases.h"
 
 
+static const migrator_phase_e *migrator_phase_way(
+    const migrator_state_t *state);
 static int migrator_phase_legal(const migrator_state_t *state,
     migrator_phase_e to);
 static size_t migrator_digits(char *buf, uint64_t value);
@@ -34,88 +36,110 @@ static const migrator_phase_t  migrator_phases[MIGRATOR_PHASES] = {
 
     [MIGRATOR_PLANNED] =
         { "planned", MIGRATOR_FORWARD, MIGRATOR_STEP_NONE, 60000,
-          MIGRATOR_CLAIMED, MIGRATOR_CLAIMED, MIGRATOR_CLAIMED,
-          MIGRATOR_CLAIMED, NONE, BEFORE_HOLD },
+          NONE, BEFORE_HOLD },
 
     [MIGRATOR_CLAIMED] =
         { "claimed", MIGRATOR_FORWARD, MIGRATOR_STEP_NONE, 60000,
-          MIGRATOR_CHECK, MIGRATOR_CHECK, MIGRATOR_CHECK,
-          MIGRATOR_CHECK, NONE, BEFORE_HOLD },
+          NONE, BEFORE_HOLD },
 
     [MIGRATOR_CHECK] =
         { "check", MIGRATOR_FORWARD, MIGRATOR_STEP_CHECK, 10000,
-          MIGRATOR_COPY, MIGRATOR_WARM_UP, MIGRATOR_FINAL_SYNC,
-          MIGRATOR_COPY, NONE, BEFORE_HOLD },
+          NONE, BEFORE_HOLD },
 
     [MIGRATOR_COPY] =
         { "copy", MIGRATOR_FORWARD, MIGRATOR_STEP_COPY, 3600000,
-          MIGRATOR_CATCH_UP, NONE, NONE,
-          MIGRATOR_CATCH_UP, NONE, GATED },
+          NONE, GATED },
 
     [MIGRATOR_CATCH_UP] =
         { "catch-up", MIGRATOR_FORWARD, MIGRATOR_STEP_CATCH_UP, 900000,
-          MIGRATOR_WARM_UP, NONE, NONE,
-          MIGRATOR_COMMIT, MIGRATOR_COPY, GATED },
+          MIGRATOR_COPY, GATED },
 
     [MIGRATOR_WARM_UP] =
         { "warm-up", MIGRATOR_FORWARD, MIGRATOR_STEP_WARM_UP, 60000,
-          MIGRATOR_SHIFT, MIGRATOR_SHIFT, NONE,
-          NONE, MIGRATOR_COPY, GATED },
+          MIGRATOR_COPY, GATED },
 
     [MIGRATOR_SHIFT] =
         { "shift", MIGRATOR_FORWARD, MIGRATOR_STEP_SHIFT, 3600000,
-          MIGRATOR_HOLD, MIGRATOR_COMMIT, NONE,
-          NONE, NONE, GATED },
+          NONE, GATED },
+
+    [MIGRATOR_CONSUME] =
+        { "consume", MIGRATOR_FORWARD, MIGRATOR_STEP_CONSUME, 3600000,
+          NONE, GATED },
 
     [MIGRATOR_HOLD] =
         { "hold", MIGRATOR_FORWARD, MIGRATOR_STEP_HOLD, 0,
-          MIGRATOR_DRAIN, NONE, NONE,
-          NONE, NONE, IN_HOLD },
+          NONE, IN_HOLD },
 
     [MIGRATOR_DRAIN] =
         { "drain", MIGRATOR_FORWARD, MIGRATOR_STEP_DRAIN, 0,
-          MIGRATOR_FINAL_SYNC, NONE, NONE,
-          NONE, NONE, IN_HOLD },
+          NONE, IN_HOLD },
 
     [MIGRATOR_FINAL_SYNC] =
         { "final-sync", MIGRATOR_FORWARD, MIGRATOR_STEP_FINAL_SYNC, 0,
-          MIGRATOR_VERIFY, NONE, MIGRATOR_COMMIT,
-          NONE, NONE, IN_HOLD },
+          NONE, IN_HOLD },
 
     [MIGRATOR_VERIFY] =
         { "verify", MIGRATOR_FORWARD, MIGRATOR_STEP_VERIFY, 0,
-          MIGRATOR_COMMIT, NONE, NONE,
-          NONE, NONE, IN_HOLD },
+          NONE, IN_HOLD },
 
     [MIGRATOR_COMMIT] =
         { "commit", MIGRATOR_FORWARD, MIGRATOR_STEP_COMMIT, 0,
-          MIGRATOR_RELEASE, MIGRATOR_STANDBY, MIGRATOR_RELEASE,
-          MIGRATOR_STANDBY, NONE, MIGRATOR_ABORTS|MIGRATOR_CUTOVER },
+          NONE, MIGRATOR_ABORTS|MIGRATOR_CUTOVER },
 
     [MIGRATOR_RELEASE] =
         { "release", MIGRATOR_FORWARD, MIGRATOR_STEP_RELEASE, 0,
-          MIGRATOR_STANDBY, MIGRATOR_STANDBY, MIGRATOR_DONE,
-          NONE, NONE, MIGRATOR_CUTOVER },
+          NONE, MIGRATOR_CUTOVER },
 
     [MIGRATOR_STANDBY] =
         { "standby", MIGRATOR_FORWARD, MIGRATOR_STEP_STANDBY, 30000,
-          MIGRATOR_DONE, MIGRATOR_DONE, NONE,
-          MIGRATOR_DONE, NONE, MIGRATOR_LEAVES },
+          NONE, MIGRATOR_LEAVES },
 
     [MIGRATOR_DONE] =
         { "done", MIGRATOR_TERMINAL, MIGRATOR_STEP_NONE, 0,
-          NONE, NONE, NONE,
-          NONE, NONE, 0 },
+          NONE, 0 },
 
     [MIGRATOR_ROLLING_BACK] =
         { "rolling-back", MIGRATOR_BACKWARD, MIGRATOR_STEP_ROLLBACK, 0,
-          MIGRATOR_ROLLED_BACK, MIGRATOR_ROLLED_BACK, MIGRATOR_ROLLED_BACK,
-          MIGRATOR_ROLLED_BACK, MIGRATOR_RELEASE, MIGRATOR_CUTOVER },
+          MIGRATOR_RELEASE, MIGRATOR_CUTOVER },
 
     [MIGRATOR_ROLLED_BACK] =
         { "rolled-back", MIGRATOR_TERMINAL, MIGRATOR_STEP_NONE, 0,
-          NONE, NONE, NONE,
-          NONE, NONE, 0 },
+          NONE, 0 },
+};
+
+
+/* what follows what, by verb and strategy */
+
+#define BEGINS  MIGRATOR_PLANNED, MIGRATOR_CLAIMED, MIGRATOR_CHECK
+#define COPIES  MIGRATOR_COPY, MIGRATOR_CATCH_UP
+#define CUTOVER                                                              \
+    MIGRATOR_HOLD, MIGRATOR_DRAIN, MIGRATOR_FINAL_SYNC, MIGRATOR_VERIFY,     \
+    MIGRATOR_COMMIT, MIGRATOR_RELEASE
+#define ENDS    MIGRATOR_STANDBY, MIGRATOR_DONE, NONE
+
+static const migrator_phase_e  migrator_way_log[] = {
+    BEGINS, COPIES, MIGRATOR_WARM_UP, MIGRATOR_SHIFT, CUTOVER, ENDS
+};
+
+static const migrator_phase_e  migrator_way_queue[] = {
+    BEGINS, COPIES, MIGRATOR_WARM_UP, MIGRATOR_CONSUME, CUTOVER, ENDS
+};
+
+static const migrator_phase_e  migrator_way_stateless[] = {
+    BEGINS, MIGRATOR_WARM_UP, MIGRATOR_SHIFT, MIGRATOR_COMMIT, ENDS
+};
+
+static const migrator_phase_e  migrator_way_promote[] = {
+    BEGINS, MIGRATOR_FINAL_SYNC, MIGRATOR_COMMIT, MIGRATOR_RELEASE,
+    MIGRATOR_DONE, NONE
+};
+
+static const migrator_phase_e  migrator_way_replicate[] = {
+    BEGINS, COPIES, MIGRATOR_COMMIT, ENDS
+};
+
+static const migrator_phase_e  migrator_way_back[] = {
+    MIGRATOR_ROLLING_BACK, MIGRATOR_ROLLED_BACK, NONE
 };
 
 
@@ -172,23 +196,47 @@ migrator_phase_by_name(shard_str_t name)
 }
 
 
-migrator_phase_e
-migrator_phase_next(const migrator_state_t *state)
+static const migrator_phase_e *
+migrator_phase_way(const migrator_state_t *state)
 {
-    const migrator_phase_t  *row;
-
-    row = &migrator_phases[state->phase];
+    if (migrator_phases[state->phase].kind == MIGRATOR_BACKWARD) {
+        return migrator_way_back;
+    }
 
     if (state->verb == MIGRATOR_PROMOTE) {
-        return row->next_promote;
+        return migrator_way_promote;
     }
 
     if (state->verb == MIGRATOR_REPLICATE) {
-        return row->next_replicate;
+        return migrator_way_replicate;
     }
 
-    return state->strategy == SHARD_STATELESS ? row->next_stateless
-                                              : row->next;
+    switch (state->strategy) {
+
+    case SHARD_STATELESS:
+        return migrator_way_stateless;
+
+    case SHARD_QUEUE:
+        return migrator_way_queue;
+
+    default:
+        return migrator_way_log;
+    }
+}
+
+
+migrator_phase_e
+migrator_phase_next(const migrator_state_t *state)
+{
+    const migrator_phase_e  *way;
+
+    for (way = migrator_phase_way(state); *way != NONE; way++) {
+        if (*way == state->phase) {
+            return way[1];
+        }
+    }
+
+    return NONE;
 }
 
 

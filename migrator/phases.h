@@ -1,6 +1,7 @@
 
 /*
- * The phases of a migration: one enum, one table, one setter.  Pure.
+ * The phases of a migration: one enum, one table, one setter, and a list of
+ * phases for each verb and strategy.  Pure.
  *
  *   planned ▶ claimed ▶ check ▶ copy ▶ catch-up ▶ warm-up ▶ shift ▶ hold
  *                         │       ▲──────┴──────────┘         │       │
@@ -18,6 +19,10 @@
  * A promotion, of a standby whose primary is dead, is the short way:
  *
  *   planned ▶ claimed ▶ check ▶ final-sync ▶ commit ▶ release ▶ done
+ *
+ * A queue is first taken empty by its consumers, as far as they do in time:
+ *
+ *   ... warm-up ▶ consume ▶ hold ...
  *
  * And a standby is made by
  *
@@ -47,6 +52,7 @@ typedef enum {
     MIGRATOR_CATCH_UP,
     MIGRATOR_WARM_UP,
     MIGRATOR_SHIFT,
+    MIGRATOR_CONSUME,                   /* a queue is taken empty */
     MIGRATOR_HOLD,
     MIGRATOR_DRAIN,
     MIGRATOR_FINAL_SYNC,
@@ -83,6 +89,7 @@ typedef enum {
     MIGRATOR_STEP_CATCH_UP,
     MIGRATOR_STEP_WARM_UP,
     MIGRATOR_STEP_SHIFT,
+    MIGRATOR_STEP_CONSUME,
     MIGRATOR_STEP_HOLD,
     MIGRATOR_STEP_DRAIN,
     MIGRATOR_STEP_FINAL_SYNC,
@@ -110,10 +117,6 @@ typedef struct {
     migrator_kind_e    kind;
     migrator_step_e    step;
     long               timeout_ms;      /* default; 0 = hold_timeout's part */
-    migrator_phase_e   next;            /* with data to move */
-    migrator_phase_e   next_stateless;
-    migrator_phase_e   next_promote;
-    migrator_phase_e   next_replicate;
     migrator_phase_e   other;           /* back to copy; found committed */
     unsigned           flags;
 } migrator_phase_t;
@@ -147,6 +150,8 @@ typedef struct {
     uint64_t           mirrored;        /* reads, in the phase's course */
     uint64_t           mirror_bad;      /* of them, that differ or failed */
     uint64_t           level_ms;        /* the standby had all at that time */
+    uint64_t           depth;           /* of the source's queue, as seen */
+    uint32_t           source_held;     /* it was told to deliver nothing */
     uint32_t           fenced;          /* promotion: the old primary knows */
     uint32_t           shift_bp;
     uint32_t           attempt;         /* the same wish again: 2, 3, ... */

@@ -46,6 +46,8 @@ static const migrator_column_t  migrator_columns[] = {
     { "mirrored", MIGRATOR_U64, AT(mirrored), 0, 0 },
     { "mirror_bad", MIGRATOR_U64, AT(mirror_bad), 0, 0 },
     { "level_ms", MIGRATOR_U64, AT(level_ms), 0, 0 },
+    { "queue_depth", MIGRATOR_U64, AT(depth), 0, 0 },
+    { "source_held", MIGRATOR_U32, AT(source_held), 0, 0 },
     { "fenced", MIGRATOR_U32, AT(fenced), 0, 0 },
     { "shift", MIGRATOR_U32, AT(shift_bp), 0, 0 },
     { "attempt", MIGRATOR_U32, AT(attempt), 0, 0 },

@@ -98,12 +98,20 @@ static migrator_result_e
 migrator_check_record(migrator_t *m, const shard_record_t *rec)
 {
     if (m->state.verb != MIGRATOR_PROMOTE
-        && (rec->strategy == SHARD_COPY_ON_WRITE
-            || rec->strategy == SHARD_QUEUE))
+        && rec->strategy == SHARD_COPY_ON_WRITE)
     {
         return migrator_say(m, MIGRATOR_FAIL, "strategy %s is not served "
                             "yet: shards of it stay where they are",
                             shard_strategy_name(rec->strategy));
+    }
+
+    if (m->state.verb == MIGRATOR_MOVE && rec->strategy == SHARD_QUEUE
+        && m->policy->queue_hold == MIGRATOR_HOLD_BACKEND
+        && m->driver->hold == NULL)
+    {
+        return migrator_say(m, MIGRATOR_FAIL, "driver %s cannot hold a queue "
+                            "at its backend: queue.hold must be router",
+                            m->driver->name);
     }
 
     if (m->state.verb == MIGRATOR_REPLICATE

@@ -111,6 +111,10 @@ migrator_step_drain(migrator_t *m)
 
     result = migrator_drained(m);
 
+    if (result == MIGRATOR_NEXT) {
+        return migrator_consume_rest(m);
+    }
+
     if (result != MIGRATOR_WAIT) {
         return result;
     }

@@ -3,11 +3,12 @@
  * The way back.  The phase is stored first, so nobody commits any more; then
  *
  *    the commit's operation id is used up, if the commit may have been sent
+ *      ▶ held, if the source is to take a new epoch
  *      ▶ the source is unsealed, if it may have been sealed
  *      ▶ requests go to the source again ▶ keys return in reverse order
  *      ▶ the target forgets the shard ▶ rolled-back
  *
- * A source that may have been sealed is unsealed with epoch + 1, not with
+ * A source that may have been sealed, or told to hold its queue, is unsealed with epoch + 1, not with
  * its own: a seal that arrives late, of a migrator that slept or from a slow
  * network, is then refused as it must be.  The shard keeps its owner.
  */
@@ -32,6 +33,8 @@ static migrator_result_e migrator_back_to_source(migrator_t *m,
     shard_record_t *rec, uint64_t version);
 static migrator_result_e migrator_abandon(migrator_t *m,
     const shard_record_t *rec, uint64_t version);
+static migrator_result_e migrator_park(migrator_t *m, shard_record_t *rec,
+    uint64_t version);
 static migrator_result_e migrator_unseal(migrator_t *m);
 static migrator_result_e migrator_free(migrator_t *m, shard_record_t *rec,
     uint64_t version, int sealed);
@@ -104,7 +107,12 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
 
     sealed = m->state.strategy != SHARD_STATELESS
              && m->state.verb == MIGRATOR_MOVE
-             && migrator_phase_seen(&m->state, MIGRATOR_FINAL_SYNC);
+             && (m->state.source_held
+                 || migrator_phase_seen(&m->state, MIGRATOR_FINAL_SYNC));
+
+    if (sealed && rec->phase != SHARD_HELD && rec->epoch == m->state.epoch) {
+        return migrator_park(m, rec, version);
+    }
 
     unsealed = sealed ? migrator_unseal(m) : MIGRATOR_NEXT;
     waited = m->io->now_ms(m->io->data) >= m->state.phase_ms + UNSEAL_MS;
@@ -155,6 +163,31 @@ migrator_abandon(migrator_t *m, const shard_record_t *rec, uint64_t version)
 
     if (result == MIGRATOR_NEXT) {
         m->abandoned = 1;
+        return migrator_wait(m, 0);
+    }
+
+    return result;
+}
+
+
+/*
+ * An epoch changes while the shard is held: who still sends the old one is
+ * refused, finds the shard held in the table, and waits for the new one.
+ */
+
+static migrator_result_e
+migrator_park(migrator_t *m, shard_record_t *rec, uint64_t version)
+{
+    migrator_result_e  result;
+
+    rec->phase = SHARD_HELD;
+    rec->migration = m->state.id;
+    memcpy(rec->target, m->state.to, sizeof(rec->target));
+
+    result = migrator_commit(m, "park", &version, rec);
+
+    if (result == MIGRATOR_NEXT) {
+        m->published_ms = m->io->now_ms(m->io->data);
         return migrator_wait(m, 0);
     }
 

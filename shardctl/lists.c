@@ -268,8 +268,8 @@ lists_progress(const char *phase)
     size_t  i, n;
 
     static const char *const  phases[] = { "planned", "claimed", "check",
-        "copy", "catch-up", "warm-up", "shift", "hold", "drain", "final-sync",
-        "verify", "commit", "release", "standby", "done" };
+        "copy", "catch-up", "warm-up", "shift", "consume", "hold", "drain",
+        "final-sync", "verify", "commit", "release", "standby", "done" };
 
     n = sizeof(phases) / sizeof(phases[0]);
 

@@ -61,6 +61,7 @@ world_stats(void *data, const shard_node_t *node, shard_id_t shard,
     stats->items = n->n;
     stats->bytes = n->n * 4;
     stats->free_bytes = 1000000;
+    stats->queue_depth = world_depth(n);
 
     return MIGRATOR_OK;
 }
@@ -119,6 +120,10 @@ world_role(void *data, const shard_node_t *node, shard_id_t shard,
     }
 
     world_role_rules(a->world, node, role, epoch);
+
+    if (epoch > n->epoch) {
+        n->held = 0;
+    }
 
     n->role = role;
     n->epoch = epoch;
@@ -287,6 +292,35 @@ world_digest(void *data, const shard_node_t *node, shard_id_t shard,
 }
 
 
+/* of an epoch that is over it is refused, whenever it comes */
+
+static int
+world_hold(void *data, const shard_node_t *node, shard_id_t shard, int held,
+    uint32_t epoch, const migrator_limit_t *limit)
+{
+    world_actor_t  *a = data;
+
+    world_node_t  *n;
+
+    (void) shard;
+    (void) limit;
+
+    if (world_reach(a, node) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    n = world_find(a, node);
+
+    if (epoch != n->epoch) {
+        return MIGRATOR_REFUSED;
+    }
+
+    n->held = held;
+
+    return world_back(a);
+}
+
+
 static int
 world_probe(void *data, const shard_node_t *node, shard_id_t shard,
     const migrator_limit_t *limit, uint64_t *latency_us)
@@ -323,6 +357,7 @@ static const migrator_driver_t  world_driver = {
     .copy = world_copy,
     .ship = world_ship,
     .digest = world_digest,
+    .hold = world_hold,
     .probe = world_probe,
     .err = world_error
 };

@@ -195,6 +195,12 @@ world_judge(world_t *w)
     uint64_t       i;
     world_node_t  *owner;
 
+    if (w->hold_late && w->stored.source_held
+        && w->node[0].epoch == WORLD_BASE)
+    {
+        w->node[0].held = 1;
+    }
+
     world_clock(w, w->now + 100);
 
     at_target = strcmp(w->rec.primary, "n2") == 0;
@@ -230,6 +236,10 @@ world_judge(world_t *w)
         && w->stored.verb == MIGRATOR_MOVE)
     {
         world_bad(w, "two primaries");
+    }
+
+    if (owner->held) {
+        world_bad(w, "the owner's queue is left held");
     }
 
     if (owner->n != w->nacked) {

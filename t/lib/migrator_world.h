@@ -42,6 +42,7 @@ typedef struct {
     uint64_t           trimmed;
     int                down;
     uint64_t           slow_us;
+    int                held;            /* delivers nothing */
     uint32_t           data[WORLD_LOG];
 } world_node_t;
 
@@ -112,6 +113,13 @@ struct world_s {
     uint64_t           nacked;
     uint32_t           acked[WORLD_LOG];
 
+    uint64_t           consume_every;   /* ms, 0: nobody consumes */
+    int                consume_direct;  /* at the nodes, not by a router */
+    uint64_t           consumed_ms;
+    uint32_t           consumed;        /* messages, all told */
+    uint32_t           ack;             /* under way, 0: none */
+    int                hold_late;       /* an old hold comes after all */
+
     unsigned           lost_pm;         /* per mille of calls */
     unsigned           frozen_pm;
     unsigned           crash_pm;
@@ -155,6 +163,106 @@ static uint64_t
 world_rand(world_t *w, uint64_t n)
 {
     return tap_random(&w->seed) % n;
+}
+
+
+/*
+ * A queue's consumer takes the oldest message, then acknowledges it until
+ * that is taken; an acknowledgement is an entry of the log like a message.
+ */
+
+#define WORLD_ACK  0x80000000u
+
+
+/* messages that were taken: the acknowledged part of a node's queue */
+
+static uint32_t
+world_taken(const world_node_t *node)
+{
+    uint64_t  i;
+    uint32_t  n;
+
+    n = 0;
+
+    for (i = 0; i < node->n; i++) {
+        n += (node->data[i] & WORLD_ACK) != 0;
+    }
+
+    return n;
+}
+
+
+/* those of it that were not */
+
+static uint64_t
+world_depth(const world_node_t *node)
+{
+    return node->n - 2 * (uint64_t) world_taken(node);
+}
+
+
+static int
+world_delivers(const world_node_t *node)
+{
+    return node->role == MIGRATOR_ROLE_PRIMARY && !node->held && !node->down;
+}
+
+
+static void
+world_deliver(world_t *w, world_node_t *node)
+{
+    if (world_delivers(&w->node[0]) && world_delivers(&w->node[1])) {
+        world_bad(w, "two nodes deliver");
+    }
+
+    if (world_taken(node) != w->consumed) {
+        world_bad(w, "message %u is delivered, number %u was the last",
+                  world_taken(node) + 1, w->consumed);
+    }
+
+    w->ack = WORLD_ACK | ++w->consumed;
+}
+
+
+static void
+world_consume(world_t *w)
+{
+    int            i;
+    world_node_t  *node;
+
+    if (w->consume_every == 0 || w->now - w->consumed_ms < w->consume_every) {
+        return;
+    }
+
+    w->consumed_ms = w->now;
+    i = strcmp(w->view.primary, "n2") == 0;
+
+    if (w->consume_direct) {
+        i = world_delivers(&w->node[1]);
+
+    } else if (w->view.phase == SHARD_HELD) {
+        return;
+    }
+
+    node = &w->node[i];
+
+    if (node->role != MIGRATOR_ROLE_PRIMARY || node->down
+        || (!w->consume_direct && node->epoch != w->view.epoch)
+        || node->n == WORLD_LOG)
+    {
+        return;
+    }
+
+    if (w->ack == 0 && world_delivers(node) && world_depth(node)) {
+        world_deliver(w, node);
+        return;
+    }
+
+    if (w->ack) {
+        node->data[node->n++] = w->ack;
+        w->acked[w->nacked++] = w->ack;
+        w->ack = 0;
+    }
 }
 
 
@@ -271,6 +379,7 @@ world_clock(world_t *w, uint64_t to)
         }
 
         world_mirror_one(w);
+        world_consume(w);
 
         if (w->now - w->wrote_ms < w->write_every) {
             continue;
