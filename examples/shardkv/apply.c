@@ -57,6 +57,7 @@ shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn)
     char              buf[SHARDKV_KEY_BUF];
     MDB_val           key, data;
     shardkv_item_t    item;
+    shardkv_place_t   place;
     shardkv_shard_t   s;
     shardkv_store_t  *store;
 
@@ -80,8 +81,12 @@ shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn)
         item.op = SHARDKV_DEL;
         item.vlen = 0;
 
-        key = shardkv_data_key(buf, r->shard, s.generation, r->key, r->klen);
-        rc = mdb_get(txn, store->data, &key, &data);
+        rc = shardkv_place(store, txn, r->shard, &s, r->key, r->klen, &place);
+
+        if (rc == 0) {
+            key = shardkv_data_key(buf, r->shard, &place, r->key, r->klen);
+            rc = mdb_get(txn, store->data, &key, &data);
+        }
 
         if (rc == MDB_NOTFOUND) {
             shardkv_refuse(&r->answer, 404, "not_found", "no such key");
@@ -218,6 +223,13 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
     if (r->epoch < s.epoch) {
         shardkv_refuse_at(&r->answer, 409, "epoch", s.position,
                           "the epoch is older than the one kept here");
+        return 0;
+    }
+
+    if (r->role == SHARDKV_PRIMARY && !shardkv_shard_whole(&s)) {
+        shardkv_refuse_at(&r->answer, 409, "incomplete", s.position,
+                          "a copy by parts has not come to its end: parts or "
+                          "log entries are missing");
         return 0;
     }
 

@@ -45,22 +45,49 @@ shardkv_base64_encode(char *dst, const void *src, size_t len)
 }
 
 
-static int
-shardkv_base64_digit(char ch)
+/* 64 and more: no digit */
+
+#define NO  64
+
+static const uint8_t  shardkv_base64_values[256] = {
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 62, NO, NO, NO, 63,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, NO, NO, NO, NO, NO, NO,
+    NO,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, NO, NO, NO, NO, NO,
+    NO, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO
+};
+
+
+/* "n" digits, 2 to 4, of one group; above 2^24: not Base64 */
+
+static uint32_t
+shardkv_base64_group(const char *src, size_t n)
 {
-    if (ch >= 'A' && ch <= 'Z') {
-        return ch - 'A';
+    size_t    i;
+    uint8_t   bad, value;
+    uint32_t  v;
+
+    bad = 0;
+    v = 0;
+
+    for (i = 0; i < n; i++) {
+        value = shardkv_base64_values[(uint8_t) src[i]];
+        bad |= value;
+        v = v << 6 | (value & 63);
     }
 
-    if (ch >= 'a' && ch <= 'z') {
-        return ch - 'a' + 26;
-    }
-
-    if (ch >= '0' && ch <= '9') {
-        return ch - '0' + 52;
-    }
-
-    return (ch == '+') ? 62 : (ch == '/') ? 63 : -1;
+    return (bad & NO) ? UINT32_MAX : v;
 }
 
 
@@ -69,10 +96,10 @@ shardkv_base64_digit(char ch)
 long
 shardkv_base64_decode(char *dst, const char *src, size_t len)
 {
-    int       digit;
-    char     *d;
-    size_t    i, n, pad;
-    uint32_t  v;
+    char        *d;
+    size_t       pad;
+    uint32_t     v;
+    const char  *end;
 
     if (len % 4) {
         return -1;
@@ -80,43 +107,36 @@ shardkv_base64_decode(char *dst, const char *src, size_t len)
 
     pad = (len && src[len - 1] == '=') + (len && src[len - 2] == '='
                                           && src[len - 1] == '=');
-    n = len - pad;
     d = dst;
-    v = 0;
 
-    for (i = 0; i < n; i++) {
-        digit = shardkv_base64_digit(src[i]);
+    for (end = src + len - (pad ? 4 : 0); src < end; src += 4) {
+        v = shardkv_base64_group(src, 4);
 
-        if (digit < 0) {
+        if (v == UINT32_MAX) {
             return -1;
         }
 
-        v = v << 6 | (uint32_t) digit;
-
-        if (i % 4 == 3) {
-            *d++ = (char) (v >> 16);
-            *d++ = (char) (v >> 8);
-            *d++ = (char) v;
-            v = 0;
-        }
+        *d++ = (char) (v >> 16);
+        *d++ = (char) (v >> 8);
+        *d++ = (char) v;
     }
 
-    if (pad == 1) {
+    if (pad) {
+        v = shardkv_base64_group(src, 4 - pad);
 
-        if (v & 3) {
+        /* bits left over, 2 or 4 of them, must be zero */
+
+        if (v == UINT32_MAX || v & (pad == 1 ? 3 : 15)) {
             return -1;
         }
 
-        *d++ = (char) (v >> 10);
-        *d++ = (char) (v >> 2);
+        if (pad == 1) {
+            *d++ = (char) (v >> 10);
+            *d++ = (char) (v >> 2);
 
-    } else if (pad == 2) {
-
-        if (v & 15) {
-            return -1;
+        } else {
+            *d++ = (char) (v >> 4);
         }
-
-        *d++ = (char) (v >> 4);
     }
 
     return d - dst;

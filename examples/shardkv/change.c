@@ -9,16 +9,18 @@
 #include "shardkv.h"
 
 
-static int shardkv_change_data(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, shardkv_shard_t *s, const shardkv_item_t *item);
-static int shardkv_change_queue(shardkv_store_t *store, MDB_txn *txn,
+static int shardkv_change_part(shardkv_store_t *store, MDB_txn *txn,
     shard_id_t id, shardkv_shard_t *s, shardkv_item_t *item);
+static int shardkv_change_data(shardkv_store_t *store, MDB_txn *txn,
+    shard_id_t id, shardkv_place_t *place, const shardkv_item_t *item);
+static int shardkv_change_queue(shardkv_store_t *store, MDB_txn *txn,
+    shard_id_t id, shardkv_place_t *place, shardkv_item_t *item);
+static int shardkv_change_clear(shardkv_store_t *store, MDB_txn *txn,
+    shard_id_t id, shardkv_place_t *place, const shardkv_item_t *item);
 static int shardkv_change_log(shardkv_store_t *store, MDB_txn *txn,
     shard_id_t id, shardkv_shard_t *s, const shardkv_item_t *item);
-static int shardkv_change_clear(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, shardkv_shard_t *s, const shardkv_item_t *item);
 static int shardkv_queue_last(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, const shardkv_shard_t *s, const shardkv_item_t *item,
+    shard_id_t id, const shardkv_place_t *place, const shardkv_item_t *item,
     uint64_t *n);
 
 
@@ -28,49 +30,76 @@ shardkv_change(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 {
     int  rc;
 
-    switch (item->op) {
+    rc = 0;
+    s->position++;
 
-    case SHARDKV_APPEND:
-        rc = shardkv_change_queue(store, txn, id, s, item);
-        break;
-
-    case SHARDKV_CLEAR:
-        rc = shardkv_change_clear(store, txn, id, s, item);
-        break;
-
-    case SHARDKV_SKIP:
-        rc = 0;
-        break;
-
-    default:
-        rc = shardkv_change_data(store, txn, id, s, item);
+    if (item->op != SHARDKV_SKIP) {
+        rc = shardkv_change_part(store, txn, id, s, item);
     }
 
-    if (rc != 0) {
+    return rc ? rc : shardkv_change_log(store, txn, id, s, item);
+}
+
+
+/* the write at s->position, in the part that it is of */
+
+static int
+shardkv_change_part(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    shardkv_shard_t *s, shardkv_item_t *item)
+{
+    int              rc;
+    shardkv_place_t  place;
+
+    rc = shardkv_place(store, txn, id, s, item->key, item->klen, &place);
+
+    if (rc != 0 || shardkv_part_ahead(s, &place, s->position)) {
         return rc;
     }
 
-    s->position++;
+    s->items -= place.part.items;
+    s->bytes -= place.part.bytes;
+    s->queued -= place.part.queued;
 
-    return shardkv_change_log(store, txn, id, s, item);
+    switch (item->op) {
+
+    case SHARDKV_APPEND:
+        rc = shardkv_change_queue(store, txn, id, &place, item);
+        break;
+
+    case SHARDKV_CLEAR:
+        rc = shardkv_change_clear(store, txn, id, &place, item);
+        break;
+
+    default:
+        rc = shardkv_change_data(store, txn, id, &place, item);
+    }
+
+    s->items += place.part.items;
+    s->bytes += place.part.bytes;
+    s->queued += place.part.queued;
+
+    return rc ? rc : shardkv_part_put(store, txn, id, place.n, &place.part);
 }
 
 
 static int
 shardkv_change_data(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, const shardkv_item_t *item)
+    shardkv_place_t *place, const shardkv_item_t *item)
 {
-    int      rc;
-    char     buf[SHARDKV_KEY_BUF];
-    MDB_val  key, data;
+    int             rc;
+    char            buf[SHARDKV_KEY_BUF];
+    MDB_val         key, data;
+    shardkv_item_t  old;
 
-    key = shardkv_data_key(buf, id, s->generation, item->key, item->klen);
+    key = shardkv_data_key(buf, id, place, item->key, item->klen);
 
     rc = mdb_get(txn, store->data, &key, &data);
 
     if (rc == 0) {
-        s->items--;
-        s->bytes -= item->klen + data.mv_size;
+        old = *item;
+        old.value = data.mv_data;
+        old.vlen = data.mv_size;
+        shardkv_part_uncount(&place->part, &old, 0);
 
     } else if (rc != MDB_NOTFOUND) {
         return rc;
@@ -80,8 +109,7 @@ shardkv_change_data(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
         return (rc == 0) ? mdb_del(txn, store->data, &key, NULL) : 0;
     }
 
-    s->items++;
-    s->bytes += item->klen + item->vlen;
+    shardkv_part_count(&place->part, item, 0);
 
     data.mv_data = (void *) item->value;
     data.mv_size = item->vlen;
@@ -92,27 +120,23 @@ shardkv_change_data(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 
 static int
 shardkv_change_queue(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, shardkv_item_t *item)
+    shardkv_place_t *place, shardkv_item_t *item)
 {
     int       rc;
     char      buf[SHARDKV_KEY_BUF];
     MDB_val   key, data;
     uint64_t  n;
 
-    rc = shardkv_queue_last(store, txn, id, s, item, &n);
+    rc = shardkv_queue_last(store, txn, id, place, item, &n);
 
     if (rc != 0) {
         return rc;
     }
 
     item->n = n + 1;
+    shardkv_part_count(&place->part, item, item->n);
 
-    s->items++;
-    s->queued++;
-    s->bytes += item->klen + item->vlen;
-
-    key = shardkv_queue_key(buf, id, s->generation, item->key, item->klen,
-                            item->n);
+    key = shardkv_queue_key(buf, id, place, item->key, item->klen, item->n);
     data.mv_data = (void *) item->value;
     data.mv_size = item->vlen;
 
@@ -122,12 +146,13 @@ shardkv_change_queue(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 
 static int
 shardkv_change_clear(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, const shardkv_item_t *item)
+    shardkv_place_t *place, const shardkv_item_t *item)
 {
-    int          rc;
-    char         buf[SHARDKV_KEY_BUF];
-    MDB_val      from, key, data;
-    MDB_cursor  *cursor;
+    int              rc;
+    char             buf[SHARDKV_KEY_BUF];
+    MDB_val          from, key, data;
+    MDB_cursor      *cursor;
+    shardkv_item_t   old;
 
     rc = mdb_cursor_open(txn, store->queue, &cursor);
 
@@ -135,17 +160,19 @@ shardkv_change_clear(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
         return rc;
     }
 
-    from = shardkv_queue_key(buf, id, s->generation, item->key, item->klen,
-                             0);
+    old = *item;
+    from = shardkv_queue_key(buf, id, place, item->key, item->klen, 0);
     key = from;
     rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
 
     while (rc == 0 && key.mv_size == from.mv_size
            && memcmp(key.mv_data, from.mv_data, from.mv_size - 8) == 0)
     {
-        s->items--;
-        s->queued--;
-        s->bytes -= item->klen + data.mv_size;
+        old.value = data.mv_data;
+        old.vlen = data.mv_size;
+        shardkv_part_uncount(&place->part, &old,
+                             shardkv_get64((const char *) key.mv_data
+                                           + key.mv_size - 8));
 
         rc = mdb_cursor_del(cursor, 0);
 
@@ -164,7 +191,7 @@ shardkv_change_clear(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 
 static int
 shardkv_queue_last(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    const shardkv_shard_t *s, const shardkv_item_t *item, uint64_t *n)
+    const shardkv_place_t *place, const shardkv_item_t *item, uint64_t *n)
 {
     int          rc;
     char         buf[SHARDKV_KEY_BUF];
@@ -179,7 +206,7 @@ shardkv_queue_last(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
         return rc;
     }
 
-    key = shardkv_queue_key(buf, id, s->generation, item->key, item->klen,
+    key = shardkv_queue_key(buf, id, place, item->key, item->klen,
                             UINT64_MAX);
     found = key;
 

@@ -94,14 +94,32 @@ shardkv_stats(shardkv_request_t *r)
                  "{\"role\":\"%s\",\"epoch\":%u,\"position\":%llu,"
                  "\"log_first\":%llu,\"items\":%llu,\"bytes\":%llu,"
                  "\"queue_depth\":%llu,\"write_rate\":%.3f,\"held\":%s,"
-                 "\"capacity\":%.6g,\"free_bytes\":%llu,\"ranges\":true}\n",
+                 "\"capacity\":%.6g,\"free_bytes\":%llu,\"ranges\":true,"
+                 "\"parts\":%d,\"awaited\":%d}\n",
                  names[s.role], s.epoch, (unsigned long long) s.position,
                  (unsigned long long) s.log_first,
                  (unsigned long long) s.items, (unsigned long long) s.bytes,
                  (unsigned long long) s.queued,
                  shardkv_rate(&s, shardkv_now_ms()),
                  s.held ? "true" : "false", r->server->capacity,
-                 (unsigned long long) bytes);
+                 (unsigned long long) bytes, SHARDKV_PARTS,
+                 __builtin_popcountll(s.awaited));
+}
+
+
+/* SHARD_ERROR: it is no source for others yet */
+
+static int
+shardkv_source_check(shardkv_request_t *r, const shardkv_shard_t *s)
+{
+    if (shardkv_shard_whole(s)) {
+        return SHARD_OK;
+    }
+
+    shardkv_refuse_at(&r->answer, 409, "incomplete", s->position,
+                      "a copy by parts has not come to its end here");
+
+    return SHARD_ERROR;
 }
 
 
@@ -116,6 +134,11 @@ shardkv_snapshot_get(shardkv_request_t *r)
 
     if (rc != 0) {
         shardkv_broken(&r->answer, "read", rc);
+        return;
+    }
+
+    if (shardkv_source_check(r, &s) != SHARD_OK) {
+        shardkv_read_end(&r->server->store, txn);
         return;
     }
 
@@ -141,7 +164,10 @@ shardkv_log_get(shardkv_request_t *r)
         return;
     }
 
-    if (r->position > s.position) {
+    if (shardkv_source_check(r, &s) != SHARD_OK) {
+        /* answered */
+
+    } else if (r->position > s.position) {
         shardkv_refuse_at(&r->answer, 409, "ahead", s.position,
                           "from= is beyond the shard's position");
 

@@ -3,9 +3,9 @@
  * Digests, in a thread of their own: a scan of a large shard must not stop
  * the MHD threads.
  *
- * An item's hash chains XXH3 over its index (0 for a value), key and value;
- * a part's hash is the sum of them modulo 2^64, so the order of insertion
- * does not matter.  An item belongs to the part of its key's position.
+ * What each part's record says (part.c) is the answer when it can be put
+ * together of those: 64 parts or a divisor of it, of all keys.  scan=yes
+ * reads all items again instead, so that what is on the disk is compared.
  */
 
 
@@ -13,22 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "shardkv.h"
-
-
-typedef struct {
-    uint64_t  items;
-    uint64_t  hash;
-} shardkv_part_t;
 
 
 static void *shardkv_scanner_main(void *data);
 static void shardkv_digest(shardkv_request_t *r);
+static int shardkv_digest_parts(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s, shardkv_part_t *parts);
 static int shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn,
-    MDB_dbi dbi, MDB_val prefix, unsigned queue, shardkv_part_t *parts);
+    MDB_dbi dbi, MDB_val from, unsigned queue, shardkv_part_t *parts);
 static void shardkv_digest_answer(shardkv_request_t *r, uint64_t position,
     const shardkv_part_t *parts);
 
@@ -70,9 +63,7 @@ static void
 shardkv_digest(shardkv_request_t *r)
 {
     int               rc;
-    char              buf[8];
     MDB_txn          *txn;
-    MDB_val           prefix;
     shardkv_part_t   *parts;
     shardkv_shard_t   s;
     shardkv_store_t  *store;
@@ -101,13 +92,7 @@ shardkv_digest(shardkv_request_t *r)
         return;
     }
 
-    prefix = shardkv_prefix(buf, r->shard, s.generation);
-
-    rc = shardkv_digest_scan(r, txn, store->data, prefix, 0, parts);
-
-    if (rc == 0) {
-        rc = shardkv_digest_scan(r, txn, store->queue, prefix, 1, parts);
-    }
+    rc = shardkv_digest_parts(r, txn, &s, parts);
 
     shardkv_read_end(store, txn);
 
@@ -123,13 +108,57 @@ shardkv_digest(shardkv_request_t *r)
 
 
 static int
+shardkv_digest_parts(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s, shardkv_part_t *parts)
+{
+    int               rc;
+    char              buf[SHARDKV_KEY_BUF];
+    MDB_val           from;
+    unsigned          n, kept;
+    shardkv_part_t    part;
+    shardkv_store_t  *store;
+
+    store = &r->server->store;
+    kept = !r->scan && !r->has_range && SHARDKV_PARTS % r->limit == 0;
+
+    for (n = 0; n < SHARDKV_PARTS; n++) {
+        rc = shardkv_part_get(store, txn, r->shard, s, n, &part);
+
+        if (rc == 0 && kept) {
+            parts[n * r->limit / SHARDKV_PARTS].items += part.items;
+            parts[n * r->limit / SHARDKV_PARTS].hash += part.hash;
+            continue;
+        }
+
+        from = shardkv_part_key(buf, r->shard, part.generation, n);
+
+        if (rc == 0) {
+            rc = shardkv_digest_scan(r, txn, store->data, from, 0, parts);
+        }
+
+        if (rc == 0) {
+            rc = shardkv_digest_scan(r, txn, store->queue, from, 1, parts);
+        }
+
+        if (rc != 0) {
+            return rc;
+        }
+    }
+
+    return 0;
+}
+
+
+/* one part of the store, which may be in several of the answer's */
+
+static int
 shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn, MDB_dbi dbi,
-    MDB_val prefix, unsigned queue, shardkv_part_t *parts)
+    MDB_val from, unsigned queue, shardkv_part_t *parts)
 {
     int           rc;
     size_t        klen;
     MDB_val       key, data;
-    uint64_t      n, hash, part;
+    uint64_t      n, part;
     MDB_cursor   *cursor;
     const char   *p;
 
@@ -139,16 +168,15 @@ shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn, MDB_dbi dbi,
         return rc;
     }
 
-    key = prefix;
+    key = from;
     rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
 
     for ( /* void */ ;
-         rc == 0 && key.mv_size > prefix.mv_size
-         && memcmp(key.mv_data, prefix.mv_data, prefix.mv_size) == 0;
+         rc == 0 && shardkv_part_holds(from, key);
          rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT))
     {
-        p = (const char *) key.mv_data + prefix.mv_size;
-        klen = key.mv_size - prefix.mv_size;
+        p = (const char *) key.mv_data + from.mv_size;
+        klen = key.mv_size - from.mv_size;
         n = 0;
 
         if (queue) {
@@ -167,14 +195,12 @@ shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn, MDB_dbi dbi,
             continue;
         }
 
-        hash = XXH3_64bits_withSeed(p, klen, n);
-        hash = XXH3_64bits_withSeed(data.mv_data, data.mv_size, hash);
-
-        part = (uint64_t) ((unsigned __int128) shard_key_position(p, klen)
+        part = (uint64_t) ((unsigned __int128) shardkv_mix(p, klen)
                            * r->limit >> 64);
 
         parts[part].items++;
-        parts[part].hash += hash;
+        parts[part].hash += shardkv_item_hash(p, klen, n, data.mv_data,
+                                              data.mv_size);
     }
 
     mdb_cursor_close(cursor);

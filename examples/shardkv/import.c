@@ -52,7 +52,7 @@ shardkv_import_key(char *buf, shard_id_t id)
     MDB_val  key;
 
     memcpy(buf, "import", 6);
-    (void) shardkv_prefix(buf + 6, id, 0);
+    (void) shardkv_shard_key(buf + 6, id);
 
     key.mv_data = buf;
     key.mv_size = SHARDKV_IMPORT_KEY;

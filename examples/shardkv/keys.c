@@ -43,14 +43,29 @@ shardkv_get64(const void *p)
 }
 
 
-/* "buf" takes 8 bytes; in the other ones SHARDKV_KEY_BUF */
+MDB_val
+shardkv_shard_key(char *buf, shard_id_t id)
+{
+    MDB_val  key;
+
+    shardkv_put64(buf, (uint64_t) id << 32);
+
+    key.mv_data = buf;
+    key.mv_size = 4;
+
+    return key;
+}
+
+
+/* "buf" takes 8 bytes; in the other ones SHARDKV_KEY_BUF.  The generation
+ * goes first: what is staged last stands behind all else, see staging.c */
 
 MDB_val
 shardkv_prefix(char *buf, shard_id_t id, uint32_t generation)
 {
     MDB_val  key;
 
-    shardkv_put64(buf, (uint64_t) id << 32 | generation);
+    shardkv_put64(buf, (uint64_t) generation << 32 | id);
 
     key.mv_data = buf;
     key.mv_size = 8;
@@ -60,12 +75,41 @@ shardkv_prefix(char *buf, shard_id_t id, uint32_t generation)
 
 
 MDB_val
-shardkv_data_key(char *buf, shard_id_t id, uint32_t generation,
-    const char *key, size_t klen)
+shardkv_part_key(char *buf, shard_id_t id, uint32_t generation, unsigned n)
 {
     MDB_val  val;
 
     val = shardkv_prefix(buf, id, generation);
+
+    shardkv_put64(buf + val.mv_size, (uint64_t) n << 58);
+    val.mv_size += 8;
+
+    return val;
+}
+
+
+int
+shardkv_part_holds(MDB_val part, MDB_val key)
+{
+    const uint8_t  *p, *k;
+
+    p = part.mv_data;
+    k = key.mv_data;
+
+    return key.mv_size > 16 && memcmp(p, k, 8) == 0 && p[8] >> 2 == k[8] >> 2;
+}
+
+
+MDB_val
+shardkv_data_key(char *buf, shard_id_t id, const shardkv_place_t *place,
+    const char *key, size_t klen)
+{
+    MDB_val  val;
+
+    val = shardkv_prefix(buf, id, place->part.generation);
+
+    shardkv_put64(buf + val.mv_size, place->mix);
+    val.mv_size += 8;
 
     memcpy(buf + val.mv_size, key, klen);
     val.mv_size += klen;
@@ -77,12 +121,15 @@ shardkv_data_key(char *buf, shard_id_t id, uint32_t generation,
 /* the key's length goes first: no key is another one's beginning */
 
 MDB_val
-shardkv_queue_key(char *buf, shard_id_t id, uint32_t generation,
+shardkv_queue_key(char *buf, shard_id_t id, const shardkv_place_t *place,
     const char *key, size_t klen, uint64_t n)
 {
     MDB_val  val;
 
-    val = shardkv_prefix(buf, id, generation);
+    val = shardkv_prefix(buf, id, place->part.generation);
+
+    shardkv_put64(buf + val.mv_size, place->mix);
+    val.mv_size += 8;
 
     buf[val.mv_size++] = (char) klen;
 

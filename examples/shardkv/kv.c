@@ -148,15 +148,20 @@ shardkv_kv_get(shardkv_request_t *r)
     char              buf[SHARDKV_KEY_BUF];
     MDB_txn          *txn;
     MDB_val           key, data;
+    shardkv_place_t   place;
     shardkv_shard_t   s;
 
     if (shardkv_owner_read(r, &txn, &s) != SHARD_OK) {
         return;
     }
 
-    key = shardkv_data_key(buf, r->shard, s.generation, r->key, r->klen);
+    rc = shardkv_place(&r->server->store, txn, r->shard, &s, r->key, r->klen,
+                       &place);
 
-    rc = mdb_get(txn, r->server->store.data, &key, &data);
+    if (rc == 0) {
+        key = shardkv_data_key(buf, r->shard, &place, r->key, r->klen);
+        rc = mdb_get(txn, r->server->store.data, &key, &data);
+    }
 
     if (rc == MDB_NOTFOUND) {
         shardkv_refuse(&r->answer, 404, "not_found", "no such key");

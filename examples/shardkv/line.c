@@ -128,6 +128,10 @@ shardkv_line_decode_log(const char *line, size_t len, shardkv_buf_t *items,
     const char      *op;
     shardkv_item_t   item;
 
+    if (shardkv_plain_decode(line, len, 1, items) == SHARD_OK) {
+        return SHARD_OK;
+    }
+
     if (shardkv_line_parse(line, len, &obj, err) != SHARD_OK) {
         return SHARD_ERROR;
     }
@@ -177,6 +181,10 @@ shardkv_line_decode_snapshot(const char *line, size_t len,
     int              rc;
     json_t          *obj;
     shardkv_item_t   item;
+
+    if (shardkv_plain_decode(line, len, 0, items) == SHARD_OK) {
+        return SHARD_OK;
+    }
 
     if (shardkv_line_parse(line, len, &obj, err) != SHARD_OK) {
         return SHARD_ERROR;
@@ -413,8 +421,9 @@ shardkv_line_encode(shardkv_line_e kind, const shardkv_item_t *item,
                             (unsigned long long) item->n);
 
     } else {
-        out->len += sprintf(out->data + out->len, "{\"%c\":",
-                            item->op == SHARDKV_APPEND ? 'q' : 'k');
+        memcpy(out->data + out->len,
+               item->op == SHARDKV_APPEND ? "{\"q\":" : "{\"k\":", 5);
+        out->len += 5;
         shardkv_line_string(out, item->key, item->klen);
 
         if (item->op == SHARDKV_APPEND) {

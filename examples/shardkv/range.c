@@ -31,6 +31,10 @@ typedef struct {
 static int shardkv_drop_after(shardkv_request_t *r, const char *text);
 static int shardkv_drop_scan(shardkv_request_t *r, MDB_txn *txn,
     const shardkv_shard_t *s, shardkv_scan_t *scan);
+static int shardkv_drop_start(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s, char *from, MDB_val *start, unsigned *n);
+static int shardkv_drop_part(shardkv_request_t *r, MDB_txn *txn,
+    MDB_val start, shardkv_scan_t *scan);
 static int shardkv_drop_key(const shardkv_request_t *r, MDB_val key,
     shardkv_scan_t *scan);
 static int shardkv_drop_items(shardkv_request_t *r, MDB_txn *txn,
@@ -185,14 +189,53 @@ static int
 shardkv_drop_scan(shardkv_request_t *r, MDB_txn *txn,
     const shardkv_shard_t *s, shardkv_scan_t *scan)
 {
-    int          rc, queue;
-    char         from[SHARDKV_KEY_BUF], after[SHARDKV_KEY_MAX], hex[3];
-    size_t       i, klen;
-    MDB_val      start, key, data;
-    MDB_cursor  *cursor;
+    int               rc;
+    char              from[SHARDKV_KEY_BUF + 1];
+    MDB_val           start;
+    unsigned          n;
+    shardkv_part_t    part;
+    shardkv_store_t  *store;
 
-    queue = r->after[0] == 'q';
+    store = &r->server->store;
+
+    rc = shardkv_drop_start(r, txn, s, from, &start, &n);
+
+    while (rc == 0) {
+        rc = shardkv_drop_part(r, txn, start, scan);
+
+        if (rc != 0 || scan->more || ++n == SHARDKV_PARTS) {
+            break;
+        }
+
+        rc = shardkv_part_get(store, txn, r->shard, s, n, &part);
+        start = shardkv_part_key(from, r->shard, part.generation, n);
+    }
+
+    return rc;
+}
+
+
+/* where the scan goes on, and in which part that is */
+
+static int
+shardkv_drop_start(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s, char *from, MDB_val *start, unsigned *n)
+{
+    int               rc;
+    char              after[SHARDKV_KEY_MAX], hex[3];
+    size_t            i, klen;
+    shardkv_place_t   place;
+    shardkv_store_t  *store;
+
+    store = &r->server->store;
     klen = r->after[0] ? strlen(r->after) / 2 : 0;
+
+    if (klen == 0) {
+        *n = 0;
+        rc = shardkv_part_get(store, txn, r->shard, s, 0, &place.part);
+        *start = shardkv_part_key(from, r->shard, place.part.generation, 0);
+        return rc;
+    }
 
     for (i = 0; i < klen; i++) {
         memcpy(hex, r->after + 1 + 2 * i, 2);
@@ -200,23 +243,36 @@ shardkv_drop_scan(shardkv_request_t *r, MDB_txn *txn,
         after[i] = (char) strtol(hex, NULL, 16);
     }
 
-    if (klen == 0) {
-        start = shardkv_prefix(from, r->shard, s->generation);
+    rc = shardkv_place(store, txn, r->shard, s, after, klen, &place);
+    *n = place.n;
 
-    } else if (queue) {
-        start = shardkv_queue_key(from, r->shard, s->generation, after, klen,
-                                  UINT64_MAX);
+    if (r->after[0] == 'q') {
+        *start = shardkv_queue_key(from, r->shard, &place, after, klen,
+                                   UINT64_MAX);
 
     } else {
 
         /* no key has a zero byte behind all of another one but the next */
 
-        start = shardkv_data_key(from, r->shard, s->generation, after, klen);
-        from[start.mv_size++] = '\0';
+        *start = shardkv_data_key(from, r->shard, &place, after, klen);
+        from[start->mv_size++] = '\0';
     }
 
-    rc = mdb_cursor_open(txn, queue ? r->server->store.queue
-                                    : r->server->store.data, &cursor);
+    return rc;
+}
+
+
+static int
+shardkv_drop_part(shardkv_request_t *r, MDB_txn *txn, MDB_val start,
+    shardkv_scan_t *scan)
+{
+    int          rc;
+    MDB_val      key, data;
+    MDB_cursor  *cursor;
+
+    rc = mdb_cursor_open(txn, r->after[0] == 'q' ? r->server->store.queue
+                                                 : r->server->store.data,
+                         &cursor);
 
     if (rc != 0) {
         return rc;
@@ -225,7 +281,7 @@ shardkv_drop_scan(shardkv_request_t *r, MDB_txn *txn,
     key = start;
     rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
 
-    while (rc == 0 && key.mv_size > 8 && memcmp(key.mv_data, from, 8) == 0) {
+    while (rc == 0 && shardkv_part_holds(start, key)) {
 
         if (scan->left == 0) {
             scan->more = 1;
@@ -256,8 +312,8 @@ shardkv_drop_key(const shardkv_request_t *r, MDB_val key,
     const char      *p;
     shardkv_item_t   item;
 
-    p = (const char *) key.mv_data + 8;
-    klen = key.mv_size - 8;
+    p = (const char *) key.mv_data + 16;
+    klen = key.mv_size - 16;
 
     memset(&item, 0, sizeof(item));
     item.op = SHARDKV_DEL;

@@ -392,6 +392,58 @@ shardkv_argument_group(shardkv_request_t *r)
 }
 
 
+/* parts=64&part=K, both or none */
+
+static int
+shardkv_route_part(shardkv_request_t *r)
+{
+    unsigned  has;
+    uint64_t  parts;
+
+    parts = SHARDKV_PARTS;
+
+    if (shardkv_argument(r, "parts", SHARDKV_PARTS, SHARDKV_PARTS, &has,
+                         &parts) != SHARD_OK
+        || shardkv_argument(r, "part", 0, SHARDKV_PARTS - 1, &r->has_part,
+                            &r->part) != SHARD_OK)
+    {
+        return SHARD_ERROR;
+    }
+
+    if (has != r->has_part) {
+        return shardkv_bad(r, "parts= and part= go together");
+    }
+
+    return (r->position || !r->has_part
+            || r->route->call == SHARDKV_SNAPSHOT_GET)
+           ? SHARD_OK : shardkv_bad(r, "a shard at position 0 has no parts; "
+                                    "send it whole");
+}
+
+
+static int
+shardkv_route_digest(shardkv_request_t *r)
+{
+    unsigned     has;
+    const char  *scan;
+
+    r->limit = 1;
+
+    scan = MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND,
+                                       "scan");
+    r->scan = (scan && strcmp(scan, "yes") == 0);
+
+    if (shardkv_argument(r, "at", 0, SHARDKV_NUMBER_MAX, &r->has_at,
+                         &r->position) != SHARD_OK)
+    {
+        return SHARD_ERROR;
+    }
+
+    return shardkv_argument(r, "parts", 1, SHARDKV_PARTS_MAX, &has,
+                            &r->limit);
+}
+
+
 static int
 shardkv_route_arguments(shardkv_request_t *r)
 {
@@ -431,16 +483,10 @@ shardkv_route_arguments(shardkv_request_t *r)
         return SHARD_OK;
 
     case SHARDKV_DIGEST:
-        r->limit = 1;
+        return shardkv_route_digest(r);
 
-        if (shardkv_argument(r, "at", 0, SHARDKV_NUMBER_MAX, &r->has_at,
-                             &r->position) != SHARD_OK)
-        {
-            return SHARD_ERROR;
-        }
-
-        return shardkv_argument(r, "parts", 1, SHARDKV_PARTS_MAX, &has,
-                                &r->limit);
+    case SHARDKV_SNAPSHOT_GET:
+        return shardkv_route_part(r);
 
     case SHARDKV_DROP:
         r->limit = SHARDKV_DROP_LIMIT;
@@ -479,7 +525,8 @@ shardkv_route_arguments(shardkv_request_t *r)
                                "not a number");
         }
 
-        return SHARD_OK;
+        return r->route->call == SHARDKV_SNAPSHOT_PUT ? shardkv_route_part(r)
+                                                      : SHARD_OK;
 
     default:
         return SHARD_OK;

@@ -79,7 +79,8 @@
 #define SHARDKV_GROUP_MAX      64                /* bytes of its name */
 #define SHARDKV_TTL_MAX_MS     (3650ull * 86400 * 1000)
 #define SHARDKV_POOL_MAX       64                /* connections of --store */
-#define SHARDKV_KEY_BUF        (4 + 4 + 1 + SHARDKV_KEY_MAX + 8)
+#define SHARDKV_KEY_BUF        (4 + 4 + 8 + 1 + SHARDKV_KEY_MAX + 8)
+#define SHARDKV_PARTS          64                /* of a shard, part.c */
 #define SHARDKV_NUMBER_MAX     ((uint64_t) INT64_MAX)   /* what JSON carries */
 
 /* how long ordinary requests may wait for their slot */
@@ -140,7 +141,9 @@ typedef struct {
     shardkv_role_e   role;
     unsigned         held;          /* queues are not delivered */
     uint32_t         epoch;
-    uint32_t         generation;    /* prefix of its data, queues and log */
+    uint32_t         generation;    /* of its log, and of parts without one */
+    uint64_t         awaited;       /* bits of parts still to be copied */
+    uint64_t         settled;       /* data are of one position from here on */
     uint64_t         position;      /* of its last write */
     uint64_t         log_first;     /* log holds log_first .. position */
     uint64_t         items;         /* values and queue entries */
@@ -151,13 +154,34 @@ typedef struct {
 } shardkv_shard_t;
 
 
+/* one part of a shard; one without a record is empty */
+
+typedef struct {
+    uint32_t         generation;    /* prefix of its data and queues */
+    uint64_t         floor;         /* entries up to here are in them */
+    uint64_t         items;
+    uint64_t         bytes;
+    uint64_t         queued;
+    uint64_t         hash;          /* sum of its items', see part.c */
+} shardkv_part_t;
+
+/* where a key's value or queue is */
+
+typedef struct {
+    uint64_t         mix;
+    unsigned         n;             /* of the part */
+    shardkv_part_t   part;
+} shardkv_place_t;
+
+
 typedef struct {
     MDB_env         *env;
     MDB_dbi          meta;          /* shard -> shardkv_shard_t */
-    MDB_dbi          data;          /* shard, generation, key -> value */
+    MDB_dbi          part;          /* shard, number -> shardkv_part_t */
+    MDB_dbi          data;          /* generation, shard, mix, key -> value */
     MDB_dbi          queue;         /* ..., key length, key, n -> value */
-    MDB_dbi          log;           /* shard, generation, position -> entry */
-    MDB_dbi          garbage;       /* shard, generation -> nothing */
+    MDB_dbi          log;           /* ..., position -> entry */
+    MDB_dbi          garbage;       /* generation, shard[, part] -> nothing */
     uint64_t         map_size;      /* without the reserve */
     uint64_t         log_keep;      /* entries per shard */
     unsigned         full;          /* writer's: nothing may be added */
@@ -223,9 +247,8 @@ struct shardkv_upload_s {
     uint32_t           generation;  /* staging one, given by the writer */
     unsigned           begun;       /* its garbage mark is committed */
     unsigned           last;        /* the writer is to switch to it */
-    uint64_t           nitems;      /* committed into staging */
-    uint64_t           bytes;
-    uint64_t           queued;
+    shardkv_part_t     parts[SHARDKV_PARTS];    /* committed into staging */
+    shardkv_part_t     staged[SHARDKV_PARTS];   /* and with this chunk */
     shardkv_upload_t  *next;        /* of the writer's list */
 };
 
@@ -280,6 +303,9 @@ struct shardkv_request_s {
     char                    key[SHARDKV_KEY_MAX + 1];
     uint64_t                position;   /* snapshot's, log's from=, at= */
     unsigned                has_at;
+    unsigned                has_part;
+    unsigned                scan;       /* digest: not from what is kept */
+    uint64_t                part;       /* of a snapshot */
     uint64_t                limit;      /* log's limit=, digest's parts= */
     shardkv_role_e          role;       /* PUT role */
     uint32_t                epoch;
@@ -441,6 +467,11 @@ int shardkv_items_add(shardkv_buf_t *b, const shardkv_item_t *item);
 int shardkv_items_next(const shardkv_buf_t *b, size_t *offset,
     shardkv_item_t *item);
 
+/* plain.c: a line in the very form shardkv writes; SHARD_AGAIN: it is not */
+
+int shardkv_plain_decode(const char *line, size_t len, unsigned log,
+    shardkv_buf_t *items);
+
 /* appends the line's item to "items"; -1 with "err" and items untouched */
 
 int shardkv_line_decode_log(const char *line, size_t len,
@@ -488,19 +519,57 @@ int shardkv_shard_only(shardkv_store_t *store, MDB_txn *txn, shard_id_t *id,
     unsigned *n);
 int shardkv_generation_next(shardkv_store_t *store, MDB_txn *txn,
     uint32_t *generation);
+MDB_val shardkv_shard_key(char *buf, shard_id_t id);
 MDB_val shardkv_prefix(char *buf, shard_id_t id, uint32_t generation);
-MDB_val shardkv_data_key(char *buf, shard_id_t id, uint32_t generation,
-    const char *key, size_t klen);
-MDB_val shardkv_queue_key(char *buf, shard_id_t id, uint32_t generation,
-    const char *key, size_t klen, uint64_t n);
+MDB_val shardkv_data_key(char *buf, shard_id_t id,
+    const shardkv_place_t *place, const char *key, size_t klen);
+MDB_val shardkv_queue_key(char *buf, shard_id_t id,
+    const shardkv_place_t *place, const char *key, size_t klen, uint64_t n);
 MDB_val shardkv_log_key(char *buf, shard_id_t id, uint32_t generation,
     uint64_t position);
 uint64_t shardkv_get64(const void *p);
 void shardkv_put64(void *p, uint64_t value);
 
+/* where a part begins, and whether a key that follows belongs to it */
+
+MDB_val shardkv_part_key(char *buf, shard_id_t id, uint32_t generation,
+    unsigned n);
+int shardkv_part_holds(MDB_val part, MDB_val key);
+
 /* a log entry as it is stored; -1: corrupt */
 
 int shardkv_entry_decode(MDB_val key, MDB_val data, shardkv_item_t *item);
+
+/* part.c */
+
+uint64_t shardkv_mix(const char *key, size_t klen);
+uint64_t shardkv_item_hash(const char *key, size_t klen, uint64_t n,
+    const void *value, size_t vlen);
+int shardkv_part_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_shard_t *s, unsigned n, shardkv_part_t *part);
+int shardkv_part_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    unsigned n, const shardkv_part_t *part);
+int shardkv_part_forget(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    unsigned n);
+int shardkv_place(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_shard_t *s, const char *key, size_t klen,
+    shardkv_place_t *place);
+
+/* an entry at "position" changes nothing of the part's data any more */
+
+int shardkv_part_ahead(const shardkv_shard_t *s, const shardkv_place_t *place,
+    uint64_t position);
+
+/* it may be owner and source: all parts are there, and of one position */
+
+int shardkv_shard_whole(const shardkv_shard_t *s);
+
+/* one item more, or less, in the part and in all of the shard */
+
+void shardkv_part_count(shardkv_part_t *part, const shardkv_item_t *item,
+    uint64_t n);
+void shardkv_part_uncount(shardkv_part_t *part, const shardkv_item_t *item,
+    uint64_t n);
 
 /* space.c, rate.c */
 

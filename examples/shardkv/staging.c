@@ -1,12 +1,23 @@
 
 /*
- * A snapshot's way in.  Its chunks go, a transaction each, into a generation
- * of their own; the last one switches the shard over to it.
+ * PUT snapshot.  Its chunks go, a transaction each, into a generation of
+ * their own; the last one switches the shard, or one part of it, over to it.
+ *
+ *            chunk   chunk   last                 chunk   last
+ *   whole  ────▶──────▶──────▶ shard      part  ────▶──────▶ part K
+ *              generation 9  │ and all               gen. 10  │ alone
+ *                            ▼ its parts                      ▼
+ *   garbage:  9 until here, then      10 until here, then what part K
+ *             what they were in       was in before
  *
  * A staging generation stands in "garbage" from its first chunk to the
  * switch, and the replaced one from then on.  What stands there is deleted a
  * little at a time, unless an upload is filling it; after a crash no upload
  * is, so what a broken one left goes away by itself.
+ *
+ * The youngest generation stands last in LMDB's order and a snapshot of
+ * ours is in that order, so its items are appended: pages are filled, and
+ * no place is sought.
  */
 
 
@@ -15,16 +26,37 @@
 #include "shardkv.h"
 
 
+#define SHARDKV_ALL_PARTS  (-1)
+
+
+/* where the items of one chunk go */
+
+typedef struct {
+    MDB_cursor  *data;
+    MDB_cursor  *queue;
+    unsigned     unordered;     /* nothing can be appended any more */
+} shardkv_chunk_t;
+
+
+static int shardkv_chunk_check(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s);
 static int shardkv_chunk_begin(shardkv_request_t *r, MDB_txn *txn);
-static int shardkv_chunk_item(shardkv_request_t *r, MDB_txn *txn,
+static int shardkv_chunk_items(shardkv_request_t *r, MDB_txn *txn);
+static int shardkv_chunk_item(shardkv_request_t *r, shardkv_chunk_t *chunk,
     const shardkv_item_t *item);
 static int shardkv_chunk_switch(shardkv_request_t *r, MDB_txn *txn,
     shardkv_shard_t *s);
+static int shardkv_chunk_switch_part(shardkv_request_t *r, MDB_txn *txn,
+    shardkv_shard_t *s);
+static int shardkv_shard_garbage(shardkv_store_t *store, MDB_txn *txn,
+    shard_id_t id, const shardkv_shard_t *s);
 static int shardkv_garbage_add(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, uint32_t generation);
+    shard_id_t id, uint32_t generation, int part);
 static int shardkv_garbage_active(shardkv_server_t *srv, uint32_t generation);
-static int shardkv_garbage_delete(MDB_txn *txn, MDB_dbi dbi, MDB_val prefix,
-    unsigned *n);
+static int shardkv_garbage_entry(shardkv_server_t *srv, MDB_txn *txn,
+    MDB_val entry, unsigned *n);
+static int shardkv_garbage_delete(MDB_txn *txn, MDB_dbi dbi, MDB_val from,
+    unsigned part, unsigned *n);
 
 
 /*
@@ -36,33 +68,20 @@ static int shardkv_garbage_delete(MDB_txn *txn, MDB_dbi dbi, MDB_val prefix,
 int
 shardkv_apply_chunk(shardkv_request_t *r, MDB_txn *txn)
 {
-    int                rc;
-    size_t             offset;
-    shardkv_item_t     item;
-    shardkv_shard_t    s;
-    shardkv_store_t   *store;
+    int               rc;
+    shardkv_shard_t   s;
+    shardkv_store_t  *store;
 
     store = &r->server->store;
 
     rc = shardkv_shard_get(store, txn, r->shard, &s);
 
-    if (rc != 0) {
+    if (rc == 0) {
+        rc = shardkv_chunk_check(r, txn, &s);
+    }
+
+    if (rc != 0 || r->answer.code) {
         return rc;
-    }
-
-    if (s.role == SHARDKV_PRIMARY) {
-        shardkv_refuse_at(&r->answer, 409, "primary", s.position,
-                          "a primary takes no snapshot; make it standby "
-                          "first");
-        return 0;
-    }
-
-    if (r->position < s.position) {
-        shardkv_refuse_at(&r->answer, 409, "behind", s.position,
-                          "the shard is further than this snapshot; take a "
-                          "new one, or give the shard up first (standby, "
-                          "then none)");
-        return 0;
     }
 
     if (store->full && r->upload->items.len) {
@@ -75,23 +94,57 @@ shardkv_apply_chunk(shardkv_request_t *r, MDB_txn *txn)
         rc = shardkv_chunk_begin(r, txn);
     }
 
-    for (offset = 0;
-         rc == 0 && shardkv_items_next(&r->upload->items, &offset, &item); )
-    {
-        rc = shardkv_chunk_item(r, txn, &item);
+    if (rc == 0) {
+        rc = shardkv_chunk_items(r, txn);
     }
 
+    /* what this chunk has staged already is garbage, not half a state */
+
     if (rc == MDB_KEYEXIST) {
-
-        /* what this chunk has staged already is garbage, not half a state */
-
         shardkv_refuse(&r->answer, 400, "bad_snapshot",
                        "the snapshot has a key or queue entry twice");
         return 0;
     }
 
+    if (rc == MDB_NOTFOUND) {
+        shardkv_refuse(&r->answer, 400, "bad_snapshot",
+                       "the snapshot has a key of another part");
+        return 0;
+    }
+
     if (rc == 0 && r->upload->last) {
-        rc = shardkv_chunk_switch(r, txn, &s);
+        rc = r->has_part ? shardkv_chunk_switch_part(r, txn, &s)
+                         : shardkv_chunk_switch(r, txn, &s);
+    }
+
+    return rc;
+}
+
+
+static int
+shardkv_chunk_check(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s)
+{
+    int             rc;
+    shardkv_part_t  part;
+
+    if (s->role == SHARDKV_PRIMARY) {
+        shardkv_refuse_at(&r->answer, 409, "primary", s->position,
+                          "a primary takes no snapshot; make it standby "
+                          "first");
+        return 0;
+    }
+
+    rc = shardkv_part_get(&r->server->store, txn, r->shard, s,
+                          r->has_part ? (unsigned) r->part : 0, &part);
+
+    if (rc == 0 && (r->position < s->position
+                    || (r->has_part && r->position < part.floor)))
+    {
+        shardkv_refuse_at(&r->answer, 409, "behind", s->position,
+                          "the shard is further than this snapshot; take a "
+                          "new one, or give the shard up first (standby, "
+                          "then none)");
     }
 
     return rc;
@@ -114,52 +167,97 @@ shardkv_chunk_begin(shardkv_request_t *r, MDB_txn *txn)
     r->upload->generation = generation;
     pthread_mutex_unlock(&r->server->uploads_mutex);
 
-    return shardkv_garbage_add(&r->server->store, txn, r->shard, generation);
+    return shardkv_garbage_add(&r->server->store, txn, r->shard, generation,
+                               SHARDKV_ALL_PARTS);
 }
 
 
 static int
-shardkv_chunk_item(shardkv_request_t *r, MDB_txn *txn,
+shardkv_chunk_items(shardkv_request_t *r, MDB_txn *txn)
+{
+    int                rc;
+    size_t             offset;
+    shardkv_item_t     item;
+    shardkv_chunk_t    chunk;
+    shardkv_upload_t  *up;
+
+    up = r->upload;
+    memcpy(up->staged, up->parts, sizeof(up->staged));
+    memset(&chunk, 0, sizeof(chunk));
+
+    rc = mdb_cursor_open(txn, r->server->store.data, &chunk.data);
+
+    if (rc == 0) {
+        rc = mdb_cursor_open(txn, r->server->store.queue, &chunk.queue);
+    }
+
+    for (offset = 0;
+         rc == 0 && shardkv_items_next(&up->items, &offset, &item); )
+    {
+        rc = shardkv_chunk_item(r, &chunk, &item);
+    }
+
+    if (chunk.data) {
+        mdb_cursor_close(chunk.data);
+    }
+
+    if (chunk.queue) {
+        mdb_cursor_close(chunk.queue);
+    }
+
+    return rc;
+}
+
+
+/* MDB_KEYEXIST: it came before; MDB_NOTFOUND: it is not of the part */
+
+static int
+shardkv_chunk_item(shardkv_request_t *r, shardkv_chunk_t *chunk,
     const shardkv_item_t *item)
 {
-    char      buf[SHARDKV_KEY_BUF];
-    MDB_dbi   dbi;
-    MDB_val   key, data;
+    int               rc;
+    char              buf[SHARDKV_KEY_BUF];
+    MDB_val           key, data;
+    uint64_t          n;
+    MDB_cursor       *cursor;
+    shardkv_place_t   place;
+
+    place.mix = shardkv_mix(item->key, item->klen);
+    place.n = (unsigned) (place.mix >> 58);
+    place.part.generation = r->upload->generation;
+
+    if (r->has_part && place.n != r->part) {
+        return MDB_NOTFOUND;
+    }
 
     if (item->op == SHARDKV_APPEND) {
-        dbi = r->server->store.queue;
-        key = shardkv_queue_key(buf, r->shard, r->upload->generation,
-                                item->key, item->klen, item->n);
+        n = item->n;
+        cursor = chunk->queue;
+        key = shardkv_queue_key(buf, r->shard, &place, item->key, item->klen,
+                                n);
 
     } else {
-        dbi = r->server->store.data;
-        key = shardkv_data_key(buf, r->shard, r->upload->generation,
-                               item->key, item->klen);
+        n = 0;
+        cursor = chunk->data;
+        key = shardkv_data_key(buf, r->shard, &place, item->key, item->klen);
     }
 
     data.mv_data = (void *) item->value;
     data.mv_size = item->vlen;
 
-    return mdb_put(txn, dbi, &key, &data, MDB_NOOVERWRITE);
-}
+    rc = chunk->unordered ? MDB_KEYEXIST
+                          : mdb_cursor_put(cursor, &key, &data, MDB_APPEND);
 
-
-static void
-shardkv_chunk_count(const shardkv_upload_t *up, uint64_t *nitems,
-    uint64_t *bytes, uint64_t *queued)
-{
-    size_t          offset;
-    shardkv_item_t  item;
-
-    *nitems = up->nitems;
-    *bytes = up->bytes;
-    *queued = up->queued;
-
-    for (offset = 0; shardkv_items_next(&up->items, &offset, &item); ) {
-        (*nitems)++;
-        *bytes += item.klen + item.vlen;
-        *queued += (item.op == SHARDKV_APPEND);
+    if (rc == MDB_KEYEXIST) {
+        chunk->unordered = 1;
+        rc = mdb_cursor_put(cursor, &key, &data, MDB_NOOVERWRITE);
     }
+
+    if (rc == 0) {
+        shardkv_part_count(&r->upload->staged[place.n], item, n);
+    }
+
+    return rc;
 }
 
 
@@ -169,6 +267,8 @@ shardkv_chunk_switch(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
     int               rc;
     char              buf[8];
     MDB_val           key;
+    unsigned          n;
+    shardkv_part_t   *part;
     shardkv_store_t  *store;
 
     store = &r->server->store;
@@ -176,22 +276,100 @@ shardkv_chunk_switch(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
     key = shardkv_prefix(buf, r->shard, r->upload->generation);
     rc = mdb_del(txn, store->garbage, &key, NULL);
 
-    if (rc != 0) {
-        return rc;
-    }
-
-    rc = shardkv_garbage_add(store, txn, r->shard, s->generation);
-
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        rc = shardkv_shard_garbage(store, txn, r->shard, s);
     }
 
     s->generation = r->upload->generation;
     s->position = r->position;
     s->log_first = r->position + 1;
-    shardkv_chunk_count(r->upload, &s->items, &s->bytes, &s->queued);
+    s->awaited = 0;
+    s->settled = 0;
+    s->items = s->bytes = s->queued = 0;
 
-    rc = shardkv_shard_put(store, txn, r->shard, s);
+    for (n = 0; rc == 0 && n < SHARDKV_PARTS; n++) {
+        part = &r->upload->staged[n];
+        part->generation = s->generation;
+
+        s->items += part->items;
+        s->bytes += part->bytes;
+        s->queued += part->queued;
+
+        rc = shardkv_part_put(store, txn, r->shard, n, part);
+    }
+
+    if (rc == 0) {
+        rc = shardkv_shard_put(store, txn, r->shard, s);
+    }
+
+    if (rc == 0) {
+        shardkv_done(&r->answer, 204);
+        r->answer.has_position = 1;
+        r->answer.position = s->position;
+    }
+
+    return rc;
+}
+
+
+/* into a shard that has nothing, its first part begins a copy: part.c */
+
+static int
+shardkv_chunk_switch_part(shardkv_request_t *r, MDB_txn *txn,
+    shardkv_shard_t *s)
+{
+    int               rc;
+    char              buf[8];
+    MDB_val           key;
+    unsigned          k;
+    shardkv_part_t    old, *part;
+    shardkv_store_t  *store;
+
+    rc = 0;
+    k = (unsigned) r->part;
+    part = &r->upload->staged[k];
+    store = &r->server->store;
+
+    if (s->position == 0) {
+        rc = shardkv_shard_give_up(r, txn, s);
+        s->position = r->position;
+        s->log_first = r->position + 1;
+        s->awaited = UINT64_MAX;
+    }
+
+    if (rc == 0) {
+        rc = shardkv_part_get(store, txn, r->shard, s, k, &old);
+    }
+
+    if (rc == 0) {
+        rc = shardkv_garbage_add(store, txn, r->shard, old.generation,
+                                 old.generation == s->generation
+                                 ? (int) k : SHARDKV_ALL_PARTS);
+    }
+
+    if (rc == 0) {
+        key = shardkv_prefix(buf, r->shard, r->upload->generation);
+        rc = mdb_del(txn, store->garbage, &key, NULL);
+    }
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    part->generation = r->upload->generation;
+    part->floor = r->position;
+
+    s->awaited &= ~(1ull << k);
+    s->settled = (r->position > s->settled) ? r->position : s->settled;
+    s->items += part->items - old.items;
+    s->bytes += part->bytes - old.bytes;
+    s->queued += part->queued - old.queued;
+
+    rc = shardkv_part_put(store, txn, r->shard, k, part);
+
+    if (rc == 0) {
+        rc = shardkv_shard_put(store, txn, r->shard, s);
+    }
 
     if (rc == 0) {
         shardkv_done(&r->answer, 204);
@@ -212,7 +390,7 @@ shardkv_chunk_committed(shardkv_request_t *r)
 
     up = r->upload;
 
-    shardkv_chunk_count(up, &up->nitems, &up->bytes, &up->queued);
+    memcpy(up->parts, up->staged, sizeof(up->parts));
 
     up->begun = 1;
     up->items.len = 0;
@@ -235,8 +413,7 @@ shardkv_shard_give_up(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
     rc = shardkv_generation_next(&r->server->store, txn, &generation);
 
     if (rc == 0) {
-        rc = shardkv_garbage_add(&r->server->store, txn, r->shard,
-                                 s->generation);
+        rc = shardkv_shard_garbage(&r->server->store, txn, r->shard, s);
     }
 
     if (rc != 0) {
@@ -256,14 +433,49 @@ shardkv_shard_give_up(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
 }
 
 
+/* all that the shard has is garbage, its parts have no records any more */
+
+static int
+shardkv_shard_garbage(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_shard_t *s)
+{
+    int             rc;
+    unsigned        n;
+    shardkv_part_t  part;
+
+    rc = shardkv_garbage_add(store, txn, id, s->generation,
+                             SHARDKV_ALL_PARTS);
+
+    for (n = 0; rc == 0 && n < SHARDKV_PARTS; n++) {
+        rc = shardkv_part_get(store, txn, id, s, n, &part);
+
+        if (rc == 0 && part.generation != s->generation) {
+            rc = shardkv_garbage_add(store, txn, id, part.generation,
+                                     SHARDKV_ALL_PARTS);
+        }
+
+        if (rc == 0) {
+            rc = shardkv_part_forget(store, txn, id, n);
+        }
+    }
+
+    return rc;
+}
+
+
 static int
 shardkv_garbage_add(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    uint32_t generation)
+    uint32_t generation, int part)
 {
-    char     buf[8];
+    char     buf[9];
     MDB_val  key, data;
 
     key = shardkv_prefix(buf, id, generation);
+
+    if (part != SHARDKV_ALL_PARTS) {
+        buf[key.mv_size++] = (char) part;
+    }
+
     data.mv_data = NULL;
     data.mv_size = 0;
 
@@ -276,9 +488,8 @@ shardkv_garbage_collect(shardkv_server_t *srv, MDB_txn *txn, unsigned n,
     unsigned *left)
 {
     int          rc, again;
-    char         prefix[8];
+    char         entry[9];
     MDB_val      key, data;
-    uint64_t     id;
     MDB_cursor  *cursor;
 
     *left = 0;
@@ -293,27 +504,20 @@ shardkv_garbage_collect(shardkv_server_t *srv, MDB_txn *txn, unsigned n,
 
     while (rc == 0 && again == 0 && n) {
 
-        if (key.mv_size != sizeof(prefix)) {
+        if (key.mv_size != 8 && key.mv_size != sizeof(entry)) {
             rc = MDB_CORRUPTED;
             break;
         }
 
         /* pages may move under the deletions */
 
-        memcpy(prefix, key.mv_data, sizeof(prefix));
-        key.mv_data = prefix;
-        id = shardkv_get64(prefix);
+        memcpy(entry, key.mv_data, key.mv_size);
+        key.mv_data = entry;
 
-        if (!shardkv_garbage_active(srv, (uint32_t) id)) {
-            rc = shardkv_garbage_delete(txn, srv->store.data, key, &n);
-
-            if (rc == 0) {
-                rc = shardkv_garbage_delete(txn, srv->store.queue, key, &n);
-            }
-
-            if (rc == 0) {
-                rc = shardkv_garbage_delete(txn, srv->store.log, key, &n);
-            }
+        if (!shardkv_garbage_active(srv,
+                                    (uint32_t) (shardkv_get64(entry) >> 32)))
+        {
+            rc = shardkv_garbage_entry(srv, txn, key, &n);
 
             if (rc == 0 && n) {
                 rc = mdb_cursor_del(cursor, 0);
@@ -328,6 +532,43 @@ shardkv_garbage_collect(shardkv_server_t *srv, MDB_txn *txn, unsigned n,
     *left = (rc == 0 && n == 0);
 
     mdb_cursor_close(cursor);
+
+    return rc;
+}
+
+
+/* a log belongs to the generation as a whole */
+
+static int
+shardkv_garbage_entry(shardkv_server_t *srv, MDB_txn *txn, MDB_val entry,
+    unsigned *n)
+{
+    int             rc;
+    char            buf[SHARDKV_KEY_BUF];
+    MDB_val         from;
+    unsigned        part;
+    const uint8_t  *p;
+
+    p = entry.mv_data;
+    from = entry;
+    part = (entry.mv_size == 9);
+
+    if (part) {
+        memcpy(buf, p, 8);
+        shardkv_put64(buf + 8, (uint64_t) p[8] << 58);
+        from.mv_data = buf;
+        from.mv_size = 16;
+    }
+
+    rc = shardkv_garbage_delete(txn, srv->store.data, from, part, n);
+
+    if (rc == 0) {
+        rc = shardkv_garbage_delete(txn, srv->store.queue, from, part, n);
+    }
+
+    if (rc == 0 && !part) {
+        rc = shardkv_garbage_delete(txn, srv->store.log, from, 0, n);
+    }
 
     return rc;
 }
@@ -359,7 +600,8 @@ shardkv_garbage_active(shardkv_server_t *srv, uint32_t generation)
 /* takes what it deleted from *n; stops at zero */
 
 static int
-shardkv_garbage_delete(MDB_txn *txn, MDB_dbi dbi, MDB_val prefix, unsigned *n)
+shardkv_garbage_delete(MDB_txn *txn, MDB_dbi dbi, MDB_val from, unsigned part,
+    unsigned *n)
 {
     int          rc;
     MDB_val      key, data;
@@ -371,12 +613,13 @@ shardkv_garbage_delete(MDB_txn *txn, MDB_dbi dbi, MDB_val prefix, unsigned *n)
         return rc;
     }
 
-    key = prefix;
+    key = from;
     rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
 
     while (rc == 0 && *n
-           && key.mv_size >= prefix.mv_size
-           && memcmp(key.mv_data, prefix.mv_data, prefix.mv_size) == 0)
+           && (part ? shardkv_part_holds(from, key)
+                    : key.mv_size >= 8
+                      && memcmp(key.mv_data, from.mv_data, 8) == 0))
     {
         rc = mdb_cursor_del(cursor, 0);
 

@@ -4,14 +4,17 @@
  *
  *   meta      shard                                  shardkv_shard_t
  *             "generation"                           the last one given
- *   data      shard generation key                   value
- *   queue     shard generation klen key n            value
- *   log       shard generation position              op klen key value
- *   garbage   shard generation                       (empty)
+ *             "layout"                               of all this
+ *   part      shard number                           shardkv_part_t
+ *   data      generation shard mix key               value
+ *   queue     generation shard mix klen key n        value
+ *   log       generation shard position              op klen key value
+ *   garbage   generation shard [part]                (empty)
  *
  * Numbers in keys are big-endian: LMDB's order is theirs.  A generation is
  * what one snapshot brought and the writes on top of it; a replaced or
  * half-received one is in "garbage" from the transaction that made it so.
+ * "mix" is of the key and puts those of one part together, see part.c.
  */
 
 
@@ -27,7 +30,7 @@
 #include "shardkv.h"
 
 
-#define SHARDKV_META_VERSION  1
+#define SHARDKV_META_VERSION  2
 #define SHARDKV_READERS       2048
 
 
@@ -46,6 +49,8 @@ typedef struct {
     uint64_t  items;
     uint64_t  bytes;
     uint64_t  queued;
+    uint64_t  awaited;
+    uint64_t  settled;
     uint64_t  rate_ms;
     double    rate;
 } shardkv_meta_t;
@@ -53,6 +58,7 @@ typedef struct {
 
 static int shardkv_store_lock(shardkv_store_t *store, char *err);
 static int shardkv_store_dbs(shardkv_store_t *store);
+static int shardkv_store_layout(shardkv_store_t *store, MDB_txn *txn);
 
 
 int
@@ -97,6 +103,13 @@ shardkv_store_open(shardkv_store_t *store, const char *dir, uint64_t map_size,
 
     if (rc == 0) {
         rc = shardkv_store_dbs(store);
+    }
+
+    if (rc == MDB_VERSION_MISMATCH) {
+        snprintf(err, SHARD_ERR_SIZE, "the data in --dir %.120s are of "
+                 "another shardkv's layout; move its shards away with that "
+                 "one and begin with an empty folder", dir);
+        return SHARD_ERROR;
     }
 
     if (rc != 0) {
@@ -152,6 +165,7 @@ shardkv_store_dbs(shardkv_store_t *store)
         MDB_dbi     *dbi;
     } dbs[] = {
         { "meta", &store->meta },
+        { "part", &store->part },
         { "data", &store->data },
         { "queue", &store->queue },
         { "log", &store->log },
@@ -173,7 +187,56 @@ shardkv_store_dbs(shardkv_store_t *store)
         }
     }
 
+    rc = shardkv_store_layout(store, txn);
+
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+
     return mdb_txn_commit(txn);
+}
+
+
+/* a store of another layout would read as if it were empty */
+
+static int
+shardkv_store_layout(shardkv_store_t *store, MDB_txn *txn)
+{
+    int       rc;
+    MDB_val   key, data;
+    MDB_stat  st;
+    uint32_t  layout;
+
+    key.mv_data = (void *) "layout";
+    key.mv_size = sizeof("layout") - 1;
+
+    rc = mdb_get(txn, store->meta, &key, &data);
+
+    if (rc == 0) {
+        memcpy(&layout, data.mv_data,
+               data.mv_size < sizeof(layout) ? data.mv_size : sizeof(layout));
+
+        return (data.mv_size == sizeof(layout)
+                && layout == SHARDKV_META_VERSION)
+               ? 0 : MDB_VERSION_MISMATCH;
+    }
+
+    if (rc != MDB_NOTFOUND) {
+        return rc;
+    }
+
+    rc = mdb_stat(txn, store->meta, &st);
+
+    if (rc != 0 || st.ms_entries) {
+        return rc ? rc : MDB_VERSION_MISMATCH;
+    }
+
+    layout = SHARDKV_META_VERSION;
+    data.mv_data = &layout;
+    data.mv_size = sizeof(layout);
+
+    return mdb_put(txn, store->meta, &key, &data, 0);
 }
 
 
@@ -282,8 +345,7 @@ shardkv_shard_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     MDB_val         key, data;
     shardkv_meta_t  m;
 
-    key = shardkv_prefix(buf, id, 0);
-    key.mv_size = 4;
+    key = shardkv_shard_key(buf, id);
 
     rc = mdb_get(txn, store->meta, &key, &data);
 
@@ -319,6 +381,8 @@ shardkv_shard_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     s->items = m.items;
     s->bytes = m.bytes;
     s->queued = m.queued;
+    s->awaited = m.awaited;
+    s->settled = m.settled;
     s->rate_ms = m.rate_ms;
     s->rate = m.rate;
 
@@ -346,11 +410,12 @@ shardkv_shard_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     m.items = s->items;
     m.bytes = s->bytes;
     m.queued = s->queued;
+    m.awaited = s->awaited;
+    m.settled = s->settled;
     m.rate_ms = s->rate_ms;
     m.rate = s->rate;
 
-    key = shardkv_prefix(buf, id, 0);
-    key.mv_size = 4;
+    key = shardkv_shard_key(buf, id);
 
     data.mv_data = &m;
     data.mv_size = sizeof(m);

@@ -3,6 +3,9 @@
  * Answers as long as a shard: NDJSON out of one read transaction, a line at
  * a time, as the socket takes it.  Memory: one line.
  *
+ * A snapshot goes through the parts one by one, values before queues: within
+ * each of the two its lines are in the order of LMDB at the target, too.
+ *
  * The transaction keeps the pages of its state from being used again, so
  * the connection's time limit bounds how long a slow reader may do that.
  */
@@ -22,8 +25,13 @@ typedef struct {
     shardkv_request_t *request;     /* lives as long: its range */
     MDB_txn           *txn;
     MDB_cursor        *cursor;
+    MDB_cursor        *queues;      /* of a snapshot */
     shardkv_line_e     kind;
-    unsigned           queue;       /* a snapshot's second half */
+    shard_id_t         shard;
+    shardkv_shard_t    record;
+    unsigned           part;        /* of a snapshot: where it is, */
+    unsigned           last;        /* and where it ends */
+    unsigned           queue;       /* in its queues */
     unsigned           counted;     /* in server->streams */
     unsigned           seek;        /* the cursor is not at "from" yet */
     size_t             prefix;      /* bytes of "from" all keys share */
@@ -41,7 +49,9 @@ static shardkv_stream_t *shardkv_stream_new(shardkv_request_t *r,
     MDB_txn *txn, shardkv_line_e kind);
 static ssize_t shardkv_stream_read(void *cls, uint64_t pos, char *buf,
     size_t max);
+static int shardkv_stream_part(shardkv_stream_t *st);
 static int shardkv_stream_next(shardkv_stream_t *st);
+static int shardkv_stream_here(shardkv_stream_t *st, MDB_val key);
 static int shardkv_stream_seek(shardkv_stream_t *st, MDB_val *key,
     MDB_val *data);
 static int shardkv_stream_item(shardkv_stream_t *st, MDB_val key,
@@ -53,7 +63,8 @@ int
 shardkv_stream_snapshot(shardkv_request_t *r, MDB_txn *txn,
     const shardkv_shard_t *s)
 {
-    char               buf[SHARDKV_KEY_BUF];
+    int                rc;
+    MDB_val            from;
     shardkv_stream_t  *st;
 
     st = shardkv_stream_new(r, txn, SHARDKV_LINE_SNAPSHOT);
@@ -62,8 +73,27 @@ shardkv_stream_snapshot(shardkv_request_t *r, MDB_txn *txn,
         return SHARD_ERROR;
     }
 
-    return shardkv_stream_start(r, st, r->server->store.data,
-                                shardkv_prefix(buf, r->shard, s->generation));
+    st->shard = r->shard;
+    st->record = *s;
+    st->part = r->has_part ? (unsigned) r->part : 0;
+    st->last = r->has_part ? (unsigned) r->part : SHARDKV_PARTS - 1;
+
+    rc = mdb_cursor_open(txn, r->server->store.queue, &st->queues);
+
+    if (rc == 0) {
+        rc = shardkv_stream_part(st);
+    }
+
+    if (rc != 0) {
+        shardkv_stream_free(st);
+        shardkv_broken(&r->answer, "read", rc);
+        return SHARD_ERROR;
+    }
+
+    from.mv_data = st->from;
+    from.mv_size = st->from_len;
+
+    return shardkv_stream_start(r, st, r->server->store.data, from);
 }
 
 
@@ -92,7 +122,9 @@ int
 shardkv_stream_queue(shardkv_request_t *r, MDB_txn *txn,
     const shardkv_shard_t *s)
 {
+    int                rc;
     char               buf[SHARDKV_KEY_BUF];
+    shardkv_place_t    place;
     shardkv_stream_t  *st;
 
     st = shardkv_stream_new(r, txn, SHARDKV_LINE_QUEUE);
@@ -103,10 +135,19 @@ shardkv_stream_queue(shardkv_request_t *r, MDB_txn *txn,
 
     st->left = r->limit;
 
+    rc = shardkv_place(&r->server->store, txn, r->shard, s, r->key, r->klen,
+                       &place);
+
+    if (rc != 0) {
+        shardkv_stream_free(st);
+        shardkv_broken(&r->answer, "read", rc);
+        return SHARD_ERROR;
+    }
+
     return shardkv_stream_start(r, st, r->server->store.queue,
-                                shardkv_queue_key(buf, r->shard,
-                                                  s->generation, r->key,
-                                                  r->klen, r->position + 1));
+                                shardkv_queue_key(buf, r->shard, &place,
+                                                  r->key, r->klen,
+                                                  r->position + 1));
 }
 
 
@@ -152,10 +193,9 @@ shardkv_stream_start(shardkv_request_t *r, shardkv_stream_t *st, MDB_dbi dbi,
 {
     int  rc;
 
-    memcpy(st->from, from.mv_data, from.mv_size);
+    memmove(st->from, from.mv_data, from.mv_size);
     st->from_len = from.mv_size;
-    st->prefix = (st->kind == SHARDKV_LINE_SNAPSHOT) ? from.mv_size
-                                                     : from.mv_size - 8;
+    st->prefix = from.mv_size - 8;
     st->seek = 1;
 
     rc = mdb_cursor_open(st->txn, dbi, &st->cursor);
@@ -274,44 +314,72 @@ shardkv_stream_seek(shardkv_stream_t *st, MDB_val *key, MDB_val *data)
         key->mv_data = st->from;
         key->mv_size = st->from_len;
 
-        rc = mdb_cursor_get(st->cursor, key, data,
+        rc = mdb_cursor_get(st->queue ? st->queues : st->cursor, key, data,
                             st->seek ? MDB_SET_RANGE : MDB_NEXT);
         st->seek = 0;
 
-        if (rc == 0 && key->mv_size >= st->prefix
-            && memcmp(key->mv_data, st->from, st->prefix) == 0)
-        {
+        if (rc == 0 && shardkv_stream_here(st, *key)) {
             st->left--;
             return SHARD_OK;
         }
 
-        if (rc != 0 && rc != MDB_NOTFOUND) {
-            return SHARD_ERROR;
-        }
-
-        if (st->kind == SHARDKV_LINE_LOG && st->left) {
-            return SHARD_ERROR;
-        }
-
-        if (st->kind != SHARDKV_LINE_SNAPSHOT || st->queue) {
-            st->left = 0;
-            return SHARD_AGAIN;
-        }
-
-        /* the values are through, now the queues */
-
-        mdb_cursor_close(st->cursor);
-        st->cursor = NULL;
-
-        if (mdb_cursor_open(st->txn, st->server->store.queue, &st->cursor)
-            != 0)
+        if ((rc != 0 && rc != MDB_NOTFOUND) || st->kind == SHARDKV_LINE_LOG)
         {
             return SHARD_ERROR;
         }
 
-        st->queue = 1;
-        st->seek = 1;
+        if (st->kind == SHARDKV_LINE_QUEUE
+            || (st->queue && st->part == st->last))
+        {
+            st->left = 0;
+            return SHARD_AGAIN;
+        }
+
+        /* a part's values are through, now its queues, then the next part */
+
+        st->part += st->queue;
+        st->queue = !st->queue;
+
+        if (shardkv_stream_part(st) != 0) {
+            return SHARD_ERROR;
+        }
     }
+}
+
+
+/* "from" is where the part begins */
+
+static int
+shardkv_stream_part(shardkv_stream_t *st)
+{
+    int             rc;
+    MDB_val         from;
+    shardkv_part_t  part;
+
+    rc = shardkv_part_get(&st->server->store, st->txn, st->shard,
+                          &st->record, st->part, &part);
+
+    from = shardkv_part_key(st->from, st->shard, part.generation, st->part);
+    st->from_len = from.mv_size;
+    st->seek = 1;
+
+    return rc;
+}
+
+
+static int
+shardkv_stream_here(shardkv_stream_t *st, MDB_val key)
+{
+    MDB_val  from;
+
+    if (st->kind == SHARDKV_LINE_SNAPSHOT) {
+        from.mv_data = st->from;
+        from.mv_size = st->from_len;
+        return shardkv_part_holds(from, key);
+    }
+
+    return key.mv_size >= st->prefix
+           && memcmp(key.mv_data, st->from, st->prefix) == 0;
 }
 
 
@@ -325,10 +393,14 @@ shardkv_stream_item(shardkv_stream_t *st, MDB_val key, MDB_val data,
         return shardkv_entry_decode(key, data, item);
     }
 
-    p = (const char *) key.mv_data + 8;
+    if (key.mv_size <= 16) {
+        return SHARD_ERROR;
+    }
+
+    p = (const char *) key.mv_data + 16;
 
     item->key = p;
-    item->klen = key.mv_size - 8;
+    item->klen = key.mv_size - 16;
     item->value = data.mv_data;
     item->vlen = data.mv_size;
     item->n = 0;
@@ -336,13 +408,13 @@ shardkv_stream_item(shardkv_stream_t *st, MDB_val key, MDB_val data,
 
     if (st->queue || st->kind == SHARDKV_LINE_QUEUE) {
 
-        if (key.mv_size < 8 + 10) {
+        if (key.mv_size < 16 + 10) {
             return SHARD_ERROR;
         }
 
         item->op = SHARDKV_APPEND;
         item->key = p + 1;
-        item->klen = key.mv_size - 8 - 9;
+        item->klen = key.mv_size - 16 - 9;
         item->n = shardkv_get64(p + 1 + item->klen);
     }
 
@@ -359,6 +431,10 @@ shardkv_stream_free(void *cls)
 
     if (st->cursor) {
         mdb_cursor_close(st->cursor);
+    }
+
+    if (st->queues) {
+        mdb_cursor_close(st->queues);
     }
 
     shardkv_read_end(&st->server->store, st->txn);
