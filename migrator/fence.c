@@ -186,6 +186,7 @@ migrator_fence_node(migrator_crew_t *crew, migrator_state_t *state,
     }
 
     limit.timeout_ms = ANSWER_MS;
+    limit.epoch = 0;
     limit.tick = NULL;
     limit.data = NULL;
 

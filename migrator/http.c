@@ -25,7 +25,8 @@ static size_t migrator_http_into_pipe(char *data, size_t size, size_t n,
 static size_t migrator_http_from_pipe(char *data, size_t size, size_t n,
     void *ctx);
 static int migrator_http_open_out(migrator_http_t *h,
-    const shard_node_t *node, const char *method, const char *path);
+    const shard_node_t *node, const char *method, const char *path,
+    uint32_t epoch);
 static int migrator_http_turn(migrator_http_t *h);
 static int migrator_http_wait(migrator_http_t *h,
     const migrator_limit_t *limit, uint64_t start_ms, uint64_t *tick_ms);
@@ -374,7 +375,8 @@ migrator_http_pipe(migrator_http_t *h, const shard_node_t *from,
         if (rc == MIGRATOR_OK && !h->out_started && h->in.has_position
             && (h->pipe_end || h->in.done))
         {
-            rc = migrator_http_open_out(h, to, method, to_path);
+            rc = migrator_http_open_out(h, to, method, to_path,
+                                        limit->epoch);
             continue;
         }
 
@@ -406,7 +408,7 @@ migrator_http_pipe(migrator_http_t *h, const shard_node_t *from,
 
 static int
 migrator_http_open_out(migrator_http_t *h, const shard_node_t *node,
-    const char *method, const char *path)
+    const char *method, const char *path, uint32_t epoch)
 {
     char                text[64];
     struct curl_slist  *headers;
@@ -420,6 +422,11 @@ migrator_http_open_out(migrator_http_t *h, const shard_node_t *node,
         h->out.headers = headers;
         headers = curl_slist_append(headers,
                                     "Content-Type: application/x-ndjson");
+    }
+
+    if (headers && epoch) {
+        snprintf(text, sizeof(text), "X-Shard-Epoch: %u", epoch);
+        headers = curl_slist_append(headers, text);
     }
 
     curl_easy_setopt(h->out.easy, CURLOPT_UPLOAD, 1L);

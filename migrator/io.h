@@ -137,11 +137,14 @@ typedef struct {
 
 /*
  * How long a call may take and what it does meanwhile: tick is called at
- * least each 250 ms and ends the call when it returns non-zero.
+ * least each 250 ms and ends the call when it returns non-zero.  epoch goes
+ * with what copy and ship send: a target that was told a later one refuses
+ * it; 0: any.
  */
 
 typedef struct {
     long               timeout_ms;
+    uint32_t           epoch;
     int              (*tick)(void *data);
     void              *data;
 } migrator_limit_t;

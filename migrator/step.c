@@ -145,12 +145,23 @@ migrator_tick(void *data)
 }
 
 
+/* what the target was told last: final-sync begins with its next epoch */
+
+static uint32_t
+migrator_target_epoch(const migrator_t *m)
+{
+    return m->state.phase >= MIGRATOR_FINAL_SYNC ? m->state.epoch + 1
+                                                 : m->state.epoch;
+}
+
+
 const migrator_limit_t *
 migrator_limit(migrator_t *m, migrator_limit_t *buf)
 {
     uint64_t  now, end;
 
     buf->timeout_ms = m->policy->request_timeout_ms;
+    buf->epoch = migrator_target_epoch(m);
     buf->tick = NULL;
     buf->data = NULL;
 
@@ -183,6 +194,7 @@ migrator_long_limit(migrator_t *m, migrator_limit_t *buf)
     }
 
     buf->timeout_ms = m->policy->timeout_ms[m->state.phase];
+    buf->epoch = migrator_target_epoch(m);
     buf->tick = migrator_tick;
     buf->data = m;
 

@@ -134,6 +134,22 @@ shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn)
 }
 
 
+/* 1: sent by who knows an older epoch only, of a primary that is none now */
+
+int
+shardkv_stale(shardkv_request_t *r, const shardkv_shard_t *s)
+{
+    if (!r->sender.has_epoch || r->sender.epoch >= s->epoch) {
+        return 0;
+    }
+
+    shardkv_refuse_at(&r->answer, 409, "epoch", s->position,
+                      "the sender's epoch is older than the one kept here");
+
+    return 1;
+}
+
+
 /* entries follow each other without a gap, or nothing is applied */
 
 static int
@@ -157,6 +173,10 @@ shardkv_apply_log(shardkv_request_t *r, MDB_txn *txn)
     if (s.role == SHARDKV_PRIMARY) {
         shardkv_refuse_at(&r->answer, 409, "primary", s.position,
                           "a primary takes no log; make it standby first");
+        return 0;
+    }
+
+    if (shardkv_stale(r, &s)) {
         return 0;
     }
 

@@ -525,8 +525,15 @@ shardkv_route_arguments(shardkv_request_t *r)
                                "not a number");
         }
 
-        return r->route->call == SHARDKV_SNAPSHOT_PUT ? shardkv_route_part(r)
-                                                      : SHARD_OK;
+        if (r->route->call == SHARDKV_IMPORT_PUT) {
+            return SHARD_OK;
+        }
+
+        return shardkv_route_epoch(r) == SHARD_OK ? shardkv_route_part(r)
+                                                  : SHARD_ERROR;
+
+    case SHARDKV_LOG_POST:
+        return shardkv_route_epoch(r);
 
     default:
         return SHARD_OK;

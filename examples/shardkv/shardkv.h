@@ -422,6 +422,10 @@ enum MHD_Result shardkv_send(shardkv_request_t *r);
 
 int shardkv_route(shardkv_request_t *r, const char *url, const char *method);
 
+/* apply.c: what is sent behind a change of owner; 1: refused */
+
+int shardkv_stale(shardkv_request_t *r, const shardkv_shard_t *s);
+
 /* kv.c */
 
 int shardkv_owner_check(const shardkv_shard_t *s,

@@ -135,6 +135,10 @@ shardkv_chunk_check(shardkv_request_t *r, MDB_txn *txn,
         return 0;
     }
 
+    if (shardkv_stale(r, s)) {
+        return 0;
+    }
+
     rc = shardkv_part_get(&r->server->store, txn, r->shard, s,
                           r->has_part ? (unsigned) r->part : 0, &part);
 
