@@ -134,6 +134,17 @@ static const shardd_conf_key_t  migrator_conf_timeouts[] = {
     END
 };
 
+static const shardd_conf_key_t  migrator_conf_standby[] = {
+    INT("workers", keep.workers, 0, 16,
+        "threads that ship to standbys; 0: this migrator keeps none"),
+    MS("interval", keep.interval_ms, 10, 60000,
+       "between two shipments to a standby whose primary is written"),
+    MS("idle", keep.idle_ms, 10, 600000, "the same while it is not"),
+    INT("copies", keep.copies, 1, 64,
+        "at once, of standbys whose log was trimmed"),
+    END
+};
+
 static const shardd_conf_key_t  migrator_conf_keys[] = {
     SECTION("redis", migrator_conf_redis, "the metadata store"),
     STRING("keyspace", keyspace, 1, "whose shards"),
@@ -153,8 +164,12 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
            "what a stateless node is asked; any answer below 500 is good"),
     MS("request_timeout", policy.request_timeout_ms, 10, 600000,
        "of one short request to a node"),
-    MS("standby_time", policy.standby_time_ms, 0, 30 * DAY_MS,
-       "how long the former primary is kept level; 0: once"),
+    MS("standby_time", policy.standby_time_ms, 0, 365 * DAY_MS,
+       "then a former primary's data are given up; 0: never"),
+    INT("keep_standby", policy.keep_standby, 0, SHARD_STANDBYS_MAX,
+        "former primaries of a shard that are kept for so long"),
+    SECTION("standby", migrator_conf_standby,
+            "how standbys are kept level"),
     SECTION("claim", migrator_conf_claim, "leases of shards"),
     SECTION("copy", migrator_conf_copy, "snapshot and log"),
     SECTION("gate", migrator_conf_gate, "what the target must bear"),
@@ -199,6 +214,8 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->shift_min_bp = 10;
     policy->shift_interval_ms = 1000;
     policy->shift_back_ms = 50;
+    policy->standby_time_ms = DAY_MS;
+    policy->keep_standby = SHARD_STANDBYS_MAX;
 
     for (i = 0; i < MIGRATOR_PHASES; i++) {
         policy->timeout_ms[i]
@@ -220,6 +237,11 @@ migrator_conf_defaults(migrator_conf_t *conf)
     conf->decision_ttl_ms = 60000;
     conf->scan_ms = 200;
     conf->health_uri = "/health";
+
+    conf->keep.workers = 2;
+    conf->keep.interval_ms = 250;
+    conf->keep.idle_ms = 2000;
+    conf->keep.copies = 1;
 
     migrator_policy_defaults(&conf->policy);
 }

@@ -5,6 +5,7 @@
 
 #include "../src/daemon/shardd_conf.h"
 #include "../src/daemon/shardd_redis.h"
+#include "keep.h"
 #include "machine.h"
 
 
@@ -27,6 +28,7 @@ typedef struct migrator_conf_s {
     int                   driver;           /* of migrator_driver_words */
 
     migrator_policy_t     policy;
+    migrator_keep_conf_t  keep;             /* some of it is policy's */
 } migrator_conf_t;
 
 

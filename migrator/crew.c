@@ -68,6 +68,23 @@ migrator_crew_start(migrator_crew_t *crew, const migrator_state_t *state,
 }
 
 
+migrator_keeper_t *
+migrator_crew_keep(const migrator_crew_t *crew)
+{
+    migrator_keep_conf_t    keep;
+    const migrator_conf_t  *conf;
+
+    conf = crew->conf;
+    keep = conf->keep;
+    keep.batch = conf->policy.batch;
+    keep.request_timeout_ms = conf->policy.request_timeout_ms;
+    keep.copy_timeout_ms = conf->policy.timeout_ms[MIGRATOR_COPY];
+    keep.claim_ttl_ms = conf->policy.claim_ttl_ms;
+
+    return migrator_keeper_start(&keep, conf, crew->holder);
+}
+
+
 static void *
 migrator_worker(void *data)
 {

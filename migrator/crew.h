@@ -73,6 +73,10 @@ void migrator_crew_adopt(migrator_crew_t *crew);
 
 void migrator_crew_fence(migrator_crew_t *crew);
 
+/* standbys are kept from now on; NULL: not by this process */
+
+migrator_keeper_t *migrator_crew_keep(const migrator_crew_t *crew);
+
 /* decisions.c: new entries become planned migrations */
 
 void migrator_crew_decisions(migrator_crew_t *crew);

@@ -42,7 +42,8 @@ typedef struct {
     long               router_live_ms;
     long               require_routers;
     long               hold_timeout_ms;
-    long               standby_time_ms;
+    long               standby_time_ms;     /* retire.c's */
+    long               keep_standby;
     double             room;                /* of the source's bytes */
     long               batch;               /* log entries per call */
     long               catch_up_lag;        /* entries */

@@ -53,6 +53,8 @@ migrator_daemon(const migrator_conf_t *conf)
     char                    err[MIGRATOR_ERR_SIZE];
     uint64_t                until;
 
+    migrator_keeper_t      *keeper;
+
     static migrator_crew_t  crew;
 
     migrator_crew_init(&crew, conf);
@@ -77,6 +79,8 @@ migrator_daemon(const migrator_conf_t *conf)
     shardd_log(SHARDD_LOG_INFO, "%s serves as %s", SHARDD_VERSION,
                crew.holder);
 
+    keeper = migrator_crew_keep(&crew);
+
     while (!shardd_loop_stopping()) {
         (void) migrator_crew_reap(&crew);
         migrator_crew_decisions(&crew);
@@ -86,6 +90,7 @@ migrator_daemon(const migrator_conf_t *conf)
     }
 
     until = shardd_monotonic_ms() + STOP_MS;
+    migrator_keeper_stop(keeper);
 
     while (migrator_crew_reap(&crew) && shardd_monotonic_ms() < until) {
         migrator_store_io.sleep_ms(NULL, 10);

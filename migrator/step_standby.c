@@ -1,8 +1,9 @@
 
 /*
  * standby: after the commit the log runs the other way, so that the former
- * primary stays warm and a way back is short.  Nothing here can undo the
- * migration: what fails is noted and ends the phase.
+ * primary stays warm and a way back is short.  Once it is level the migration
+ * is done, and keep.c goes on, as with each standby that the table names.
+ * Nothing here can undo the migration: what fails is noted and ends the phase.
  *
  * Of a replica that was made the log runs as before: from source to target.
  */
@@ -13,9 +14,6 @@
 
 #include "../src/daemon/shardd_log.h"
 #include "machine.h"
-
-
-#define POLL_MS  50
 
 
 typedef struct {
@@ -66,7 +64,6 @@ migrator_step_standby(migrator_t *m)
     level = 0;
     result = migrator_standby_ship(m, &level);
     now = m->io->now_ms(m->io->data);
-    end = m->state.phase_ms + (uint64_t) m->policy->standby_time_ms;
 
     if (result == MIGRATOR_NEXT && level) {
         m->state.level_ms = now;
@@ -78,7 +75,8 @@ migrator_step_standby(migrator_t *m)
     }
 
     if (result == MIGRATOR_RETRY) {
-        end += (uint64_t) m->policy->timeout_ms[MIGRATOR_STANDBY];
+        end = m->state.phase_ms
+              + (uint64_t) m->policy->timeout_ms[MIGRATOR_STANDBY];
 
         return now < end ? result
                          : migrator_standby_end(m, "gives up", m->err);
@@ -92,11 +90,7 @@ migrator_step_standby(migrator_t *m)
         return result;
     }
 
-    if (!level) {
-        return migrator_wait(m, 0);
-    }
-
-    return now < end ? migrator_wait(m, POLL_MS) : MIGRATOR_NEXT;
+    return level ? MIGRATOR_NEXT : migrator_wait(m, 0);
 }
 
 
@@ -180,11 +174,12 @@ migrator_standby_ship(migrator_t *m, int *level)
     }
 
     before = position;
+    migrator_long_limit(m, &limit);
+    limit.epoch = pair.epoch;
 
     rc = m->driver->ship(m->driver_data, pair.primary, pair.standby,
                          m->state.shard, (uint64_t) m->policy->batch,
-                         migrator_long_limit(m, &limit), &position,
-                         &m->state.bytes);
+                         &limit, &position, &m->state.bytes);
 
     if (rc != MIGRATOR_OK) {
         return migrator_driver_rc(m, rc, "ship back");

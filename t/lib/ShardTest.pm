@@ -256,7 +256,7 @@ sub start_nodes {
 
 
 # capacity limits the server (requests/s), record_capacity is what the node's
-# record says
+# record says, options are shardkv's own
 
 sub start_node {
     my ($self, $name, %args) = @_;
@@ -276,7 +276,8 @@ sub start_node {
         argv => [ $self->program('shardkv'), '--listen', "127.0.0.1:$port",
                   $args{store} ? ('--store', $args{store}) : ('--dir', $dir),
                   '--name', $name,
-                  $args{capacity} ? ('--capacity', $args{capacity}) : () ],
+                  $args{capacity} ? ('--capacity', $args{capacity}) : (),
+                  @{ $args{options} || [] } ],
         ready => sub { listens("127.0.0.1:$port") });
 }
 
