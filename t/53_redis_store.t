@@ -161,6 +161,8 @@ is(entries($kv->routed(7, 3, 'GET', '/queue/q')), '3:e3 4:e4 5:e5',
 is(take('none', 'g', 'c')->{content}, '', 'of no queue nothing is taken');
 is_refused(ack('none', 'g', 'c', 1), 404, 'not_found', 'nor acknowledged');
 
+is_refused($kv->call('POST', '/_shard/7/hold?epoch=999'), 409, 'epoch',
+           'hold: not of another epoch');
 is($kv->call('POST', '/_shard/7/hold')->{status}, 204, 'hold');
 is_refused(take('q', 'h', 'x'), 423, 'held', 'held: nothing is delivered');
 is_refused($kv->routed(7, 3, 'GET', '/queue/q'), 423, 'held', 'nor listed');

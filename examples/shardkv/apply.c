@@ -13,6 +13,7 @@
 
 
 static int shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn);
+static int shardkv_apply_ack(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_log(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_hold(shardkv_request_t *r, MDB_txn *txn);
@@ -35,6 +36,9 @@ shardkv_apply(shardkv_request_t *r, MDB_txn *txn)
 
     case SHARDKV_SNAPSHOT_PUT:
         return shardkv_apply_chunk(r, txn);
+
+    case SHARDKV_ACK:
+        return shardkv_apply_ack(r, txn);
 
     case SHARDKV_DROP:
         return shardkv_apply_drop(r, txn);
@@ -150,6 +154,78 @@ shardkv_stale(shardkv_request_t *r, const shardkv_shard_t *s)
 }
 
 
+/* entries up to n= are taken; again, or less, changes nothing */
+
+static int
+shardkv_apply_ack(shardkv_request_t *r, MDB_txn *txn)
+{
+    int               rc;
+    char              value[8];
+    uint64_t          taken, last;
+    shardkv_item_t    item;
+    shardkv_place_t   place;
+    shardkv_shard_t   s;
+    shardkv_store_t  *store;
+
+    store = &r->server->store;
+
+    rc = shardkv_shard_get(store, txn, r->shard, &s);
+
+    if (rc != 0
+        || shardkv_owner_check(&s, &r->sender, 1, &r->answer) != SHARD_OK)
+    {
+        return rc;
+    }
+
+    shardkv_put64(value, r->position);
+
+    memset(&item, 0, sizeof(item));
+    item.op = SHARDKV_TAKEN;
+    item.key = r->key;
+    item.klen = r->klen;
+    item.value = value;
+    item.vlen = sizeof(value);
+
+    rc = shardkv_place(store, txn, r->shard, &s, item.key, item.klen,
+                       &place);
+
+    if (rc == 0) {
+        rc = shardkv_queue_ends(store, txn, r->shard, &place, &item, &taken,
+                                &last);
+    }
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (r->position > last || r->position > taken + SHARDKV_LOG_LIMIT) {
+        shardkv_refuse(&r->answer, 409, "beyond", "n= is beyond what was "
+                       "appended, or more than %d at a time",
+                       SHARDKV_LOG_LIMIT);
+        return 0;
+    }
+
+    if (r->position > taken) {
+        shardkv_rate_add(&s, shardkv_now_ms());
+        rc = shardkv_change(store, txn, r->shard, &s, &item);
+
+        if (rc == 0) {
+            rc = shardkv_shard_put(store, txn, r->shard, &s);
+        }
+    }
+
+    if (rc == 0) {
+        shardkv_json(&r->answer, "{\"acked\":%llu}\n",
+                     (unsigned long long) (r->position > taken
+                                           ? r->position - taken : 0));
+        r->answer.has_position = 1;
+        r->answer.position = s.position;
+    }
+
+    return rc;
+}
+
+
 /* entries follow each other without a gap, or nothing is applied */
 
 static int
@@ -261,6 +337,12 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
         }
     }
 
+    /* a hold is of its epoch */
+
+    if (r->epoch > s.epoch) {
+        s.held = 0;
+    }
+
     s.role = r->role;
     s.epoch = r->epoch;
 
@@ -283,6 +365,12 @@ shardkv_apply_hold(shardkv_request_t *r, MDB_txn *txn)
     shardkv_shard_t  s;
 
     rc = shardkv_shard_get(&r->server->store, txn, r->shard, &s);
+
+    if (rc == 0 && r->has_at && r->position != s.epoch) {
+        shardkv_refuse_at(&r->answer, 409, "epoch", s.position,
+                          "epoch= is not the shard's epoch here");
+        return 0;
+    }
 
     if (rc == 0) {
         s.held = (r->route->call == SHARDKV_HOLD);

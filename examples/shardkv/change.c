@@ -19,6 +19,10 @@ static int shardkv_change_clear(shardkv_store_t *store, MDB_txn *txn,
     shard_id_t id, shardkv_place_t *place, const shardkv_item_t *item);
 static int shardkv_change_log(shardkv_store_t *store, MDB_txn *txn,
     shard_id_t id, shardkv_shard_t *s, const shardkv_item_t *item);
+static int shardkv_change_taken(shardkv_store_t *store, MDB_txn *txn,
+    shard_id_t id, shardkv_place_t *place, const shardkv_item_t *item);
+static int shardkv_change_range(MDB_cursor *cursor, MDB_val from,
+    uint64_t upto, shardkv_place_t *place, const shardkv_item_t *item);
 static int shardkv_queue_last(shardkv_store_t *store, MDB_txn *txn,
     shard_id_t id, const shardkv_place_t *place, const shardkv_item_t *item,
     uint64_t *n);
@@ -68,6 +72,10 @@ shardkv_change_part(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 
     case SHARDKV_CLEAR:
         rc = shardkv_change_clear(store, txn, id, &place, item);
+        break;
+
+    case SHARDKV_TAKEN:
+        rc = shardkv_change_taken(store, txn, id, &place, item);
         break;
 
     default:
@@ -125,9 +133,9 @@ shardkv_change_queue(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     int       rc;
     char      buf[SHARDKV_KEY_BUF];
     MDB_val   key, data;
-    uint64_t  n;
+    uint64_t  n, taken;
 
-    rc = shardkv_queue_last(store, txn, id, place, item, &n);
+    rc = shardkv_queue_ends(store, txn, id, place, item, &taken, &n);
 
     if (rc != 0) {
         return rc;
@@ -148,11 +156,33 @@ static int
 shardkv_change_clear(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     shardkv_place_t *place, const shardkv_item_t *item)
 {
-    int              rc;
-    char             buf[SHARDKV_KEY_BUF];
-    MDB_val          from, key, data;
-    MDB_cursor      *cursor;
-    shardkv_item_t   old;
+    int          rc;
+    char         buf[SHARDKV_KEY_BUF];
+    MDB_val      from;
+    MDB_cursor  *cursor;
+
+    rc = mdb_cursor_open(txn, store->queue, &cursor);
+
+    if (rc == 0) {
+        from = shardkv_queue_key(buf, id, place, item->key, item->klen, 0);
+        rc = shardkv_change_range(cursor, from, UINT64_MAX, place, item);
+        mdb_cursor_close(cursor);
+    }
+
+    return rc;
+}
+
+
+/* entry 0 of a queue says how far it was taken: indexes go on behind that */
+
+static int
+shardkv_change_taken(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    shardkv_place_t *place, const shardkv_item_t *item)
+{
+    int          rc;
+    char         buf[SHARDKV_KEY_BUF];
+    MDB_val      from, data;
+    MDB_cursor  *cursor;
 
     rc = mdb_cursor_open(txn, store->queue, &cursor);
 
@@ -160,19 +190,52 @@ shardkv_change_clear(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
         return rc;
     }
 
-    old = *item;
     from = shardkv_queue_key(buf, id, place, item->key, item->klen, 0);
+    rc = shardkv_change_range(cursor, from, shardkv_get64(item->value),
+                              place, item);
+    mdb_cursor_close(cursor);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    shardkv_part_count(&place->part, item, SHARDKV_TAKEN_N);
+
+    data.mv_data = (void *) item->value;
+    data.mv_size = item->vlen;
+
+    return mdb_put(txn, store->queue, &from, &data, MDB_NOOVERWRITE);
+}
+
+
+/* deletes a queue's entries from index 0 on; behind a deletion the cursor's
+ * next entry is the one that it is at */
+
+static int
+shardkv_change_range(MDB_cursor *cursor, MDB_val from, uint64_t upto,
+    shardkv_place_t *place, const shardkv_item_t *item)
+{
+    int              rc;
+    MDB_val          key, data;
+    uint64_t         n;
+    shardkv_item_t   old;
+
+    old = *item;
     key = from;
     rc = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
 
     while (rc == 0 && key.mv_size == from.mv_size
            && memcmp(key.mv_data, from.mv_data, from.mv_size - 8) == 0)
     {
+        n = shardkv_get64((const char *) key.mv_data + key.mv_size - 8);
+
+        if (n > upto) {
+            break;
+        }
+
         old.value = data.mv_data;
         old.vlen = data.mv_size;
-        shardkv_part_uncount(&place->part, &old,
-                             shardkv_get64((const char *) key.mv_data
-                                           + key.mv_size - 8));
+        shardkv_part_uncount(&place->part, &old, n ? n : SHARDKV_TAKEN_N);
 
         rc = mdb_cursor_del(cursor, 0);
 
@@ -181,13 +244,47 @@ shardkv_change_clear(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
         }
     }
 
-    mdb_cursor_close(cursor);
-
     return (rc == MDB_NOTFOUND) ? 0 : rc;
 }
 
 
-/* the index of the key's last entry, 0 when it has none */
+int
+shardkv_queue_ends(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_place_t *place, const shardkv_item_t *item,
+    uint64_t *taken, uint64_t *last)
+{
+    int      rc;
+    char     buf[SHARDKV_KEY_BUF];
+    MDB_val  key, data;
+
+    *taken = 0;
+
+    key = shardkv_queue_key(buf, id, place, item->key, item->klen, 0);
+    rc = mdb_get(txn, store->queue, &key, &data);
+
+    if (rc == 0) {
+
+        if (data.mv_size != 8) {
+            return MDB_CORRUPTED;
+        }
+
+        *taken = shardkv_get64(data.mv_data);
+
+    } else if (rc != MDB_NOTFOUND) {
+        return rc;
+    }
+
+    rc = shardkv_queue_last(store, txn, id, place, item, last);
+
+    if (rc == 0 && *last < *taken) {
+        *last = *taken;
+    }
+
+    return rc;
+}
+
+
+/* the index of the key's last entry that is there, 0 when there is none */
 
 static int
 shardkv_queue_last(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,

@@ -189,6 +189,7 @@ shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn, MDB_dbi dbi,
             p++;
             klen -= 9;
             n = shardkv_get64(p + klen);
+            n = n ? n : SHARDKV_TAKEN_N;
         }
 
         if (!shardkv_range_holds(r, p, klen)) {
@@ -198,7 +199,7 @@ shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn, MDB_dbi dbi,
         part = (uint64_t) ((unsigned __int128) shardkv_mix(p, klen)
                            * r->limit >> 64);
 
-        parts[part].items++;
+        parts[part].items += (n != SHARDKV_TAKEN_N);
         parts[part].hash += shardkv_item_hash(p, klen, n, data.mv_data,
                                               data.mv_size);
     }

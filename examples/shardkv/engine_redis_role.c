@@ -57,13 +57,23 @@ static int
 shardkv_redis_hold(shardkv_redis_t *c, shardkv_request_t *r)
 {
     redisReply            *reply;
-    const char            *held;
+    const char            *args[2];
+    char                   epoch[24];
     shardd_data_prefix_t   prefix;
 
     prefix = shardd_data_prefix(r->shard);
-    held = (r->route->call == SHARDKV_HOLD) ? "1" : "0";
+    snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long) r->position);
+    args[0] = (r->route->call == SHARDKV_HOLD) ? "1" : "0";
+    args[1] = r->has_at ? epoch : "";
 
-    reply = shardd_data_call(&c->redis, "hold", prefix.text, 1, &held, NULL);
+    reply = shardd_data_call(&c->redis, "hold", prefix.text, 2, args, NULL);
+
+    if (shardd_data_word(reply, 0, "epoch")) {
+        freeReplyObject(reply);
+        shardkv_refuse(&r->answer, 409, "epoch", "epoch= is not the shard's "
+                       "epoch here");
+        return SHARD_OK;
+    }
 
     if (!shardd_data_word(reply, 0, "ok")) {
         return shardkv_redis_failed(c, r, reply);

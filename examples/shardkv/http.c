@@ -188,9 +188,7 @@ shardkv_offered(shardkv_request_t *r)
 
     if (engine == NULL) {
 
-        if (r->route->call == SHARDKV_TAKE || r->route->call == SHARDKV_ACK
-            || r->ttl_ms)
-        {
+        if (r->route->call == SHARDKV_TAKE || r->group[0] || r->ttl_ms) {
             shardkv_refuse(&r->answer, 501, "not_offered", "consumer groups "
                            "and ttl_ms= need --store redis://");
             return SHARD_ERROR;

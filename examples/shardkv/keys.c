@@ -166,7 +166,7 @@ shardkv_entry_decode(MDB_val key, MDB_val data, shardkv_item_t *item)
     p = data.mv_data;
 
     if (key.mv_size != 16 || data.mv_size < 2
-        || p[0] < SHARDKV_PUT || p[0] > SHARDKV_SKIP
+        || p[0] < SHARDKV_PUT || p[0] > SHARDKV_TAKEN
         || data.mv_size < 2 + (size_t) p[1])
     {
         return SHARD_ERROR;

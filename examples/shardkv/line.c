@@ -4,8 +4,10 @@
  *
  *   log       {"p":POSITION,"op":"put|del|append","k":"KEY","v":"BASE64"}
  *             {"p":POSITION,"op":"clear","k":"KEY"}
+ *             {"p":POSITION,"op":"taken","k":"KEY","n":INDEX}
  *             {"p":POSITION,"op":"skip"}
  *   snapshot  {"k":"KEY","v":"BASE64"}  or  {"q":"KEY","n":INDEX,"v":...}
+ *             {"q":"KEY","n":INDEX}, taken up to it
  *   queue     {"n":INDEX,"v":"BASE64"}
  *
  * and the packed form in which decoded ones wait for the writer:
@@ -32,6 +34,8 @@ static int shardkv_line_key(json_t *obj, const char *name,
     shardkv_item_t *item, char *err);
 static int shardkv_line_number(json_t *obj, const char *name,
     shardkv_item_t *item, char *err);
+static int shardkv_line_taken(json_t *obj, shardkv_item_t *item,
+    shardkv_buf_t *items, char *err);
 static int shardkv_line_add(json_t *obj, shardkv_item_t *item,
     shardkv_buf_t *items, char *err);
 
@@ -155,11 +159,14 @@ shardkv_line_decode_log(const char *line, size_t len, shardkv_buf_t *items,
 
     } else if (op && strcmp(op, "skip") == 0) {
         item.op = SHARDKV_SKIP;
+
+    } else if (op && strcmp(op, "taken") == 0) {
+        item.op = SHARDKV_TAKEN;
     }
 
     if (item.op == 0) {
         snprintf(err, SHARD_ERR_SIZE, "\"op\" is none of \"put\", \"del\", "
-                 "\"append\", \"clear\", \"skip\"");
+                 "\"append\", \"clear\", \"skip\", \"taken\"");
 
     } else if (shardkv_line_number(obj, "p", &item, err) == SHARD_OK
                && (item.op == SHARDKV_SKIP
@@ -201,7 +208,7 @@ shardkv_line_decode_snapshot(const char *line, size_t len,
         rc = SHARD_ERROR;
 
     } else {
-        item.op = SHARDKV_APPEND;
+        item.op = json_object_get(obj, "v") ? SHARDKV_APPEND : SHARDKV_TAKEN;
         rc = shardkv_line_key(obj, "q", &item, err);
 
         if (rc == SHARD_OK) {
@@ -265,6 +272,34 @@ shardkv_line_key(json_t *obj, const char *name, shardkv_item_t *item,
 }
 
 
+/* its value is the index of what was taken last */
+
+static int
+shardkv_line_taken(json_t *obj, shardkv_item_t *item, shardkv_buf_t *items,
+    char *err)
+{
+    char            value[8];
+    shardkv_item_t  taken;
+
+    taken = *item;
+
+    if (shardkv_line_number(obj, "n", &taken, err) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    shardkv_put64(value, taken.n);
+    item->value = value;
+    item->vlen = sizeof(value);
+
+    if (shardkv_items_add(items, item) != SHARD_OK) {
+        snprintf(err, SHARD_ERR_SIZE, "no memory");
+        return SHARD_ERROR;
+    }
+
+    return SHARD_OK;
+}
+
+
 static int
 shardkv_line_number(json_t *obj, const char *name, shardkv_item_t *item,
     char *err)
@@ -295,6 +330,10 @@ shardkv_line_add(json_t *obj, shardkv_item_t *item, shardkv_buf_t *items,
     size_t       len, at;
     json_t      *val;
     const char  *text;
+
+    if (item->op == SHARDKV_TAKEN) {
+        return shardkv_line_taken(obj, item, items, err);
+    }
 
     val = json_object_get(obj, "v");
 
@@ -395,7 +434,7 @@ shardkv_line_encode(shardkv_line_e kind, const shardkv_item_t *item,
     shardkv_buf_t *out)
 {
     static const char *const  ops[] = { "", "put", "del", "append", "clear",
-                                        "skip" };
+                                        "skip", "taken" };
 
     /* 128: braces, names, numbers */
 
@@ -416,17 +455,22 @@ shardkv_line_encode(shardkv_line_e kind, const shardkv_item_t *item,
             shardkv_line_string(out, item->key, item->klen);
         }
 
+        if (item->op == SHARDKV_TAKEN) {
+            out->len += sprintf(out->data + out->len, ",\"n\":%llu",
+                       (unsigned long long) shardkv_get64(item->value));
+        }
+
     } else if (kind == SHARDKV_LINE_QUEUE) {
         out->len += sprintf(out->data + out->len, "{\"n\":%llu",
                             (unsigned long long) item->n);
 
     } else {
         memcpy(out->data + out->len,
-               item->op == SHARDKV_APPEND ? "{\"q\":" : "{\"k\":", 5);
+               item->op == SHARDKV_PUT ? "{\"k\":" : "{\"q\":", 5);
         out->len += 5;
         shardkv_line_string(out, item->key, item->klen);
 
-        if (item->op == SHARDKV_APPEND) {
+        if (item->op != SHARDKV_PUT) {
             out->len += sprintf(out->data + out->len, ",\"n\":%llu",
                                 (unsigned long long) item->n);
         }

@@ -25,6 +25,7 @@
  * its data, so a digest of all parts is read, not computed.  An item's hash
  * chains XXH3 over its index (0 for a value), key and value; a part's is
  * the sum of them modulo 2^64, so the order of insertion does not matter.
+ * How far a queue was taken is hashed, with index 2^64 - 1, but no item.
  */
 
 
@@ -189,9 +190,12 @@ void
 shardkv_part_count(shardkv_part_t *part, const shardkv_item_t *item,
     uint64_t n)
 {
-    part->items++;
-    part->queued += (n != 0);
-    part->bytes += item->klen + item->vlen;
+    if (n != SHARDKV_TAKEN_N) {
+        part->items++;
+        part->queued += (n != 0);
+        part->bytes += item->klen + item->vlen;
+    }
+
     part->hash += shardkv_item_hash(item->key, item->klen, n, item->value,
                                     item->vlen);
 }
@@ -201,9 +205,12 @@ void
 shardkv_part_uncount(shardkv_part_t *part, const shardkv_item_t *item,
     uint64_t n)
 {
-    part->items--;
-    part->queued -= (n != 0);
-    part->bytes -= item->klen + item->vlen;
+    if (n != SHARDKV_TAKEN_N) {
+        part->items--;
+        part->queued -= (n != 0);
+        part->bytes -= item->klen + item->vlen;
+    }
+
     part->hash -= shardkv_item_hash(item->key, item->klen, n, item->value,
                                     item->vlen);
 }

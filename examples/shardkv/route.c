@@ -363,12 +363,36 @@ shardkv_argument_name(shardkv_request_t *r, const char *name,
 }
 
 
+static int
+shardkv_argument_n(shardkv_request_t *r)
+{
+    unsigned  has;
+
+    if (shardkv_argument(r, "n", 1, SHARDKV_NUMBER_MAX, &has, &r->position)
+        != SHARD_OK)
+    {
+        return SHARD_ERROR;
+    }
+
+    return has ? SHARD_OK : shardkv_bad(r, "n= is missing");
+}
+
+
 /* of consumers: who, and how many entries or up to which one */
 
 static int
 shardkv_argument_group(shardkv_request_t *r)
 {
     unsigned  has;
+
+    /* LMDB's queues have one reader, that has no name */
+
+    if (r->route->call == SHARDKV_ACK && r->server->pool.engine == NULL
+        && MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND,
+                                       "group") == NULL)
+    {
+        return shardkv_argument_n(r);
+    }
 
     if (shardkv_argument_name(r, "group", r->group) != SHARD_OK
         || shardkv_argument_name(r, "consumer", r->consumer) != SHARD_OK)
@@ -382,13 +406,7 @@ shardkv_argument_group(shardkv_request_t *r)
                                 &r->limit);
     }
 
-    if (shardkv_argument(r, "n", 1, SHARDKV_NUMBER_MAX, &has, &r->position)
-        != SHARD_OK)
-    {
-        return SHARD_ERROR;
-    }
-
-    return has ? SHARD_OK : shardkv_bad(r, "n= is missing");
+    return shardkv_argument_n(r);
 }
 
 
@@ -463,6 +481,11 @@ shardkv_route_arguments(shardkv_request_t *r)
     case SHARDKV_TAKE:
     case SHARDKV_ACK:
         return shardkv_argument_group(r);
+
+    case SHARDKV_HOLD:
+    case SHARDKV_RESUME:
+        return shardkv_argument(r, "epoch", 0, UINT32_MAX, &r->has_at,
+                                &r->position);
 
     case SHARDKV_LOG_GET:
     case SHARDKV_QUEUE_GET:

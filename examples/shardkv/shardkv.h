@@ -74,6 +74,7 @@
 #define SHARDKV_DROP_LIMIT     1000              /* items looked at */
 #define SHARDKV_DROP_MAX       10000
 #define SHARDKV_NEXT_MAX       (2 + 2 * SHARDKV_KEY_MAX)
+#define SHARDKV_TAKEN_N        UINT64_MAX        /* as index of SHARDKV_TAKEN */
 #define SHARDKV_CONNECTIONS    1024
 #define SHARDKV_TAKE_MAX       100               /* entries at a time */
 #define SHARDKV_GROUP_MAX      64                /* bytes of its name */
@@ -131,7 +132,8 @@ typedef enum {
     SHARDKV_DEL,
     SHARDKV_APPEND,
     SHARDKV_CLEAR,              /* all of a key's queue is gone */
-    SHARDKV_SKIP                /* a position, of a key that is not here */
+    SHARDKV_SKIP,               /* a position, of a key that is not here */
+    SHARDKV_TAKEN               /* of a queue up to value's 8 bytes */
 } shardkv_op_e;
 
 
@@ -594,6 +596,11 @@ int shardkv_apply(shardkv_request_t *r, MDB_txn *txn);
 /* change.c: an append's index
  * becomes item->n */
 
+/* how far a queue was taken, and the index of its last entry; 0: none */
+
+int shardkv_queue_ends(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_place_t *place, const shardkv_item_t *item,
+    uint64_t *taken, uint64_t *last);
 int shardkv_change(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     shardkv_shard_t *s, shardkv_item_t *item);
 

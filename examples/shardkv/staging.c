@@ -234,11 +234,11 @@ shardkv_chunk_item(shardkv_request_t *r, shardkv_chunk_t *chunk,
         return MDB_NOTFOUND;
     }
 
-    if (item->op == SHARDKV_APPEND) {
-        n = item->n;
+    if (item->op == SHARDKV_APPEND || item->op == SHARDKV_TAKEN) {
+        n = (item->op == SHARDKV_TAKEN) ? SHARDKV_TAKEN_N : item->n;
         cursor = chunk->queue;
         key = shardkv_queue_key(buf, r->shard, &place, item->key, item->klen,
-                                n);
+                                n == SHARDKV_TAKEN_N ? 0 : n);
 
     } else {
         n = 0;

@@ -8,6 +8,7 @@
  *   part      shard number                           shardkv_part_t
  *   data      generation shard mix key               value
  *   queue     generation shard mix klen key n        value
+ *             generation shard mix klen key 0        n, taken up to it
  *   log       generation shard position              op klen key value
  *   garbage   generation shard [part]                (empty)
  *

@@ -416,6 +416,16 @@ shardkv_stream_item(shardkv_stream_t *st, MDB_val key, MDB_val data,
         item->key = p + 1;
         item->klen = key.mv_size - 16 - 9;
         item->n = shardkv_get64(p + 1 + item->klen);
+
+        if (item->n == 0) {
+
+            if (data.mv_size != 8) {
+                return SHARD_ERROR;
+            }
+
+            item->op = SHARDKV_TAKEN;
+            item->n = shardkv_get64(data.mv_data);
+        }
     }
 
     return SHARD_OK;

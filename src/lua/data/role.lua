@@ -57,12 +57,23 @@ local function role(keys, args)
                id)
     redis.call('HSET', m.prefix .. 'meta', 'role', word, 'epoch', int(epoch))
 
+    -- a hold is of its epoch
+    if epoch > m.epoch then
+        redis.call('HSET', m.prefix .. 'meta', 'held', '0')
+    end
+
     return { 'ok', int(m.position) }
 end
 
 
--- 1 or 0
+-- 1 or 0, and the epoch that it is of; "" for whichever it is
 local function hold(keys, args)
+    local m = load(keys[1])
+
+    if args[2] ~= '' and tonumber(args[2]) ~= m.epoch then
+        return { 'epoch', int(m.position) }
+    end
+
     redis.call('HSET', keys[1] .. 'meta', 'held', args[1])
     return { 'ok' }
 end
