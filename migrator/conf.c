@@ -145,6 +145,16 @@ static const shardd_conf_key_t  migrator_conf_standby[] = {
     END
 };
 
+static const shardd_conf_key_t  migrator_conf_data_redis[] = {
+    { "nodes", SHARDD_CONF_MAP, AT(data_redis.nodes), 0, 512, 0, NULL, NULL,
+      "each node's redis://[user@]host:port[/db]" },
+    { "password_file", SHARDD_CONF_FILE, AT(data_redis.password), 0, 0, 0,
+      NULL, NULL, "file whose first line is the password of all of them" },
+    { "password_files", SHARDD_CONF_MAP, AT(data_redis.password_files), 0,
+      512, 0, NULL, NULL, "or of single nodes, by name" },
+    END
+};
+
 static const shardd_conf_key_t  migrator_conf_keys[] = {
     SECTION("redis", migrator_conf_redis, "the metadata store"),
     STRING("keyspace", keyspace, 1, "whose shards"),
@@ -160,6 +170,8 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
        "how often to look for decisions and for migrations left behind"),
     { "driver", SHARDD_CONF_ENUM, AT(driver), 0, 0, 0,
       migrator_driver_words, NULL, "how data move; none for stateless shards" },
+    SECTION("data_redis", migrator_conf_data_redis,
+            "the nodes' own, of driver redis"),
     STRING("health_uri", health_uri, 0,
            "what a stateless node is asked; any answer below 500 is good"),
     MS("request_timeout", policy.request_timeout_ms, 10, 600000,

@@ -14,6 +14,15 @@
 extern const char *const  migrator_driver_words[];
 
 
+/* where the nodes' data are; maps are name, value, ..., NULL */
+
+typedef struct {
+    char                **nodes;            /* redis://[user@]host:port[/db] */
+    char                **password_files;   /* of single nodes */
+    char                 *password;         /* of all others, or NULL */
+} migrator_data_redis_t;
+
+
 typedef struct migrator_conf_s {
     char                 *keyspace;
     char                 *name;             /* NULL: the host's */
@@ -26,6 +35,7 @@ typedef struct migrator_conf_s {
     long                  scan_ms;
     char                 *health_uri;
     int                   driver;           /* of migrator_driver_words */
+    migrator_data_redis_t data_redis;       /* of driver "redis" */
 
     migrator_policy_t     policy;
     migrator_keep_conf_t  keep;             /* some of it is policy's */

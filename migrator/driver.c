@@ -1,16 +1,17 @@
 
 #include "driver_http.h"
+#include "driver_redis.h"
 #include "driver.h"
 
 
 /* in the same order; conf.c refuses any other word and tells these */
 
 const char *const  migrator_driver_words[] = {
-    "http", NULL
+    "http", "redis", NULL
 };
 
 static const migrator_driver_t *const  migrator_drivers[] = {
-    &migrator_driver_http
+    &migrator_driver_http, &migrator_driver_redis
 };
 
 

@@ -219,6 +219,17 @@ typedef struct {
                          uint64_t *latency_us);
 
     const char      *(*err)(void *data);
+
+    /*
+     * NULL: digests are compared.  Else in their place, where a store has no
+     * digest of a position while it is written.  tail 0: all of it, before
+     * the hold; 1: both stand still, and what has changed since the last one
+     * of this driver's is enough.  MIGRATOR_REFUSED: they differ.
+     */
+    int              (*verify)(void *data, const shard_node_t *from,
+                         const shard_node_t *to, shard_id_t shard, int tail,
+                         const migrator_limit_t *limit, uint64_t *position,
+                         uint64_t *items);
 } migrator_driver_t;
 
 

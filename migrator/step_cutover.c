@@ -289,6 +289,14 @@ migrator_step_verify(migrator_t *m)
         return result;
     }
 
+    if (m->driver->verify) {
+        rc = m->driver->verify(m->driver_data, &m->source, &m->target,
+                               m->state.shard, 1, migrator_limit(m, &limit),
+                               &m->state.position, &m->state.items);
+
+        return migrator_driver_rc(m, rc, "verify");
+    }
+
     rc = m->driver->digest(m->driver_data, &m->source, m->state.shard, NULL,
                            migrator_limit(m, &limit), source);
 

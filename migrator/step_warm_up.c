@@ -60,6 +60,31 @@ migrator_step_warm_up(migrator_t *m)
 }
 
 
+/* a driver's own way; a target that was no copy of ours is copied over */
+
+static migrator_result_e
+migrator_warm_verify(migrator_t *m)
+{
+    int               rc;
+    migrator_limit_t  limit;
+
+    rc = m->driver->verify(m->driver_data, &m->source, &m->target,
+                           m->state.shard, 0, migrator_long_limit(m, &limit),
+                           &m->state.position, &m->state.items);
+
+    if (rc == MIGRATOR_OK) {
+        m->dirty = 1;
+    }
+
+    if (rc == MIGRATOR_REFUSED && m->state.copies == 0) {
+        return migrator_say(m, MIGRATOR_OTHER, "data differ: %s",
+                            m->driver->err(m->driver_data));
+    }
+
+    return migrator_driver_rc(m, rc, "verify");
+}
+
+
 /*
  * The source is being written: its digest is of some position P, so the
  * target is brought to P exactly and compared there.
@@ -80,6 +105,10 @@ migrator_warm_digests(migrator_t *m)
 
     if (result != MIGRATOR_NEXT) {
         return result;
+    }
+
+    if (m->driver->verify) {
+        return migrator_warm_verify(m);
     }
 
     rc = m->driver->digest(m->driver_data, &m->source, m->state.shard, NULL,

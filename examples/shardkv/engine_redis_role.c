@@ -99,9 +99,13 @@ shardkv_redis_stats(shardkv_redis_t *c, shardkv_request_t *r)
 
     prefix = shardd_data_prefix(r->shard);
 
-    if (shardd_data_free(&c->redis, &bytes) != 0) {
-        return shardkv_redis_failed(c, r, NULL);
+    reply = shardd_data_call(&c->redis, "free", prefix.text, 0, NULL, NULL);
+
+    if (shardd_data_memory(shardd_data_text(reply, 1), &bytes) != 0) {
+        return shardkv_redis_failed(c, r, reply);
     }
+
+    freeReplyObject(reply);
 
     reply = shardd_data_call(&c->redis, "stats", prefix.text, 0, NULL, NULL);
 

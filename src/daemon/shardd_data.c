@@ -214,32 +214,19 @@ shardd_data_info(const char *info, const char *name, uint64_t *value)
 
 
 int
-shardd_data_free(shardd_redis_t *r, uint64_t *bytes)
+shardd_data_memory(const char *info, uint64_t *bytes)
 {
-    uint64_t     max, used;
-    redisReply  *reply;
+    uint64_t  max, used;
 
-    reply = shardd_redis_command(r, "INFO memory");
-
-    if (reply == NULL) {
-        return -1;
-    }
-
-    if (reply->type != REDIS_REPLY_STRING
-        || shardd_data_info(reply->str, "used_memory", &used) != 0
-        || shardd_data_info(reply->str, "maxmemory", &max) != 0
-        || (max == 0 && shardd_data_info(reply->str, "total_system_memory",
-                                         &max) != 0))
+    if (info == NULL || shardd_data_info(info, "used_memory", &used) != 0
+        || shardd_data_info(info, "maxmemory", &max) != 0
+        || (max == 0
+            && shardd_data_info(info, "total_system_memory", &max) != 0))
     {
-        snprintf(r->err, SHARDD_ERR_SIZE, "redis %s: INFO memory tells no "
-                 "memory: %.100s", r->conf.addr,
-                 reply->type == REDIS_REPLY_ERROR ? reply->str : "");
-        freeReplyObject(reply);
         return -1;
     }
 
     *bytes = max > used ? max - used : 0;
-    freeReplyObject(reply);
 
     return 0;
 }

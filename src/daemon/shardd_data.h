@@ -44,13 +44,14 @@ int shardd_data_word(const redisReply *reply, size_t i, const char *word);
 const char *shardd_data_text(const redisReply *reply, size_t i);
 int shardd_data_uint(const redisReply *reply, size_t i, uint64_t *value);
 
-/* bytes that the server may still take: up to maxmemory, else memory free */
-
-int shardd_data_free(shardd_redis_t *r, uint64_t *bytes);
-
 /* a figure of INFO's text; -1: it has none */
 
 int shardd_data_info(const char *info, const char *name, uint64_t *value);
+
+/* bytes the server may still take by INFO memory: up to maxmemory, or all
+ * that the machine has; 0, or -1: it does not say */
+
+int shardd_data_memory(const char *info, uint64_t *bytes);
 
 
 #endif /* _SHARDD_DATA_H_INCLUDED_ */

@@ -26,11 +26,12 @@
 -- The library is one text of several files: this one, queue, role, move.
 
 -- loaders replace a library of a smaller number
-local VERSION = 1
+local VERSION = 2
 
 local RATE_S = 10                   -- write_rate forgets in about this time
 local REAPED = 4                    -- dead names removed beside a write
 local READ_BYTES = 8388608          -- of a queue, in one answer
+local DUMP_BYTES = 1048576          -- of keys, in one answer
 local HASHED = 10000                -- entries of a queue that a hash reads
 
 local COUNTS = { 'items', 'bytes', 'queued', 'depth' }

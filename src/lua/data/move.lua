@@ -1,24 +1,31 @@
 -- What the migrator's driver asks of a source and a target.
 --
---   begin ─▶ a generation nobody sees ─▶ restore ... ─▶ switch: it is the
---            shard's data, at the position that the source had before it
---   restore, advance: keys that the source's log names, then the position
---   hash: what is compared
+--   begin ─▶ a generation nobody sees ─▶ scan, dump ─▶ restore ... ─▶ switch:
+--            it is the shard's data, at the position the source had before it
+--   log ─▶ dump ─▶ restore ... ─▶ advance: the keys that the source's log
+--            names, as they are now, then the position
+--   hash, absent: what is compared
 --
 -- A driver that slept in the middle is refused by the generation, the
--- position or the role: it cannot take anything back.
+-- position, the role or the epoch it knows: it cannot take anything back.
 
 
-local function primary(m)
+-- epoch 0: any
+local function no_target(m, epoch)
     if m.role == 'primary' then
         return { 'primary', int(m.position) }
+    end
+
+    if epoch ~= '0' and m.epoch > tonumber(epoch) then
+        return { 'epoch', int(m.position) }
     end
 end
 
 
-local function begin(keys)
+-- epoch
+local function begin(keys, args)
     local m = load(keys[1])
-    local refused = primary(m)
+    local refused = no_target(m, args[1])
 
     if refused then
         return refused
@@ -33,6 +40,80 @@ local function begin(keys)
     redis.call('HSET', m.prefix .. 'meta', 'staging', int(generation))
 
     return { 'ok', int(generation) }
+end
+
+
+-- cursor, about how many; the next cursor, then name and size of each
+local function scan(keys, args)
+    local m = load(keys[1])
+    local found = redis.call('HSCAN', m.data .. 'index', args[1], 'COUNT',
+                             args[2])
+    local out = { 'ok', found[1] }
+
+    for i, value in ipairs(found[2]) do
+        out[i + 2] = value
+    end
+
+    return out
+end
+
+
+-- names; size, ends_ms or 0, and DUMP's text of each, '' of what is no more.
+-- Of the first ones only, where all would be too much for one answer.
+local function dump(keys, args)
+    local m = load(keys[1])
+    local out = { 'ok' }
+    local bytes = 0
+
+    for _, name in ipairs(args) do
+        if bytes > DUMP_BYTES then
+            break
+        end
+
+        local text = redis.call('DUMP', m.data .. name)
+        local ends = text and redis.call('PEXPIRETIME', m.data .. name) or 0
+
+        out[#out + 1] = text and redis.call('HGET', m.data .. 'index', name)
+                        or '0'
+        out[#out + 1] = int(math.max(0, ends))
+        out[#out + 1] = text or ''
+        bytes = bytes + (text and #text or 0)
+    end
+
+    return out
+end
+
+
+-- position, at most so many: the shard's position, its counts, then op and
+-- name of each entry behind that position
+local function log(keys, args)
+    local m = load(keys[1])
+    local from = tonumber(args[1])
+
+    if from > m.position then
+        return { 'ahead', int(m.position) }
+    end
+
+    local out = { 'ok', int(m.position), int(m.items), int(m.bytes),
+                  int(m.queued), int(m.depth) }
+
+    if from == m.position then
+        return out
+    end
+
+    local entries = redis.call('XRANGE', m.data .. 'log',
+                               '(' .. args[1] .. '-0', '+', 'COUNT', args[2])
+
+    if not entries[1] or index_of(entries[1][1]) ~= from + 1 then
+        return { 'gone', int(m.position) }
+    end
+
+    for _, entry in ipairs(entries) do
+        out[#out + 1] = entry[2][2]
+        out[#out + 1] = entry[2][4]
+    end
+
+    return out
 end
 
 
@@ -58,11 +139,11 @@ local function restore_one(data, name, size, ends_ms, dump)
 end
 
 
--- generation, then name, size, ends_ms, dump of each
+-- generation, epoch, then name, size, ends_ms, dump of each
 local function restore(keys, args)
     local m = load(keys[1])
     local generation = tonumber(args[1])
-    local refused = primary(m)
+    local refused = no_target(m, args[2])
 
     if refused then
         return refused
@@ -74,11 +155,11 @@ local function restore(keys, args)
 
     local data = m.prefix .. args[1] .. ':'
 
-    for i = 2, #args, 4 do
+    for i = 3, #args, 4 do
         restore_one(data, args[i], args[i + 1], args[i + 2], args[i + 3])
     end
 
-    return { 'ok', int((#args - 1) / 4) }
+    return { 'ok', int((#args - 2) / 4) }
 end
 
 
@@ -90,10 +171,10 @@ local function counted(m, args, at)
 end
 
 
--- generation, position, counts
+-- generation, epoch, position, counts
 local function switch(keys, args)
     local m = load(keys[1])
-    local refused = primary(m)
+    local refused = no_target(m, args[2])
 
     if refused then
         return refused
@@ -103,7 +184,7 @@ local function switch(keys, args)
         return { 'stale', int(m.position) }
     end
 
-    if m.position > tonumber(args[2]) then
+    if m.position > tonumber(args[3]) then
         return { 'ahead', int(m.position) }
     end
 
@@ -111,34 +192,34 @@ local function switch(keys, args)
     redis.call('HSET', m.prefix .. 'meta', 'generation', args[1], 'staging',
                '0')
 
-    m.position = tonumber(args[2])
-    counted(m, args, 3)
+    m.position = tonumber(args[3])
+    counted(m, args, 4)
     save(m)
 
     return { 'ok', int(m.position) }
 end
 
 
--- generation, position, entries of the log kept, counts, then op and name of
--- each entry behind that position
+-- generation, epoch, position, entries of the log kept, counts, then op and
+-- name of each entry behind that position
 local function advance(keys, args)
     local m = load(keys[1])
-    local refused = primary(m)
+    local refused = no_target(m, args[2])
 
     if refused then
         return refused
     end
 
-    if tonumber(args[1]) ~= m.generation or tonumber(args[2]) ~= m.position
+    if tonumber(args[1]) ~= m.generation or tonumber(args[3]) ~= m.position
     then
         return { 'stale', int(m.position) }
     end
 
-    for i = 8, #args, 2 do
-        logged(m, args[i], args[i + 1], args[3])
+    for i = 9, #args, 2 do
+        logged(m, args[i], args[i + 1], args[4])
     end
 
-    counted(m, args, 4)
+    counted(m, args, 5)
     save(m)
 
     return { 'ok', int(m.position) }
@@ -200,7 +281,22 @@ local function hash(keys, args)
         out[i] = hash_one(m.data .. name, name)
     end
 
-    return table.concat(out)
+    return { 'ok', table.concat(out) }
+end
+
+
+-- names; those that are not in the index
+local function absent(keys, args)
+    local m = load(keys[1])
+    local out = { 'ok' }
+
+    for _, name in ipairs(args) do
+        if redis.call('HEXISTS', m.data .. 'index', name) == 0 then
+            out[#out + 1] = name
+        end
+    end
+
+    return out
 end
 
 
@@ -218,8 +314,13 @@ register('version', version, { 'no-writes' })
 register('get', get, { 'no-writes' })
 register('read', read, { 'no-writes' })
 register('stats', stats, { 'no-writes' })
+register('free', free, { 'no-writes' })
 register('primaries', primaries, { 'no-writes' })
+register('scan', scan, { 'no-writes' })
+register('dump', dump, { 'no-writes' })
+register('log', log, { 'no-writes' })
 register('hash', hash, { 'no-writes' })
+register('absent', absent, { 'no-writes' })
 register('put', put, {})
 register('append', append, {})
 register('restore', restore, {})

@@ -103,6 +103,12 @@ local function stats(keys)
 end
 
 
+-- INFO's figures of memory
+local function free()
+    return { 'ok', redis.call('INFO', 'memory') }
+end
+
+
 -- the IDs of shards this Redis is primary of; KEYS[1] is shardkv:
 local function primaries(keys)
     return redis.call('SMEMBERS', keys[1] .. 'primaries')

@@ -1,0 +1,211 @@
+
+/*
+ * "redis": shards whose data live in a Redis of each node, in the keys of
+ * src/lua/data.  The migrator speaks to both servers itself; the node is
+ * only asked whether it serves.
+ *
+ *   copy    scan ─▶ names ─▶ dump ─────▶ restore      one batch is read while
+ *                            source      target       the one before is
+ *   ship    log ──▶ names ─▶ dump ─────▶ restore      written
+ *                                        advance: the position, last
+ *   verify  scan ─▶ names ─▶ hash  ═?═  hash          all of it before the
+ *           log ──▶ names ─▶ hash  ═?═  hash          hold, the tail within
+ *
+ * A key is taken as it is when its name is read, which may be later than the
+ * position: what changed it since is behind that position in the log and is
+ * shipped again.  So a target is the source's equal once it has reached the
+ * position of a sealed source, and not before.
+ *
+ * Memory is a batch of each server's and one key, twice.  Calls wait in
+ * poll(), never in hiredis; an outcome that is not MIGRATOR_OK leaves
+ * answers behind, so it closes the connections.
+ */
+
+
+#ifndef _MIGRATOR_DRIVER_REDIS_H_INCLUDED_
+#define _MIGRATOR_DRIVER_REDIS_H_INCLUDED_
+
+
+#include "../src/daemon/shardd_data.h"
+#include "driver_http.h"
+
+
+#define MIGRATOR_REDIS_CONNS  4             /* kept open */
+#define MIGRATOR_REDIS_NAMES  256           /* of one call */
+#define MIGRATOR_REDIS_LOG    5000          /* entries of one answer */
+#define MIGRATOR_REDIS_SHIP   20000         /* and of one shipment */
+#define MIGRATOR_REDIS_KEEP   "50000"       /* entries of a target's log */
+
+
+typedef struct {
+    char                   name[SHARD_NAME_SIZE];   /* node's, "": free */
+    shardd_redis_conf_t    conf;
+    shardd_redis_t         redis;
+    unsigned               owed;            /* answers not taken yet */
+} migrator_redis_conn_t;
+
+/* a key's name in the shard; text is a reply's or a list's */
+
+typedef struct {
+    const char            *text;
+    size_t                 len;
+} migrator_redis_name_t;
+
+typedef struct {
+    size_t                 n;
+    size_t                 size;
+    migrator_redis_name_t *name;
+} migrator_redis_names_t;
+
+typedef struct {
+    const migrator_conf_t *conf;
+    migrator_nodes_t      *nodes;           /* for probes */
+    migrator_redis_conn_t  conns[MIGRATOR_REDIS_CONNS];
+    unsigned               next;            /* to be closed for another */
+
+    const migrator_limit_t *limit;          /* of the call under way */
+    uint64_t               start_ms;
+    uint64_t               tick_ms;
+
+    int                    argc;            /* of the call being made */
+    int                    args_size;
+    const char           **argv;
+    size_t                *lens;
+
+    /* all was equal when the target stood here; a tail begins behind it */
+    unsigned               verified:1;
+    shard_id_t             verified_shard;
+    uint64_t               verified_at;
+
+    char                   err[MIGRATOR_ERR_SIZE];
+} migrator_redis_t;
+
+
+/* both ends of a move of one shard */
+
+typedef struct {
+    migrator_redis_conn_t  *from;
+    migrator_redis_conn_t  *to;
+    shardd_data_prefix_t    prefix;
+    char                    generation[24];     /* written at the target */
+    char                    epoch[16];          /* that it may be at most */
+    uint64_t                bytes;
+    unsigned                restoring;          /* an answer is due */
+} migrator_redis_move_t;
+
+
+/* sharddata_stats of one node */
+
+typedef struct {
+    migrator_role_e   role;
+    uint32_t          epoch;
+    uint64_t          position;
+    uint64_t          log_first;
+    uint64_t          items;
+    uint64_t          bytes;
+    uint64_t          depth;
+    double            rate;
+    uint64_t          generation;
+    uint64_t          queued;
+} migrator_redis_stats_t;
+
+
+/* what log answers, put together; all is zero at the start, texts and names
+ * are the replies' */
+
+typedef struct {
+    uint64_t                 position;      /* of the source */
+    const char              *counts[4];
+    size_t                   entries;
+    size_t                   nreplies;
+    redisReply              *reply[MIGRATOR_REDIS_SHIP / MIGRATOR_REDIS_LOG
+                                   + 1];
+    migrator_redis_names_t   names;
+} migrator_redis_log_t;
+
+
+extern const migrator_driver_t  migrator_driver_redis;
+
+
+/* driver_redis_io.c; all but _args, _add return migrator_rc_e */
+
+void migrator_redis_start(migrator_redis_t *d, const migrator_limit_t *limit);
+int migrator_redis_end(migrator_redis_t *d, int rc);
+int migrator_redis_conn(migrator_redis_t *d, const shard_node_t *node,
+    migrator_redis_conn_t **conn);
+void migrator_redis_close(migrator_redis_conn_t *c);
+
+/* a call: function and prefix, arguments, off.  0, or -1: no memory */
+
+int migrator_redis_args(migrator_redis_t *d, const char *function,
+    const char *prefix);
+int migrator_redis_add(migrator_redis_t *d, const char *text, size_t len);
+int migrator_redis_word(migrator_redis_t *d, const char *text);
+int migrator_redis_number(migrator_redis_t *d, char buf[24], uint64_t n);
+int migrator_redis_send(migrator_redis_t *d, migrator_redis_conn_t *c);
+
+/* the next answer, which begins with "ok"; the caller's to free */
+
+int migrator_redis_take(migrator_redis_t *d, migrator_redis_conn_t *c,
+    redisReply **reply);
+
+int migrator_redis_no_memory(migrator_redis_t *d);
+int migrator_redis_nonsense(migrator_redis_t *d, migrator_redis_conn_t *c,
+    redisReply *reply, const char *what);
+
+/* driver_redis.c: asked of both at a time when to is not NULL */
+
+int migrator_redis_stats_of(migrator_redis_t *d, shard_id_t shard,
+    migrator_redis_conn_t *from, migrator_redis_stats_t *source,
+    migrator_redis_conn_t *to, migrator_redis_stats_t *target);
+
+/* driver_redis_copy.c */
+
+int migrator_redis_copy(void *data, const shard_node_t *from,
+    const shard_node_t *to, shard_id_t shard, const migrator_limit_t *limit,
+    uint64_t *position, uint64_t *bytes);
+/* one call of scan; cursor "0" begins and ends, names are the reply's */
+
+int migrator_redis_scan(migrator_redis_t *d, migrator_redis_conn_t *c,
+    const shardd_data_prefix_t *prefix, char cursor[24],
+    migrator_redis_names_t *names, redisReply **reply);
+
+/* both connections; begins the call */
+
+int migrator_redis_ends(migrator_redis_t *d, migrator_redis_move_t *mv,
+    const shard_node_t *from, const shard_node_t *to, shard_id_t shard,
+    const migrator_limit_t *limit);
+
+/* keys into mv->generation; the last answer is restored()'s to take */
+
+int migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
+    const migrator_redis_names_t *names);
+int migrator_redis_restored(migrator_redis_t *d, migrator_redis_move_t *mv);
+
+/* unique: sorted, and none is there twice; cmp as qsort() has it */
+
+int migrator_redis_name_add(migrator_redis_t *d,
+    migrator_redis_names_t *names, const char *text, size_t len);
+int migrator_redis_name_cmp(const void *one, const void *two);
+void migrator_redis_unique(migrator_redis_names_t *names);
+
+/* driver_redis_ship.c */
+
+int migrator_redis_ship(void *data, const shard_node_t *from,
+    const shard_node_t *to, shard_id_t shard, uint64_t entries,
+    const migrator_limit_t *limit, uint64_t *position, uint64_t *bytes);
+
+/* at most "entries" and MIGRATOR_REDIS_SHIP behind position; MIGRATOR_GONE */
+
+int migrator_redis_log_read(migrator_redis_t *d, migrator_redis_move_t *mv,
+    uint64_t position, uint64_t entries, migrator_redis_log_t *log);
+void migrator_redis_log_free(migrator_redis_log_t *log);
+
+/* driver_redis_verify.c */
+
+int migrator_redis_verify(void *data, const shard_node_t *from,
+    const shard_node_t *to, shard_id_t shard, int tail,
+    const migrator_limit_t *limit, uint64_t *position, uint64_t *items);
+
+
+#endif /* _MIGRATOR_DRIVER_REDIS_H_INCLUDED_ */
