@@ -23,8 +23,10 @@
 
 static void migrator_adopt(migrator_crew_t *crew,
     const migrator_state_t *state);
-static int migrator_busy(const shardd_entries_t *list, const char *node);
-static int migrator_runs(const shardd_entry_t *entry, const char *node);
+static int migrator_waits(migrator_crew_t *crew, const shardd_entry_t *entry,
+    const migrator_state_t *state);
+static int migrator_crowd(migrator_crew_t *crew,
+    const shardd_entries_t *list);
 static int migrator_read(migrator_crew_t *crew, const shardd_entry_t *entry,
     migrator_state_t *state);
 
@@ -51,6 +53,11 @@ migrator_crew_adopt(migrator_crew_t *crew)
         return;
     }
 
+    if (migrator_crowd(crew, &list) != 0) {
+        shardd_entries_free(&list);
+        return;
+    }
+
     started = 0;
 
     /* oldest first */
@@ -68,11 +75,7 @@ migrator_crew_adopt(migrator_crew_t *crew)
 
         if (state.phase == MIGRATOR_PLANNED
             && state.verb != MIGRATOR_PROMOTE
-            && (started || crew->n >= (uint32_t) crew->conf->max_migrations
-                || migrator_busy(&list, state.from)
-                   >= crew->conf->max_per_node
-                || migrator_busy(&list, state.to)
-                   >= crew->conf->max_per_node))
+            && (started || migrator_waits(crew, &list.entries[i], &state)))
         {
             continue;
         }
@@ -82,6 +85,7 @@ migrator_crew_adopt(migrator_crew_t *crew)
         migrator_adopt(crew, &state);
     }
 
+    shardd_entry_free(&crew->table_nodes);
     shardd_entries_free(&list);
 }
 
@@ -108,48 +112,69 @@ migrator_read(migrator_crew_t *crew, const shardd_entry_t *entry,
 }
 
 
+/*
+ * A planned one waits for room in the budgets, unless it is to end before it
+ * began; one that pauses would only take the room of others.
+ */
+
 static int
-migrator_busy(const shardd_entries_t *list, const char *node)
+migrator_waits(migrator_crew_t *crew, const shardd_entry_t *entry,
+    const migrator_state_t *state)
 {
-    int     n;
-    size_t  i;
+    char                why[MIGRATOR_CHECK_SIZE];
+    const char         *wish;
+    migrator_running_t  one;
 
-    n = 0;
+    wish = shardd_entry_field(entry, "wish");
 
-    for (i = 0; i < list->n; i++) {
-        n += migrator_runs(&list->entries[i], node);
+    if (wish && strcmp(wish, "rollback") == 0) {
+        return 0;
     }
 
-    return n;
+    if (crew->n >= (uint32_t) crew->conf->max_migrations
+        || (wish && strcmp(wish, "pause") == 0))
+    {
+        return 1;
+    }
+
+    migrator_running_of(state, &crew->table_nodes, &one);
+
+    return migrator_budget_full(&crew->conf->policy, crew->others.running,
+                                crew->others.nrunning, &one, why,
+                                sizeof(why));
 }
 
 
+/* zones only where a budget is of zones */
+
 static int
-migrator_runs(const shardd_entry_t *entry, const char *node)
+migrator_crowd(migrator_crew_t *crew, const shardd_entries_t *list)
 {
-    const char        *from, *to;
-    shard_str_t        name;
-    migrator_phase_e   phase;
+    int               rc;
+    char              err[SHARD_ERR_SIZE];
+    size_t            i;
+    migrator_state_t  state;
 
-    name.data = shardd_entry_field(entry, "phase");
+    memset(&crew->table_nodes, 0, sizeof(crew->table_nodes));
+    crew->others.nrunning = crew->others.npast = 0;
 
-    if (name.data == NULL) {
-        return 0;
+    if (crew->conf->policy.max_per_zone) {
+        rc = shardd_hash_load(&crew->store, "nodes", &crew->table_nodes);
+
+        if (rc != SHARDD_OK && rc != SHARDD_NONE) {
+            return -1;
+        }
     }
 
-    name.len = strlen(name.data);
-    phase = migrator_phase_by_name(name);
-
-    if (phase == MIGRATOR_PHASE_NONE || phase == MIGRATOR_PLANNED
-        || migrator_phase(phase)->kind == MIGRATOR_TERMINAL)
-    {
-        return 0;
+    for (i = 0; i < list->n; i++) {
+        if (migrator_record_read(&list->entries[i], &state, err) == SHARD_OK
+            && migrator_phase(state.phase)->kind != MIGRATOR_TERMINAL)
+        {
+            migrator_others_add(&crew->others, &state, &crew->table_nodes);
+        }
     }
 
-    from = shardd_entry_field(entry, "from");
-    to = shardd_entry_field(entry, "to");
-
-    return (from && strcmp(from, node) == 0) || (to && strcmp(to, node) == 0);
+    return 0;
 }
 
 

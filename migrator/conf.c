@@ -110,11 +110,20 @@ static const shardd_conf_key_t  migrator_conf_queue[] = {
     END
 };
 
+static const char *const  migrator_silent_words[] = {
+    "abort", "fence", NULL
+};
+
 static const shardd_conf_key_t  migrator_conf_hold[] = {
     MS("timeout", policy.hold_timeout_ms, 10, 60000,
        "beyond it the migration rolls back; less than shard_hold's"),
     MS("router_live", policy.router_live_ms, 100, 600000,
        "a router whose entry is older does not count"),
+    { "silent_routers", SHARDD_CONF_ENUM, AT(policy.silent_routers), 0, 0, 0,
+      migrator_silent_words, NULL,
+      "live ones that do not hear of the hold: abort it, or fence them" },
+    MS("silent_after", policy.silent_after_ms, 1, 60000,
+       "fence: a router that has not heard of the hold for so long"),
     INT("require_routers", policy.require_routers, 0, MIGRATOR_ROUTERS_MAX,
         "no cutover with fewer live ones; 0: none need be there"),
     END
@@ -162,8 +171,12 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
     { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0,
       shardd_log_words, NULL, "error, warn, info or debug" },
     INT("max_migrations", max_migrations, 1, 64, "at once in this process"),
-    INT("max_per_node", max_per_node, 1, 64,
+    INT("max_per_node", policy.max_per_node, 1, 64,
         "at once with the same source or target, all migrators together"),
+    INT("max_per_zone", policy.max_per_zone, 0, MIGRATOR_RUNNING_MAX,
+        "the same of nodes of one zone; 0: no bound"),
+    INT("max_fleet", policy.max_fleet, 0, MIGRATOR_RUNNING_MAX,
+        "at once, all migrators together; 0: no bound"),
     MS("decision_ttl", decision_ttl_ms, 100, DAY_MS,
        "a decision whose shard is busy for so long is let go"),
     MS("scan", scan_ms, 10, 60000,
@@ -206,6 +219,7 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->request_timeout_ms = 5000;
     policy->router_live_ms = 3000;
     policy->hold_timeout_ms = 1000;
+    policy->silent_after_ms = 300;
     policy->room = 1.2;
     policy->batch = 10000;
     policy->catch_up_lag = 100;
@@ -245,7 +259,7 @@ migrator_conf_defaults(migrator_conf_t *conf)
     conf->redis.timeout_ms = 1000;
     conf->log_level = SHARDD_LOG_INFO;
     conf->max_migrations = 4;
-    conf->max_per_node = 2;
+    conf->policy.max_per_node = 2;
     conf->decision_ttl_ms = 60000;
     conf->scan_ms = 200;
     conf->health_uri = "/health";

@@ -30,7 +30,6 @@ typedef struct migrator_conf_s {
     int                   log_level;
 
     long                  max_migrations;
-    long                  max_per_node;
     long                  decision_ttl_ms;
     long                  scan_ms;
     char                 *health_uri;

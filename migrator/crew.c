@@ -26,20 +26,18 @@ migrator_crew_init(migrator_crew_t *crew, const migrator_conf_t *conf)
 }
 
 
-int
-migrator_crew_start(migrator_crew_t *crew, const migrator_state_t *state,
-    uint64_t token)
+static migrator_worker_t *
+migrator_worker_new(migrator_crew_t *crew, const migrator_state_t *state)
 {
-    int                 rc;
     migrator_worker_t  *w;
 
     if (crew->n == MIGRATOR_CREW_MAX) {
-        return -1;
+        return NULL;
     }
 
     w = calloc(1, sizeof(migrator_worker_t));
     if (w == NULL) {
-        return -1;
+        return NULL;
     }
 
     w->shard = state->shard;
@@ -52,7 +50,15 @@ migrator_crew_start(migrator_crew_t *crew, const migrator_state_t *state,
     w->m.driver = migrator_driver_of(crew->conf, state->strategy);
     w->m.policy = &crew->conf->policy;
     w->m.state = *state;
-    w->m.token = token;
+
+    return w;
+}
+
+
+static int
+migrator_worker_start(migrator_crew_t *crew, migrator_worker_t *w)
+{
+    int  rc;
 
     rc = pthread_create(&w->thread, NULL, migrator_worker, w);
 
@@ -82,6 +88,44 @@ migrator_crew_keep(const migrator_crew_t *crew)
     keep.claim_ttl_ms = conf->policy.claim_ttl_ms;
 
     return migrator_keeper_start(&keep, conf, crew->holder);
+}
+
+
+int
+migrator_crew_start(migrator_crew_t *crew, const migrator_state_t *state,
+    uint64_t token)
+{
+    migrator_worker_t  *w;
+
+    w = migrator_worker_new(crew, state);
+    if (w == NULL) {
+        return -1;
+    }
+
+    w->m.token = token;
+
+    return migrator_worker_start(crew, w);
+}
+
+
+int
+migrator_crew_check(migrator_crew_t *crew, const migrator_state_t *state,
+    const char *request)
+{
+    migrator_worker_t  *w;
+
+    w = migrator_worker_new(crew, state);
+    if (w == NULL) {
+        return -1;
+    }
+
+    /* it is in nobody's way */
+
+    w->shard = MIGRATOR_CREW_NONE;
+    w->m.dry = 1;
+    snprintf(w->request, sizeof(w->request), "%s", request);
+
+    return migrator_worker_start(crew, w);
 }
 
 
@@ -122,7 +166,12 @@ migrator_worker_run(migrator_worker_t *w)
             w->m.driver->bind(w->m.driver_data, w->m.state.id);
         }
 
-        (void) migrator_run(&w->m);
+        if (w->m.dry) {
+            migrator_check_answer(w);
+        } else {
+            (void) migrator_run(&w->m);
+        }
+
         w->m.driver->close(w->m.driver_data);
     }
 

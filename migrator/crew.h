@@ -18,11 +18,13 @@
 #include "conf.h"
 #include "driver.h"
 #include "io_store.h"
+#include "preconditions.h"
 
 
 /* left behind ones are taken over beyond max_migrations, up to this many */
 
-#define MIGRATOR_CREW_MAX  128
+#define MIGRATOR_CREW_MAX   128
+#define MIGRATOR_CREW_NONE  UINT32_MAX      /* no shard has this id */
 
 
 typedef struct {
@@ -33,6 +35,7 @@ typedef struct {
     migrator_t               m;
     migrator_io_t            io;
     migrator_store_t         store;
+    char                     request[20];   /* of a check */
 } migrator_worker_t;
 
 typedef struct {
@@ -48,6 +51,9 @@ typedef struct {
     size_t                   fence_next;    /* where the next round begins */
     const migrator_driver_t *driver;        /* fence.c's */
     void                    *driver_data;
+    uint64_t                 told_ms;       /* that it lives */
+    migrator_others_t        others;        /* adopt.c's, of one scan */
+    shardd_entry_t           table_nodes;   /* the same, by name */
     unsigned                 down;          /* the store, said already */
     char                     damaged[48];   /* complained about already */
 } migrator_crew_t;
@@ -60,6 +66,17 @@ void migrator_crew_init(migrator_crew_t *crew, const migrator_conf_t *conf);
 int migrator_crew_start(migrator_crew_t *crew, const migrator_state_t *state,
     uint64_t token);
 int migrator_crew_has(const migrator_crew_t *crew, shard_id_t shard);
+
+/* a check of its own thread, to be answered in check:REQUEST; the same */
+
+int migrator_crew_check(migrator_crew_t *crew, const migrator_state_t *state,
+    const char *request);
+
+/* checks.c: what --dry-run asks for, and that somebody is there to answer */
+
+void migrator_crew_checks(migrator_crew_t *crew);
+void migrator_crew_untell(migrator_crew_t *crew);
+void migrator_check_answer(migrator_worker_t *w);
 
 /* joins what has ended; number of those that run */
 
@@ -80,6 +97,11 @@ migrator_keeper_t *migrator_crew_keep(const migrator_crew_t *crew);
 /* decisions.c: new entries become planned migrations */
 
 void migrator_crew_decisions(migrator_crew_t *crew);
+
+/* one as a state; SHARD_ERROR: "why" is bad */
+
+int migrator_decision_read(const shardd_entry_t *entry,
+    migrator_state_t *state, const char **why);
 
 
 #endif /* _MIGRATOR_CREW_H_INCLUDED_ */

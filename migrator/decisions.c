@@ -25,8 +25,6 @@
 static void migrator_reclaim(migrator_crew_t *crew);
 static int migrator_decide(migrator_crew_t *crew,
     const shardd_entry_t *entry);
-static int migrator_decision_read(const shardd_entry_t *entry,
-    migrator_state_t *state, const char **why);
 static int migrator_known(migrator_crew_t *crew, const shardd_entry_t *entry,
     migrator_state_t *state);
 static int migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
@@ -162,7 +160,7 @@ migrator_entry_ms(const char *stream_id)
 }
 
 
-static int
+int
 migrator_decision_read(const shardd_entry_t *entry, migrator_state_t *state,
     const char **why)
 {

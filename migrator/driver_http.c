@@ -123,6 +123,10 @@ migrator_http_stats_decode(const json_t *root, migrator_stats_t *stats)
     rate = json_object_get(root, "write_rate");
     stats->write_rate = json_is_number(rate) ? json_number_value(rate) : 0;
 
+    if (migrator_json_uint(root, "log_first", &stats->log_first)) {
+        stats->log_first = 0;
+    }
+
     return SHARD_OK;
 }
 

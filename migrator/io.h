@@ -57,6 +57,61 @@ typedef struct {
 } migrator_mirrors_t;
 
 
+/* what a router says of itself and of one node */
+
+typedef struct {
+    char               name[SHARD_NAME_SIZE];
+    uint64_t           age_ms;          /* by the store's clock */
+    uint64_t           hold_ms;         /* its shard_hold's; 0: not told */
+    int                dead;            /* the node is, for it */
+} migrator_view_t;
+
+typedef struct {
+    uint32_t           n;
+    migrator_view_t    view[MIGRATOR_ROUTERS_MAX];
+} migrator_views_t;
+
+
+/* the other migrations: those that run, and what the last ones took */
+
+#define MIGRATOR_RUNNING_MAX  256
+#define MIGRATOR_PAST_MAX     64
+
+typedef struct {
+    uint64_t           id;
+    uint64_t           created_ms;
+    shard_id_t         shard;
+    char               from[SHARD_NAME_SIZE];
+    char               to[SHARD_NAME_SIZE];
+    char               zones[2][SHARD_NAME_SIZE];   /* of both; "" unknown */
+} migrator_running_t;
+
+typedef struct {
+    double             total_s;         /* claimed to release */
+    double             copy_s;          /* of it, the snapshot */
+    double             bytes;           /* 0: nothing was copied */
+    double             hold_s;
+    double             ship_rate;       /* entries per second, 0: unknown */
+} migrator_past_t;
+
+/* as the predictor learnt it; seen 0: it did not */
+
+typedef struct {
+    uint64_t           seen;
+    double             fixed_s;
+    double             byte_s;
+    double             hold_s;
+} migrator_learnt_t;
+
+typedef struct {
+    uint32_t           nrunning;
+    uint32_t           npast;           /* the newest first */
+    migrator_running_t running[MIGRATOR_RUNNING_MAX];
+    migrator_past_t    past[MIGRATOR_PAST_MAX];
+    migrator_learnt_t  learnt;
+} migrator_others_t;
+
+
 typedef struct {
     void              *data;
 
@@ -97,6 +152,12 @@ typedef struct {
     int              (*mirror)(void *data, uint32_t *bp);
     int              (*mirrors)(void *data, uint64_t migration,
                          migrator_mirrors_t *out);
+
+    /* for check: what routers see of a node; all but migration "self" */
+    int              (*views)(void *data, const char *node,
+                         migrator_views_t *out);
+    int              (*others)(void *data, uint64_t self,
+                         migrator_others_t *out);
 } migrator_io_t;
 
 
@@ -124,6 +185,7 @@ typedef struct {
     uint64_t           free_bytes;
     uint64_t           queue_depth;     /* entries nobody has taken yet */
     double             write_rate;      /* entries per second */
+    uint64_t           log_first;       /* oldest entry kept, 0: not told */
 } migrator_stats_t;
 
 typedef struct {

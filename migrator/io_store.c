@@ -16,7 +16,6 @@
 
 
 static int migrator_store_say(migrator_store_t *s, int rc, const char *text);
-static uint64_t migrator_store_clock(migrator_store_t *s);
 
 
 static uint64_t
@@ -328,7 +327,7 @@ migrator_store_override(void *data, shard_id_t id, char *buf, size_t size)
 
 /* ages of routers are told by the clock that is the same for all of us */
 
-static uint64_t
+uint64_t
 migrator_store_clock(migrator_store_t *s)
 {
     uint64_t     now;
@@ -421,4 +420,6 @@ const migrator_io_t  migrator_store_io = {
     .routers = migrator_store_routers,
     .mirror = migrator_store_mirror,
     .mirrors = migrator_store_mirrors,
+    .views = migrator_store_views,
+    .others = migrator_store_others,
 };

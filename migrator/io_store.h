@@ -36,10 +36,34 @@ int migrator_store_mirror(void *data, uint32_t *bp);
 int migrator_store_mirrors(void *data, uint64_t migration,
     migrator_mirrors_t *out);
 
+/* io_check.c */
+
+int migrator_store_views(void *data, const char *node,
+    migrator_views_t *out);
+int migrator_store_others(void *data, uint64_t self,
+    migrator_others_t *out);
+
+/* one more of the others: it runs, or has ended and can be learnt of */
+
+void migrator_others_add(migrator_others_t *out,
+    const migrator_state_t *state, const shardd_entry_t *nodes);
+void migrator_running_of(const migrator_state_t *state,
+    const shardd_entry_t *nodes, migrator_running_t *r);
+
 /* routers.c: one entry of "routers"; SHARD_ERROR: it is no such thing */
 
 int migrator_router_decode(const char *name, const char *json,
     shard_id_t shard, uint64_t now_ms, migrator_router_t *out);
+
+
+/* what it says of itself and of "node"; the same */
+
+int migrator_router_view(const char *name, const char *json,
+    const char *node, uint64_t now_ms, migrator_view_t *out);
+
+/* by the store's clock, which is the same for all of us */
+
+uint64_t migrator_store_clock(migrator_store_t *s);
 
 
 /* adds what the entry says of one migration's mirrored reads, if anything */

@@ -331,6 +331,9 @@ migrator_wishes(migrator_t *m)
         if (m->paused && strcmp(wish, "pause") != 0) {
             m->paused = 0;
             m->started_ms = now;
+            m->down_ms = 0;
+            m->windows_bad = 0;
+            memset(m->samples, 0, sizeof(m->samples));
             m->io->note(m->io->data, SHARDD_LOG_INFO, &m->state, "goes on");
 
         } else if (!m->paused && strcmp(wish, "pause") == 0) {
@@ -396,7 +399,7 @@ migrator_move(migrator_t *m, migrator_phase_e to)
 
     if (error && next.error[0] == '\0') {
         snprintf(next.error, sizeof(next.error), "%s: %.*s",
-                 migrator_phase(next.phase)->name, 200, m->err);
+                 migrator_phase(next.phase)->name, 480, m->err);
     }
 
     if (migrator_phase_set(&next, to, migrator_now(m)) != SHARD_OK) {

@@ -33,6 +33,14 @@ typedef enum {
 } migrator_queue_hold_e;
 
 
+/* live routers that do not hear of the hold: docs/migration.md, "barrier" */
+
+typedef enum {
+    MIGRATOR_SILENT_ABORT = 0,
+    MIGRATOR_SILENT_FENCE
+} migrator_silent_e;
+
+
 /* how migrations are done; the YAML file's part of it */
 
 typedef struct {
@@ -44,6 +52,11 @@ typedef struct {
     long               hold_timeout_ms;
     long               standby_time_ms;     /* retire.c's */
     long               keep_standby;
+    int                silent_routers;      /* migrator_silent_e */
+    long               silent_after_ms;     /* within the hold */
+    long               max_per_node;        /* at once */
+    long               max_per_zone;        /* 0: no bound */
+    long               max_fleet;           /* 0: no bound */
     double             room;                /* of the source's bytes */
     long               batch;               /* log entries per call */
     long               catch_up_lag;        /* entries */
@@ -117,6 +130,7 @@ typedef struct {
     uint64_t                  down_ms;      /* no answer since, 0: none yet */
     long                      wait_ms;
     long                      backoff_ms;
+    unsigned                  dry:1;        /* a check alone, no claim */
     unsigned                  lost:1;
     unsigned                  paused:1;
     unsigned                  dirty:1;      /* figures not stored yet */

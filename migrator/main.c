@@ -85,6 +85,7 @@ migrator_daemon(const migrator_conf_t *conf)
         (void) migrator_crew_reap(&crew);
         migrator_crew_decisions(&crew);
         migrator_crew_adopt(&crew);
+        migrator_crew_checks(&crew);
         migrator_crew_fence(&crew);
         (void) shardd_loop_pause(conf->scan_ms);
     }
@@ -96,6 +97,7 @@ migrator_daemon(const migrator_conf_t *conf)
         migrator_store_io.sleep_ms(NULL, 10);
     }
 
+    migrator_crew_untell(&crew);
     shardd_log(SHARDD_LOG_INFO, "ends, %u migrations left to others", crew.n);
     shardd_store_close(&crew.store);
     crew.driver->close(crew.driver_data);

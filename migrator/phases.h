@@ -42,6 +42,7 @@
 
 #define MIGRATOR_TRAIL_SIZE  2048
 #define MIGRATOR_BY_SIZE     128
+#define MIGRATOR_ERROR_SIZE  512
 
 
 typedef enum {
@@ -147,6 +148,11 @@ typedef struct {
     uint64_t           shipped;         /* log entries */
     uint64_t           bytes;           /* snapshot and log */
     uint64_t           items;
+    uint64_t           size;            /* bytes of the source, in check */
+    uint64_t           lag;             /* entries behind, as last seen */
+    uint32_t           silent_routers;  /* that the barrier left out */
+    uint32_t           ship_rate;       /* entries per second, catch-up's */
+    uint32_t           change_rate;
     uint64_t           mirrored;        /* reads, in the phase's course */
     uint64_t           mirror_bad;      /* of them, that differ or failed */
     uint64_t           level_ms;        /* the standby had all at that time */
@@ -161,7 +167,7 @@ typedef struct {
     char               driver[16];      /* its name, for those who ask */
     char               by[MIGRATOR_BY_SIZE];
     char               decision[48];    /* its stream entry */
-    char               error[SHARD_ERR_SIZE];
+    char               error[MIGRATOR_ERROR_SIZE];
     char               trail[MIGRATOR_TRAIL_SIZE];
 } migrator_state_t;
 

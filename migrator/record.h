@@ -13,7 +13,7 @@
 
 
 #define MIGRATOR_ID_SIZE     17
-#define MIGRATOR_FIELDS_MAX  40
+#define MIGRATOR_FIELDS_MAX  64
 
 
 /* texts of numbers live in "text", other values point into the state */

@@ -64,6 +64,43 @@ migrator_router_decode(const char *name, const char *json, shard_id_t shard,
 }
 
 
+int
+migrator_router_view(const char *name, const char *json, const char *node,
+    uint64_t now_ms, migrator_view_t *out)
+{
+    json_t             *root, *value;
+    const char         *state;
+    migrator_router_t   router;
+
+    /* its name and age, by the rules of the barrier */
+
+    if (migrator_router_decode(name, json, 0, now_ms, &router) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    memset(out, 0, sizeof(migrator_view_t));
+    memcpy(out->name, router.name, sizeof(out->name));
+    out->age_ms = router.age_ms;
+
+    root = strlen(json) <= ENTRY_MAX
+           ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+    value = json_object_get(root, "hold_ms");
+
+    if (json_is_integer(value) && json_integer_value(value) > 0) {
+        out->hold_ms = (uint64_t) json_integer_value(value);
+    }
+
+    value = json_object_get(json_object_get(root, "nodes"), node);
+    state = json_string_value(json_object_get(value, "state"));
+    out->dead = state && strcmp(state, "down") == 0;
+
+    json_decref(root);
+
+    return SHARD_OK;
+}
+
+
 void
 migrator_router_mirrors(const char *json, uint64_t migration,
     migrator_mirrors_t *sum)

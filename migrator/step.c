@@ -12,9 +12,15 @@
 #include "machine.h"
 
 
+/* between two looks during a long request */
+
+#define TICK_WISH_MS  500
+
+
 static migrator_result_e migrator_no_answer(migrator_t *m, const char *what,
     const char *err);
 static int migrator_tick(void *data);
+static int migrator_tick_wish(migrator_t *m, uint64_t now);
 
 
 migrator_result_e
@@ -106,7 +112,8 @@ migrator_no_answer(migrator_t *m, const char *what, const char *err)
 
 /*
  * Called during long requests: keeps the claim, and ends the request when
- * it was lost, or when nobody waits for its end any more.
+ * it was lost, when an operator wants it to pause or to end, or when nobody
+ * waits for its end any more.
  */
 
 static int
@@ -115,7 +122,6 @@ migrator_tick(void *data)
     migrator_t  *m = data;
 
     int       rc;
-    char      wish[16];
     uint64_t  now, token;
 
     now = m->io->now_ms(m->io->data);
@@ -132,16 +138,45 @@ migrator_tick(void *data)
 
         if (rc == SHARDD_OK) {
             m->renewed_ms = now;
-
-            rc = m->io->wish(m->io->data, m->state.id, wish, sizeof(wish));
-            if (rc == SHARDD_OK && strcmp(wish, "rollback") == 0) {
-                m->wish_ms = 0;
-                return 1;
-            }
         }
     }
 
-    return m->io->stopping(m->io->data);
+    return migrator_tick_wish(m, now) || m->io->stopping(m->io->data);
+}
+
+
+/* 1: it is to pause or to end, and may do so in this phase */
+
+static int
+migrator_tick_wish(migrator_t *m, uint64_t now)
+{
+    int       rc;
+    char      wish[16];
+    unsigned  flags;
+
+    flags = migrator_phase(m->state.phase)->flags;
+
+    if (!(flags & (MIGRATOR_ABORTS|MIGRATOR_PAUSES))
+        || now - m->wish_ms < TICK_WISH_MS)
+    {
+        return 0;
+    }
+
+    rc = m->io->wish(m->io->data, m->state.id, wish, sizeof(wish));
+    m->wish_ms = now;
+
+    if (rc != SHARDD_OK
+        || !(((flags & MIGRATOR_ABORTS) && strcmp(wish, "rollback") == 0)
+             || ((flags & MIGRATOR_PAUSES) && strcmp(wish, "pause") == 0)))
+    {
+        return 0;
+    }
+
+    /* the loop looks at once */
+
+    m->wish_ms = 0;
+
+    return 1;
 }
 
 

@@ -6,6 +6,7 @@
  */
 
 
+#include <math.h>
 #include <string.h>
 
 #include "../src/daemon/shardd_store.h"
@@ -174,6 +175,8 @@ migrator_step_catch_up(migrator_t *m)
     }
 
     lag = stats.position - m->state.position;
+    m->state.lag = lag;
+    m->dirty = 1;
 
     if (lag <= (uint64_t) m->policy->catch_up_lag) {
         return MIGRATOR_NEXT;
@@ -210,6 +213,8 @@ migrator_converges(migrator_t *m, uint64_t lag)
     changes = ((double) shipped + (double) lag - (double) m->window_lag)
               / span_s;
 
+    m->state.ship_rate = (uint32_t) fmin(ships, UINT32_MAX);
+    m->state.change_rate = (uint32_t) fmin(fmax(changes, 0), UINT32_MAX);
     m->windows_bad = ships > changes ? 0 : m->windows_bad + 1;
     m->window_ms = now;
     m->window_lag = lag;

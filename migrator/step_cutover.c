@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include "../src/daemon/shardd_log.h"
 #include "machine.h"
 
 
@@ -27,6 +28,8 @@
 static migrator_result_e migrator_held_record(migrator_t *m,
     shard_record_t *rec, uint64_t *version);
 static int migrator_required(migrator_t *m, const migrator_router_t *router);
+static int migrator_left_out(const migrator_t *m,
+    const migrator_router_t *router);
 static migrator_result_e migrator_drained(migrator_t *m);
 static void migrator_new_owner(const migrator_state_t *state,
     shard_record_t *rec);
@@ -163,6 +166,27 @@ migrator_required(migrator_t *m, const migrator_router_t *router)
 
 
 /*
+ * By policy one that does not hear of the hold is not waited for any longer:
+ * what it sends goes to a source that is sealed by then, and to a target whose
+ * epoch it does not know, and both refuse it.  One that has heard of it is
+ * waited for as ever.
+ */
+
+static int
+migrator_left_out(const migrator_t *m, const migrator_router_t *router)
+{
+    uint64_t  since;
+
+    since = m->published_ms ? m->published_ms : m->state.hold_at_ms;
+
+    return m->policy->silent_routers == MIGRATOR_SILENT_FENCE
+           && router->version < m->state.hold_version
+           && m->io->now_ms(m->io->data)
+              >= since + (uint64_t) m->policy->silent_after_ms;
+}
+
+
+/*
  * Without any router nobody can have anything in flight: that is drained,
  * unless require_routers says that there must be some.
  */
@@ -171,15 +195,23 @@ static migrator_result_e
 migrator_drained(migrator_t *m)
 {
     long                      live;
-    uint32_t                  i;
-    const migrator_router_t  *router;
+    uint32_t                  i, silent;
+    const migrator_router_t  *router, *fenced;
 
     live = 0;
+    silent = 0;
+    fenced = NULL;
 
     for (i = 0; i < m->routers.n; i++) {
         router = &m->routers.router[i];
 
         if (!migrator_required(m, router)) {
+            continue;
+        }
+
+        if (migrator_left_out(m, router)) {
+            fenced = router;
+            silent++;
             continue;
         }
 
@@ -196,6 +228,16 @@ migrator_drained(migrator_t *m)
     if (live < m->policy->require_routers) {
         return migrator_say(m, MIGRATOR_WAIT, "%ld routers live, %ld are "
                             "required", live, m->policy->require_routers);
+    }
+
+    if (fenced) {
+        m->state.silent_routers = silent;
+        (void) migrator_say(m, MIGRATOR_NEXT, "%u live routers have not heard "
+                            "of the hold within %ld ms, %s is one: left to "
+                            "the nodes' epochs (hold.silent_routers: fence)",
+                            silent, m->policy->silent_after_ms,
+                            fenced->name);
+        m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state, m->err);
     }
 
     return MIGRATOR_NEXT;

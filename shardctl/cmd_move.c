@@ -112,15 +112,9 @@ move_check_standby(shardctl_t *ctl, const shard_record_t *rec,
 
 
 static int
-move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
+move_known(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
 {
-    char             migration[MOVE_ID_SIZE];
-    shard_node_t    *to;
-    shard_record_t  *rec;
-
-    rec = shardd_table_shard(table, move->shard);
-
-    if (rec == NULL) {
+    if (shardd_table_shard(table, move->shard) == NULL) {
         return shardctl_no_shard(ctl, table, move->shard);
     }
 
@@ -130,11 +124,23 @@ move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
                              move->shard);
     }
 
-    to = shardd_table_node(table, move->to);
-
-    if (to == NULL) {
+    if (shardd_table_node(table, move->to) == NULL) {
         return shardctl_no_node(ctl, table, move->to);
     }
+
+    return SHARDCTL_OK;
+}
+
+
+static int
+move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
+{
+    char             migration[MOVE_ID_SIZE];
+    shard_node_t    *to;
+    shard_record_t  *rec;
+
+    rec = shardd_table_shard(table, move->shard);
+    to = shardd_table_node(table, move->to);
 
     if (strcmp(rec->primary, move->to) == 0) {
         return shardctl_fail(ctl, "shard %u is on node \"%s\" already",
@@ -222,12 +228,24 @@ move_effect(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
 static int
 move_dry_run(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
 {
-    json_t  *effect;
+    int      rc;
+    json_t  *effect, *answer;
 
     effect = move_effect(ctl, table, move);
 
     if (effect == NULL) {
         return SHARDCTL_FAILED;
+    }
+
+    rc = move_ask(ctl, move, &answer);
+
+    if (rc == SHARDCTL_OK && answer == NULL) {
+        rc = move_check(ctl, table, move);
+    }
+
+    if (rc != SHARDCTL_OK) {
+        json_decref(effect);
+        return rc;
     }
 
     json_object_set_new(effect, "id", json_string(move->id));
@@ -238,7 +256,11 @@ move_dry_run(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
     json_object_set_new(effect, "dry_run", json_true());
 
     if (ctl->json) {
-        return shardctl_show(ctl, effect);
+        json_object_set(effect, "check", answer ? answer : json_null());
+        (void) shardctl_show(ctl, effect);
+        rc = move_answer_rc(ctl, answer);
+        json_decref(answer);
+        return rc;
     }
 
     printf("would %s shard %u from %s to %s as %s\n",
@@ -258,9 +280,12 @@ move_dry_run(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
         printf("its load is unknown: there is no history of it\n");
     }
 
+    rc = move_answer_show(ctl, answer);
+
+    json_decref(answer);
     json_decref(effect);
 
-    return SHARDCTL_OK;
+    return rc;
 }
 
 
@@ -292,7 +317,13 @@ move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
     json_t          *out;
     shard_record_t  *rec;
 
-    rc = move_check(ctl, table, move);
+    rc = move_known(ctl, table, move);
+
+    /* a migrator's verdicts take the place of these */
+
+    if (rc == SHARDCTL_OK && !shardctl_option(ctl, "dry-run")) {
+        rc = move_check(ctl, table, move);
+    }
 
     if (rc != SHARDCTL_OK) {
         return rc;

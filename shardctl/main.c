@@ -243,7 +243,9 @@ const shardctl_command_t  shardctl_commands[] = {
     { "migrate", "SHARD NODE [--dry-run] [--wait]", "move a shard to a node",
       shardctl_cmd_migrate, 2, 2, migrate_opts,
       "It is a decision by hand: a migrator carries it out.  Asking for the\n"
-      "same move again while it runs is the same migration." },
+      "same move again while it runs is the same migration.  --dry-run asks a\n"
+      "migrator for its verdict on every precondition, and what the move is\n"
+      "expected to take; exit status 1 when one is refused." },
 
     { "promote", "SHARD [NODE] [--dry-run] [--wait]",
       "make a standby the primary whose node is dead",

@@ -38,6 +38,15 @@ int move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move);
 int move_finish(shardctl_t *ctl, const char *id, const char *wanted,
     const char *stale, json_t *out);
 
+/*
+ * dry_run.c: a migrator's verdicts on each precondition, NULL when there is
+ * no migrator; a table of them; and the exit status: failed when refused
+ */
+
+int move_ask(shardctl_t *ctl, const move_t *move, json_t **answer);
+int move_answer_show(shardctl_t *ctl, const json_t *answer);
+int move_answer_rc(shardctl_t *ctl, const json_t *answer);
+
 const char *move_phase(const shardd_entry_t *m);
 
 

@@ -244,11 +244,15 @@ ngx_http_shard_print_head(ngx_http_shard_sync_t *sync,
 
     ngx_http_shard_print(t, "\"zone\":\"%V\",\"instance\":\"%016xL\","
                          "\"time_ms\":%uL,\"workers\":%ui,\"version\":%uL,"
-                         "\"interval_ms\":%M,\"rejected\":%uA",
+                         "\"interval_ms\":%M,\"rejected\":%uA,"
+                         "\"hold_ms\":%M",
                          &sync->conf->router_zone, sh->instance,
                          (uint64_t) tp->sec * 1000 + tp->msec, workers,
                          (uint64_t) sh->table_version, sync->conf->interval,
-                         sh->totals.rejected_updates);
+                         sh->totals.rejected_updates,
+                         sync->keyspace->hold_shortest
+                         ? sync->keyspace->hold_shortest
+                         : sync->keyspace->hold_timeout);
 }
 
 

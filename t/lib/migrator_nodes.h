@@ -62,6 +62,8 @@ world_stats(void *data, const shard_node_t *node, shard_id_t shard,
     stats->bytes = n->n * 4;
     stats->free_bytes = 1000000;
     stats->queue_depth = world_depth(n);
+    stats->write_rate = a->world->write_rate;
+    stats->log_first = a->world->log_first;
 
     return MIGRATOR_OK;
 }
@@ -346,7 +348,7 @@ static const migrator_io_t  world_io = {
     NULL, world_now, world_sleep, world_stopping, world_point, world_note,
     world_error, world_claim, world_release, world_put, world_get, world_wish,
     world_shard, world_commit, world_node, world_override, world_routers,
-    world_mirror, world_mirrors
+    world_mirror, world_mirrors, world_views, world_others
 };
 
 static const migrator_driver_t  world_driver = {

@@ -465,7 +465,7 @@ world_routers(void *data, shard_id_t id, migrator_routers_t *out)
     out->n = w->cut_off ? 2 : 1;
     strcpy(out->router[0].name, "edge-1");
     strcpy(out->router[1].name, "edge-2");
-    out->router[1].age_ms = 60000;
+    out->router[1].age_ms = w->silent ? 100 : 60000;
 
     if (w->view.phase == SHARD_HELD) {
         out->router[0].version = w->view_version;
@@ -498,6 +498,43 @@ world_mirrors(void *data, uint64_t migration, migrator_mirrors_t *out)
 
     if (migration == a->world->stored.id) {
         *out = a->world->mirrors;
+    }
+
+    return world_lost(a) ? SHARDD_DOWN : SHARDD_OK;
+}
+
+
+static int
+world_views(void *data, const char *node, migrator_views_t *out)
+{
+    world_actor_t  *a = data;
+    world_t        *w = a->world;
+
+    (void) node;
+
+    world_yield(a);
+    memset(out, 0, sizeof(migrator_views_t));
+    out->n = 1;
+    strcpy(out->view[0].name, "edge-1");
+    out->view[0].hold_ms = w->view_hold_ms;
+    out->view[0].dead = w->view_dead;
+
+    return world_lost(a) ? SHARDD_DOWN : SHARDD_OK;
+}
+
+
+static int
+world_others(void *data, uint64_t self, migrator_others_t *out)
+{
+    world_actor_t  *a = data;
+
+    (void) self;
+
+    world_yield(a);
+    *out = a->world->others;
+
+    if (a->world->others_until && a->world->now > a->world->others_until) {
+        out->nrunning = 0;
     }
 
     return world_lost(a) ? SHARDD_DOWN : SHARDD_OK;

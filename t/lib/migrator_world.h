@@ -100,6 +100,7 @@ struct world_s {
     uint64_t           router_lag;
     int                router_stuck;    /* never drains */
     int                cut_off;         /* another router, without Redis */
+    int                silent;          /* and yet its entry is a fresh one */
     uint32_t           mirror_bp;
     uint64_t           mirror_every;    /* ms, a read that is mirrored */
     uint64_t           mirror_wrong;    /* each so many-th differs, 0: none */
@@ -134,6 +135,12 @@ struct world_s {
     int                commits;
     int                shift_max;
     int                shift_backwards;
+    uint64_t           view_hold_ms;    /* the router's shard_hold */
+    int                view_dead;       /* it sees n2 dead */
+    double             write_rate;      /* as n1 says */
+    uint64_t           log_first;
+    migrator_others_t  others;
+    uint64_t           others_until;    /* when they have ended, 0: never */
     migrator_policy_t  policy;
     char               bad[256];
 };

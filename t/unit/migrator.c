@@ -334,6 +334,85 @@ static void back_rate(world_t *w)
 }
 
 
+static void back_silent(world_t *w) { w->cut_off = w->silent = 1; }
+
+
+/* by policy a live router that is cut off is left to the epochs */
+
+static void
+test_silent(void)
+{
+    world_t  *w;
+
+    w = world_new(14);
+    w->cut_off = w->silent = 1;
+    w->policy.silent_routers = MIGRATOR_SILENT_FENCE;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "a silent router, fenced: all rules hold");
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "it arrives");
+    tap_is_int(w->stored.silent_routers, 1, "one router was left out");
+    tap_ok(w->stored.hold_ms >= 300 && w->stored.hold_ms < 600,
+           "after the time the policy gives it: held %llu ms",
+           (unsigned long long) w->stored.hold_ms);
+    world_free(w);
+
+    w = world_new(15);
+    w->router_stuck = 1;
+    w->policy.silent_routers = MIGRATOR_SILENT_FENCE;
+    world_run(w);
+
+    tap_is_int(w->stored.phase, MIGRATOR_ROLLED_BACK,
+               "one with requests in flight is never left out");
+    world_free(w);
+}
+
+
+/* several things are wrong: all of them are told */
+
+static void
+test_refused_all(void)
+{
+    world_t  *w;
+
+    w = world_new(16);
+    strcpy(w->override, "freeze");
+    w->target_state = SHARD_NODE_DRAINING;
+    w->view_dead = 1;
+    w->view_hold_ms = 500;
+    world_run(w);
+
+    tap_ok(strstr(w->stored.error, "freeze; target n2 is draining; 1 of 1 "
+                  "live routers see n2 dead; router edge-1 lets requests "
+                  "wait for 500 ms") != NULL, "%s", w->stored.error);
+    world_free(w);
+}
+
+
+/* an older one has the node's budget: it is waited for, however long */
+
+static void
+test_waits(void)
+{
+    world_t  *w;
+
+    w = world_new(17);
+    w->policy.max_per_node = 1;
+    w->others.nrunning = 1;
+    w->others.running[0].id = 1;
+    w->others.running[0].shard = 8;
+    w->others.running[0].created_ms = 1;
+    strcpy(w->others.running[0].to, "n2");
+    w->others_until = w->now + 60000;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "no room in the budget: all rules hold");
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "it arrives");
+    tap_ok(w->now > 1060000, "when the other one has ended");
+    world_free(w);
+}
+
+
 /* the log is trimmed while the snapshot travels */
 
 static void
@@ -429,6 +508,11 @@ main(void)
     test_refused("onto itself", refuse_same, "both n1");
     test_refused("another migration", refuse_other, "0000000000000063");
 
+    test_refused_all();
+    test_waits();
+    test_silent();
+    test_rollback("silent router", back_silent, "router edge-2 has not heard",
+                  1);
     test_rollback("undrained router", back_stuck, "requests in flight", 1);
     test_rollback("slow target", back_slow, "gate: n2 answers in", 1);
     test_rollback("target dies in copy", back_down_copy,

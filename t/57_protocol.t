@@ -1,0 +1,171 @@
+#!/usr/bin/perl
+
+# What a migration asks before it begins, and how it is stopped: all
+# preconditions at once, budgets, wishes in any phase, a live router that does
+# not answer.
+
+use warnings;
+use strict;
+
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw/ sleep time /;
+
+use ShardTest;
+
+my $t = ShardTest->new(shards => 12, workers => 1);
+
+$t->start_redis();
+$t->start_nodes(3);
+$t->seed();
+$t->start_nginx(interval => '100ms', upstream => 'shard_hold timeout=900ms;');
+
+my $r = $t->redis();
+
+wait_for { $t->get('/kv/a', 'X-Key' => 'a')->{status} == 404 } 10, 'a table';
+
+
+sub checks {
+    my ($shard, $node, @more) = @_;
+
+    my ($rc, $out, $err) = $t->try_ctl('migrate', $shard, $node, '--dry-run',
+                                       '--json', @more);
+    my $json = eval { decode_json($out) } || {};
+
+    return ($rc, { map { $_->{name} => $_ } @{ $json->{check}{checks} || [] } },
+            $json, $err);
+}
+
+
+sub other { return $t->shard_record($_[0])->{primary} eq 'n2' ? 'n3' : 'n2' }
+
+
+# nobody to ask
+
+my ($rc, $out, $err) = $t->try_ctl('migrate', 0, other(0), '--dry-run');
+is($rc, 0, 'no migrator: the table alone is asked') or diag $err;
+like($out, qr/^not checked: no shard-migrator/m, 'and it says so');
+
+
+# all of them, good and bad ones
+
+my $conf = $t->migrator_conf('m1', <<'CONF');
+standby_time: 0s
+CONF
+
+$t->start_daemon('shard-migrator', 'm1', $conf);
+wait_for { $r->hash($t->key('migrators')) && keys %{ $r->hash($t->key('migrators')) } }
+         10, 'a migrator that says it lives';
+
+my ($checks, $json);
+
+($rc, $checks, $json, $err) = checks(0, other(0));
+is($rc, 1, 'the hold bound of the router is too short');
+is_deeply([ grep { $checks->{$_}{verdict} eq 'refused' } sort keys %$checks ],
+          [ 'hold' ], 'it alone is refused') or diag explain $checks;
+like($checks->{hold}{text}, qr/router edge-1 lets requests wait for 900 ms/, 'and why');
+like(($t->try_ctl('migrate', 0, other(0), '--dry-run'))[2],
+     qr/would refuse it: 1 of \d+ checks/, 'it fails');
+is_deeply([ sort keys %$checks ],
+          [ sort qw/ decision override nodes probe health source target room log
+                     convergence budget routers hold / ], 'every precondition');
+is($json->{check}{expect}{from}, 'guess', 'nothing is known of durations yet');
+
+$t->reload(upstream => 'shard_hold timeout=5s;');
+wait_for { ($r->hash($t->key('routers'))->{'edge-1'} || '') =~ /"hold_ms":5000/ } 10,
+         'the longer hold';
+
+($rc, $checks) = checks(0, other(0));
+is($rc, 0, 'good') or diag explain $checks;
+like(($t->try_ctl('migrate', 0, other(0), '--dry-run'))[1],
+     qr/^CHECK +VERDICT +WHY\n.*^room +ok .*^expected: .* MB copied, requests wait \d+ ms \(a guess/ms,
+     'as a table');
+
+
+$r->command('HSET', $t->key('override'), 0, 'freeze');
+$t->ctl('node', 'drain', other(0));
+($rc, $checks) = checks(0, other(0));
+is($rc, 1, 'a frozen shard to a draining node');
+is_deeply([ grep { $checks->{$_}{verdict} eq 'refused' } sort keys %$checks ],
+          [ qw/ nodes override / ], 'both are told');
+$r->command('HDEL', $t->key('override'), 0);
+$t->ctl('node', 'up', other(0));
+
+$t->process(other(0))->stop();
+($rc, $checks) = checks(0, other(0));
+is($rc, 1, 'a dead target');
+is($checks->{probe}{verdict}, 'silent', 'it does not answer');
+ok(!$checks->{room}, 'its room is nothing to speak of');
+$t->process(other(0))->start();
+
+is($r->command('ZCARD', $t->key('migrations')), 0,
+   'nothing of all that was a migration');
+
+
+# budgets: the second of a zone waits, and may end before it began
+
+sub restart {
+    my ($more) = @_;
+
+    $t->process('m1')->stop();
+    spew($t->dir() . '/m1.yaml', $t->migrator_conf('m1', $more)
+                                 =~ s/probes: 5\n/probes: 150\n/r
+                                 =~ s/probe_interval: 5ms/probe_interval: 50ms/r);
+    $t->process('m1')->start();
+}
+
+sub phase { return $t->migration($_[0])->{phase} || 'none' }
+
+restart("max_fleet: 1\n");
+my $first = $t->migrate(0, other(0));
+wait_for { phase($first) eq 'warm-up' } 20, 'the first in warm-up';
+my @rest = map { $t->migrate($_, other($_)) } 1, 2;
+wait_for { phase($_) eq 'planned' } 20, "$_ planned" for @rest;
+
+($rc, $checks) = checks(3, other(3));
+is($checks->{budget}{verdict}, 'waits', 'a check says that it would wait');
+is($rc, 0, 'and is no refusal');
+
+$t->ctl('rollback', $rest[1]);
+wait_for { phase($rest[1]) eq 'rolled-back' } 20, 'a planned one that is to end';
+is(phase($rest[0]), 'planned', 'the other one still waits');
+
+$t->ctl('pause', $first);
+($rc, $out, $err) = $t->try_ctl('pause', $rest[1]);
+isnt($rc, 0, 'one that has ended does not pause');
+like($err, qr/is in phase "rolled-back"/, 'and why');
+$t->ctl('pause', $rest[0]);
+$t->ctl('rollback', $first);
+wait_for { phase($first) eq 'rolled-back' } 20, 'a paused one rolls back';
+like($t->migration($first)->{error}, qr/an operator wished so/, 'because of the wish');
+is(phase($rest[0]), 'planned', 'a planned one that pauses takes no room');
+$t->ctl('resume', $rest[0]);
+wait_for { phase($rest[0]) eq 'warm-up' } 20, 'and goes on';
+$t->ctl('rollback', $rest[0]);
+wait_for { phase($rest[0]) eq 'rolled-back' } 20, 'rolled back';
+
+
+# a pause survives the migrator
+
+my $id = $t->migrate(4, other(4));
+wait_for { phase($id) eq 'warm-up' } 20, 'warm-up';
+$t->ctl('pause', $id);
+$t->process('m1')->signal('KILL');
+$t->process('m1')->{asked} = 1;
+wait_for { !$t->process('m1')->alive() } 10, 'its end';
+restart("max_fleet: 1\n");
+wait_for { my $m = $t->migration($id); $m->{phase} eq 'warm-up' && ($m->{holder} || '') =~ /^m1/ } 20,
+         'another one has it';
+$t->ctl('resume', $id);
+my @bad = $t->wait_migrations(60, $id);
+is("@bad", '', 'it arrives when it may') or diag explain $t->migration($id);
+
+
+# the last migrations are what the next one is expected to be
+
+($rc, $checks, $json) = checks(5, other(5));
+is($json->{check}{expect}{from}, 'past', 'now durations are known');
+
+
+$t->finish();
+done_testing();
