@@ -50,6 +50,16 @@ static const shardd_conf_key_t  migrator_conf_copy[] = {
     INT("batch", policy.batch, 1, 100000, "log entries per request"),
     INT("catch_up_lag", policy.catch_up_lag, 0, 1e6,
         "caught up when so few entries behind"),
+    INT("rate", policy.copy_rate, 0, 1e12,
+        "bytes per second of one copy at most; 0: no bound"),
+    INT("min_rate", policy.copy_min_rate, 65536, 1e12,
+        "bytes per second that a copy giving way comes down to"),
+    NUMBER("latency_ratio", policy.copy_latency_ratio, 0, 1000,
+           "a node's answers, to those before the copy; 0: never gives way"),
+    MS("latency_slack", policy.copy_latency_slack_ms, 0, 60000,
+       "a rise of so much is none"),
+    INT("parts_from", policy.parts_from, 0, 1e15,
+        "bytes of a shard from which on it is copied in 64 parts"),
     MS("catch_up_window", policy.catch_up_window_ms, 10, 600000,
        "convergence is judged over; three bad ones end it"),
     END
@@ -222,6 +232,10 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->silent_after_ms = 300;
     policy->room = 1.2;
     policy->batch = 10000;
+    policy->parts_from = 16 * 1024 * 1024;
+    policy->copy_min_rate = 1024 * 1024;
+    policy->copy_latency_ratio = 2;
+    policy->copy_latency_slack_ms = 2;
     policy->catch_up_lag = 100;
     policy->catch_up_window_ms = 2000;
     policy->probes = 20;

@@ -54,6 +54,7 @@ migrator_http_shut(void *data)
 {
     migrator_nodes_t  *nodes = data;
 
+    migrator_watch_close(&nodes->watch);
     migrator_http_close(&nodes->http);
     free(nodes);
 }
@@ -90,7 +91,7 @@ static int
 migrator_http_stats_decode(const json_t *root, migrator_stats_t *stats)
 {
     int           i;
-    uint64_t      epoch;
+    uint64_t      epoch, parts;
     const char   *role;
     const json_t *rate;
 
@@ -119,6 +120,12 @@ migrator_http_stats_decode(const json_t *root, migrator_stats_t *stats)
     stats->epoch = (uint32_t) epoch;
 
     (void) migrator_json_uint(root, "queue_depth", &stats->queue_depth);
+
+    if (migrator_json_uint(root, "parts", &parts) == SHARD_OK
+        && parts == MIGRATOR_PARTS)
+    {
+        stats->parts = MIGRATOR_PARTS;
+    }
 
     rate = json_object_get(root, "write_rate");
     stats->write_rate = json_is_number(rate) ? json_number_value(rate) : 0;
@@ -326,8 +333,12 @@ migrator_http_digest(void *data, const shard_node_t *node, shard_id_t shard,
                  (unsigned) shard, MIGRATOR_PARTS);
 
     if (at) {
-        snprintf(path + n, sizeof(path) - (size_t) n, "&at=%llu",
-                 (unsigned long long) *at);
+        n += snprintf(path + n, sizeof(path) - (size_t) n, "&at=%llu",
+                      (unsigned long long) *at);
+    }
+
+    if (limit->deep) {
+        snprintf(path + n, sizeof(path) - (size_t) n, "&scan=yes");
     }
 
     rc = migrator_http_call(h, node, "GET", path, NULL, limit);
@@ -405,4 +416,5 @@ const migrator_driver_t  migrator_driver_http = {
     .hold = migrator_http_hold,
     .probe = migrator_http_probe,
     .err = migrator_http_err,
+    .copy_part = migrator_http_copy_part,
 };

@@ -185,9 +185,8 @@ migrator_fence_node(migrator_crew_t *crew, migrator_state_t *state,
         return rc == SHARDD_NONE ? SHARDD_OK : rc;
     }
 
+    memset(&limit, 0, sizeof(limit));
     limit.timeout_ms = ANSWER_MS;
-    limit.epoch = 0;
-    limit.tick = NULL;
     limit.data = NULL;
 
     rc = crew->driver->role(crew->driver_data, &node, state->shard,

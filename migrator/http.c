@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "../src/daemon/shardd_loop.h"
 #include "shard_codec.h"
 #include "http.h"
+#include "watch.h"
 
 
 #define STALL_MS  60000
@@ -24,6 +26,10 @@ static size_t migrator_http_into_pipe(char *data, size_t size, size_t n,
     void *ctx);
 static size_t migrator_http_from_pipe(char *data, size_t size, size_t n,
     void *ctx);
+static uint64_t migrator_http_now_us(void);
+static uint64_t migrator_http_throttled(migrator_http_t *h);
+static int migrator_http_in_goes_on(migrator_http_t *h);
+static void migrator_http_watched(migrator_http_t *h);
 static int migrator_http_open_out(migrator_http_t *h,
     const shard_node_t *node, const char *method, const char *path,
     uint32_t epoch);
@@ -103,6 +109,7 @@ migrator_http_clear(migrator_http_t *h)
     h->pipe_start = h->pipe_end = 0;
     h->piped = 0;
     h->piping = 0;
+    h->throttle = NULL;
     h->in_paused = h->out_paused = h->out_started = 0;
     h->moved_ms = shardd_monotonic_ms();
 }
@@ -147,6 +154,8 @@ migrator_http_begin(migrator_http_t *h, migrator_exchange_t *x,
     curl_easy_setopt(x->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(x->easy, CURLOPT_PROTOCOLS_STR, "http");
     curl_easy_setopt(x->easy, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(x->easy, CURLOPT_BUFFERSIZE, 128 * 1024L);
+    curl_easy_setopt(x->easy, CURLOPT_UPLOAD_BUFFERSIZE, 128 * 1024L);
 
     h->moved_ms = shardd_monotonic_ms();
 
@@ -232,7 +241,7 @@ migrator_http_into_pipe(char *data, size_t size, size_t n, void *ctx)
         h->pipe_start = 0;
     }
 
-    if (n > MIGRATOR_PIPE_SIZE - h->pipe_end) {
+    if (n > MIGRATOR_PIPE_SIZE - h->pipe_end || migrator_http_throttled(h)) {
         h->in_paused = 1;
         return CURL_WRITEFUNC_PAUSE;
     }
@@ -242,7 +251,61 @@ migrator_http_into_pipe(char *data, size_t size, size_t n, void *ctx)
     h->piped += n;
     h->moved_ms = shardd_monotonic_ms();
 
+    if (h->throttle) {
+        migrator_throttle_moved(h->throttle, n, migrator_http_now_us());
+    }
+
     return n;
+}
+
+
+static uint64_t
+migrator_http_now_us(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
+
+/* microseconds until the source may go on */
+
+static uint64_t
+migrator_http_throttled(migrator_http_t *h)
+{
+    return h->throttle
+           ? migrator_throttle_wait(h->throttle, migrator_http_now_us()) : 0;
+}
+
+
+/* 1: the source is paused and need not be */
+
+static int
+migrator_http_in_goes_on(migrator_http_t *h)
+{
+    return h->in_paused
+           && h->pipe_end - h->pipe_start < MIGRATOR_PIPE_SIZE / 2
+           && migrator_http_throttled(h) == 0;
+}
+
+
+static void
+migrator_http_watched(migrator_http_t *h)
+{
+    uint32_t            i, n;
+    migrator_latency_t  got[MIGRATOR_WATCH_RING];
+
+    if (h->throttle == NULL || h->watch == NULL) {
+        return;
+    }
+
+    n = migrator_watch_take(h->watch, got);
+
+    for (i = 0; i < n; i++) {
+        migrator_throttle_probe(h->throttle, got[i].node, got[i].us);
+    }
 }
 
 
@@ -340,6 +403,7 @@ migrator_http_pipe(migrator_http_t *h, const shard_node_t *from,
 
     migrator_http_clear(h);
     h->piping = 1;
+    h->throttle = limit->throttle;
 
     if (migrator_http_begin(h, &h->in, from, "GET", from_path) != 0) {
         snprintf(h->err, sizeof(h->err), "%s: no memory", from->name);
@@ -456,8 +520,7 @@ migrator_http_turn(migrator_http_t *h)
     CURLMsg              *msg;
     migrator_exchange_t  *x;
 
-    if (h->in_paused && h->pipe_end - h->pipe_start < MIGRATOR_PIPE_SIZE / 2)
-    {
+    if (migrator_http_in_goes_on(h)) {
         h->in_paused = 0;
         curl_easy_pause(h->in.easy, CURLPAUSE_CONT);
     }
@@ -494,7 +557,7 @@ migrator_http_wait(migrator_http_t *h, const migrator_limit_t *limit,
     uint64_t start_ms, uint64_t *tick_ms)
 {
     long         left;
-    uint64_t     now;
+    uint64_t     now, throttled;
     const char  *host;
 
     now = shardd_monotonic_ms();
@@ -523,15 +586,22 @@ migrator_http_wait(migrator_http_t *h, const migrator_limit_t *limit,
         return MIGRATOR_DOWN;
     }
 
+    migrator_http_watched(h);
+
     if ((h->out_paused && (h->pipe_end != h->pipe_start || h->in.done))
-        || (h->in_paused
-            && h->pipe_end - h->pipe_start < MIGRATOR_PIPE_SIZE / 2))
+        || migrator_http_in_goes_on(h))
     {
         return MIGRATOR_OK;
     }
 
     if (left > TICK_MS / 2) {
         left = TICK_MS / 2;
+    }
+
+    throttled = h->in_paused ? migrator_http_throttled(h) : 0;
+
+    if (throttled && (long) (throttled / 1000) < left) {
+        left = (long) (throttled / 1000) + 1;
     }
 
     curl_multi_poll(h->multi, NULL, 0, (int) left, NULL);

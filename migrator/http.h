@@ -7,7 +7,8 @@
  *                   pauses when full   (bounded)  pauses when empty   target
  *
  * A source that breaks off breaks the target's request off too, so that no
- * half of a snapshot is ever taken for a whole one.  One thread.
+ * half of a snapshot is ever taken for a whole one.  A throttle pauses the
+ * source, too.  One thread.
  */
 
 
@@ -21,7 +22,7 @@
 
 
 #define MIGRATOR_ANSWER_MAX  (256 * 1024)
-#define MIGRATOR_PIPE_SIZE   (256 * 1024)
+#define MIGRATOR_PIPE_SIZE   (512 * 1024)
 
 
 /* one request; answers longer than the bound end it */
@@ -55,6 +56,8 @@ typedef struct {
     unsigned                 out_started:1;
 
     uint64_t                 moved_ms;      /* last byte of any kind */
+    migrator_throttle_t     *throttle;      /* of this pipe, or NULL */
+    struct migrator_watch_s *watch;         /* that feeds it, or NULL */
     char                     err[MIGRATOR_ERR_SIZE];
 } migrator_http_t;
 

@@ -22,6 +22,7 @@
 
 
 #include "phases.h"
+#include "throttle.h"
 
 
 #define MIGRATOR_ERR_SIZE     512
@@ -186,6 +187,7 @@ typedef struct {
     uint64_t           queue_depth;     /* entries nobody has taken yet */
     double             write_rate;      /* entries per second */
     uint64_t           log_first;       /* oldest entry kept, 0: not told */
+    uint32_t           parts;           /* that can be copied alone, or 0 */
 } migrator_stats_t;
 
 typedef struct {
@@ -205,10 +207,12 @@ typedef struct {
  */
 
 typedef struct {
-    long               timeout_ms;
-    uint32_t           epoch;
-    int              (*tick)(void *data);
-    void              *data;
+    long                  timeout_ms;
+    uint32_t              epoch;
+    int                 (*tick)(void *data);
+    void                 *data;
+    migrator_throttle_t  *throttle;     /* of a copy, NULL: none */
+    unsigned              deep:1;       /* digest: all data are read again */
 } migrator_limit_t;
 
 
@@ -292,6 +296,16 @@ typedef struct {
                          const shard_node_t *to, shard_id_t shard, int tail,
                          const migrator_limit_t *limit, uint64_t *position,
                          uint64_t *items);
+
+    /*
+     * NULL: it has none.  One of MIGRATOR_PARTS, which replaces the target's
+     * alone, from a source and to a target whose stats have so many parts.
+     * *position: what the part is of, the shard's may be before that.
+     */
+    int              (*copy_part)(void *data, const shard_node_t *from,
+                         const shard_node_t *to, shard_id_t shard,
+                         unsigned part, const migrator_limit_t *limit,
+                         uint64_t *position, uint64_t *bytes);
 } migrator_driver_t;
 
 

@@ -223,6 +223,9 @@ migrator_fresh_phase(migrator_t *m)
     m->probed = 0;
     m->mirrors = 0;
     m->silent = 0;
+    m->parted = 0;
+    m->repairs = 0;
+    m->repair = 0;
 
     m->strain = 0;
 

@@ -59,6 +59,11 @@ typedef struct {
     long               max_fleet;           /* 0: no bound */
     double             room;                /* of the source's bytes */
     long               batch;               /* log entries per call */
+    long               parts_from;          /* bytes of a shard */
+    long               copy_rate;           /* bytes/s, 0: no bound */
+    long               copy_min_rate;
+    double             copy_latency_ratio;  /* to before the copy, 0: any */
+    long               copy_latency_slack_ms;
     long               catch_up_lag;        /* entries */
     long               catch_up_window_ms;
     long               probes;
@@ -165,6 +170,12 @@ typedef struct {
     char                      required[MIGRATOR_ROUTERS_MAX][SHARD_NAME_SIZE];
     migrator_routers_t        routers;
     migrator_digest_t         digest[2];
+    unsigned                  parted:1;     /* by parts: it has begun */
+    unsigned                  throttled:1;  /* "throttle" is set */
+    uint32_t                  backoffs_seen;
+    uint32_t                  repairs;      /* rounds of them */
+    uint64_t                  repair;       /* bits: parts to send again */
+    migrator_throttle_t       throttle;
 
     char                      err[MIGRATOR_ERR_SIZE];
 } migrator_t;
@@ -246,6 +257,17 @@ migrator_result_e migrator_commit(migrator_t *m, const char *operation,
 /* target's position when it is not known; ships a batch */
 
 migrator_result_e migrator_ship(migrator_t *m, uint64_t entries);
+
+/* step_parts.c: copies by parts, and repairs */
+
+int migrator_parts_offered(const migrator_t *m,
+    const migrator_stats_t *source, const migrator_stats_t *target);
+const migrator_limit_t *migrator_copy_limit(migrator_t *m,
+    migrator_limit_t *buf);
+migrator_result_e migrator_copy_parts(migrator_t *m,
+    const migrator_stats_t *target);
+migrator_result_e migrator_repair_begin(migrator_t *m);
+migrator_result_e migrator_repair_next(migrator_t *m);
 
 /* step_warm_up.c: probes both nodes once, judges when there are enough */
 

@@ -162,6 +162,13 @@ typedef struct {
     uint32_t           shift_bp;
     uint32_t           attempt;         /* the same wish again: 2, 3, ... */
     uint32_t           copies;          /* snapshots taken */
+    uint64_t           copy_parts;      /* bits: they are at the target */
+    uint64_t           copy_settled;    /* largest position of a part */
+    uint64_t           copy_speed;      /* bytes/s, as measured last */
+    uint32_t           copy_sent;       /* parts, of all attempts */
+    uint32_t           copy_resumed;    /* times a copy went on */
+    uint32_t           copy_backoffs;   /* times it gave way */
+    uint32_t           repaired;        /* parts sent again in warm-up */
     uint32_t           steps;           /* phases entered */
 
     char               driver[16];      /* its name, for those who ask */

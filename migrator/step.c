@@ -195,10 +195,9 @@ migrator_limit(migrator_t *m, migrator_limit_t *buf)
 {
     uint64_t  now, end;
 
+    memset(buf, 0, sizeof(migrator_limit_t));
     buf->timeout_ms = m->policy->request_timeout_ms;
     buf->epoch = migrator_target_epoch(m);
-    buf->tick = NULL;
-    buf->data = NULL;
 
     if (migrator_phase(m->state.phase)->flags & MIGRATOR_IN_HOLD) {
         now = m->io->now_ms(m->io->data);
@@ -228,6 +227,7 @@ migrator_long_limit(migrator_t *m, migrator_limit_t *buf)
         return migrator_limit(m, buf);
     }
 
+    memset(buf, 0, sizeof(migrator_limit_t));
     buf->timeout_ms = m->policy->timeout_ms[m->state.phase];
     buf->epoch = migrator_target_epoch(m);
     buf->tick = migrator_tick;

@@ -83,7 +83,7 @@ migrator_step_copy(migrator_t *m)
     uint64_t           version, position;
     shard_record_t     rec;
     migrator_limit_t   limit;
-    migrator_stats_t   stats;
+    migrator_stats_t   stats, source;
     migrator_result_e  result;
 
     result = migrator_own_record(m, &rec, &version);
@@ -94,6 +94,10 @@ migrator_step_copy(migrator_t *m)
 
     if (result != MIGRATOR_NEXT) {
         return result;
+    }
+
+    if (m->parted) {
+        return migrator_copy_parts(m, NULL);
     }
 
     rc = m->driver->stats(m->driver_data, &m->target, m->state.shard,
@@ -115,6 +119,19 @@ migrator_step_copy(migrator_t *m)
         return MIGRATOR_NEXT;
     }
 
+    rc = m->driver->stats(m->driver_data, &m->source, m->state.shard,
+                          migrator_limit(m, &limit), &source);
+
+    if (rc != MIGRATOR_OK) {
+        return migrator_driver_rc(m, rc, "source");
+    }
+
+    if (migrator_parts_offered(m, &source, &stats)
+        && source.bytes >= (uint64_t) m->policy->parts_from)
+    {
+        return migrator_copy_parts(m, &stats);
+    }
+
     if (stats.position) {
         result = migrator_reset(m, stats.position);
 
@@ -131,7 +148,7 @@ migrator_step_copy(migrator_t *m)
     }
 
     rc = m->driver->copy(m->driver_data, &m->source, &m->target,
-                         m->state.shard, migrator_long_limit(m, &limit),
+                         m->state.shard, migrator_copy_limit(m, &limit),
                          &m->state.position, &m->state.bytes);
 
     if (rc != MIGRATOR_OK) {
@@ -139,6 +156,7 @@ migrator_step_copy(migrator_t *m)
     }
 
     m->state.copies++;
+    m->state.copy_speed = m->throttle.speed;
     m->dirty = 1;
 
     return MIGRATOR_NEXT;
@@ -179,7 +197,11 @@ migrator_step_catch_up(migrator_t *m)
     m->dirty = 1;
 
     if (lag <= (uint64_t) m->policy->catch_up_lag) {
-        return MIGRATOR_NEXT;
+
+        /* parts of different positions are no shard yet: step_parts.c */
+
+        return m->state.position >= m->state.copy_settled
+               ? MIGRATOR_NEXT : migrator_wait(m, 0);
     }
 
     return migrator_converges(m, lag);

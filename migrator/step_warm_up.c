@@ -98,6 +98,10 @@ migrator_warm_digests(migrator_t *m)
     migrator_result_e   result;
     migrator_digest_t  *source, *target;
 
+    if (m->repair) {
+        return migrator_repair_next(m);
+    }
+
     source = &m->digest[0];
     target = &m->digest[1];
 
@@ -111,8 +115,11 @@ migrator_warm_digests(migrator_t *m)
         return migrator_warm_verify(m);
     }
 
+    (void) migrator_long_limit(m, &limit);
+    limit.deep = 1;
+
     rc = m->driver->digest(m->driver_data, &m->source, m->state.shard, NULL,
-                           migrator_long_limit(m, &limit), source);
+                           &limit, source);
 
     if (rc != MIGRATOR_OK) {
         return migrator_driver_rc(m, rc, "source's digest");
@@ -131,8 +138,7 @@ migrator_warm_digests(migrator_t *m)
     }
 
     rc = m->driver->digest(m->driver_data, &m->target, m->state.shard,
-                           &source->position,
-                           migrator_long_limit(m, &limit), target);
+                           &source->position, &limit, target);
 
     if (rc != MIGRATOR_OK) {
         m->positioned = 0;
@@ -143,6 +149,12 @@ migrator_warm_digests(migrator_t *m)
         m->state.items = source->items;
         m->dirty = 1;
         return MIGRATOR_NEXT;
+    }
+
+    result = migrator_repair_begin(m);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
     }
 
     return migrator_say(m, m->state.copies ? MIGRATOR_FAIL : MIGRATOR_OTHER,

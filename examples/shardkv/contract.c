@@ -95,7 +95,7 @@ shardkv_stats(shardkv_request_t *r)
                  "\"log_first\":%llu,\"items\":%llu,\"bytes\":%llu,"
                  "\"queue_depth\":%llu,\"write_rate\":%.3f,\"held\":%s,"
                  "\"capacity\":%.6g,\"free_bytes\":%llu,\"ranges\":true,"
-                 "\"parts\":%d,\"awaited\":%d}\n",
+                 "\"parts\":%d,\"awaited\":%d,\"streamed\":%llu}\n",
                  names[s.role], s.epoch, (unsigned long long) s.position,
                  (unsigned long long) s.log_first,
                  (unsigned long long) s.items, (unsigned long long) s.bytes,
@@ -103,7 +103,8 @@ shardkv_stats(shardkv_request_t *r)
                  shardkv_rate(&s, shardkv_now_ms()),
                  s.held ? "true" : "false", r->server->capacity,
                  (unsigned long long) bytes, SHARDKV_PARTS,
-                 __builtin_popcountll(s.awaited));
+                 __builtin_popcountll(s.awaited),
+                 (unsigned long long) r->server->streamed);
 }
 
 

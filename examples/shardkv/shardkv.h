@@ -376,6 +376,7 @@ struct shardkv_server_s {
     atomic_uint             garbage;    /* there may be some */
 
     atomic_uint             streams;
+    atomic_ullong           streamed;   /* bytes of those, since the start */
     atomic_uint             requests;   /* begun, not completed */
     atomic_uint             suspended;
     atomic_uint             stopping;

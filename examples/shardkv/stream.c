@@ -261,6 +261,8 @@ shardkv_stream_read(void *cls, uint64_t pos, char *buf, size_t max)
         len += n;
     }
 
+    atomic_fetch_add(&st->server->streamed, len);
+
     return len ? (ssize_t) len : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
