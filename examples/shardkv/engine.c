@@ -12,6 +12,9 @@
 #include "engine_redis.h"
 
 
+#define SHARDKV_IDLE_MS  1000
+
+
 static const shardkv_engine_t *const  shardkv_engines[] = {
     &shardkv_engine_redis,
     NULL
@@ -21,6 +24,7 @@ static const shardkv_engine_t *const  shardkv_engines[] = {
 static void *shardkv_pool_main(void *data);
 static void shardkv_pool_run(shardkv_server_t *srv, void **conn,
     shardkv_request_t *r);
+static void shardkv_pool_idle(shardkv_server_t *srv, void **conn);
 static void shardkv_pool_say(shardkv_server_t *srv, const char *err);
 
 
@@ -123,7 +127,7 @@ shardkv_pool_main(void *data)
 
     for ( ;; ) {
         r = shardkv_queue_take_one(&srv->pool.queue,
-                                   srv->pool.idle == 0 || conn == NULL);
+                                   srv->pool.idle ? 0 : SHARDKV_IDLE_MS);
 
         if (r) {
             shardkv_pool_run(srv, &conn, r);
@@ -132,12 +136,8 @@ shardkv_pool_main(void *data)
         } else if (srv->pool.queue.stop) {
             break;
 
-        } else if (srv->pool.idle) {
-            srv->pool.idle = 0;
-
-            if (srv->pool.engine->idle(conn)) {
-                srv->pool.idle = 1;
-            }
+        } else {
+            shardkv_pool_idle(srv, &conn);
         }
     }
 
@@ -146,6 +146,47 @@ shardkv_pool_main(void *data)
     }
 
     return NULL;
+}
+
+
+/* whoever moves shards leaves work in the database without telling us: one
+ * thread looks for it from time to time */
+
+static void
+shardkv_pool_idle(shardkv_server_t *srv, void **conn)
+{
+    char             err[SHARD_ERR_SIZE];
+    uint64_t         now_ns, last_ns;
+    shardkv_pool_t  *pool;
+
+    pool = &srv->pool;
+
+    if (pool->engine->idle == NULL) {
+        return;
+    }
+
+    now_ns = shardkv_monotonic_ns();
+    last_ns = pool->idle_ns;
+
+    if (atomic_exchange(&pool->idle, 0) == 0
+        && (now_ns - last_ns < SHARDKV_IDLE_MS * 1000000ull
+            || !atomic_compare_exchange_strong(&pool->idle_ns, &last_ns,
+                                               now_ns)))
+    {
+        return;
+    }
+
+    if (*conn == NULL
+        && pool->engine->open(conn, pool->url, pool->password_file, err)
+           != SHARD_OK)
+    {
+        *conn = NULL;
+        return;
+    }
+
+    if (pool->engine->idle(*conn)) {
+        pool->idle = 1;
+    }
 }
 
 

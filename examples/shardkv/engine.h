@@ -68,7 +68,7 @@ struct shardkv_engine_s {
     int        (*run)(void *conn, shardkv_request_t *r);
 
     /* NULL, or work for when nothing waits: a short piece of it, and 1 when
-     * there is more; asked at the start and after each change of role */
+     * there is more; asked each second, and after each change of role */
 
     int        (*idle)(void *conn);
 

@@ -94,15 +94,24 @@ shardkv_queue_take(shardkv_queue_t *q, unsigned block)
 /* several threads at one queue: who takes one wakes the next for the rest */
 
 shardkv_request_t *
-shardkv_queue_take_one(shardkv_queue_t *q, unsigned block)
+shardkv_queue_take_one(shardkv_queue_t *q, unsigned wait_ms)
 {
+    int                 rc;
+    uint64_t            until_ns;
     unsigned            more;
+    struct timespec     ts;
     shardkv_request_t  *r;
+
+    until_ns = shardkv_monotonic_ns() + wait_ms * 1000000ull;
+
+    ts.tv_sec = until_ns / 1000000000;
+    ts.tv_nsec = until_ns % 1000000000;
+    rc = 0;
 
     pthread_mutex_lock(&q->mutex);
 
-    while (block && q->head == NULL && !q->stop) {
-        pthread_cond_wait(&q->cond, &q->mutex);
+    while (wait_ms && rc == 0 && q->head == NULL && !q->stop) {
+        rc = pthread_cond_timedwait(&q->cond, &q->mutex, &ts);
     }
 
     r = q->head;

@@ -353,6 +353,7 @@ typedef struct {
     unsigned                n;
     atomic_uint             down;       /* said already */
     atomic_uint             idle;       /* there may be work for idle() */
+    _Atomic uint64_t        idle_ns;    /* looked for it last, monotonic */
     shardkv_queue_t         queue;
     pthread_t               threads[SHARDKV_POOL_MAX];
 } shardkv_pool_t;
@@ -641,10 +642,10 @@ void shardkv_queue_nudge(shardkv_queue_t *q);
 
 shardkv_request_t *shardkv_queue_take(shardkv_queue_t *q, unsigned block);
 
-/* the first that waits; NULL: none, and not to block or stopped */
+/* the first that waits; NULL: none came in that time, or stopped */
 
 shardkv_request_t *shardkv_queue_take_one(shardkv_queue_t *q,
-    unsigned block);
+    unsigned wait_ms);
 void shardkv_queue_stop(shardkv_queue_t *q);
 
 /* writer.c, pace.c */
