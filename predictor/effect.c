@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "effect.h"
+#include "normal.h"
 
 
 /* the steps beside an event that tell a day's level: of a day, both sides */
@@ -43,7 +44,6 @@ static void predictor_effect_range(const shard_span_t *span, int64_t from_s,
     uint32_t interval_s, uint32_t n, uint32_t *first, uint32_t *last);
 static void predictor_effect_row(double *row, const predictor_ask_t *ask,
     const predictor_act_t *act, double cover);
-static double predictor_effect_normal(double q);
 
 
 /* own 1: the steps "here" are the event's, else they are of no event */
@@ -430,7 +430,7 @@ predictor_effect_row(double *row, const predictor_ask_t *ask,
     for (k = 1; k <= ask->nq; k++) {
         positive = row[k] >= 0;
         off = (row[k] - row[0]) * factor;
-        z = predictor_effect_normal(ask->q[k - 1]);
+        z = predictor_normal_quantile(ask->q[k - 1]);
         wide = z * cover * (fabs(row[0] * act->factor) * act->spread
                             + act->spread_add);
 
@@ -441,28 +441,4 @@ predictor_effect_row(double *row, const predictor_ask_t *ask,
     }
 
     row[0] = mean;
-}
-
-
-/*
- * The quantile of the normal distribution, to 5e-4: Abramowitz and Stegun,
- * Handbook of Mathematical Functions, 26.2.23.
- */
-
-static double
-predictor_effect_normal(double q)
-{
-    double  p, t, z;
-
-    p = q < 0.5 ? q : 1 - q;
-
-    if (p > 0.4999) {
-        return 0;
-    }
-
-    t = sqrt(-2 * log(p));
-    z = t - (2.515517 + t * (0.802853 + t * 0.010328))
-            / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
-
-    return q < 0.5 ? -z : z;
 }

@@ -1,6 +1,7 @@
 
 /* What a second at a load costs, and how much a second ahead counts. */
 
+#include "normal.h"
 #include "plan_parts.h"
 
 
@@ -77,27 +78,13 @@ predictor_plan_value(const predictor_plan_t *plan,
 }
 
 
-/* the upper quantile of a normal distribution, to 5e-4 (Abramowitz and Stegun
- * 26.2.23) */
-
-static double
-predictor_plan_sigmas(double quantile)
-{
-    double  t;
-
-    t = sqrt(-2 * log(1 - quantile));
-
-    return t - (2.515517 + 0.802853 * t + 0.010328 * t * t)
-               / (1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t * t * t);
-}
-
-
 double
 predictor_plan_caution(double caution, double quantile)
 {
     /* a quantile near the middle says little of the deviation */
 
-    return caution / predictor_plan_sigmas(fmin(fmax(quantile, 0.75), 0.999));
+    return caution / predictor_normal_quantile(fmin(fmax(quantile, 0.75),
+                                                    0.999));
 }
 
 
