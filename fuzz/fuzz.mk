@@ -21,7 +21,7 @@ fuzz_more_series_csv = predictor/series_csv.c predictor/series_csv_field.c
 
 $(BUILD)/fuzz/series_csv: $(fuzz_more_series_csv) predictor/series_csv.h predictor/series_csv_parts.h
 
-fuzz_more_errors = predictor/errors.c predictor/errors_code.c predictor/merit.c predictor/horizon.c
+fuzz_more_errors = predictor/errors.c predictor/errors_code.c predictor/merit.c predictor/normal.c predictor/horizon.c
 
 $(BUILD)/fuzz/errors: $(fuzz_more_errors) predictor/errors.h predictor/merit.h
 

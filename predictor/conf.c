@@ -245,7 +245,7 @@ predictor_conf_defaults(predictor_conf_t *c)
     c->threshold = 0.9;
     c->correlation = 0.3;
     c->caution = 1.6;
-    c->move_price_ms = 60 * 1000;
+    c->move_price_ms = 150 * 1000;
     c->move_extra = 0.25;
     c->move_time_ms = 30 * 60 * 1000;
     c->move_spread = 0.25;

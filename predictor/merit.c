@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "merit.h"
+#include "normal.h"
 
 
 /* of the logarithm, for one observation; and how far it may go */
@@ -11,11 +12,20 @@
 #define PREDICTOR_MERIT_LEAST  (-0.7)
 #define PREDICTOR_MERIT_MOST   1.4
 
+/* of a surprise, what is taken for lasting and what for uncertain */
+
+#define PREDICTOR_MERIT_LASTS  0.3
+#define PREDICTOR_MERIT_DOUBT  0.5
+
 
 static int predictor_merit_sound(const predictor_worth_t *worth);
 static void predictor_merit_add(predictor_worth_t *worth, double fade,
     double error);
 static void predictor_merit_side(float *stretch, double promised, int missed);
+static void predictor_merit_surprised(float *surprise,
+    const predictor_said_t *said, double value, double span_s);
+static double predictor_merit_surprise(const predictor_merit_t *merit,
+    const uint32_t lead[PREDICTOR_CLASSES], uint32_t h);
 
 
 void
@@ -66,6 +76,8 @@ predictor_merit_check(const predictor_merit_t *merit)
             sound &= one->stretch[i] >= (float) PREDICTOR_MERIT_LEAST
                      && one->stretch[i] <= (float) PREDICTOR_MERIT_MOST;
         }
+
+        sound &= isfinite(one->surprise) && one->surprise >= 0;
 
         if (!sound) {
             return SHARD_ERROR;
@@ -149,6 +161,8 @@ predictor_merit_observe(predictor_merit_t *merit, uint32_t horizon_class,
                              (float) value > said->high);
     }
 
+    predictor_merit_surprised(&one->surprise, said, value, span_s);
+
     if (merit->observed < UINT32_MAX) {
         merit->observed++;
     }
@@ -182,6 +196,30 @@ predictor_merit_side(float *stretch, double promised, int missed)
 }
 
 
+static void
+predictor_merit_surprised(float *surprise, const predictor_said_t *said,
+    double value, double span_s)
+{
+    double  error, sigma;
+
+    *surprise *= (float) exp2(-fmax(span_s, 0) / PREDICTOR_MERIT_HEED_S);
+
+    if (!(said->high_q > 0.5 && said->high_q < 1) || !isfinite(said->high)
+        || !isfinite(said->point))
+    {
+        return;
+    }
+
+    error = value - said->point;
+    sigma = (said->high - said->point)
+            / predictor_normal_quantile(said->high_q);
+
+    if (error > PREDICTOR_MERIT_SIGMAS * sigma && error > *surprise) {
+        *surprise = (float) error;
+    }
+}
+
+
 double
 predictor_merit_error(const predictor_worth_t *worth)
 {
@@ -194,4 +232,69 @@ predictor_merit_stretch(const predictor_merit_t *merit,
     uint32_t horizon_class, int above)
 {
     return exp(merit->horizon[horizon_class].stretch[above != 0]);
+}
+
+
+/* at step h; what is beyond the last lead is as surprising as that */
+
+static double
+predictor_merit_surprise(const predictor_merit_t *merit,
+    const uint32_t lead[PREDICTOR_CLASSES], uint32_t h)
+{
+    double    surprise, next;
+    uint32_t  c, before;
+
+    surprise = 0;
+    before = 0;
+
+    for (c = 0; c < PREDICTOR_CLASSES; c++) {
+
+        if (lead[c] == 0) {
+            continue;
+        }
+
+        next = merit->horizon[c].surprise;
+
+        if (h <= lead[c]) {
+            return before ? surprise + (next - surprise) * (h - before)
+                                       / (lead[c] - before)
+                          : next;
+        }
+
+        surprise = next;
+        before = lead[c];
+    }
+
+    return surprise;
+}
+
+
+void
+predictor_merit_heed(const predictor_merit_t *merit,
+    const uint32_t lead[PREDICTOR_CLASSES], const predictor_ask_t *ask,
+    double *rows)
+{
+    double    surprise, point, doubt, *row;
+    uint32_t  h, k;
+
+    for (h = 1; h <= ask->horizon; h++) {
+        surprise = predictor_merit_surprise(merit, lead, h);
+
+        if (surprise == 0) {
+            continue;
+        }
+
+        row = rows + (size_t) (h - 1) * (1 + ask->nq);
+        point = row[0];
+        row[0] += PREDICTOR_MERIT_LASTS * surprise;
+
+        for (k = 0; k < ask->nq; k++) {
+            doubt = PREDICTOR_MERIT_DOUBT * surprise
+                    * predictor_normal_quantile(ask->q[k])
+                    / predictor_normal_quantile(0.9);
+            row[1 + k] = row[0] + (ask->q[k] > 0.5
+                                   ? fmax(row[1 + k] - point, doubt)
+                                   : row[1 + k] - point);
+        }
+    }
 }

@@ -458,6 +458,9 @@ predictor_outlook_forecast_one(void *data, uint32_t id, uint32_t thread)
         predictor_errors_record(&o->plan, &o->errors[id], said,
                                 o->history->last);
 
+        predictor_merit_heed(&o->errors[id].merit, o->plan.lead, &o->ask,
+                             t->out);
+
         /* what the models are worth is told without the events */
 
         if (o->calendar && id < o->calendar->nshards) {

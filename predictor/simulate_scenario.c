@@ -192,7 +192,7 @@ predictor_scenario_defaults(predictor_scenario_t *c)
     c->threshold = 1;
     c->correlation = 0.3;
     c->caution = 1.6;
-    c->move_price_ms = 60L * 1000;
+    c->move_price_ms = 150L * 1000;
     c->refit_ms = 24L * 3600 * 1000;
 }
 

@@ -9,6 +9,8 @@ static void test_errors(void);
 static void test_fading(void);
 static void test_stretch(void);
 static void test_check(void);
+static void test_surprise(void);
+static void test_heed(void);
 static void test_hostile(void);
 static predictor_said_t silent(void);
 static double uniform(uint64_t *seed);
@@ -25,6 +27,8 @@ main(void)
     test_fading();
     test_stretch();
     test_check();
+    test_surprise();
+    test_heed();
     test_hostile();
 
     return tap_done();
@@ -204,6 +208,103 @@ test_check(void)
 
     tap_ok(sizeof(predictor_merit_t) <= 1024, "%zu bytes for each shard",
            sizeof(predictor_merit_t));
+}
+
+
+/* sigma is 1: 12.5 and more is a surprise where 10 was said */
+
+static predictor_said_t
+said_ten(void)
+{
+    predictor_said_t  said;
+
+    said = silent();
+    said.point = 10;
+    said.high = 11.2816f;
+    said.high_q = 0.9f;
+
+    return said;
+}
+
+
+static void
+test_surprise(void)
+{
+    float             *surprise;
+    predictor_said_t   said;
+
+    said = said_ten();
+    predictor_merit_init(&merit);
+    surprise = &merit.horizon[1].surprise;
+
+    predictor_merit_observe(&merit, 1, &said, 12.4, 300);
+    tap_is_int(*surprise == 0, 1, "within 2.5 sigmas nothing is a surprise");
+
+    predictor_merit_observe(&merit, 1, &said, 2, 300);
+    tap_is_int(*surprise == 0, 1, "and less load is none");
+
+    predictor_merit_observe(&merit, 1, &said, 20, 300);
+    tap_is_int(*surprise == 10, 1, "what was not foreseen is one");
+
+    predictor_merit_observe(&merit, 1, &said, 15, 0);
+    tap_is_int(*surprise == 10, 1, "a smaller one does not hide it");
+
+    predictor_merit_observe(&merit, 1, &said, 10, 3600);
+    tap_is_int(fabsf(*surprise - 5) < 1e-5f, 1, "it fades by half an hour");
+
+    said.high_q = 0;
+    predictor_merit_observe(&merit, 1, &said, 1000, 0);
+    tap_is_int(fabsf(*surprise - 5) < 1e-5f, 1,
+               "without a bound nothing can be told");
+
+    tap_is_int(merit.horizon[0].surprise == 0
+               && merit.horizon[2].surprise == 0, 1, "classes are apart");
+
+    *surprise = -1;
+    tap_is_int(predictor_merit_check(&merit), SHARD_ERROR,
+               "a negative one cannot be");
+}
+
+
+/* leads of 1 and 5 steps: 0 at the first, 8 at the fifth and beyond */
+
+static void
+test_heed(void)
+{
+    double           rows[6 * 3];
+    uint32_t         h;
+    predictor_ask_t  ask;
+
+    static const double    q[] = { 0.5, 0.9 };
+    static const uint32_t  lead[PREDICTOR_CLASSES] = { 1, 0, 5 };
+
+    ask.horizon = 6;
+    ask.nq = 2;
+    ask.q = q;
+
+    for (h = 0; h < 6; h++) {
+        rows[h * 3] = 10;
+        rows[h * 3 + 1] = 9;
+        rows[h * 3 + 2] = 13;
+    }
+
+    predictor_merit_init(&merit);
+    predictor_merit_heed(&merit, lead, &ask, rows);
+    tap_is_int(rows[15] == 10 && rows[16] == 9 && rows[17] == 13, 1,
+               "nothing surprised, nothing changes");
+
+    merit.horizon[2].surprise = 8;
+    predictor_merit_heed(&merit, lead, &ask, rows);
+
+    tap_is_int(rows[0] == 10 && rows[1] == 9 && rows[2] == 13, 1,
+               "the first step was foreseen");
+    tap_is_int(fabs(rows[6] - 11.2) < 1e-9 && fabs(rows[8] - 14.2) < 1e-9, 1,
+               "halfway half of it: raised, no wider than it was");
+    tap_is_int(fabs(rows[12] - 12.4) < 1e-9 && fabs(rows[13] - 11.4) < 1e-9
+               && fabs(rows[14] - 16.4) < 1e-9, 1,
+               "at its lead all of it: three tenths up, half as doubt");
+    tap_is_int(rows[15] == rows[12] && rows[17] == rows[14], 1,
+               "and beyond it, too");
 }
 
 
