@@ -16,10 +16,15 @@
 
 #define TICK_WISH_MS  500
 
+/* and between two writes of figures */
+
+#define TICK_SAVE_MS  1000
+
 
 static migrator_result_e migrator_no_answer(migrator_t *m, const char *what,
     const char *err);
 static int migrator_tick(void *data);
+static int migrator_tick_save(migrator_t *m, uint64_t now);
 static int migrator_tick_wish(migrator_t *m, uint64_t now);
 
 
@@ -141,7 +146,36 @@ migrator_tick(void *data)
         }
     }
 
+    if (now - m->saved_ms >= TICK_SAVE_MS && migrator_tick_save(m, now)) {
+        return 1;
+    }
+
     return migrator_tick_wish(m, now) || m->io->stopping(m->io->data);
+}
+
+
+/*
+ * Figures for those who watch.  Where it is not known whether the write
+ * happened the next one is a conflict, and the machine reads it again.
+ */
+
+static int
+migrator_tick_save(migrator_t *m, uint64_t now)
+{
+    int               rc;
+    migrator_state_t  same;
+
+    same = m->state;
+    rc = m->io->put(m->io->data, m->token, &same);
+    m->saved_ms = now;
+
+    if (rc == SHARDD_OK) {
+        m->state.seq = same.seq;
+    }
+
+    m->lost |= rc == SHARDD_FENCED;
+
+    return m->lost;
 }
 
 

@@ -33,7 +33,21 @@ typedef struct {
     int              raw;             /* the terminal is to be restored */
     struct termios   saved;
     json_t          *facts;           /* of the look before */
+    json_t          *rows;            /* its migrations, by id */
+    uint64_t         looked_ms;       /* monotonic */
+    json_t          *progress;        /* of those that run, by id */
 } watch_t;
+
+
+static const shardctl_column_t  watch_progress_columns[] = {
+    { "migration", "MIGRATION", SHARDCTL_TEXT },
+    { "shard", "SHARD", SHARDCTL_INT },
+    { "phase", "PHASE", SHARDCTL_STATE },
+    { "share", "DONE", SHARDCTL_PERCENT },
+    { "left_ms", "LEFT", SHARDCTL_SPAN_MS },
+    { "text", "PROGRESS", SHARDCTL_TEXT },
+    { NULL, NULL, SHARDCTL_TEXT }
+};
 
 
 /* status, with zones, the newest decisions and migrations */
@@ -286,6 +300,73 @@ watch_changes(watch_t *w, const json_t *look)
 }
 
 
+/* what runs gets on: rates are of this look and the one before */
+
+static void
+watch_progress(watch_t *w, const json_t *look)
+{
+    char           text[160];
+    double         span_ms;
+    size_t         i;
+    json_t        *rows, *p;
+    uint64_t       now;
+    const char    *id;
+    const json_t  *row;
+
+    now = shardd_monotonic_ms();
+    span_ms = w->looked_ms ? (double) (now - w->looked_ms) : 0;
+    rows = json_object();
+    json_decref(w->progress);
+    w->progress = json_array();
+
+    json_array_foreach(json_object_get(look, "newest"), i, row) {
+        id = shardctl_get_text(row, "id");
+        json_object_set(rows, id, (json_t *) row);
+        p = shardctl_progress(row, json_object_get(w->rows, id), span_ms);
+
+        if (p) {
+            shardctl_progress_text(p, text, sizeof(text));
+            json_object_set_new(p, "text", shardctl_text(text));
+            json_array_append_new(w->progress, p);
+        }
+    }
+
+    json_decref(w->rows);
+    w->rows = rows;
+    w->looked_ms = now;
+}
+
+
+/* lines of it; with --json the figures, too */
+
+static void
+watch_progress_lines(watch_t *w)
+{
+    char     key[64], text[256];
+    size_t   i;
+    json_t  *p;
+
+    json_array_foreach(w->progress, i, p) {
+        snprintf(key, sizeof(key), "progress %.20s",
+                 shardctl_get_text(p, "migration"));
+
+        if (w->ctl->json) {
+            json_object_set_new(p, "time_ms",
+                                json_integer((json_int_t) shardd_now_ms()));
+            json_object_set_new(p, "what", shardctl_text(key));
+            json_dumpf(p, stdout, JSON_COMPACT);
+            printf("\n");
+            continue;
+        }
+
+        snprintf(text, sizeof(text), "shard %.0f, %.20s: %.160s",
+                 shardctl_get_number(p, "shard"),
+                 shardctl_get_text(p, "phase"), shardctl_get_text(p, "text"));
+        watch_line(w, key, text);
+    }
+}
+
+
 static void
 watch_draw(shardctl_t *ctl, const json_t *look)
 {
@@ -365,15 +446,24 @@ watch_loop(watch_t *w)
             continue;
         }
 
+        watch_progress(w, look);
+
         if (w->draw) {
             printf("\033[H\033[2J");
             watch_draw(w->ctl, look);
+
+            if (json_array_size(w->progress)) {
+                shardctl_title(w->ctl, "progress");
+                shardctl_table(w->ctl, w->progress, watch_progress_columns);
+            }
+
             printf("\nq ends\n");
             json_decref(w->facts);
             w->facts = json_object();
 
         } else {
             watch_changes(w, look);
+            watch_progress_lines(w);
         }
 
         fflush(stdout);
@@ -460,6 +550,8 @@ shardctl_cmd_watch(shardctl_t *ctl)
     }
 
     json_decref(w.facts);
+    json_decref(w.rows);
+    json_decref(w.progress);
 
     return rc;
 }

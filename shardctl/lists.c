@@ -268,10 +268,16 @@ lists_progress(const char *phase)
     size_t  i, n;
 
     static const char *const  phases[] = { "planned", "claimed", "check",
-        "copy", "catch-up", "warm-up", "shift", "consume", "hold", "drain",
-        "final-sync", "verify", "commit", "release", "standby", "done" };
+        "copy", "catch-up", "warm-up", "shift", "hold", "drain", "final-sync",
+        "verify", "commit", "release", "standby", "done" };
 
     n = sizeof(phases) / sizeof(phases[0]);
+
+    /* the queue's own, in place of the shift */
+
+    if (strcmp(phase, "consume") == 0) {
+        phase = "shift";
+    }
 
     for (i = 0; i < n; i++) {
 
@@ -325,7 +331,8 @@ shardctl_row_migration(const shardd_entry_t *m)
         "driver", "by", "phase", "holder", "error", "wish", NULL };
     static const char *const  numbers[] = { "shard", "epoch", "seq",
         "created_ms", "phase_ms", "finished_ms", "position", "shipped",
-        "bytes", "items", "hold_ms", "shift", NULL };
+        "bytes", "items", "hold_ms", "shift", "size", "lag", "ship_rate",
+        "change_rate", NULL };
 
     row = json_pack("{s:o}", "id", shardctl_text(m->id));
 

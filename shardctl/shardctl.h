@@ -292,6 +292,15 @@ extern const shardctl_column_t  shardctl_columns_migrations[];
 extern const shardctl_column_t  shardctl_columns_decisions[];
 extern const shardctl_column_t  shardctl_columns_overrides[];
 
+/*
+ * progress.c: of a migration's row and of the one span_ms before, or NULL:
+ * an object, NULL in a phase that has no measure; and as a line
+ */
+
+json_t *shardctl_progress(const json_t *row, const json_t *before,
+    double span_ms);
+void shardctl_progress_text(const json_t *progress, char *buf, size_t size);
+
 /* status.c */
 
 int shardctl_status(shardctl_t *ctl, json_t **status);

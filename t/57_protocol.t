@@ -167,5 +167,35 @@ is("@bad", '', 'it arrives when it may') or diag explain $t->migration($id);
 is($json->{check}{expect}{from}, 'past', 'now durations are known');
 
 
+# watch: how far it is, how fast, how long still
+
+$t->commit('shard:6', 'shard', 6,
+           encode_json({ %{ $t->shard_record(6) }, consistency => 'eventual' }));
+restart("shift:\n    step_bp: 500\n    max_step_bp: 800\n    interval: 300ms\n");
+spew($t->dir() . '/m1.yaml', slurp($t->dir() . '/m1.yaml') =~ s/probes: 150/probes: 3/r);
+$t->process('m1')->stop();
+$t->process('m1')->start();
+
+$id = $t->migrate(6, other(6));
+wait_for { phase($id) eq 'shift' } 20, 'the shift';
+($rc, $out) = $t->try_ctl('watch', '--json', '--for', '2s', '--interval', '400ms');
+my @progress = grep { ($_->{what} || '') eq "progress $id" }
+               map { decode_json($_) } split /\n/, $out;
+my ($going) = grep { $_->{phase} eq 'shift' && ($_->{rate} || 0) > 0 } @progress;
+ok($going && $going->{unit} eq 'bp' && $going->{total} == 10000
+   && $going->{left_ms} > 0 && $going->{text} =~ /^\d.* of 100\.0 %, \+.* left$/,
+   'watch: rate and time left of the shift') or diag $out;
+($rc, $out) = $t->try_ctl('watch', '--once');
+like($out, qr/^$id/m, 'watch --once');
+@bad = $t->wait_migrations(60, $id);
+is("@bad", '', 'it arrives') or diag explain $t->migration($id);
+
+my @steps = map { $_->[1]{'shard:6'} =~ /"shift":(\d+)/ ? $1 : () }
+            grep { $_->[1]{'shard:6'} } $r->stream($t->key('log'));
+is($steps[0], 500, 'the first step of the shift');
+is($steps[1] - $steps[0], 750, 'the next one is larger while the target is at ease');
+is($steps[2] - $steps[1], 800, 'but never beyond the most');
+
+
 $t->finish();
 done_testing();
