@@ -24,7 +24,7 @@ else
 HARDEN += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 LDHARD  = -pie -fsanitize=address,undefined
 endif
-CFLAGS  = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) -MMD -MP -Isrc/core -Isrc/daemon -I$(BUILD)/gen
+CFLAGS  = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) -MMD -MP -Isrc/core -Isrc/daemon -I$(BUILD)/gen -I/usr/include/postgresql
 
 core      := $(wildcard src/core/*.c)
 daemon    := $(wildcard src/daemon/*.c)
@@ -43,9 +43,9 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 LIBS_daemon    = -lhiredis -lyaml -ljansson -lical
 LIBS_predictor = $(LIBS_daemon) -lcurl -lmicrohttpd -llapack -lblas -lpthread -ldl -lm
-LIBS_migrator  = $(LIBS_daemon) -lcurl -lm
+LIBS_migrator  = $(LIBS_daemon) -lcurl -lpq -lm
 LIBS_shardctl  = $(LIBS_daemon) -lcurl -lm
-LIBS_shardkv   = -lmicrohttpd -llmdb -ljansson -lhiredis -lpthread -lm
+LIBS_shardkv   = -lpq -lmicrohttpd -llmdb -ljansson -lhiredis -lpthread -lm
 LIBS_shardload = -ljansson -lm
 
 programs = $(BUILD)/shard-predictor $(BUILD)/shard-migrator $(BUILD)/shardctl $(BUILD)/shardkv $(BUILD)/shardload
@@ -81,7 +81,7 @@ $(BUILD)/shardload: $(call obj,$(core) $(shardload))
 
 $(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(call obj,$(core) $(daemon) $(predictor_pure) $(migrator_pure))
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor) -lcurl
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor) -lcurl -lpq
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -99,6 +99,17 @@ $(BUILD)/gen/shard_data_lua.h: $(wildcard src/lua/data/*.lua) src/lua/embed.sh
 
 $(call obj,$(daemon) $(shardctl)): $(BUILD)/gen/shard_lua.h
 $(call obj,src/daemon/shardd_data.c): $(BUILD)/gen/shard_data_lua.h
+
+# what PostgreSQL is taught, as C strings
+
+$(BUILD)/gen/postgres_sql.h: conf/postgres.sql examples/shardkv/postgres.sql
+	@mkdir -p $(@D)
+	for f in $^; do \
+	    echo "static const char $$(echo $$f | tr -c 'a-z\n' _)[] ="; \
+	    sed 's/[\"]/\\&/g; s/^/"/; s/$$/\\n"/' $$f; echo ';'; \
+	done >$@.tmp && mv $@.tmp $@
+
+$(call obj,$(shardkv)): $(BUILD)/gen/postgres_sql.h
 
 # the module: nginx's own build, from Debian's nginx-dev
 

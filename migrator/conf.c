@@ -139,6 +139,18 @@ static const shardd_conf_key_t  migrator_conf_hold[] = {
     END
 };
 
+static const shardd_conf_key_t  migrator_conf_postgres[] = {
+    { "nodes", SHARDD_CONF_MAP, AT(postgres.nodes), 0, 128, 0, NULL, NULL,
+      "node: connection string, of a superuser" },
+    { "subscribe", SHARDD_CONF_MAP, AT(postgres.subscribe), 0, 128, 0, NULL,
+      NULL, "node: the same as other servers reach it, where that differs" },
+    { "tables", SHARDD_CONF_MAP, AT(postgres.tables), 0, 64, 0, NULL, NULL,
+      "table: its shard column; shard.install() made them so" },
+    { "password_file", SHARDD_CONF_FILE, AT(postgres.password), 0, 0, 0,
+      NULL, NULL, "file whose first line is the password" },
+    END
+};
+
 #define TIMEOUT(name, phase, doc)                                            \
     MS(name, policy.timeout_ms[phase], 1, 30 * DAY_MS, doc)
 
@@ -212,6 +224,8 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
             "of stateless and of eventually consistent shards"),
     SECTION("queue", migrator_conf_queue, "shards of strategy queue"),
     SECTION("hold", migrator_conf_hold, "the cutover"),
+    SECTION("postgres", migrator_conf_postgres,
+            "of driver postgres; conf/postgres.sql is installed in each"),
     SECTION("timeouts", migrator_conf_timeouts, "of phases"),
     END
 };

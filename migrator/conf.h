@@ -23,6 +23,16 @@ typedef struct {
 } migrator_data_redis_t;
 
 
+/* names and values in turn, as SHARDD_CONF_MAP has them; NULL: none */
+
+typedef struct {
+    char                **nodes;            /* connection strings */
+    char                **subscribe;        /* as other servers see them */
+    char                **tables;           /* and their shard columns */
+    char                 *password;
+} migrator_postgres_conf_t;
+
+
 typedef struct migrator_conf_s {
     char                 *keyspace;
     char                 *name;             /* NULL: the host's */
@@ -35,6 +45,7 @@ typedef struct migrator_conf_s {
     char                 *health_uri;
     int                   driver;           /* of migrator_driver_words */
     migrator_data_redis_t data_redis;       /* of driver "redis" */
+    migrator_postgres_conf_t  postgres;     /* of driver "postgres" */
 
     migrator_policy_t     policy;
     migrator_keep_conf_t  keep;             /* some of it is policy's */

@@ -1,5 +1,6 @@
 
 #include "driver_http.h"
+#include "driver_postgres.h"
 #include "driver_redis.h"
 #include "driver.h"
 
@@ -7,11 +8,11 @@
 /* in the same order; conf.c refuses any other word and tells these */
 
 const char *const  migrator_driver_words[] = {
-    "http", "redis", NULL
+    "http", "postgres", "redis", NULL
 };
 
 static const migrator_driver_t *const  migrator_drivers[] = {
-    &migrator_driver_http, &migrator_driver_redis
+    &migrator_driver_http, &migrator_driver_postgres, &migrator_driver_redis
 };
 
 

@@ -216,6 +216,13 @@ typedef struct {
 } migrator_limit_t;
 
 
+typedef enum {
+    MIGRATOR_MOVED = 0,       /* or promoted: the target is the primary */
+    MIGRATOR_REPLICATED,      /* the target is a standby */
+    MIGRATOR_BACK             /* nothing came of it */
+} migrator_outcome_e;
+
+
 struct migrator_conf_s;
 
 
@@ -283,6 +290,31 @@ typedef struct {
     int              (*probe)(void *data, const shard_node_t *node,
                          shard_id_t shard, const migrator_limit_t *limit,
                          uint64_t *latency_us);
+
+    /* NULL: nothing more must be true; err() has all the reasons */
+    int              (*check)(void *data, const shard_node_t *from,
+                         const shard_node_t *to, shard_id_t shard,
+                         const migrator_limit_t *limit);
+
+    /*
+     * NULL: digest() is exact at any position.  Before the hold, while the
+     * source is written: both nodes are compared, and what the way back
+     * needs is made; digests are then of what was written since.
+     */
+    int              (*prepare)(void *data, const shard_node_t *from,
+                         const shard_node_t *to, shard_id_t shard,
+                         const migrator_limit_t *limit);
+
+    /* NULL: nothing; sealed and equal, before the commit */
+    int              (*turn)(void *data, const shard_node_t *from,
+                         const shard_node_t *to, shard_id_t shard,
+                         const migrator_limit_t *limit);
+
+    /* NULL: nothing is left behind; the migration is over */
+    int              (*settle)(void *data, const shard_node_t *from,
+                         const shard_node_t *to, shard_id_t shard,
+                         migrator_outcome_e outcome,
+                         const migrator_limit_t *limit);
 
     const char      *(*err)(void *data);
 

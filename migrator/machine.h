@@ -146,6 +146,7 @@ typedef struct {
     unsigned                  refused:1;    /* the last shipment was */
     unsigned                  probed:1;     /* warm-up's probes are good */
     unsigned                  mirrors:1;    /* mirrored reads are counted */
+    unsigned                  settled:1;    /* nothing is left behind */
 
     shard_node_t              source;
     shard_node_t              target;
@@ -268,6 +269,12 @@ migrator_result_e migrator_copy_parts(migrator_t *m,
     const migrator_stats_t *target);
 migrator_result_e migrator_repair_begin(migrator_t *m);
 migrator_result_e migrator_repair_next(migrator_t *m);
+
+/* step_driver.c: what only some drivers need */
+
+migrator_result_e migrator_prepare(migrator_t *m);
+migrator_result_e migrator_turn(migrator_t *m);
+migrator_result_e migrator_settle(migrator_t *m, migrator_outcome_e outcome);
 
 /* step_warm_up.c: probes both nodes once, judges when there are enough */
 

@@ -26,6 +26,8 @@ static void migrator_check_room(const migrator_facts_t *f,
     migrator_checks_t *out);
 static void migrator_check_log(const migrator_facts_t *f,
     migrator_checks_t *out);
+static void migrator_check_driver(const migrator_facts_t *f,
+    migrator_checks_t *out);
 static void migrator_check_converges(const migrator_facts_t *f,
     migrator_checks_t *out);
 
@@ -99,6 +101,7 @@ migrator_preconditions(const migrator_facts_t *f, migrator_checks_t *out)
         migrator_check_room(f, out);
         migrator_check_log(f, out);
         migrator_check_converges(f, out);
+        migrator_check_driver(f, out);
     }
 
     migrator_check_budget(f, out);
@@ -405,4 +408,24 @@ migrator_check_converges(const migrator_facts_t *f, migrator_checks_t *out)
                        ? MIGRATOR_CHECK_REFUSED : MIGRATOR_CHECK_OK,
                        "the source changes %.0f entries/s, %.0f/s arrived in "
                        "the last migrations", e->change_rate, e->ship_rate);
+}
+
+
+/* without words: it has no check, or was not asked */
+
+static void
+migrator_check_driver(const migrator_facts_t *f, migrator_checks_t *out)
+{
+    int          rc;
+    const char  *err;
+
+    rc = f->rc[MIGRATOR_FACT_DRIVER];
+    err = f->err[MIGRATOR_FACT_DRIVER];
+
+    if (rc != MIGRATOR_FACT_NOT_ASKED && err[0]) {
+        migrator_check_say(out, "driver", rc == MIGRATOR_OK
+                           ? MIGRATOR_CHECK_OK : rc == MIGRATOR_DOWN
+                           ? MIGRATOR_CHECK_SILENT : MIGRATOR_CHECK_REFUSED,
+                           "%s", err);
+    }
 }

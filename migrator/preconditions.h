@@ -70,6 +70,7 @@ typedef enum {
     MIGRATOR_FACT_SOURCE_STATS,
     MIGRATOR_FACT_TARGET_STATS,
     MIGRATOR_FACT_PROBE,
+    MIGRATOR_FACT_DRIVER,               /* its own check, if it has one */
     MIGRATOR_FACTS
 } migrator_fact_e;
 

@@ -278,6 +278,18 @@ migrator_check_ask(migrator_t *m, migrator_facts_t *f)
         migrator_check_err(f, MIGRATOR_FACT_SOURCE_STATS + i,
                            m->driver->err(m->driver_data));
     }
+
+    if (m->driver->check && f->rc[MIGRATOR_FACT_SOURCE_STATS] == MIGRATOR_OK
+        && f->rc[MIGRATOR_FACT_TARGET_STATS] == MIGRATOR_OK)
+    {
+        rc = m->driver->check(m->driver_data, &f->source, &f->target,
+                              m->state.shard,
+                              migrator_check_limit(m, &limit));
+        f->rc[MIGRATOR_FACT_DRIVER] = rc;
+        migrator_check_err(f, MIGRATOR_FACT_DRIVER, rc == MIGRATOR_OK
+                           ? "both servers can replicate"
+                           : m->driver->err(m->driver_data));
+    }
 }
 
 

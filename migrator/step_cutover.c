@@ -364,9 +364,12 @@ migrator_step_verify(migrator_t *m)
     }
 
     m->state.position = source->position;
-    m->state.items = source->items;
 
-    return MIGRATOR_NEXT;
+    if (m->driver->prepare == NULL) {
+        m->state.items = source->items;
+    }
+
+    return migrator_turn(m);
 }
 
 

@@ -139,7 +139,11 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
         return unsealed;
     }
 
-    result = migrator_nodes(m);
+    result = migrator_settle(m, MIGRATOR_BACK);
+
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_nodes(m);
+    }
 
     if (result == MIGRATOR_NEXT) {
         migrator_forget(m, rec);

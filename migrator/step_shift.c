@@ -100,7 +100,8 @@ migrator_shift_on(migrator_t *m, shard_record_t *rec, uint64_t version)
     }
 
     if (m->state.shift_bp == SHARD_BP_ALL) {
-        return MIGRATOR_NEXT;
+        return rec->strategy == SHARD_STATELESS ? MIGRATOR_NEXT
+                                                : migrator_prepare(m);
     }
 
     pace = m->pace;

@@ -61,6 +61,13 @@ migrator_step_standby(migrator_t *m)
         return migrator_standby_end(m, "record", "in other hands by now");
     }
 
+    result = migrator_settle(m, m->state.verb == MIGRATOR_REPLICATE
+                                ? MIGRATOR_REPLICATED : MIGRATOR_MOVED);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
     level = 0;
     result = migrator_standby_ship(m, &level);
     now = m->io->now_ms(m->io->data);

@@ -27,7 +27,8 @@ migrator_step_warm_up(migrator_t *m)
     migrator_result_e  result;
 
     if (m->state.strategy != SHARD_STATELESS && m->window_ms == 0) {
-        result = migrator_warm_digests(m);
+        result = m->driver->prepare ? migrator_prepare(m)
+                                    : migrator_warm_digests(m);
 
         if (result != MIGRATOR_NEXT) {
             return result;

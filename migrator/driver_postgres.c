@@ -1,0 +1,456 @@
+
+/* Calls of the postgres driver that need one node: see driver_postgres.h */
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../src/daemon/shardd_loop.h"
+#include "shard_codec.h"
+#include "shard_key.h"
+#include "driver_postgres.h"
+
+
+static const char *const  migrator_pg_roles[] = {
+    "none", "standby", "primary"
+};
+
+
+/* "orders-2" is shard_orders_2_1a2b3c4d_...: legible, and no other's */
+
+static void
+migrator_pg_space(const char *keyspace, char space[32])
+{
+    size_t    i;
+    uint64_t  hash;
+
+    hash = shard_key_position(keyspace, strlen(keyspace));
+
+    for (i = 0; i < 16 && keyspace[i]; i++) {
+        space[i] = keyspace[i] >= 'A' && keyspace[i] <= 'Z'
+                   ? (char) (keyspace[i] | 0x20) : keyspace[i];
+
+        if (!(space[i] >= 'a' && space[i] <= 'z')
+            && !(space[i] >= '0' && space[i] <= '9'))
+        {
+            space[i] = '_';
+        }
+    }
+
+    snprintf(space + i, 32 - i, "_%08x", (unsigned) (hash & 0xffffffff));
+}
+
+
+static int
+migrator_pg_new(const migrator_conf_t *conf, void **data, char *err)
+{
+    char             *const *map;
+    migrator_pg_t    *pg;
+    PQconninfoOption *options;
+
+    map = conf->postgres.nodes;
+
+    if (map == NULL) {
+        snprintf(err, MIGRATOR_ERR_SIZE, "section \"postgres\" of the "
+                 "configuration has no \"nodes\": each with its connection "
+                 "string");
+        return -1;
+    }
+
+    pg = calloc(1, sizeof(migrator_pg_t));
+    if (pg == NULL) {
+        snprintf(err, MIGRATOR_ERR_SIZE, "no memory");
+        return -1;
+    }
+
+    pg->conf = conf;
+    migrator_pg_space(conf->keyspace, pg->space);
+
+    for ( /* void */ ; *map && pg->n < MIGRATOR_PG_NODES; map += 2) {
+        options = PQconninfoParse(map[1], NULL);
+
+        if (options == NULL) {
+            snprintf(err, MIGRATOR_ERR_SIZE, "postgres.nodes.%.63s: this is "
+                     "no connection string of PostgreSQL", map[0]);
+            free(pg);
+            return -1;
+        }
+
+        PQconninfoFree(options);
+        pg->nodes[pg->n].name = map[0];
+        pg->nodes[pg->n++].conninfo = map[1];
+    }
+
+    *data = pg;
+
+    return 0;
+}
+
+
+static void
+migrator_pg_free(void *data)
+{
+    uint32_t        i;
+    migrator_pg_t  *pg = data;
+
+    for (i = 0; i < pg->n; i++) {
+        migrator_pg_close(&pg->nodes[i]);
+    }
+
+    free(pg);
+}
+
+
+static void
+migrator_pg_bind(void *data, uint64_t migration)
+{
+    ((migrator_pg_t *) data)->migration = migration;
+}
+
+
+static const char *
+migrator_pg_err(void *data)
+{
+    return ((migrator_pg_t *) data)->err;
+}
+
+
+int
+migrator_pg_stats(migrator_pg_t *pg, const char *node, shard_id_t shard,
+    migrator_pg_stats_t *stats)
+{
+    int          i, rc;
+    char         id[16];
+    uint64_t     epoch;
+    PGresult    *res;
+    const char  *values[1];
+
+    snprintf(id, sizeof(id), "%u", (unsigned) shard);
+    values[0] = id;
+
+    rc = migrator_pg_query(pg, node, &res, "SELECT role, epoch, pos, opened "
+                           "FROM shard.stats($1)", 1, values);
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    for (i = 0; i < 3 && PQntuples(res); i++) {
+        if (strcmp(PQgetvalue(res, 0, 0), migrator_pg_roles[i]) == 0) {
+            break;
+        }
+    }
+
+    if (PQntuples(res) == 0 || i == 3
+        || migrator_pg_value(res, 0, 1, &epoch) != SHARD_OK
+        || epoch > UINT32_MAX
+        || migrator_pg_value(res, 0, 2, &stats->position) != SHARD_OK
+        || migrator_pg_value(res, 0, 3, &stats->opened) != SHARD_OK)
+    {
+        rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: shard.stats(%s) is of "
+                             "another version of conf/postgres.sql", node,
+                             id);
+
+    } else {
+        stats->role = (migrator_role_e) i;
+        stats->epoch = (uint32_t) epoch;
+    }
+
+    PQclear(res);
+
+    return rc;
+}
+
+
+/* counted once: only the check asks how much there is */
+
+int
+migrator_pg_size(migrator_pg_t *pg, const char *node, shard_id_t shard,
+    uint64_t *items, uint64_t *bytes)
+{
+    int          rc;
+    char         id[16];
+    PGresult    *res;
+    const char  *values[1];
+
+    snprintf(id, sizeof(id), "%u", (unsigned) shard);
+    values[0] = id;
+
+    rc = migrator_pg_query(pg, node, &res, "SELECT items, bytes FROM "
+                           "shard.size($1)", 1, values);
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    if (migrator_pg_value(res, 0, 0, items) != SHARD_OK
+        || migrator_pg_value(res, 0, 1, bytes) != SHARD_OK)
+    {
+        rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: shard.size(%s) has no "
+                             "numbers", node, id);
+    }
+
+    PQclear(res);
+
+    return rc;
+}
+
+
+static uint32_t
+migrator_pg_index(const migrator_pg_t *pg, const char *node)
+{
+    uint32_t  i;
+
+    for (i = 0; i + 1 < pg->n && strcmp(pg->nodes[i].name, node); i++) {
+        /* void */
+    }
+
+    return i;
+}
+
+
+/* rate: between this call and the last one that is half a second old */
+
+static int
+migrator_pg_node_stats(void *data, const shard_node_t *node,
+    shard_id_t shard, const migrator_limit_t *limit, migrator_stats_t *stats)
+{
+    int                   rc;
+    uint32_t              i;
+    uint64_t              now;
+    migrator_pg_t        *pg = data;
+    migrator_pg_stats_t   s;
+
+    migrator_pg_begin(pg, limit);
+    memset(stats, 0, sizeof(migrator_stats_t));
+
+    rc = migrator_pg_stats(pg, node->name, shard, &s);
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    stats->role = s.role;
+    stats->epoch = s.epoch;
+    stats->position = s.position;
+
+    /* a server tells nobody how much room its disk has */
+    stats->free_bytes = INT64_MAX;
+
+    i = migrator_pg_index(pg, node->name);
+    now = shardd_monotonic_ms();
+
+    if (pg->seen[i].shard != shard) {
+        memset(&pg->seen[i], 0, sizeof(pg->seen[i]));
+        pg->seen[i].shard = shard;
+    }
+
+    if (!pg->seen[i].sized && s.role != MIGRATOR_ROLE_NONE) {
+        rc = migrator_pg_size(pg, node->name, shard, &pg->seen[i].items,
+                              &pg->seen[i].bytes);
+
+        /* too many to count in the time of a request: they do not matter */
+        pg->seen[i].sized = 1;
+    }
+
+    stats->items = pg->seen[i].items;
+    stats->bytes = pg->seen[i].bytes;
+
+    if (pg->seen[i].at_ms == 0 || now - pg->seen[i].at_ms >= 500) {
+
+        if (pg->seen[i].at_ms && s.position >= pg->seen[i].position) {
+            pg->seen[i].rate = (double) (s.position - pg->seen[i].position)
+                               * 1000 / (double) (now - pg->seen[i].at_ms);
+        }
+
+        pg->seen[i].at_ms = now;
+        pg->seen[i].position = s.position;
+    }
+
+    stats->write_rate = pg->seen[i].rate;
+
+    return MIGRATOR_OK;
+}
+
+
+static int
+migrator_pg_role(void *data, const shard_node_t *node, shard_id_t shard,
+    migrator_role_e role, uint32_t epoch, const migrator_limit_t *limit,
+    uint64_t *position)
+{
+    int             rc;
+    char            id[16], number[16];
+    const char     *values[3];
+    migrator_pg_t  *pg = data;
+
+    migrator_pg_begin(pg, limit);
+
+    snprintf(id, sizeof(id), "%u", (unsigned) shard);
+    snprintf(number, sizeof(number), "%u", epoch);
+
+    values[0] = id;
+    values[1] = migrator_pg_roles[role];
+    values[2] = number;
+
+    /* who owns a shard hears nobody: what still comes is older */
+
+    if (role == MIGRATOR_ROLE_PRIMARY) {
+        rc = migrator_pg_silence(pg, node->name, shard);
+
+        if (rc != MIGRATOR_OK) {
+            return rc;
+        }
+    }
+
+    rc = migrator_pg_number(pg, node->name, position, "SELECT "
+                            "shard.role($1, $2, $3)", 3, values);
+
+    if (rc == MIGRATOR_OK && role == MIGRATOR_ROLE_NONE) {
+        rc = migrator_pg_give_up(pg, node->name, shard);
+    }
+
+    return rc;
+}
+
+
+static int
+migrator_pg_probe(void *data, const shard_node_t *node, shard_id_t shard,
+    const migrator_limit_t *limit, uint64_t *latency_us)
+{
+    int                   rc;
+    migrator_pg_t        *pg = data;
+    struct timespec       a, b;
+    migrator_pg_stats_t   stats;
+
+    migrator_pg_begin(pg, limit);
+
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    rc = migrator_pg_stats(pg, node->name, shard, &stats);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+
+    *latency_us = (uint64_t) (b.tv_sec - a.tv_sec) * 1000000
+                  + (uint64_t) (b.tv_nsec / 1000)
+                  - (uint64_t) (a.tv_nsec / 1000);
+
+    return rc;
+}
+
+
+static int
+migrator_pg_digest_add(const PGresult *res, migrator_digest_t *digest)
+{
+    int          i;
+    char        *end;
+    uint64_t     part, items;
+    long long    hash;
+    const char  *text;
+
+    for (i = 0; i < PQntuples(res); i++) {
+        text = PQgetvalue(res, i, 2);
+        hash = strtoll(text, &end, 10);
+
+        if (migrator_pg_value(res, i, 0, &part) != SHARD_OK
+            || part >= MIGRATOR_PARTS
+            || migrator_pg_value(res, i, 1, &items) != SHARD_OK
+            || end == text || *end)
+        {
+            return SHARD_ERROR;
+        }
+
+        digest->items += items;
+        digest->part[part].items += items;
+
+        /* two tables may have rows in the same part: neither hides */
+        digest->part[part].hash = digest->part[part].hash * 31
+                                  + (uint64_t) hash;
+    }
+
+    return SHARD_OK;
+}
+
+
+/*
+ * The source comes first, without "at", and knows whether all rows that
+ * nobody touched were compared by this migration (prepare); then both
+ * digests are of the touched ones alone.
+ */
+
+static int
+migrator_pg_digest(void *data, const shard_node_t *node, shard_id_t shard,
+    const uint64_t *at, const migrator_limit_t *limit,
+    migrator_digest_t *digest)
+{
+    int                   rc;
+    char                  id[16], name[24];
+    uint64_t              compared;
+    PGresult             *res;
+    const char           *values[2];
+    migrator_pg_t        *pg = data;
+    migrator_pg_stats_t   stats;
+
+    migrator_pg_begin(pg, limit);
+    memset(digest, 0, sizeof(migrator_digest_t));
+
+    snprintf(id, sizeof(id), "%u", (unsigned) shard);
+    snprintf(name, sizeof(name), "%016llx",
+             (unsigned long long) pg->migration);
+    values[0] = id;
+    values[1] = name;
+
+    rc = migrator_pg_stats(pg, node->name, shard, &stats);
+
+    if (rc == MIGRATOR_OK && at == NULL) {
+        rc = migrator_pg_number(pg, node->name, &compared, "SELECT count(*) "
+                                "FROM shard.owner WHERE shard = $1 AND "
+                                "touching AND compared = $2", 2, values);
+        pg->tail = compared > 0;
+    }
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    if (at && stats.position != *at) {
+        return migrator_pg_say(pg, MIGRATOR_DOWN, "%s: stands at %llu, not "
+                               "at %llu", node->name,
+                               (unsigned long long) stats.position,
+                               (unsigned long long) *at);
+    }
+
+    values[1] = pg->tail ? "true" : "false";
+    rc = migrator_pg_query(pg, node->name, &res, "SELECT part, items, hash "
+                           "FROM shard.digest($1, $2)", 2, values);
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    digest->position = stats.position;
+
+    if (migrator_pg_digest_add(res, digest) != SHARD_OK) {
+        rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: shard.digest(%s) is no "
+                             "digest", node->name, id);
+    }
+
+    PQclear(res);
+
+    return rc;
+}
+
+
+const migrator_driver_t  migrator_driver_postgres = {
+    .name = "postgres",
+    .can = MIGRATOR_CAN_DATA|MIGRATOR_CAN_SHIP_ALONE,
+    .open = migrator_pg_new,
+    .close = migrator_pg_free,
+    .bind = migrator_pg_bind,
+    .stats = migrator_pg_node_stats,
+    .role = migrator_pg_role,
+    .copy = migrator_pg_copy,
+    .ship = migrator_pg_ship,
+    .digest = migrator_pg_digest,
+    .probe = migrator_pg_probe,
+    .check = migrator_pg_check,
+    .prepare = migrator_pg_prepare,
+    .turn = migrator_pg_turn,
+    .settle = migrator_pg_settle,
+    .err = migrator_pg_err,
+};

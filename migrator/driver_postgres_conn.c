@@ -1,0 +1,447 @@
+
+/*
+ * Connections and queries of driver_postgres.h, without a blocking call of
+ * libpq: PQcancel() would be one, so a query that is given up takes its
+ * connection with it.
+ */
+
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../src/daemon/shardd_loop.h"
+#include "driver_postgres.h"
+
+
+#define TICK_MS      100
+#define TIMEOUT_MIN  128                /* of statements, powers of two ms */
+
+/* a client that is gone ends its statement; values look alike everywhere */
+
+#define SESSION                                                              \
+    "SET client_connection_check_interval = 500;"                            \
+    "SET synchronous_commit = on; SET search_path = pg_catalog;"             \
+    "SET default_transaction_isolation = 'read committed';"                  \
+    "SET standard_conforming_strings = on;"                                    \
+    "SET lc_messages = 'C'; SET client_min_messages = warning"
+
+
+static int migrator_pg_connect(migrator_pg_t *pg, migrator_pg_node_t *c);
+static int migrator_pg_connected(migrator_pg_t *pg, migrator_pg_node_t *c);
+static int migrator_pg_wait(migrator_pg_t *pg, const char *node, int fd,
+    short events);
+static int migrator_pg_open(migrator_pg_t *pg, const char *node,
+    migrator_pg_node_t **conn);
+static int migrator_pg_limit(migrator_pg_t *pg, migrator_pg_node_t *c);
+static int migrator_pg_answer(migrator_pg_t *pg, migrator_pg_node_t *c,
+    PGresult **res);
+static int migrator_pg_error(migrator_pg_t *pg, migrator_pg_node_t *c,
+    const PGresult *res);
+
+
+int
+migrator_pg_say(migrator_pg_t *pg, int rc, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    vsnprintf(pg->err, sizeof(pg->err), fmt, args);
+    va_end(args);
+
+    return rc;
+}
+
+
+void
+migrator_pg_begin(migrator_pg_t *pg, const migrator_limit_t *limit)
+{
+    pg->limit = limit;
+    pg->until_ms = shardd_monotonic_ms() + (uint64_t) limit->timeout_ms;
+    pg->err[0] = '\0';
+}
+
+
+void
+migrator_pg_close(migrator_pg_node_t *node)
+{
+    if (node->pg) {
+        PQfinish(node->pg);
+        node->pg = NULL;
+    }
+}
+
+
+static int
+migrator_pg_tick(migrator_pg_t *pg, const char *node)
+{
+    if (pg->limit->tick && pg->limit->tick(pg->limit->data)) {
+        return migrator_pg_say(pg, MIGRATOR_INTERRUPTED, "%s: given up",
+                               node);
+    }
+
+    if (shardd_monotonic_ms() >= pg->until_ms) {
+        return migrator_pg_say(pg, MIGRATOR_DOWN, "%s: no answer of "
+                               "PostgreSQL within %ld ms", node,
+                               pg->limit->timeout_ms);
+    }
+
+    return MIGRATOR_OK;
+}
+
+
+static int
+migrator_pg_wait(migrator_pg_t *pg, const char *node, int fd, short events)
+{
+    int            n, rc;
+    uint64_t       now;
+    struct pollfd  p;
+
+    for ( ;; ) {
+        now = shardd_monotonic_ms();
+        p.fd = fd;
+        p.events = events;
+        p.revents = 0;
+
+        n = poll(&p, 1, pg->until_ms <= now ? 0
+                 : pg->until_ms - now < TICK_MS ? (int) (pg->until_ms - now)
+                 : TICK_MS);
+
+        if (n > 0) {
+            return MIGRATOR_OK;
+        }
+
+        if (n < 0 && errno != EINTR) {
+            return migrator_pg_say(pg, MIGRATOR_DOWN, "%s: poll(): %s", node,
+                                   strerror(errno));
+        }
+
+        rc = migrator_pg_tick(pg, node);
+
+        if (rc != MIGRATOR_OK) {
+            return rc;
+        }
+    }
+}
+
+
+int
+migrator_pg_sleep(migrator_pg_t *pg, long ms)
+{
+    int       rc;
+    uint64_t  now, end;
+
+    end = shardd_monotonic_ms() + (uint64_t) ms;
+
+    for ( ;; ) {
+        rc = migrator_pg_tick(pg, "waiting");
+        now = shardd_monotonic_ms();
+
+        if (rc != MIGRATOR_OK || now >= end) {
+            return rc;
+        }
+
+        (void) poll(NULL, 0, end - now < TICK_MS ? (int) (end - now)
+                                                 : TICK_MS);
+    }
+}
+
+
+static int
+migrator_pg_connect(migrator_pg_t *pg, migrator_pg_node_t *c)
+{
+    int          rc;
+    const char  *keys[4], *values[4];
+
+    keys[0] = "dbname";
+    values[0] = c->conninfo;
+    keys[1] = "application_name";
+    values[1] = "shard-migrator";
+    keys[2] = pg->conf->postgres.password ? "password" : NULL;
+    values[2] = pg->conf->postgres.password;
+    keys[3] = NULL;
+    values[3] = NULL;
+
+    c->pg = PQconnectStartParams(keys, values, 1);
+    c->timeout_ms = 0;
+
+    if (c->pg == NULL) {
+        return migrator_pg_say(pg, MIGRATOR_DOWN, "no memory");
+    }
+
+    rc = migrator_pg_connected(pg, c);
+
+    if (rc == MIGRATOR_OK) {
+        rc = PQsetnonblocking(c->pg, 1) == 0 ? MIGRATOR_OK : MIGRATOR_DOWN;
+    }
+
+    if (rc != MIGRATOR_OK) {
+        migrator_pg_close(c);
+    }
+
+    return rc;
+}
+
+
+static int
+migrator_pg_connected(migrator_pg_t *pg, migrator_pg_node_t *c)
+{
+    int                        rc;
+    PostgresPollingStatusType  state;
+
+    state = PGRES_POLLING_WRITING;
+
+    if (PQstatus(c->pg) == CONNECTION_BAD) {
+        state = PGRES_POLLING_FAILED;
+    }
+
+    while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
+        rc = migrator_pg_wait(pg, c->name, PQsocket(c->pg),
+                              state == PGRES_POLLING_READING ? POLLIN
+                                                             : POLLOUT);
+        if (rc != MIGRATOR_OK) {
+            return rc;
+        }
+
+        state = PQconnectPoll(c->pg);
+    }
+
+    if (state != PGRES_POLLING_OK) {
+        return migrator_pg_say(pg, MIGRATOR_DOWN, "%s: %s", c->name,
+                               PQerrorMessage(c->pg));
+    }
+
+    if (PQserverVersion(c->pg) < 150000) {
+        return migrator_pg_say(pg, MIGRATOR_REFUSED, "%s: PostgreSQL %d.%d: "
+                               "row filters need 15 or later", c->name,
+                               PQserverVersion(c->pg) / 10000,
+                               PQserverVersion(c->pg) % 10000);
+    }
+
+    return MIGRATOR_OK;
+}
+
+
+static int
+migrator_pg_open(migrator_pg_t *pg, const char *node,
+    migrator_pg_node_t **conn)
+{
+    int                  rc;
+    uint32_t             i;
+    PGresult            *res;
+    migrator_pg_node_t  *c;
+
+    for (i = 0; i < pg->n && strcmp(pg->nodes[i].name, node); i++) {
+        /* void */
+    }
+
+    if (i == pg->n) {
+        return migrator_pg_say(pg, MIGRATOR_REFUSED, "node %s: its database "
+                               "is unknown: \"nodes\" in section "
+                               "\"postgres\" of the configuration names it",
+                               node);
+    }
+
+    c = &pg->nodes[i];
+    *conn = c;
+
+    if (c->pg && PQstatus(c->pg) == CONNECTION_OK) {
+        return MIGRATOR_OK;
+    }
+
+    migrator_pg_close(c);
+    rc = migrator_pg_connect(pg, c);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    if (!PQsendQuery(c->pg, SESSION)) {
+        return migrator_pg_error(pg, c, NULL);
+    }
+
+    rc = migrator_pg_answer(pg, c, &res);
+
+    if (rc == MIGRATOR_OK) {
+        PQclear(res);
+    }
+
+    return rc;
+}
+
+
+/* what is left of the call, roundly, so that it is seldom set */
+
+static int
+migrator_pg_limit(migrator_pg_t *pg, migrator_pg_node_t *c)
+{
+    int        rc;
+    char       sql[64];
+    long       ms;
+    uint64_t   now;
+    PGresult  *res;
+
+    now = shardd_monotonic_ms();
+
+    for (ms = TIMEOUT_MIN; (uint64_t) ms + now < pg->until_ms; ms *= 2) {
+        if (ms >= 1 << 30) {
+            break;
+        }
+    }
+
+    if (ms == c->timeout_ms) {
+        return MIGRATOR_OK;
+    }
+
+    snprintf(sql, sizeof(sql), "SET statement_timeout = %ld", ms);
+
+    if (!PQsendQuery(c->pg, sql)) {
+        return migrator_pg_error(pg, c, NULL);
+    }
+
+    rc = migrator_pg_answer(pg, c, &res);
+
+    if (rc == MIGRATOR_OK) {
+        c->timeout_ms = ms;
+        PQclear(res);
+    }
+
+    return rc;
+}
+
+
+int
+migrator_pg_query(migrator_pg_t *pg, const char *node, PGresult **res,
+    const char *sql, int n, const char *const *values)
+{
+    int                  rc;
+    migrator_pg_node_t  *c;
+
+    c = NULL;
+    rc = migrator_pg_open(pg, node, &c);
+
+    if (rc == MIGRATOR_OK) {
+        rc = migrator_pg_limit(pg, c);
+    }
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    if (!PQsendQueryParams(c->pg, sql, n, NULL, values, NULL, NULL, 0)) {
+        return migrator_pg_error(pg, c, NULL);
+    }
+
+    return migrator_pg_answer(pg, c, res);
+}
+
+
+/* the last of several results is the answer, the first error is the error */
+
+static int
+migrator_pg_answer(migrator_pg_t *pg, migrator_pg_node_t *c, PGresult **res)
+{
+    int        rc;
+    PGresult  *r, *kept;
+
+    kept = NULL;
+
+    for ( ;; ) {
+        rc = PQflush(c->pg);
+
+        if (rc == 0 && !PQisBusy(c->pg)) {
+            r = PQgetResult(c->pg);
+
+            if (r == NULL) {
+                break;
+            }
+
+            if (kept && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
+                PQclear(r);
+                continue;
+            }
+
+            PQclear(kept);
+            kept = r;
+            continue;
+        }
+
+        rc = migrator_pg_wait(pg, c->name, PQsocket(c->pg),
+                              rc > 0 ? POLLIN|POLLOUT : POLLIN);
+
+        if (rc != MIGRATOR_OK) {
+            PQclear(kept);
+            migrator_pg_close(c);
+            return rc;
+        }
+
+        if (!PQconsumeInput(c->pg)) {
+            break;
+        }
+    }
+
+    if (kept == NULL || (PQresultStatus(kept) != PGRES_TUPLES_OK
+                         && PQresultStatus(kept) != PGRES_COMMAND_OK))
+    {
+        rc = migrator_pg_error(pg, c, kept);
+        PQclear(kept);
+        return rc;
+    }
+
+    *res = kept;
+
+    return MIGRATOR_OK;
+}
+
+
+/*
+ * SH...: conf/postgres.sql says no; 42 and 28: it is not installed, or not
+ * for this user; 55000: a server that cannot do it as it is configured.
+ * Anything else may be over when it is tried again.
+ */
+
+static int
+migrator_pg_error(migrator_pg_t *pg, migrator_pg_node_t *c,
+    const PGresult *res)
+{
+    int          rc;
+    char        *end;
+    const char  *state, *text;
+
+    state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+    text = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+
+    if (state == NULL) {
+        state = "";
+    }
+
+    rc = strncmp(state, "SH", 2) == 0 || strncmp(state, "42", 2) == 0
+         || strncmp(state, "28", 2) == 0 || strcmp(state, "55000") == 0
+         ? MIGRATOR_REFUSED : MIGRATOR_DOWN;
+
+    migrator_pg_say(pg, rc, "%s: %.300s%s", c->name,
+                    text ? text : PQerrorMessage(c->pg),
+                    strcmp(state, "3F000") == 0 || strcmp(state, "42883") == 0
+                    ? " (is conf/postgres.sql installed there?)" : "");
+
+    for (end = pg->err + strlen(pg->err); end > pg->err; end--) {
+        if (end[-1] != '\n') {
+            break;
+        }
+
+        end[-1] = '\0';
+    }
+
+    if (strcmp(state, "3F000") == 0) {
+        rc = MIGRATOR_REFUSED;
+    }
+
+    if (state[0] == '\0' || PQstatus(c->pg) != CONNECTION_OK) {
+        migrator_pg_close(c);
+    }
+
+    return rc;
+}

@@ -1,0 +1,86 @@
+
+/* What comes of a query, as numbers and texts: each is checked */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include "shard_codec.h"
+#include "driver_postgres.h"
+
+
+int
+migrator_pg_value(const PGresult *res, int row, int col, uint64_t *number)
+{
+    shard_str_t  text;
+
+    if (row >= PQntuples(res) || col >= PQnfields(res)) {
+        return SHARD_ERROR;
+    }
+
+    text.data = PQgetvalue(res, row, col);
+    text.len = strlen(text.data);
+
+    return shard_uint64_decode(text, number);
+}
+
+
+int
+migrator_pg_text(migrator_pg_t *pg, const char *node, char *buf, size_t size,
+    const char *sql, int n, const char *const *values)
+{
+    int        rc;
+    PGresult  *res;
+
+    rc = migrator_pg_query(pg, node, &res, sql, n, values);
+
+    if (rc == MIGRATOR_OK) {
+        snprintf(buf, size, "%s", PQntuples(res) && PQnfields(res)
+                                  ? PQgetvalue(res, 0, 0) : "");
+        PQclear(res);
+    }
+
+    return rc;
+}
+
+
+int
+migrator_pg_number(migrator_pg_t *pg, const char *node, uint64_t *number,
+    const char *sql, int n, const char *const *values)
+{
+    int        rc;
+    PGresult  *res;
+
+    rc = migrator_pg_query(pg, node, &res, sql, n, values);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    *number = 0;
+
+    if (PQntuples(res) && migrator_pg_value(res, 0, 0, number) != SHARD_OK) {
+        rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: \"%.40s\" is no number",
+                             node, PQgetvalue(res, 0, 0));
+    }
+
+    PQclear(res);
+
+    return rc;
+}
+
+
+int
+migrator_pg_run(migrator_pg_t *pg, const char *node, const char *sql)
+{
+    int        rc;
+    PGresult  *res;
+
+    rc = migrator_pg_query(pg, node, &res, sql, 0, NULL);
+
+    if (rc == MIGRATOR_OK) {
+        PQclear(res);
+    }
+
+    return rc;
+}
