@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine_postgres.h"
 #include "engine_redis.h"
 
 
@@ -16,6 +17,8 @@
 
 
 static const shardkv_engine_t *const  shardkv_engines[] = {
+    &shardkv_engine_postgres,
+    &shardkv_engine_postgres,
     &shardkv_engine_redis,
     NULL
 };

@@ -1,0 +1,60 @@
+
+/*
+ * --store postgres://[USER@]HOST[:PORT]/DATABASE: what engine_postgres.c
+ * (connection) and engine_postgres_call.c (requests) share.
+ */
+
+
+#ifndef _SHARDKV_ENGINE_POSTGRES_H_INCLUDED_
+#define _SHARDKV_ENGINE_POSTGRES_H_INCLUDED_
+
+
+#include <libpq-fe.h>
+
+#include "engine.h"
+
+
+#define SHARDKV_PG_PARAMS  4
+
+
+typedef struct {
+    PGconn        *pg;
+    char           where[128];          /* host and database, for messages */
+} shardkv_pg_t;
+
+/* bytea goes and comes in binary, all else as text */
+
+typedef struct {
+    int            n;
+    const char    *value[SHARDKV_PG_PARAMS];
+    int            len[SHARDKV_PG_PARAMS];
+    int            binary[SHARDKV_PG_PARAMS];
+    char           id[16];
+    char           number[2][24];
+} shardkv_pg_params_t;
+
+
+extern const shardkv_engine_t  shardkv_engine_postgres;
+
+
+/*
+ * SHARD_OK: the result, to be cleared; SHARD_AGAIN: r->answer is a refusal,
+ * the connection is good; SHARD_ERROR: r->answer too, and it is not.
+ */
+
+int shardkv_pg_exec(shardkv_pg_t *c, shardkv_request_t *r, const char *sql,
+    const shardkv_pg_params_t *p, int binary, PGresult **res);
+
+/* parameters: the shard, its sender's epoch or NULL, numbers, bytes */
+
+void shardkv_pg_shard(shardkv_pg_params_t *p, const shardkv_request_t *r);
+void shardkv_pg_epoch(shardkv_pg_params_t *p, const shardkv_request_t *r);
+void shardkv_pg_number(shardkv_pg_params_t *p, uint64_t number);
+void shardkv_pg_bytes(shardkv_pg_params_t *p, const char *data, size_t len);
+
+/* engine_postgres_call.c */
+
+int shardkv_pg_call(shardkv_pg_t *c, shardkv_request_t *r);
+
+
+#endif /* _SHARDKV_ENGINE_POSTGRES_H_INCLUDED_ */
