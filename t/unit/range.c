@@ -63,7 +63,7 @@ test_good(void)
         tap_is_int(shard_range_decode(text(cases[i].order),
                                       text(cases[i].lo), text(cases[i].hi),
                                       &range, err),
-                   SHARD_OK, cases[i].order);
+                   SHARD_OK, "%s", cases[i].order);
         tap_ok(holds(&range, cases[i].in), "a key is in");
         tap_ok(cases[i].out == NULL || !holds(&range, cases[i].out),
                "one is not");
@@ -104,8 +104,8 @@ test_bad(void)
         tap_is_int(shard_range_decode(text(cases[i].order),
                                       text(cases[i].lo), text(cases[i].hi),
                                       &range, err),
-                   SHARD_ERROR, cases[i].order);
-        tap_ok(strstr(err, cases[i].in) != NULL, err);
+                   SHARD_ERROR, "%s", cases[i].order);
+        tap_ok(strstr(err, cases[i].in) != NULL, "%s", err);
     }
 
     memset(longest, '6', sizeof(longest));
