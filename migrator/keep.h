@@ -23,11 +23,12 @@
 
 #include <pthread.h>
 
+#include "../src/daemon/shardd_standbys.h"
 #include "../src/daemon/shardd_store.h"
 #include "io.h"
 
 
-#define MIGRATOR_KEEP_BLOCKS   32
+#define MIGRATOR_KEEP_BLOCKS   SHARDD_STANDBY_BLOCKS
 #define MIGRATOR_KEEP_ERR      160
 
 
@@ -133,11 +134,17 @@ typedef struct {
 } migrator_keep_list_t;
 
 
-/* keep_list.c; 0, or -1 without memory: the list is then as it was */
+/* keep_table.c; 0, or -1 without memory: the list is then as it was */
 
 int migrator_keep_update(migrator_keep_list_t *list,
     const shardd_table_t *table, uint32_t blocks, uint64_t now_ms);
 void migrator_keep_free(migrator_keep_list_t *list);
+
+/* keep_list.c; the heap has room for all of the list */
+
+void migrator_keep_push(migrator_keep_list_t *list, migrator_kept_t *kept,
+    uint64_t due_ms);
+void migrator_keep_pull(migrator_keep_list_t *list, migrator_kept_t *kept);
 
 /* the next one that is due, busy from then on; or NULL, and *wait_ms */
 

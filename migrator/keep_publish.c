@@ -265,75 +265,37 @@ migrator_keep_publish(migrator_keep_list_t *list, shardd_store_t *store,
 /* what another migrator, or this one before, knew of those not seen yet */
 
 static void
-migrator_recall_one(migrator_keep_list_t *list, migrator_kept_t *kept,
-    const json_t *shard, uint64_t at_ms)
+migrator_recall_one(void *data, const shardd_standby_t *one)
 {
-    uint64_t       level_ms;
-    const char    *state;
-    const json_t  *one;
+    migrator_keep_list_t  *list = data;
 
-    one = json_object_get(shard, list->nodes[kept->standby].node.name);
-
-    if (kept->state != MIGRATOR_KEEP_NEW || kept->level_ms
-        || json_integer_value(json_object_get(shard, "epoch"))
-           != (json_int_t) kept->epoch
-        || !json_is_integer(json_object_get(one, "level_ms"))
-        || json_integer_value(json_object_get(one, "level_ms")) < 0)
-    {
-        return;
-    }
-
-    level_ms = (uint64_t) json_integer_value(json_object_get(one,
-                                                             "level_ms"));
-    state = json_string_value(json_object_get(one, "state"));
-
-    if (state && strcmp(state, migrator_keep_name(MIGRATOR_KEEP_LEVEL)) == 0
-        && at_ms > level_ms)
-    {
-        level_ms = at_ms;
-    }
-
-    kept->level_ms = level_ms;
-}
-
-
-static void
-migrator_recall_shard(migrator_keep_list_t *list, const shardd_field_t *field,
-    const uint64_t *at_ms)
-{
-    json_t            *shard;
-    shard_id_t         id;
-    shard_str_t        name;
     migrator_kept_t  **found, **end;
 
-    name.data = field->name;
-    name.len = strlen(field->name);
-
-    if (shard_id_decode(name, &id) != SHARD_OK || list->n == 0) {
-        return;
-    }
-
-    found = bsearch(&id, list->kept, list->n, sizeof(migrator_kept_t *),
-                    migrator_publish_find);
+    found = list->n ? bsearch(&one->shard, list->kept, list->n,
+                              sizeof(migrator_kept_t *),
+                              migrator_publish_find)
+                    : NULL;
 
     if (found == NULL) {
         return;
     }
 
-    while (found > list->kept && found[-1]->shard == id) {
+    while (found > list->kept && found[-1]->shard == one->shard) {
         found--;
     }
 
     end = list->kept + list->n;
-    shard = json_loads(field->value, JSON_REJECT_DUPLICATES, NULL);
 
-    for ( /* void */ ; shard && found < end && (*found)->shard == id; found++)
+    for ( /* void */ ; found < end && (*found)->shard == one->shard; found++)
     {
-        migrator_recall_one(list, *found, shard,
-                            at_ms[id % MIGRATOR_KEEP_BLOCKS]);
+        if ((*found)->state == MIGRATOR_KEEP_NEW && (*found)->level_ms == 0
+            && (*found)->epoch == one->epoch
+            && strcmp(list->nodes[(*found)->standby].node.name, one->node)
+               == 0)
+        {
+            (*found)->level_ms = one->level_ms;
+        }
     }
-
-    json_decref(shard);
 }
 
 
@@ -341,31 +303,15 @@ void
 migrator_keep_recall(migrator_keep_list_t *list, shardd_store_t *store,
     pthread_mutex_t *mutex)
 {
-    size_t          i;
-    unsigned        block;
-    uint64_t        at_ms[MIGRATOR_KEEP_BLOCKS];
     shardd_entry_t  all;
 
     if (shardd_hash_load(store, "standbys", &all) != SHARDD_OK) {
         return;
     }
 
-    memset(at_ms, 0, sizeof(at_ms));
-
-    for (i = 0; i < all.nfields; i++) {
-        if (sscanf(all.fields[i].name, "block:%u", &block) == 1
-            && block < MIGRATOR_KEEP_BLOCKS)
-        {
-            at_ms[block] = strtoull(all.fields[i].value, NULL, 10);
-        }
-    }
-
     pthread_mutex_lock(mutex);
-
-    for (i = 0; i < all.nfields; i++) {
-        migrator_recall_shard(list, &all.fields[i], at_ms);
-    }
-
+    shardd_standbys_each(&all, migrator_recall_one, list);
     pthread_mutex_unlock(mutex);
+
     shardd_entry_free(&all);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../src/core/shard_codec.h"
+#include "../src/daemon/shardd_standbys.h"
 #include "orders.h"
 #include "watch.h"
 
@@ -186,22 +187,22 @@ predictor_watch_standby(const predictor_watch_fleet_t *fleet, uint32_t shard,
 }
 
 
-/* until when a standby was kept level: the former primary of a move that made
- * the primary, or a replica that was made since
- */
+typedef struct {
+    predictor_watch_fleet_t  *fleet;
+    const predictor_watch_t  *w;
+} predictor_watch_both_t;
+
 
 static void
-predictor_watch_level(predictor_watch_fleet_t *fleet,
-    const predictor_watch_t *w, uint32_t shard, const shardd_entry_t *e,
-    const char *standby)
+predictor_watch_behind(predictor_watch_fleet_t *fleet,
+    const predictor_watch_t *w, uint32_t shard, const char *standby,
+    uint64_t level_ms)
 {
     double                      behind_s;
     uint32_t                    i;
-    uint64_t                    level_ms;
     const predictor_dead_t     *dead;
     predictor_failure_shard_t  *s;
 
-    level_ms = predictor_watch_number(e, "level_ms");
     dead = predictor_watch_find(w, fleet->table.shards[shard].primary);
 
     if (level_ms == 0 || dead == NULL
@@ -217,6 +218,39 @@ predictor_watch_level(predictor_watch_fleet_t *fleet,
     if (s->behind_s[i] < 0 || behind_s < s->behind_s[i]) {
         s->behind_s[i] = behind_s;
     }
+}
+
+
+/* the migrators that keep it level say so all the time */
+
+static void
+predictor_watch_kept(void *data, const shardd_standby_t *one)
+{
+    shard_record_t          *rec;
+    predictor_watch_both_t  *both = data;
+
+    rec = shardd_table_shard(&both->fleet->table, one->shard);
+
+    if (rec && rec->epoch == one->epoch) {
+        predictor_watch_behind(both->fleet, both->w,
+                               (uint32_t) (rec - both->fleet->table.shards),
+                               one->node, one->level_ms);
+    }
+}
+
+
+/*
+ * What a migration knew when it ended, of a standby that nobody has looked at
+ * since: the former primary of a move that made the primary, or a replica.
+ */
+
+static void
+predictor_watch_level(predictor_watch_fleet_t *fleet,
+    const predictor_watch_t *w, uint32_t shard, const shardd_entry_t *e,
+    const char *standby)
+{
+    predictor_watch_behind(fleet, w, shard, standby,
+                           predictor_watch_number(e, "level_ms"));
 }
 
 
@@ -376,11 +410,22 @@ predictor_watch_rest(predictor_watch_fleet_t *fleet,
     const predictor_watch_t *w, const predictor_io_t *io,
     const predictor_conf_t *conf)
 {
-    int                 rc;
-    size_t              i;
-    predictor_orders_t  orders;
+    int                     rc;
+    size_t                  i;
+    shardd_entry_t          standbys;
+    predictor_orders_t      orders;
+    predictor_watch_both_t  both;
 
     rc = predictor_orders_load(&orders, io, PREDICTOR_WATCH_RECENT);
+
+    if (rc == SHARDD_OK
+        && io->hash_load(io->data, "standbys", &standbys) == SHARDD_OK)
+    {
+        both.fleet = fleet;
+        both.w = w;
+        shardd_standbys_each(&standbys, predictor_watch_kept, &both);
+        shardd_entry_free(&standbys);
+    }
 
     if (rc == SHARDD_OK) {
         predictor_watch_overrides(fleet, &orders.overrides);

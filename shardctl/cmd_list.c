@@ -16,6 +16,7 @@
 #define LIST_OWNERS                                                           \
     { "primary", "PRIMARY", SHARDCTL_TEXT },                                  \
     { "standbys", "STANDBYS", SHARDCTL_LIST },                                \
+    { "behind_ms", "BEHIND", SHARDCTL_SPAN_MS },                              \
     { "epoch", "EPOCH", SHARDCTL_INT },                                       \
     { "phase", "PHASE", SHARDCTL_STATE },                                     \
     { "target", "TARGET", SHARDCTL_TEXT },                                    \
@@ -182,13 +183,33 @@ list_by_id(const void *one, const void *two)
 }
 
 
+/* how far its standbys are, and the one that is furthest behind */
+
+static json_t *
+list_kept(json_t *row, const json_t *standbys, shard_id_t id)
+{
+    char     text[16];
+    json_t  *shard;
+
+    snprintf(text, sizeof(text), "%u", (unsigned) id);
+    shard = json_object_get(standbys, text);
+
+    if (shard) {
+        json_object_set(row, "kept", shard);
+        json_object_set_new(row, "behind_ms", shardctl_standbys_worst(shard));
+    }
+
+    return row;
+}
+
+
 int
 shardctl_cmd_shards(shardctl_t *ctl)
 {
     int              rc;
     long             from, limit, n;
     size_t           i;
-    json_t          *rows;
+    json_t          *rows, *standbys;
     shard_kind_e     kind;
     shardd_table_t   table;
 
@@ -207,6 +228,13 @@ shardctl_cmd_shards(shardctl_t *ctl)
         return rc;
     }
 
+    rc = shardctl_standbys(ctl, &table, &standbys);
+
+    if (rc != SHARDCTL_OK) {
+        shardd_table_free(&table);
+        return rc;
+    }
+
     qsort(table.shards, table.nshards, sizeof(shard_record_t), list_by_id);
 
     rows = json_array();
@@ -215,7 +243,9 @@ shardctl_cmd_shards(shardctl_t *ctl)
     for (i = 0; i < table.nshards && n < limit; i++) {
 
         if (table.shards[i].id >= (shard_id_t) from) {
-            json_array_append_new(rows, list_shard(ctl, &table.shards[i]));
+            json_array_append_new(rows, list_kept(
+                                  list_shard(ctl, &table.shards[i]),
+                                  standbys, table.shards[i].id));
             n++;
         }
     }
@@ -227,6 +257,7 @@ shardctl_cmd_shards(shardctl_t *ctl)
 
     kind = table.kind;
 
+    json_decref(standbys);
     shardd_table_free(&table);
 
     if (ctl->json) {

@@ -428,4 +428,14 @@ int shardctl_cmd_event_remove(shardctl_t *ctl);
 int shardctl_cmd_event_import(shardctl_t *ctl);
 
 
+/* standbys.c: of each shard's standbys, by id and node, "state", "lag" and
+ * "behind_ms" (null: unknown); the longest of one shard; all in figures */
+
+int shardctl_standbys(shardctl_t *ctl, shardd_table_t *table, json_t **all);
+json_t *shardctl_standbys_worst(const json_t *shard);
+json_t *shardctl_standbys_sum(const shardd_table_t *table,
+    const json_t *all);
+void shardctl_standbys_show(const json_t *sum);
+
+
 #endif /* _SHARDCTL_H_INCLUDED_ */

@@ -220,7 +220,7 @@ status_read_hashes(shardctl_t *ctl, shardd_table_t *table, json_t *status)
 static int
 status_read(shardctl_t *ctl, shardd_table_t *table, json_t *status)
 {
-    json_t           *problems;
+    json_t           *problems, *standbys;
     shardctl_load_t   load;
 
     if (shardctl_load_read(ctl, table, &load) != SHARDCTL_OK) {
@@ -229,6 +229,14 @@ status_read(shardctl_t *ctl, shardd_table_t *table, json_t *status)
 
     json_object_set_new(status, "nodes", shardctl_rows_nodes(table, &load));
     shardctl_load_free(&load);
+
+    if (shardctl_standbys(ctl, table, &standbys) != SHARDCTL_OK) {
+        return SHARDCTL_FAILED;
+    }
+
+    json_object_set_new(status, "standbys",
+                        shardctl_standbys_sum(table, standbys));
+    json_decref(standbys);
 
     if (status_read_hashes(ctl, table, status) != SHARDCTL_OK
         || status_read_migrations(ctl, status) != SHARDCTL_OK)
@@ -314,6 +322,8 @@ status_head(shardctl_t *ctl, const json_t *status)
     } else {
         printf("predictor: none has run\n");
     }
+
+    shardctl_standbys_show(json_object_get(status, "standbys"));
 
     problems = json_object_get(status, "problems");
 
