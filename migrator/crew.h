@@ -49,6 +49,8 @@ typedef struct {
     uint64_t                 fenced_ms;
     uint32_t                 unfenced;      /* promotions, new ones */
     size_t                   fence_next;    /* where the next round begins */
+    uint64_t                 retired_ms;
+    size_t                   retire_next;
     const migrator_driver_t *driver;        /* fence.c's */
     void                    *driver_data;
     uint64_t                 told_ms;       /* that it lives */
@@ -89,6 +91,10 @@ void migrator_crew_adopt(migrator_crew_t *crew);
 /* fence.c: tells former primaries that come back that they are none */
 
 void migrator_crew_fence(migrator_crew_t *crew);
+
+/* retire.c: former primaries that were kept for long enough give up */
+
+void migrator_crew_retire(migrator_crew_t *crew);
 
 /* standbys are kept from now on; NULL: not by this process */
 

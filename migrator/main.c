@@ -87,6 +87,7 @@ migrator_daemon(const migrator_conf_t *conf)
         migrator_crew_adopt(&crew);
         migrator_crew_checks(&crew);
         migrator_crew_fence(&crew);
+        migrator_crew_retire(&crew);
         (void) shardd_loop_pause(conf->scan_ms);
     }
 

@@ -159,6 +159,9 @@ typedef struct {
     uint64_t           depth;           /* of the source's queue, as seen */
     uint32_t           source_held;     /* it was told to deliver nothing */
     uint32_t           fenced;          /* promotion: the old primary knows */
+    uint32_t           standbys;        /* the shard had before, + 1; or 0 */
+    uint64_t           retired_ms;      /* the former primary gave it up; 1:
+                                         * it is not to */
     uint32_t           shift_bp;
     uint32_t           attempt;         /* the same wish again: 2, 3, ... */
     uint32_t           copies;          /* snapshots taken */

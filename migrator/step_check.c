@@ -367,5 +367,8 @@ migrator_check_record(migrator_t *m, const shard_record_t *rec)
                             "shard", (unsigned long long) rec->migration);
     }
 
+    m->state.standbys = rec->nstandbys + 1U;
+    m->dirty = 1;
+
     return MIGRATOR_NEXT;
 }

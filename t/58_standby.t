@@ -129,8 +129,8 @@ is(fill(0, 1, 30), 30, 'shard 0 has data on n1');
 is(fill(1, 1, 30), 30, 'shard 1, too');
 is_deeply([ $t->wait_migrations(60, $t->migrate(0, 'n2')) ], [],
           'shard 0 moves to n2');
-my ($status, $out) = $t->try_ctl('replicate', 1, 'n3', '--wait');
-is($status, 0, 'n3 becomes a standby of shard 1');
+my ($exit, $out) = $t->try_ctl('replicate', 1, 'n3', '--wait');
+is($exit, 0, 'n3 becomes a standby of shard 1');
 
 for my $case ([ 0, 'n2', 'n1' ], [ 1, 'n1', 'n3' ]) {
     my ($shard, $primary, $standby) = @$case;
@@ -178,6 +178,15 @@ like(slurp($t->dir() . '/m1.log'), qr/shard=1 standby n3 copied from n1/,
      'the log says so');
 
 
+my $status = $t->ctl('status')->{standbys};
+is("$status->{n} $status->{level} $status->{unknown}", '2 2 0',
+   'shardctl status counts them');
+my ($row) = grep { $_->{id} == 1 } @{ $t->ctl('shards')->{shards} };
+is($row->{kept}{n3}{state}, 'level', 'shardctl shards has each');
+like(($t->try_ctl('status'))[1], qr/^standbys: 2 of 2 level/m,
+     'and says so in words');
+
+
 # two share the blocks; one dies
 
 migrator('m2');
@@ -217,8 +226,8 @@ is_deeply([ $t->wait_migrations(60, $id) ], [], 'shard 3 moves');
 level(3, 'n1');
 
 my $asked = time();
-($status, $out) = $t->try_ctl('rollback', $id, '--wait');
-is($status, 0, 'rolled back after its commit');
+($exit, $out) = $t->try_ctl('rollback', $id, '--wait');
+is($exit, 0, 'rolled back after its commit');
 is($t->shard_record(3)->{primary}, 'n1', '... to where it was');
 
 my ($back) = map { $r->hash($t->key("migration:$_")) }
@@ -254,14 +263,37 @@ cmp_ok($killed - $told, '<', 2, sprintf 'the standby was level %.0f ms before',
 $t->committed('nodes', 'node', 'n2', encode_json({
     %{ decode_json($r->command('HGET', $t->key('nodes'), 'n2')) },
     state => 'down' }));
-($status, $out) = $t->try_ctl('promote', 0, 'n1', '--wait');
-is($status, 0, 'n1 is promoted');
+($exit, $out) = $t->try_ctl('promote', 0, 'n1', '--wait');
+is($exit, 0, 'n1 is promoted');
 
 my @lost = grep { fetch(0, $_) ne $acked{$_}[1] } keys %acked;
 my @untold = grep { $acked{$_}[0] < $told } @lost;
 
 is(scalar @untold, 0, sprintf '%d writes, %d lost, none of before the time '
    . 'that was told', scalar keys %acked, scalar @lost);
+
+
+# a former primary is given up in time; who took a standby's place is not
+
+$t->process('m2')->stop();
+migrator('m3', "standby_time: 1s\n");
+
+fill(4, 1, 5);
+is_deeply([ $t->wait_migrations(60, $t->migrate(4, 'n4')) ], [],
+          'shard 4 moves');
+wait_for { !@{ $t->shard_record(4)->{standbys} || [] }
+           && stats('n1', 4)->{role} eq 'none' } 30,
+         'its former primary is given up';
+is(stats('n1', 4)->{items}, 0, 'the table names it no more, its data are gone');
+
+is_deeply([ $t->wait_migrations(60, $t->migrate(1, 'n3')) ], [],
+          'shard 1 moves to its standby');
+wait_for { grep { ($_->{retired_ms} || 0) == 1 && $_->{shard} == 1 }
+           map { $r->hash($t->key("migration:$_")) }
+           @{ $r->command('ZRANGE', $t->key('migrations'), 0, -1) } } 30,
+         'that move is looked at';
+is_deeply($t->shard_record(1)->{standbys}, [ 'n1' ],
+          'the former primary stays in the place of its standby');
 
 $t->finish();
 
