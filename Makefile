@@ -43,7 +43,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 LIBS_daemon    = -lhiredis -lyaml -ljansson -lical
 LIBS_predictor = $(LIBS_daemon) -lcurl -lmicrohttpd -llapack -lblas -lpthread -ldl -lm
-LIBS_migrator  = $(LIBS_daemon) -lcurl -lpq -lm
+LIBS_migrator  = $(LIBS_daemon) -lcurl -lldns -lpq -lm
 LIBS_shardctl  = $(LIBS_daemon) -lcurl -lm
 LIBS_shardkv   = -lpq -lmicrohttpd -llmdb -ljansson -lhiredis -lpthread -lm
 LIBS_shardload = -ljansson -lm
@@ -81,7 +81,7 @@ $(BUILD)/shardload: $(call obj,$(core) $(shardload))
 
 $(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(call obj,$(core) $(daemon) $(predictor_pure) $(migrator_pure))
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor) -lcurl -lpq
+	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor) -lcurl -lldns -lpq
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -186,6 +186,20 @@ static const shardd_conf_key_t  migrator_conf_data_redis[] = {
     END
 };
 
+static const shardd_conf_key_t  migrator_conf_dns[] = {
+    STRING("server", dns.server, 0,
+           "that takes RFC 2136 updates, IP or IP:port; none: no DNS"),
+    STRING("zone", dns.zone, 0, "that the names are in"),
+    STRING("name", dns.name, 0, "of a shard: the primary's addresses"),
+    STRING("group", dns.group, 0,
+           "of all primaries, such as {keyspace}.example.; none: none"),
+    STRING("key_file", dns.key_file, 0,
+           "TSIG key, as tsig-keygen writes it; none: not signed"),
+    MS("ttl", dns.ttl_ms, 0, 7 * DAY_MS, "of the records, in whole seconds"),
+    MS("timeout", dns.timeout_ms, 10, 60000, "for an answer"),
+    END
+};
+
 static const shardd_conf_key_t  migrator_conf_keys[] = {
     SECTION("redis", migrator_conf_redis, "the metadata store"),
     STRING("keyspace", keyspace, 1, "whose shards"),
@@ -217,6 +231,7 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
         "former primaries of a shard that are kept for so long"),
     SECTION("standby", migrator_conf_standby,
             "how standbys are kept level"),
+    SECTION("dns", migrator_conf_dns, "names that follow the primaries"),
     SECTION("claim", migrator_conf_claim, "leases of shards"),
     SECTION("copy", migrator_conf_copy, "snapshot and log"),
     SECTION("gate", migrator_conf_gate, "what the target must bear"),
@@ -292,6 +307,10 @@ migrator_conf_defaults(migrator_conf_t *conf)
     conf->scan_ms = 200;
     conf->health_uri = "/health";
 
+    conf->dns.name = "{keyspace}-{shard}.example.";
+    conf->dns.ttl_ms = 10000;
+    conf->dns.timeout_ms = 2000;
+
     conf->keep.workers = 2;
     conf->keep.interval_ms = 250;
     conf->keep.idle_ms = 2000;
@@ -307,6 +326,7 @@ migrator_conf_load(const char *path, migrator_conf_t *conf,
 {
     static char  host[SHARD_NAME_SIZE];
 
+    char         dns[MIGRATOR_DNS_ERR];
     shard_str_t  name;
 
     migrator_conf_defaults(conf);
@@ -346,6 +366,11 @@ migrator_conf_load(const char *path, migrator_conf_t *conf,
     if (conf->health_uri[0] != '/' || strlen(conf->health_uri) > 256) {
         snprintf(err, SHARDD_ERR_SIZE, "%s: health_uri \"%.60s\": a path "
                  "that begins with / is needed", path, conf->health_uri);
+        return -1;
+    }
+
+    if (migrator_dns_conf_check(&conf->dns, dns) != SHARD_OK) {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: %.300s", path, dns);
         return -1;
     }
 

@@ -5,6 +5,7 @@
 
 #include "../src/daemon/shardd_conf.h"
 #include "../src/daemon/shardd_redis.h"
+#include "dns.h"
 #include "keep.h"
 #include "machine.h"
 
@@ -49,6 +50,7 @@ typedef struct migrator_conf_s {
 
     migrator_policy_t     policy;
     migrator_keep_conf_t  keep;             /* some of it is policy's */
+    migrator_dns_conf_t   dns;
 } migrator_conf_t;
 
 

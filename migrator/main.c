@@ -53,6 +53,7 @@ migrator_daemon(const migrator_conf_t *conf)
     char                    err[MIGRATOR_ERR_SIZE];
     uint64_t                until;
 
+    migrator_dns_t         *dns;
     migrator_keeper_t      *keeper;
 
     static migrator_crew_t  crew;
@@ -80,6 +81,7 @@ migrator_daemon(const migrator_conf_t *conf)
                crew.holder);
 
     keeper = migrator_crew_keep(&crew);
+    dns = migrator_dns_start(conf, crew.holder);
 
     while (!shardd_loop_stopping()) {
         (void) migrator_crew_reap(&crew);
@@ -93,6 +95,7 @@ migrator_daemon(const migrator_conf_t *conf)
 
     until = shardd_monotonic_ms() + STOP_MS;
     migrator_keeper_stop(keeper);
+    migrator_dns_stop(dns);
 
     while (migrator_crew_reap(&crew) && shardd_monotonic_ms() < until) {
         migrator_store_io.sleep_ms(NULL, 10);

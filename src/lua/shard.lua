@@ -22,7 +22,7 @@
 -- this one (words, claims), record, commit, stage, moves.
 
 -- loaders replace a library of a smaller number
-local VERSION = 5
+local VERSION = 6
 
 local EXACT_MAX = 9007199254740991
 local ID_MAX = 4294967294
@@ -141,6 +141,7 @@ end
 
 local function scope_bad(scope)
     if scope == 'nodes' or scope == 'keyspace' or scope == 'predictor'
+        or scope == 'dns'
         or scope_shard(scope)
         or is_name(scope:match('^migrator:(.+)$'))
         or uint(scope:match('^standby:(%d+)$'), ID_MAX)
@@ -149,7 +150,7 @@ local function scope_bad(scope)
     end
 
     return bad('scope must be shard:ID, nodes, keyspace, predictor, '
-               .. 'migrator:NAME or standby:BLOCK')
+               .. 'dns, migrator:NAME or standby:BLOCK')
 end
 
 
