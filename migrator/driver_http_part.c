@@ -70,7 +70,6 @@ migrator_http_base(migrator_nodes_t *nodes, const shard_node_t *from,
 {
     int               rc, which;
     char              path[PATH_SIZE];
-    curl_off_t        us;
     struct timespec   gap;
     migrator_limit_t  each;
 
@@ -93,9 +92,8 @@ migrator_http_base(migrator_nodes_t *nodes, const shard_node_t *from,
             return rc;
         }
 
-        us = 0;
-        curl_easy_getinfo(nodes->http.in.easy, CURLINFO_TOTAL_TIME_T, &us);
-        migrator_throttle_probe(limit->throttle, which, (uint32_t) us);
+        migrator_throttle_probe(limit->throttle, which,
+                                migrator_watch_us(&nodes->http));
         nanosleep(&gap, NULL);
     }
 

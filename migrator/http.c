@@ -106,7 +106,7 @@ migrator_http_clear(migrator_http_t *h)
         x->error[0] = '\0';
     }
 
-    h->pipe_start = h->pipe_end = 0;
+    h->pipe_start = h->pipe_len = 0;
     h->piped = 0;
     h->piping = 0;
     h->throttle = NULL;
@@ -226,6 +226,8 @@ migrator_http_into_pipe(char *data, size_t size, size_t n, void *ctx)
 {
     migrator_http_t  *h = ctx;
 
+    size_t  at, first;
+
     n *= size;
 
     curl_easy_getinfo(h->in.easy, CURLINFO_RESPONSE_CODE, &h->in.status);
@@ -234,20 +236,17 @@ migrator_http_into_pipe(char *data, size_t size, size_t n, void *ctx)
         return migrator_http_answer(data, 1, n, &h->in);
     }
 
-    if (n > MIGRATOR_PIPE_SIZE - h->pipe_end && h->pipe_start) {
-        memmove(h->pipe, h->pipe + h->pipe_start,
-                h->pipe_end - h->pipe_start);
-        h->pipe_end -= h->pipe_start;
-        h->pipe_start = 0;
-    }
-
-    if (n > MIGRATOR_PIPE_SIZE - h->pipe_end || migrator_http_throttled(h)) {
+    if (n > MIGRATOR_PIPE_SIZE - h->pipe_len || migrator_http_throttled(h)) {
         h->in_paused = 1;
         return CURL_WRITEFUNC_PAUSE;
     }
 
-    memcpy(h->pipe + h->pipe_end, data, n);
-    h->pipe_end += n;
+    at = (h->pipe_start + h->pipe_len) % MIGRATOR_PIPE_SIZE;
+    first = n < MIGRATOR_PIPE_SIZE - at ? n : MIGRATOR_PIPE_SIZE - at;
+
+    memcpy(h->pipe + at, data, first);
+    memcpy(h->pipe, data + first, n - first);
+    h->pipe_len += n;
     h->piped += n;
     h->moved_ms = shardd_monotonic_ms();
 
@@ -286,7 +285,7 @@ static int
 migrator_http_in_goes_on(migrator_http_t *h)
 {
     return h->in_paused
-           && h->pipe_end - h->pipe_start < MIGRATOR_PIPE_SIZE / 2
+           && h->pipe_len < MIGRATOR_PIPE_SIZE / 2
            && migrator_http_throttled(h) == 0;
 }
 
@@ -317,7 +316,7 @@ migrator_http_from_pipe(char *data, size_t size, size_t n, void *ctx)
     size_t  have;
 
     n *= size;
-    have = h->pipe_end - h->pipe_start;
+    have = h->pipe_len;
 
     if (have == 0) {
 
@@ -333,12 +332,13 @@ migrator_http_from_pipe(char *data, size_t size, size_t n, void *ctx)
         n = have;
     }
 
-    memcpy(data, h->pipe + h->pipe_start, n);
-    h->pipe_start += n;
-
-    if (h->pipe_start == h->pipe_end) {
-        h->pipe_start = h->pipe_end = 0;
+    if (n > MIGRATOR_PIPE_SIZE - h->pipe_start) {
+        n = MIGRATOR_PIPE_SIZE - h->pipe_start;
     }
+
+    memcpy(data, h->pipe + h->pipe_start, n);
+    h->pipe_start = (h->pipe_start + n) % MIGRATOR_PIPE_SIZE;
+    h->pipe_len -= n;
 
     h->moved_ms = shardd_monotonic_ms();
 
@@ -437,7 +437,7 @@ migrator_http_pipe(migrator_http_t *h, const shard_node_t *from,
         }
 
         if (rc == MIGRATOR_OK && !h->out_started && h->in.has_position
-            && (h->pipe_end || h->in.done))
+            && (h->pipe_len || h->in.done))
         {
             rc = migrator_http_open_out(h, to, method, to_path,
                                         limit->epoch);
@@ -525,7 +525,7 @@ migrator_http_turn(migrator_http_t *h)
         curl_easy_pause(h->in.easy, CURLPAUSE_CONT);
     }
 
-    if (h->out_paused && (h->pipe_end != h->pipe_start || h->in.done)) {
+    if (h->out_paused && (h->pipe_len || h->in.done)) {
         h->out_paused = 0;
         curl_easy_pause(h->out.easy, CURLPAUSE_CONT);
     }
@@ -588,7 +588,7 @@ migrator_http_wait(migrator_http_t *h, const migrator_limit_t *limit,
 
     migrator_http_watched(h);
 
-    if ((h->out_paused && (h->pipe_end != h->pipe_start || h->in.done))
+    if ((h->out_paused && (h->pipe_len || h->in.done))
         || migrator_http_in_goes_on(h))
     {
         return MIGRATOR_OK;

@@ -22,7 +22,9 @@
 
 
 #define MIGRATOR_ANSWER_MAX  (256 * 1024)
-#define MIGRATOR_PIPE_SIZE   (512 * 1024)
+/* the source goes on while the target writes to its disk */
+
+#define MIGRATOR_PIPE_SIZE   (4 * 1024 * 1024)
 
 
 /* one request; answers longer than the bound end it */
@@ -47,8 +49,8 @@ typedef struct {
     migrator_exchange_t      out;
 
     char                    *pipe;
-    size_t                   pipe_start;
-    size_t                   pipe_end;
+    size_t                   pipe_start;    /* of a ring */
+    size_t                   pipe_len;
     uint64_t                 piped;         /* bytes */
     unsigned                 piping:1;      /* in's body goes to out */
     unsigned                 in_paused:1;

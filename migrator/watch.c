@@ -4,11 +4,14 @@
 #include <string.h>
 #include <time.h>
 
+#include <jansson.h>
+
 #include "watch.h"
 
 
 #define INTERVAL_MS  10
 #define TIMEOUT_MS   1000
+#define MOST_US      60000000
 
 
 static int migrator_watch_start(migrator_watch_t *w);
@@ -162,7 +165,7 @@ static void
 migrator_watch_probe(migrator_watch_t *w, int which)
 {
     char              path[64];
-    curl_off_t        us;
+    uint32_t          us;
     shard_node_t      node;
     migrator_limit_t  limit;
 
@@ -181,16 +184,39 @@ migrator_watch_probe(migrator_watch_t *w, int which)
     if (migrator_http_call(&w->http, &node, "GET", path, NULL, &limit)
         == MIGRATOR_OK)
     {
-        curl_easy_getinfo(w->http.in.easy, CURLINFO_TOTAL_TIME_T, &us);
+        us = migrator_watch_us(&w->http);
     }
 
     pthread_mutex_lock(&w->mutex);
 
     if (w->active && w->n < MIGRATOR_WATCH_RING) {
         w->ring[w->n].node = which;
-        w->ring[w->n].us = (uint32_t) us;
+        w->ring[w->n].us = us;
         w->n++;
     }
+}
+
+
+uint32_t
+migrator_watch_us(migrator_http_t *h)
+{
+    json_t      *root, *writes;
+    curl_off_t   us;
+
+    us = 0;
+    curl_easy_getinfo(h->in.easy, CURLINFO_TOTAL_TIME_T, &us);
+
+    root = json_loads(h->in.answer, JSON_REJECT_DUPLICATES, NULL);
+    writes = json_object_get(root, "write_us");
+
+    if (json_is_integer(writes) && json_integer_value(writes) > 0) {
+        us += json_integer_value(writes) < MOST_US
+              ? json_integer_value(writes) : MOST_US;
+    }
+
+    json_decref(root);
+
+    return us < 2 * MOST_US ? (uint32_t) us : 2 * MOST_US;
 }
 
 

@@ -48,6 +48,11 @@ int migrator_watch_on(migrator_watch_t *w, const shard_node_t *from,
     const shard_node_t *to, shard_id_t shard);
 void migrator_watch_off(migrator_watch_t *w);
 
+/* of a call of stats that was answered: how long it took, and what the node
+ * says that writes wait ("write_us"), which no read can tell */
+
+uint32_t migrator_watch_us(migrator_http_t *h);
+
 /* what was measured since; at most MIGRATOR_WATCH_RING */
 
 uint32_t migrator_watch_take(migrator_watch_t *w, migrator_latency_t *out);

@@ -75,7 +75,7 @@ void
 shardkv_json(shardkv_answer_t *a, const char *fmt, ...)
 {
     int      len;
-    char     buf[512];
+    char     buf[768];
     va_list  args;
 
     va_start(args, fmt);

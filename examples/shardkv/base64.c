@@ -98,6 +98,7 @@ shardkv_base64_decode(char *dst, const char *src, size_t len)
 {
     char        *d;
     size_t       pad;
+    uint8_t      a, b, c, e, bad;
     uint32_t     v;
     const char  *end;
 
@@ -109,16 +110,23 @@ shardkv_base64_decode(char *dst, const char *src, size_t len)
                                           && src[len - 1] == '=');
     d = dst;
 
+    bad = 0;
+
     for (end = src + len - (pad ? 4 : 0); src < end; src += 4) {
-        v = shardkv_base64_group(src, 4);
+        a = shardkv_base64_values[(uint8_t) src[0]];
+        b = shardkv_base64_values[(uint8_t) src[1]];
+        c = shardkv_base64_values[(uint8_t) src[2]];
+        e = shardkv_base64_values[(uint8_t) src[3]];
 
-        if (v == UINT32_MAX) {
-            return -1;
-        }
+        bad |= a | b | c | e;
 
-        *d++ = (char) (v >> 16);
-        *d++ = (char) (v >> 8);
-        *d++ = (char) v;
+        *d++ = (char) (a << 2 | b >> 4);
+        *d++ = (char) (b << 4 | c >> 2);
+        *d++ = (char) (c << 6 | e);
+    }
+
+    if (bad & NO) {
+        return -1;
     }
 
     if (pad) {

@@ -68,6 +68,16 @@ shardkv_role_decode(shardkv_request_t *r)
 }
 
 
+/* 0: nobody has written for a second */
+
+static uint64_t
+shardkv_write_us(const shardkv_server_t *srv)
+{
+    return (shardkv_monotonic_ns() - srv->written_ns < 1000000000ull)
+           ? srv->write_ns / 1000 : 0;
+}
+
+
 void
 shardkv_stats(shardkv_request_t *r)
 {
@@ -95,7 +105,7 @@ shardkv_stats(shardkv_request_t *r)
                  "\"log_first\":%llu,\"items\":%llu,\"bytes\":%llu,"
                  "\"queue_depth\":%llu,\"write_rate\":%.3f,\"held\":%s,"
                  "\"capacity\":%.6g,\"free_bytes\":%llu,\"ranges\":true,"
-                 "\"parts\":%d,\"awaited\":%d,\"streamed\":%llu}\n",
+                 "\"parts\":%d,\"awaited\":%d,\"streamed\":%llu,\"write_us\":%llu}\n",
                  names[s.role], s.epoch, (unsigned long long) s.position,
                  (unsigned long long) s.log_first,
                  (unsigned long long) s.items, (unsigned long long) s.bytes,
@@ -104,7 +114,8 @@ shardkv_stats(shardkv_request_t *r)
                  s.held ? "true" : "false", r->server->capacity,
                  (unsigned long long) bytes, SHARDKV_PARTS,
                  __builtin_popcountll(s.awaited),
-                 (unsigned long long) r->server->streamed);
+                 (unsigned long long) r->server->streamed,
+                 (unsigned long long) shardkv_write_us(r->server));
 }
 
 

@@ -70,6 +70,7 @@ shardkv_hand(shardkv_request_t *r, shardkv_state_e state, shardkv_queue_t *q)
         return SHARD_OK;
     }
 
+    r->handed_ns = shardkv_monotonic_ns();
     shardkv_state(r, state);
     MHD_suspend_connection(r->connection);
     shardkv_queue_push(q, r);

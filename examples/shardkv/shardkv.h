@@ -63,6 +63,7 @@
 #define SHARDKV_BASE64_MAX     ((SHARDKV_VALUE_MAX + 2) / 3 * 4)
 #define SHARDKV_LINE_MAX       (SHARDKV_BASE64_MAX + 6 * SHARDKV_KEY_MAX + 256)
 #define SHARDKV_CHUNK          (256 * 1024)      /* of a snapshot, per txn */
+#define SHARDKV_CHUNK_MAX      (4 * 1024 * 1024) /* where nobody else writes */
 #define SHARDKV_LOG_BODY_MAX   (32 * 1024 * 1024)
 #define SHARDKV_LOG_SEND_MAX   (8 * 1024 * 1024)
 #define SHARDKV_DISCARD_MAX    (64 * 1024 * 1024)
@@ -324,6 +325,7 @@ struct shardkv_request_s {
     uint64_t                discarded;  /* bytes read after an error */
 
     uint64_t                start_ns;   /* its slot, monotonic */
+    uint64_t                handed_ns;  /* to another thread */
     shardkv_request_t      *next;       /* of the queue it waits in */
     struct MHD_Response    *response;   /* of a stream */
     shardkv_answer_t        answer;
@@ -375,6 +377,8 @@ struct shardkv_server_s {
     shardkv_upload_t       *uploads;
     unsigned                nuploads;
     atomic_uint             garbage;    /* there may be some */
+    atomic_ullong           written_ns; /* an ordinary write, monotonic */
+    atomic_ullong           write_ns;   /* how long such take, decaying */
 
     atomic_uint             streams;
     atomic_ullong           streamed;   /* bytes of those, since the start */

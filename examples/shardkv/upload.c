@@ -16,10 +16,26 @@
 #include "shardkv.h"
 
 
+#define SHARDKV_QUIET_NS  1000000000ull
+
+
 static int shardkv_upload_line(shardkv_request_t *r, const char *line,
     size_t len);
 static int shardkv_upload_keep(shardkv_request_t *r, const char *data,
     size_t len);
+
+
+/*
+ * Other writes wait for a chunk's commit, so it is short; where there are
+ * none, fewer and larger ones take less time altogether.
+ */
+
+static size_t
+shardkv_upload_chunk(const shardkv_server_t *srv)
+{
+    return (shardkv_monotonic_ns() - srv->written_ns < SHARDKV_QUIET_NS)
+           ? SHARDKV_CHUNK : SHARDKV_CHUNK_MAX;
+}
 
 
 int
@@ -142,7 +158,7 @@ shardkv_upload_read(shardkv_request_t *r, const char *data, size_t len)
     }
 
     if (r->answer.code == NULL && r->route->chunks
-        && r->upload->items.len >= SHARDKV_CHUNK)
+        && r->upload->items.len >= shardkv_upload_chunk(r->server))
     {
         return shardkv_hand(r, SHARDKV_STORING, &r->server->writer);
     }

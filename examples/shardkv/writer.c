@@ -27,6 +27,8 @@ static int shardkv_writer_txn(shardkv_server_t *srv, shardkv_request_t *list,
     unsigned one);
 static void shardkv_writer_error(shardkv_server_t *srv, shardkv_request_t *r,
     int rc);
+static void shardkv_writer_count(shardkv_server_t *srv,
+    const shardkv_request_t *r);
 static void shardkv_writer_answer(shardkv_request_t *r);
 static int shardkv_writer_garbage(shardkv_server_t *srv, MDB_txn *txn,
     unsigned n);
@@ -86,8 +88,27 @@ shardkv_writer_batch(shardkv_server_t *srv, shardkv_request_t *list)
 
     for (r = list; r; r = next) {
         next = r->next;
+        shardkv_writer_count(srv, r);
         shardkv_writer_answer(r);
     }
+}
+
+
+/* what ordinary writes wait: a copy that they feel is to slow down */
+
+static void
+shardkv_writer_count(shardkv_server_t *srv, const shardkv_request_t *r)
+{
+    uint64_t  now_ns;
+
+    if (r->route->data) {
+        return;
+    }
+
+    now_ns = shardkv_monotonic_ns();
+
+    srv->write_ns = (srv->write_ns * 15 + (now_ns - r->handed_ns)) / 16;
+    srv->written_ns = now_ns;
 }
 
 
