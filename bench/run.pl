@@ -7,6 +7,7 @@
 #   bench/lib/BenchInstructions.pm   instructions for a request (callgrind)
 #   bench/lib/BenchCpu.pm            CPU seconds under wrk
 #   bench/lib/BenchTable.pm          look-up, loads, commits, changes, flush
+#   bench/lib/BenchCopy.pm           copies of shards by the migrator
 #   bench/lib/BenchServers.pm        the servers of all of them
 
 use strict;
@@ -22,12 +23,13 @@ use BenchServers;
 use BenchInstructions;
 use BenchCpu;
 use BenchTable;
+use BenchCopy;
 
 my %part = (
     lookup => \&part_lookup, million => \&part_million, instructions => \&part_instructions,
     cpu => \&part_cpu, propagation => \&part_propagation, changes => \&part_changes,
-    flush => \&part_flush);
-my @parts = qw(lookup million flush propagation changes cpu instructions);
+    flush => \&part_flush, copy => \&part_copy);
+my @parts = qw(lookup million flush propagation changes copy cpu instructions);
 
 if (@ARGV && ($ARGV[0] eq '--help' || grep { !$part{$_} } @ARGV)) {
     my $help = $ARGV[0] eq '--help';
@@ -112,6 +114,12 @@ sub part_changes {
     return changes($t, rounds => 5, seconds => 4, rate => 1000);
 }
 
+sub part_copy {
+    $t->{keyspace} = 'copied';
+    return copy_of($t, large => $ENV{BENCH_LARGE} || 16_384, small => $ENV{BENCH_SMALL} || 1_000_000,
+                   rounds => $ENV{BENCH_ROUNDS} // 9, seconds => 3);
+}
+
 sub part_cpu {
     my %got;
 
@@ -192,6 +200,15 @@ sub print_table {
         line('table changes a second under load', $c->{rate_per_s}, '>= 1000', $c->{rate_per_s} >= 990);
         line('    p99 ms without', $c->{p99_ms_quiet});
         line('    p99 ms with', $c->{p99_ms_changing});
+    }
+
+    if (my $c = $report{copy}) {
+        line('copy of 1 GB in values of 64 KB, MB/s', $c->{large}{mb_per_s}, '>= 100', $c->{large}{mb_per_s} >= 100);
+        line('copy of a million small values, a second', $c->{small}{items_per_s}, '>= 100000',
+             $c->{small}{items_per_s} >= 100_000);
+        line("    held ms, $_ values", $c->{$_}{hold_ms}, '<= 50', $c->{$_}{hold_ms} <= 50) for qw(large small);
+        line('p99 of 1,000 requests/s within a copy / before', $c->{foreground}{ratio}, '<= 1.2',
+             $c->{foreground}{ratio} <= 1.2);
     }
 
     if (my $f = $report{flush}) {
