@@ -182,8 +182,8 @@ migrator_http_role(void *data, const shard_node_t *node, shard_id_t shard,
     const char  *word;
 
     snprintf(path, sizeof(path), "/_shard/%u/role", (unsigned) shard);
-    snprintf(body, sizeof(body), "{\"role\":\"%s\",\"epoch\":%u}",
-             migrator_roles[role], epoch);
+    snprintf(body, sizeof(body), "{\"role\":\"%s\",\"epoch\":%u,"
+             "\"keep_primary\":true}", migrator_roles[role], epoch);
 
     rc = migrator_http_call(h, node, "PUT", path, body, limit);
 

@@ -247,6 +247,8 @@ migrator_drained(migrator_t *m)
 /*
  * The target takes its next epoch as a standby first: a request that some
  * earlier attempt left on its way can then not take its data away any more.
+ * The source is sealed with the next epoch, not its own: the request that
+ * once opened it, arriving late, would open it again behind its position.
  */
 
 migrator_result_e
@@ -281,7 +283,7 @@ migrator_step_final_sync(migrator_t *m)
     }
 
     rc = m->driver->role(m->driver_data, &m->source, m->state.shard,
-                         MIGRATOR_ROLE_STANDBY, m->state.epoch,
+                         MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
                          migrator_limit(m, &limit), &position);
 
     if (rc != MIGRATOR_OK) {

@@ -2,15 +2,17 @@
 /*
  * The way back.  The phase is stored first, so nobody commits any more; then
  *
- *    the commit's operation id is used up, if the commit may have been sent
+ *    the commit's operation id is used up, if any write may have been sent
  *      ▶ held, if the source is to take a new epoch
  *      ▶ the source is unsealed, if it may have been sealed
  *      ▶ requests go to the source again ▶ keys return in reverse order
  *      ▶ the target forgets the shard ▶ rolled-back
  *
- * A source that may have been sealed, or told to hold its queue, is unsealed with epoch + 1, not with
- * its own: a seal that arrives late, of a migrator that slept or from a slow
- * network, is then refused as it must be.  The shard keeps its owner.
+ * A source that may have been sealed, or told to hold its queue, is unsealed
+ * with epoch + 1, as it was sealed, and the table gets that epoch: a seal that
+ * arrives late, of a migrator that slept or from a slow network, is then
+ * refused, because a primary is made standby by a greater epoch only.  The
+ * shard keeps its owner.
  */
 
 
@@ -31,6 +33,7 @@
 
 static migrator_result_e migrator_back_to_source(migrator_t *m,
     shard_record_t *rec, uint64_t version);
+static int migrator_may_write(const migrator_state_t *state);
 static migrator_result_e migrator_abandon(migrator_t *m,
     const shard_record_t *rec, uint64_t version);
 static migrator_result_e migrator_park(migrator_t *m, shard_record_t *rec,
@@ -97,7 +100,7 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
     int                sealed, waited;
     migrator_result_e  result, unsealed;
 
-    if (migrator_phase_seen(&m->state, MIGRATOR_COMMIT) && !m->abandoned
+    if (migrator_may_write(&m->state) && !m->abandoned
         && rec->epoch == m->state.epoch)
     {
         return migrator_abandon(m, rec, version);
@@ -153,9 +156,23 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
 }
 
 
+/* a write of the record whose answer was given up may still be on its way */
+
+static int
+migrator_may_write(const migrator_state_t *state)
+{
+    return migrator_phase_seen(state, MIGRATOR_WARM_UP)
+           || migrator_phase_seen(state, MIGRATOR_SHIFT)
+           || migrator_phase_seen(state, MIGRATOR_HOLD)
+           || migrator_phase_seen(state, MIGRATOR_COMMIT);
+}
+
+
 /*
  * Under the commit's own operation id: whichever of the two the store saw
- * first is the only one that happened.
+ * first is the only one that happened.  And it changes the table's version,
+ * which makes a hold or a step of the shift that comes later a conflict:
+ * otherwise one could hold the shard when nobody is there to release it.
  */
 
 static migrator_result_e

@@ -62,6 +62,19 @@ is($kv->call('GET', '/kv/a')->{content}, 'one',
    'by hand: read from the only primary shard');
 is($kv->call('PUT', '/kv/hand', {}, 'x')->{status}, 204, 'by hand: written');
 
+for my $role (qw/ standby none /) {
+    is_refused($kv->call('PUT', '/_shard/7/role', {},
+                         qq!{"role":"$role","epoch":3,"keep_primary":true}!),
+               409, 'primary', "$role at a primary's own epoch, kept");
+}
+
+is($kv->call('PUT', '/_shard/7/role', {},
+             '{"role":"primary","epoch":3,"keep_primary":true}')->{status},
+   200, 'the same role again, kept');
+is_refused($kv->call('PUT', '/_shard/7/role', {},
+                     '{"role":"standby","epoch":3,"keep_primary":1}'),
+           400, 'bad_role', 'kept or not: a word that is neither');
+
 $kv->role(7, 'standby', 3);
 is_refused($kv->routed(7, 3, 'PUT', '/kv/a', 'x', 'standby'), 421,
            'misdirected', 'standby: a write');

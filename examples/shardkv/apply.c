@@ -322,6 +322,15 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
         return 0;
     }
 
+    if (r->keep_primary && r->epoch == s.epoch && r->role != SHARDKV_PRIMARY
+        && s.role == SHARDKV_PRIMARY)
+    {
+        shardkv_refuse_at(&r->answer, 409, "primary", s.position,
+                          "the shard is primary at this epoch and kept so; "
+                          "a greater one makes it standby");
+        return 0;
+    }
+
     if (r->role == SHARDKV_PRIMARY && !shardkv_shard_whole(&s)) {
         shardkv_refuse_at(&r->answer, 409, "incomplete", s.position,
                           "a copy by parts has not come to its end: parts or "

@@ -18,7 +18,7 @@ static int shardkv_log_extent(shardkv_request_t *r, MDB_txn *txn,
 int
 shardkv_role_decode(shardkv_request_t *r)
 {
-    json_t        *obj, *epoch;
+    json_t        *obj, *epoch, *keep;
     const char    *role, *reason;
     json_error_t   e;
 
@@ -34,6 +34,7 @@ shardkv_role_decode(shardkv_request_t *r)
     reason = NULL;
     role = json_string_value(json_object_get(obj, "role"));
     epoch = json_object_get(obj, "epoch");
+    keep = json_object_get(obj, "keep_primary");
 
     if (role && strcmp(role, "primary") == 0) {
         r->role = SHARDKV_PRIMARY;
@@ -56,6 +57,12 @@ shardkv_role_decode(shardkv_request_t *r)
     } else {
         r->epoch = (uint32_t) json_integer_value(epoch);
     }
+
+    if (keep && !json_is_boolean(keep)) {
+        reason = "\"keep_primary\" is not true or false";
+    }
+
+    r->keep_primary = json_is_true(keep);
 
     json_decref(obj);
 

@@ -312,6 +312,7 @@ struct shardkv_request_s {
     uint64_t                limit;      /* log's limit=, digest's parts= */
     shardkv_role_e          role;       /* PUT role */
     uint32_t                epoch;
+    unsigned                keep_primary;
     uint64_t                ttl_ms;     /* of a value, 0: it stays */
     char                    group[SHARDKV_GROUP_MAX + 1];
     char                    consumer[SHARDKV_GROUP_MAX + 1];

@@ -89,7 +89,13 @@ world_role_rules(world_t *w, const shard_node_t *node, migrator_role_e role,
         world_bad(w, "source unsealed after the commit");
     }
 
-    if (role == MIGRATOR_ROLE_STANDBY && epoch == WORLD_BASE
+    if (role == MIGRATOR_ROLE_STANDBY && w->commits == 0
+        && n->role == MIGRATOR_ROLE_PRIMARY && epoch != WORLD_BASE + 1)
+    {
+        world_bad(w, "source sealed at its own epoch");
+    }
+
+    if (role == MIGRATOR_ROLE_STANDBY && w->commits == 0
         && n->role == MIGRATOR_ROLE_PRIMARY
         && (w->rec.phase != SHARD_HELD || w->view.phase != SHARD_HELD
             || world_in_flight(w)))
@@ -117,7 +123,10 @@ world_role(void *data, const shard_node_t *node, shard_id_t shard,
 
     n = world_find(a, node);
 
-    if (epoch < n->epoch) {
+    if (epoch < n->epoch
+        || (epoch == n->epoch && n->role == MIGRATOR_ROLE_PRIMARY
+            && role != MIGRATOR_ROLE_PRIMARY))
+    {
         return MIGRATOR_REFUSED;
     }
 
@@ -136,7 +145,9 @@ world_role(void *data, const shard_node_t *node, shard_id_t shard,
 
     *position = n->n;
 
-    if (n == &a->world->node[0] && role == MIGRATOR_ROLE_PRIMARY) {
+    if (n == &a->world->node[0] ? role == MIGRATOR_ROLE_PRIMARY
+                                : role == MIGRATOR_ROLE_NONE)
+    {
         world_late_commit(a->world);
     }
 

@@ -245,7 +245,8 @@ world_late_commit(world_t *w)
     w->commit_late = 0;
 
     if (w->late_version == w->version
-        && strstr(w->ops[w->nops - 1], "commit") == NULL)
+        && (w->nops == 0
+            || strstr(w->ops[w->nops - 1], "commit") == NULL))
     {
         w->rec = w->late;
         w->version++;
@@ -390,6 +391,19 @@ world_commit(void *data, shard_id_t shard, uint64_t token, uint64_t *version,
         w->late = *rec;
         w->late_version = w->version;
         return SHARDD_DOWN;
+    }
+
+    if (w->commit_late == 3 && strstr(operation, "hold")) {
+        w->commit_late = 2;
+        w->commit_bad = 2;
+        w->late = *rec;
+        w->late_version = w->version;
+        return SHARDD_DOWN;
+    }
+
+    if (w->commit_bad == 2 && strstr(operation, "hold")) {
+        w->commit_bad = 0;
+        return SHARDD_BAD;
     }
 
     if (rec->epoch < w->rec.epoch || (w->commit_bad

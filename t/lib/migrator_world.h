@@ -125,7 +125,8 @@ struct world_s {
     unsigned           frozen_pm;
     unsigned           crash_pm;
     int                commit_bad;      /* so many commits are refused */
-    int                commit_late;     /* 1: to be delayed, 2: under way */
+    int                commit_late;     /* 1: to be delayed, 2: under way,
+                                         * 3: the hold's write instead */
     shard_record_t     late;
     uint64_t           late_version;
     int                none_late;       /* an old request to forget the data */

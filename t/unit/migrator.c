@@ -292,6 +292,7 @@ static void back_late_commit(world_t *w)
 {
     w->commit_late = w->commit_bad = 1;
 }
+static void back_late_hold(world_t *w) { w->commit_late = 3; }
 static void back_mirror(world_t *w)
 {
     w->mirror_bp = 100;
@@ -527,6 +528,8 @@ main(void)
     test_rollback("commit refused", back_commit, "commit: commit:", 2);
     test_rollback("commit refused, an earlier one under way",
                   back_late_commit, "commit: commit:", 2);
+    test_rollback("hold refused, an earlier one under way", back_late_hold,
+                  "hold: hold:", 1);
     test_rollback("mirrored reads differ", back_mirror,
                   "warm-up: gate: of ", 1);
     test_rollback("half of few mirrored reads differ", back_mirror_few,
