@@ -36,6 +36,7 @@ use ShardTest::Client;
 use ShardTest::Load;
 use ShardTest::Metrics;
 use ShardTest::Nginx;
+use ShardTest::Routers;
 use ShardTest::Table;
 
 our @EXPORT = qw/ wait_for free_port slurp spew /;

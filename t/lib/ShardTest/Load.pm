@@ -23,7 +23,7 @@ sub start_load {
 
     return $self->add(
         name => $name, ends => 1,
-        argv => [ $self->program('shardload'), '--url', $self->url(''),
+        argv => [ $self->program('shardload'), '--url', $args{url} || $self->url(''),
                   '--rate', $args{rate} || 300,
                   '--seconds', $args{seconds} || 600,
                   '--shards', $self->{shards}, '--verify', '--poisson',
