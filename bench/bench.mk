@@ -39,3 +39,10 @@ bench-plan: $(BUILD)/shard-predictor
 	perl bench/plan.pl
 
 .PHONY: bench-plan
+
+# a fault in each phase of a migration; bench/chaos.pl says how to choose
+
+chaos: all
+	perl -It/lib bench/chaos.pl
+
+.PHONY: chaos

@@ -192,12 +192,9 @@ inline put_record(t_, v_, m_, op_, e_, o_, h_, out)
 
 #define CALL(doing, sending)                                                 \
     if                                                                       \
+    :: doing                                                                 \
+    :: faults < FAULTS -> faults++; doing; res = lost                        \
     :: faults < FAULTS && nfull(late) -> faults++; sending; res = lost       \
-    :: doing;                                                                \
-       if                                                                    \
-       :: skip                                                               \
-       :: faults < FAULTS -> faults++; res = lost                            \
-       fi                                                                    \
     fi
 
 #define ROLE(n, r, e)                                                        \

@@ -49,33 +49,48 @@ migrator_store_stopping(void *data)
 }
 
 
-/*
- * For tests of what is left behind: SHARD_MIGRATOR_CRASH=PHASE ends the
- * process as kill -9 does when the phase is entered and stored,
- * PHASE:after when its work is done and the next one is not stored yet.
- */
-
-static void
-migrator_store_point(void *data, migrator_phase_e phase, int after)
+static int
+migrator_store_here(const char *env, migrator_phase_e phase, int after)
 {
     size_t       len;
     const char  *want, *name;
 
-    (void) data;
-
-    want = getenv(MIGRATOR_CRASH_ENV);
+    want = getenv(env);
 
     if (want == NULL) {
-        return;
+        return 0;
     }
 
     name = migrator_phase(phase)->name;
     len = strlen(name);
 
-    if (strncmp(want, name, len) == 0
-        && strcmp(want + len, after ? ":after" : "") == 0)
-    {
+    return strncmp(want, name, len) == 0
+           && strcmp(want + len, after ? ":after" : "") == 0;
+}
+
+
+/*
+ * For tests of what is left behind: SHARD_MIGRATOR_CRASH=PHASE ends the
+ * process as kill -9 does when the phase is entered and stored,
+ * PHASE:after when its work is done and the next one is not stored yet.
+ * SHARD_MIGRATOR_STOP stops it there, once, until SIGCONT.
+ */
+
+static void
+migrator_store_point(void *data, migrator_phase_e phase, int after)
+{
+    static int  stopped;
+
+    (void) data;
+
+    if (migrator_store_here(MIGRATOR_CRASH_ENV, phase, after)) {
         raise(SIGKILL);
+    }
+
+    if (migrator_store_here(MIGRATOR_STOP_ENV, phase, after)
+        && !__atomic_exchange_n(&stopped, 1, __ATOMIC_RELAXED))
+    {
+        raise(SIGSTOP);
     }
 }
 

@@ -13,6 +13,7 @@
 
 
 #define MIGRATOR_CRASH_ENV  "SHARD_MIGRATOR_CRASH"
+#define MIGRATOR_STOP_ENV   "SHARD_MIGRATOR_STOP"
 
 
 typedef struct {

@@ -38,9 +38,11 @@ migrator_help(void)
            "\n"
            "Exit status: 0 ended by a signal, 1 failed, 2 usage.\n"
            "\n"
-           "%s=PHASE or PHASE:after kills the process there, for tests.\n"
+           "%s=PHASE or PHASE:after kills the process there, for tests;\n"
+           "%s stops it, until SIGCONT.\n"
            "\n"
-           "Keys of FILE and their defaults:\n\n", MIGRATOR_CRASH_ENV);
+           "Keys of FILE and their defaults:\n\n", MIGRATOR_CRASH_ENV,
+           MIGRATOR_STOP_ENV);
 
     migrator_conf_print();
 }

@@ -131,7 +131,7 @@ sub told {
 for (@good) {
     my ($name, $bounds) = @$_;
 
-    my $at = make_pan($bounds, '-O1 -DCOLLAPSE');
+    my $at = make_pan($bounds, ($full ? '-O2' : '-O0') . ' -DCOLLAPSE');
     my $said = $at ? run_pan($at, 3600) : {};
 
     is($said->{errors}, 0, "$name: nothing lost, one owner")
@@ -157,7 +157,7 @@ for (@mutants) {
 
 # everything at once: as far as it comes in the time there is
 
-my $at = make_pan($most, '-O1 -DBITSTATE');
+my $at = make_pan($most, ($full ? '-O2' : '-O0') . ' -DBITSTATE');
 my $said = $at ? run_pan($at, $full ? 1800 : 10, $full ? '-w34' : '-w28', '-k2')
                : {};
 
