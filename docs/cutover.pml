@@ -188,12 +188,18 @@ inline put_record(t_, v_, m_, op_, e_, o_, h_, out)
 }
 
 
-/* a request: answered, or done without an answer, or still on its way */
+/*
+ * A request: answered, or done without an answer, or still on its way.  "true"
+ * keeps an "else" of what is done from being one of this selection.
+ */
 
 #define CALL(doing, sending)                                                 \
     if                                                                       \
-    :: doing                                                                 \
-    :: faults < FAULTS -> faults++; doing; res = lost                        \
+    :: true -> doing;                                                        \
+       if                                                                    \
+       :: true                                                               \
+       :: faults < FAULTS -> faults++; res = lost                            \
+       fi                                                                    \
     :: faults < FAULTS && nfull(late) -> faults++; sending; res = lost       \
     fi
 
