@@ -92,7 +92,9 @@ sub world {
 
     my $t = $self->{t} = ShardTest->new(shards => $shards, name => 'chaos');
 
-    $t->start_redis();
+    # by the second it may lose what it has answered when it is killed
+
+    $t->start_redis('--appendfsync', 'always');
 
     if ($self->{strategy} eq 'stateless') {
         $self->stateless_nodes();
