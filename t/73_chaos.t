@@ -20,6 +20,7 @@ my @cells = map { { driver => 'http', strategy => 'log-shipping', %$_ } } (
     { phase => 'copy', fault => 'disk-full' },
     { phase => 'catch-up', fault => 'target-500' },
     { phase => 'commit', fault => 'reload' },
+    { phase => 'consume', fault => 'kill', strategy => 'queue' },
     { phase => 'warm-up', fault => 'kill', strategy => 'stateless',
       driver => 'none' },
 );

@@ -23,14 +23,14 @@ use ShardTest;
 use ShardTest::Proxy;
 
 
-our @phases = qw/ planned claimed check copy catch-up warm-up shift hold drain
-                  final-sync verify commit release standby /;
+our @phases = qw/ planned claimed check copy catch-up warm-up shift consume hold
+                  drain final-sync verify commit release standby /;
 
 our @faults = qw/ kill stop source-killed target-killed redis-killed
                   router-killed reload disk-full target-500 target-slow
                   clock-ahead clock-back /;
 
-our @strategies = qw/ log-shipping stateless /;
+our @strategies = qw/ log-shipping queue stateless /;
 our @drivers = qw/ http none /;
 
 # in these nothing may fail that a client sees
@@ -49,13 +49,15 @@ sub unfit {
 
     if ($cell{strategy} eq 'stateless') {
         return 'no such phase'
-            if $cell{phase} =~ /^(copy|catch-up|hold|drain|final-sync|verify)$/;
+            if $cell{phase} =~ /^(copy|catch-up|consume|hold|drain|final-sync|verify)$/;
         return 'no data' if $cell{fault} eq 'disk-full';
         return 'no data' if $cell{driver} ne 'none';
         return;
     }
 
     return 'data must move' if $cell{driver} eq 'none';
+    return 'queues only' if $cell{phase} eq 'consume'
+                            && $cell{strategy} ne 'queue';
     return 'no libfaketime' if $cell{fault} =~ /^clock/ && !-e $faketime;
     return;
 }
@@ -109,8 +111,7 @@ sub world {
 
     $t->seed(nodes => [ 'n1' ],
              silent => $self->{strategy} eq 'stateless',
-             record => $self->{strategy} eq 'stateless'
-                       ? { strategy => 'stateless' } : {});
+             record => { strategy => $self->{strategy} });
     $t->start_routers(2);
 
     wait_for { keys %{ $t->redis()->hash($t->key('routers')) } == 2 } 20,
