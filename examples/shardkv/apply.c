@@ -35,6 +35,11 @@ shardkv_apply(shardkv_request_t *r, MDB_txn *txn)
         return shardkv_apply_log(r, txn);
 
     case SHARDKV_SNAPSHOT_PUT:
+
+        if (r->fill) {
+            return shardkv_apply_fill(r, txn);
+        }
+
         return shardkv_apply_chunk(r, txn);
 
     case SHARDKV_ACK:
@@ -75,6 +80,14 @@ shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn)
         return rc;
     }
 
+    if (s.mode == SHARDKV_FILLING
+        && r->route->call == SHARDKV_QUEUE_APPEND)
+    {
+        shardkv_refuse(&r->answer, 409, "filling", "its index is not known "
+                       "here: queues do not move copy-on-write");
+        return 0;
+    }
+
     item.key = r->key;
     item.klen = r->klen;
     item.value = r->body.data;
@@ -90,6 +103,11 @@ shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn)
         if (rc == 0) {
             key = shardkv_data_key(buf, r->shard, &place, r->key, r->klen);
             rc = mdb_get(txn, store->data, &key, &data);
+        }
+
+        if (rc == MDB_NOTFOUND && s.mode == SHARDKV_FILLING) {
+            rc = shardkv_gone(store, txn, r->shard, &place, r->key, r->klen)
+                 == MDB_NOTFOUND ? 0 : MDB_NOTFOUND;
         }
 
         if (rc == MDB_NOTFOUND) {
@@ -331,6 +349,14 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
         return 0;
     }
 
+    if (r->mode == SHARDKV_FILLING) {
+        rc = shardkv_mode_begin(r, txn, &s);
+
+        if (rc != 0 || r->answer.code) {
+            return rc;
+        }
+    }
+
     if (r->role == SHARDKV_PRIMARY && !shardkv_shard_whole(&s)) {
         shardkv_refuse_at(&r->answer, 409, "incomplete", s.position,
                           "a copy by parts has not come to its end: parts or "
@@ -338,7 +364,9 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
         return 0;
     }
 
-    if (s.role == SHARDKV_STANDBY && r->role == SHARDKV_NONE) {
+    if ((s.role == SHARDKV_STANDBY || s.mode == SHARDKV_FILLING)
+        && r->role == SHARDKV_NONE)
+    {
         rc = shardkv_shard_give_up(r, txn, &s);
 
         if (rc != 0) {
@@ -353,6 +381,7 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
     }
 
     s.role = r->role;
+    s.mode = r->mode;
     s.epoch = r->epoch;
 
     rc = shardkv_shard_put(&r->server->store, txn, r->shard, &s);

@@ -80,6 +80,12 @@ shardkv_change_part(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 
     default:
         rc = shardkv_change_data(store, txn, id, &place, item);
+
+        if (rc == 0 && item->op == SHARDKV_DEL
+            && s->mode == SHARDKV_FILLING)
+        {
+            rc = shardkv_gone_add(store, txn, id, &place, item);
+        }
     }
 
     s->items += place.part.items;

@@ -19,7 +19,7 @@ int
 shardkv_role_decode(shardkv_request_t *r)
 {
     json_t        *obj, *epoch, *keep;
-    const char    *role, *reason;
+    const char    *role, *mode, *reason;
     json_error_t   e;
 
     obj = json_loadb(r->body.data ? r->body.data : "", r->body.len,
@@ -64,6 +64,27 @@ shardkv_role_decode(shardkv_request_t *r)
 
     r->keep_primary = json_is_true(keep);
 
+    mode = json_string_value(json_object_get(obj, "mode"));
+
+    if (mode && strcmp(mode, "filling") == 0 && r->role != SHARDKV_NONE) {
+        r->mode = SHARDKV_FILLING;
+        r->position = (uint64_t) json_integer_value(
+                                     json_object_get(obj, "position"));
+
+    } else if (mode && strcmp(mode, "fallback") == 0
+               && r->role == SHARDKV_STANDBY)
+    {
+        r->mode = SHARDKV_FALLBACK;
+
+    } else if (json_object_get(obj, "mode")) {
+        reason = "\"mode\" is none of \"filling\", \"fallback\" (of a "
+                 "standby)";
+    }
+
+    if (r->position >= SHARDKV_NUMBER_MAX) {
+        reason = "\"position\" is negative";
+    }
+
     json_decref(obj);
 
     if (reason) {
@@ -94,6 +115,7 @@ shardkv_stats(shardkv_request_t *r)
     shardkv_shard_t   s;
 
     static const char *const  names[] = { "none", "standby", "primary" };
+    static const char *const  modes[] = { "whole", "filling", "fallback" };
 
     rc = shardkv_read_shard(&r->server->store, r->shard, &txn, &s);
 
@@ -111,6 +133,7 @@ shardkv_stats(shardkv_request_t *r)
                  "{\"role\":\"%s\",\"epoch\":%u,\"position\":%llu,"
                  "\"log_first\":%llu,\"items\":%llu,\"bytes\":%llu,"
                  "\"queue_depth\":%llu,\"write_rate\":%.3f,\"held\":%s,"
+                 "\"mode\":\"%s\","
                  "\"capacity\":%.6g,\"free_bytes\":%llu,\"ranges\":true,"
                  "\"parts\":%d,\"awaited\":%d,\"streamed\":%llu,\"write_us\":%llu}\n",
                  names[s.role], s.epoch, (unsigned long long) s.position,
@@ -118,7 +141,7 @@ shardkv_stats(shardkv_request_t *r)
                  (unsigned long long) s.items, (unsigned long long) s.bytes,
                  (unsigned long long) s.queued,
                  shardkv_rate(&s, shardkv_now_ms()),
-                 s.held ? "true" : "false", r->server->capacity,
+                 s.held ? "true" : "false", modes[s.mode], r->server->capacity,
                  (unsigned long long) bytes, SHARDKV_PARTS,
                  __builtin_popcountll(s.awaited),
                  (unsigned long long) r->server->streamed,

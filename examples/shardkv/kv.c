@@ -45,6 +45,12 @@ shardkv_owner_check(const shardkv_shard_t *s, const shardkv_sender_t *sender,
         return shardkv_misdirected(a, "a standby takes no writes");
     }
 
+    if (s->mode == SHARDKV_FALLBACK
+        && (!sender->has_epoch || sender->epoch == s->epoch))
+    {
+        return SHARD_OK;
+    }
+
     if (sender->role == SHARDKV_PRIMARY || sender->role == SHARDKV_NONE) {
         return shardkv_misdirected(a, "this node is a standby of the shard");
     }
@@ -163,6 +169,20 @@ shardkv_kv_get(shardkv_request_t *r)
         rc = mdb_get(txn, r->server->store.data, &key, &data);
     }
 
+    if (rc == MDB_NOTFOUND && s.mode == SHARDKV_FILLING) {
+        rc = shardkv_gone(&r->server->store, txn, r->shard, &place, r->key,
+                          r->klen);
+
+        if (rc == 0) {
+
+            /* 404 is what is asked again at the source, which has it still */
+
+            shardkv_refuse(&r->answer, 410, "gone", "the key was deleted");
+            shardkv_read_end(&r->server->store, txn);
+            return;
+        }
+    }
+
     if (rc == MDB_NOTFOUND) {
         shardkv_refuse(&r->answer, 404, "not_found", "no such key");
 
@@ -194,6 +214,13 @@ shardkv_queue_get(shardkv_request_t *r)
     shardkv_shard_t   s;
 
     if (shardkv_owner_read(r, &txn, &s) != SHARD_OK) {
+        return;
+    }
+
+    if (s.mode == SHARDKV_FILLING) {
+        shardkv_refuse(&r->answer, 404, "not_found", "queues are not here "
+                       "yet");
+        shardkv_read_end(&r->server->store, txn);
         return;
     }
 

@@ -466,6 +466,7 @@ static int
 shardkv_route_arguments(shardkv_request_t *r)
 {
     unsigned     has;
+    uint64_t     fill;
     shard_str_t  value;
 
     if (r->route->range && shardkv_range_decode(r) != SHARD_OK) {
@@ -552,8 +553,14 @@ shardkv_route_arguments(shardkv_request_t *r)
             return SHARD_OK;
         }
 
-        return shardkv_route_epoch(r) == SHARD_OK ? shardkv_route_part(r)
-                                                  : SHARD_ERROR;
+        if (shardkv_route_epoch(r) != SHARD_OK
+            || shardkv_argument(r, "fill", 1, 1, &r->fill, &fill)
+               != SHARD_OK)
+        {
+            return SHARD_ERROR;
+        }
+
+        return shardkv_route_part(r);
 
     case SHARDKV_LOG_POST:
         return shardkv_route_epoch(r);

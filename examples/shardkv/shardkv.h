@@ -138,10 +138,20 @@ typedef enum {
 } shardkv_op_e;
 
 
+/* a shard in two pieces while it is moved copy-on-write: fill.c */
+
+typedef enum {
+    SHARDKV_WHOLE = 0,
+    SHARDKV_FILLING,            /* the target: what was written since */
+    SHARDKV_FALLBACK            /* the source: reads of the rest */
+} shardkv_mode_e;
+
+
 /* the durable record of a shard; an unknown shard is all zero, log_first 1 */
 
 typedef struct {
     shardkv_role_e   role;
+    shardkv_mode_e   mode;
     unsigned         held;          /* queues are not delivered */
     uint32_t         epoch;
     uint32_t         generation;    /* of its log, and of parts without one */
@@ -184,6 +194,7 @@ typedef struct {
     MDB_dbi          data;          /* generation, shard, mix, key -> value */
     MDB_dbi          queue;         /* ..., key length, key, n -> value */
     MDB_dbi          log;           /* ..., position -> entry */
+    MDB_dbi          gone;          /* as data: deleted while filling */
     MDB_dbi          garbage;       /* generation, shard[, part] -> nothing */
     uint64_t         map_size;      /* without the reserve */
     uint64_t         log_keep;      /* entries per shard */
@@ -311,6 +322,8 @@ struct shardkv_request_s {
     uint64_t                part;       /* of a snapshot */
     uint64_t                limit;      /* log's limit=, digest's parts= */
     shardkv_role_e          role;       /* PUT role */
+    shardkv_mode_e          mode;
+    unsigned                fill;       /* PUT snapshot: what is missing */
     uint32_t                epoch;
     unsigned                keep_primary;
     uint64_t                ttl_ms;     /* of a value, 0: it stays */
@@ -636,6 +649,19 @@ int shardkv_shard_give_up(shardkv_request_t *r, MDB_txn *txn,
 
 int shardkv_garbage_collect(shardkv_server_t *srv, MDB_txn *txn, unsigned n,
     unsigned *left);
+
+/* fill.c */
+
+int shardkv_apply_fill(shardkv_request_t *r, MDB_txn *txn);
+int shardkv_gone_add(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_place_t *place, const shardkv_item_t *item);
+
+/* 0: it was deleted, MDB_NOTFOUND: it was not */
+
+int shardkv_gone(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_place_t *place, const char *key, size_t klen);
+int shardkv_mode_begin(shardkv_request_t *r, MDB_txn *txn,
+    shardkv_shard_t *s);
 
 /* queue.c */
 

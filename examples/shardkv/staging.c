@@ -570,6 +570,10 @@ shardkv_garbage_entry(shardkv_server_t *srv, MDB_txn *txn, MDB_val entry,
         rc = shardkv_garbage_delete(txn, srv->store.queue, from, part, n);
     }
 
+    if (rc == 0) {
+        rc = shardkv_garbage_delete(txn, srv->store.gone, from, part, n);
+    }
+
     if (rc == 0 && !part) {
         rc = shardkv_garbage_delete(txn, srv->store.log, from, 0, n);
     }

@@ -9,6 +9,7 @@
  *   data      generation shard mix key               value
  *   queue     generation shard mix klen key n        value
  *             generation shard mix klen key 0        n, taken up to it
+ *   gone      generation shard mix key               (empty)
  *   log       generation shard position              op klen key value
  *   garbage   generation shard [part]                (empty)
  *
@@ -41,7 +42,7 @@ typedef struct {
     uint8_t   version;
     uint8_t   role;
     uint8_t   held;
-    uint8_t   unused;
+    uint8_t   mode;
     uint32_t  epoch;
     uint32_t  generation;
     uint32_t  unused2;
@@ -170,6 +171,7 @@ shardkv_store_dbs(shardkv_store_t *store)
         { "data", &store->data },
         { "queue", &store->queue },
         { "log", &store->log },
+        { "gone", &store->gone },
         { "garbage", &store->garbage }
     };
 
@@ -368,12 +370,14 @@ shardkv_shard_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     memcpy(&m, data.mv_data, sizeof(m));
 
     if (m.version != SHARDKV_META_VERSION || m.role > SHARDKV_PRIMARY
+        || m.mode > SHARDKV_FALLBACK
         || m.log_first == 0 || m.log_first > m.position + 1)
     {
         return MDB_CORRUPTED;
     }
 
     s->role = m.role;
+    s->mode = m.mode;
     s->held = m.held;
     s->epoch = m.epoch;
     s->generation = m.generation;
@@ -403,6 +407,7 @@ shardkv_shard_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 
     m.version = SHARDKV_META_VERSION;
     m.role = s->role;
+    m.mode = (uint8_t) s->mode;
     m.held = s->held;
     m.epoch = s->epoch;
     m.generation = s->generation;
