@@ -160,6 +160,7 @@ static const shardd_conf_key_t  migrator_conf_timeouts[] = {
     TIMEOUT("catch_up", MIGRATOR_CATCH_UP, "until the lag is small"),
     TIMEOUT("warm_up", MIGRATOR_WARM_UP, "until the gate has enough probes"),
     TIMEOUT("shift", MIGRATOR_SHIFT, "all steps"),
+    TIMEOUT("fill", MIGRATOR_FILL, "copy-on-write: what is missing"),
     TIMEOUT("standby", MIGRATOR_STANDBY,
             "a former primary that does not answer"),
     END

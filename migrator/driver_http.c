@@ -27,6 +27,9 @@ static int migrator_bad_answer(migrator_http_t *h, const char *host,
     const char *what);
 static int migrator_json_uint(const json_t *object, const char *name,
     uint64_t *value);
+static int migrator_http_role_put(void *data, const shard_node_t *node,
+    shard_id_t shard, migrator_role_e role, uint32_t epoch, const char *body,
+    const migrator_limit_t *limit, uint64_t *position);
 
 
 int
@@ -119,6 +122,12 @@ migrator_http_stats_decode(const json_t *root, migrator_stats_t *stats)
     stats->role = (migrator_role_e) i;
     stats->epoch = (uint32_t) epoch;
 
+    role = json_string_value(json_object_get(root, "mode"));
+
+    if (role && strcmp(role, "filling") == 0) {
+        stats->mode = MIGRATOR_MODE_FILLING;
+    }
+
     (void) migrator_json_uint(root, "queue_depth", &stats->queue_depth);
 
     if (migrator_json_uint(root, "parts", &parts) == SHARD_OK
@@ -173,17 +182,30 @@ migrator_http_role(void *data, const shard_node_t *node, shard_id_t shard,
     migrator_role_e role, uint32_t epoch, const migrator_limit_t *limit,
     uint64_t *position)
 {
+    char  body[96];
+
+    snprintf(body, sizeof(body), "{\"role\":\"%s\",\"epoch\":%u,"
+             "\"keep_primary\":true}", migrator_roles[role], epoch);
+
+    return migrator_http_role_put(data, node, shard, role, epoch, body,
+                                  limit, position);
+}
+
+
+static int
+migrator_http_role_put(void *data, const shard_node_t *node,
+    shard_id_t shard, migrator_role_e role, uint32_t epoch, const char *body,
+    const migrator_limit_t *limit, uint64_t *position)
+{
     migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
 
     int          rc;
-    char         path[PATH_SIZE], body[96];
+    char         path[PATH_SIZE];
     json_t      *root;
     uint64_t     answered;
     const char  *word;
 
     snprintf(path, sizeof(path), "/_shard/%u/role", (unsigned) shard);
-    snprintf(body, sizeof(body), "{\"role\":\"%s\",\"epoch\":%u,"
-             "\"keep_primary\":true}", migrator_roles[role], epoch);
 
     rc = migrator_http_call(h, node, "PUT", path, body, limit);
 
@@ -203,6 +225,50 @@ migrator_http_role(void *data, const shard_node_t *node, shard_id_t shard,
     }
 
     json_decref(root);
+
+    return rc;
+}
+
+
+static int
+migrator_http_mode(void *data, const shard_node_t *node, shard_id_t shard,
+    migrator_role_e role, migrator_mode_e mode, uint32_t epoch,
+    const migrator_limit_t *limit, uint64_t *position)
+{
+    char  body[160];
+
+    static const char *const  modes[] = { "", "filling", "fallback" };
+
+    snprintf(body, sizeof(body), "{\"role\":\"%s\",\"epoch\":%u,"
+             "\"mode\":\"%s\",\"position\":%llu}", migrator_roles[role],
+             epoch, modes[mode], (unsigned long long) *position);
+
+    return migrator_http_role_put(data, node, shard, role, epoch, body,
+                                  limit, position);
+}
+
+
+static int
+migrator_http_fill(void *data, const shard_node_t *from,
+    const shard_node_t *to, shard_id_t shard, const migrator_limit_t *limit,
+    uint64_t *bytes)
+{
+    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
+
+    int   rc;
+    char  from_path[PATH_SIZE], to_path[PATH_SIZE];
+
+    snprintf(from_path, sizeof(from_path), "/_shard/%u/snapshot",
+             (unsigned) shard);
+    snprintf(to_path, sizeof(to_path), "/_shard/%u/snapshot?fill=1",
+             (unsigned) shard);
+
+    rc = migrator_http_pipe(h, from, from_path, to, "PUT", to_path, NULL,
+                            limit);
+
+    if (rc == MIGRATOR_OK) {
+        *bytes += h->piped;
+    }
 
     return rc;
 }
@@ -413,6 +479,8 @@ const migrator_driver_t  migrator_driver_http = {
     .copy = migrator_http_copy,
     .ship = migrator_http_ship,
     .digest = migrator_http_digest,
+    .mode = migrator_http_mode,
+    .fill = migrator_http_fill,
     .hold = migrator_http_hold,
     .probe = migrator_http_probe,
     .err = migrator_http_err,

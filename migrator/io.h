@@ -177,6 +177,14 @@ typedef enum {
     MIGRATOR_ROLE_PRIMARY
 } migrator_role_e;
 
+/* copy-on-write: a shard in two pieces */
+
+typedef enum {
+    MIGRATOR_MODE_WHOLE = 0,
+    MIGRATOR_MODE_FILLING,              /* target: what was written since */
+    MIGRATOR_MODE_FALLBACK              /* source: reads of the rest */
+} migrator_mode_e;
+
 typedef struct {
     migrator_role_e    role;
     uint32_t           epoch;
@@ -184,6 +192,7 @@ typedef struct {
     uint64_t           items;
     uint64_t           bytes;
     uint64_t           free_bytes;
+    migrator_mode_e    mode;
     uint64_t           queue_depth;     /* entries nobody has taken yet */
     double             write_rate;      /* entries per second */
     uint64_t           log_first;       /* oldest entry kept, 0: not told */
@@ -277,6 +286,21 @@ typedef struct {
                          shard_id_t shard, const uint64_t *at,
                          const migrator_limit_t *limit,
                          migrator_digest_t *digest);
+
+    /*
+     * Copy-on-write; NULL: it cannot.  mode: a role that goes with one.  A
+     * target begins to fill empty, at *position, which is set to where the
+     * shard stands at that node; told so again at the same epoch it keeps
+     * what it has.  fill: keys of which the target knows nothing, not even
+     * that they were deleted; all of them were looked at, with MIGRATOR_OK.
+     */
+    int              (*mode)(void *data, const shard_node_t *node,
+                         shard_id_t shard, migrator_role_e role,
+                         migrator_mode_e mode, uint32_t epoch,
+                         const migrator_limit_t *limit, uint64_t *position);
+    int              (*fill)(void *data, const shard_node_t *from,
+                         const shard_node_t *to, shard_id_t shard,
+                         const migrator_limit_t *limit, uint64_t *bytes);
 
     /*
      * 1: a queue's source delivers nothing and still accepts, until its

@@ -218,6 +218,11 @@ const migrator_limit_t *migrator_limit(migrator_t *m, migrator_limit_t *buf);
 const migrator_limit_t *migrator_long_limit(migrator_t *m,
     migrator_limit_t *buf);
 
+/* of a copy within a phase that is none: it takes its time all the same */
+
+const migrator_limit_t *migrator_fill_limit(migrator_t *m,
+    migrator_limit_t *buf);
+
 /* stores figures now */
 
 migrator_result_e migrator_save(migrator_t *m);
@@ -230,8 +235,9 @@ migrator_result_e migrator_nodes(migrator_t *m);
 
 typedef enum {
     MIGRATOR_OURS = 0,        /* base epoch, source is primary, ours or free */
-    MIGRATOR_COMMITTED,       /* base epoch + 1, target is primary */
-    MIGRATOR_RETURNED,        /* base epoch + 1, source is primary again */
+    MIGRATOR_SWITCHED,        /* copy-on-write, base epoch + 1: two pieces */
+    MIGRATOR_COMMITTED,       /* last epoch, target is primary */
+    MIGRATOR_RETURNED,        /* last epoch, source is primary again */
     MIGRATOR_FOREIGN          /* somebody else's */
 } migrator_owner_e;
 
@@ -292,6 +298,17 @@ migrator_result_e migrator_mirror_gate(migrator_t *m, int wait);
 migrator_result_e migrator_check_override(migrator_t *m);
 
 
+/* step_write.c: copy-on-write; "moves": between its switch and its commit */
+
+int migrator_write_moves(const migrator_state_t *state);
+migrator_result_e migrator_write_sync(migrator_t *m);
+migrator_result_e migrator_write_back(migrator_t *m, shard_record_t *rec,
+    uint64_t version);
+
+/* step_cutover.c: every live router has parked it; MIGRATOR_WAIT: not yet */
+
+migrator_result_e migrator_drained(migrator_t *m);
+
 /* step_consume.c: consumers that are not behind a router take the rest */
 
 migrator_result_e migrator_consume_rest(migrator_t *m);
@@ -316,6 +333,8 @@ migrator_result_e migrator_step_catch_up(migrator_t *m);
 migrator_result_e migrator_step_warm_up(migrator_t *m);
 migrator_result_e migrator_step_shift(migrator_t *m);
 migrator_result_e migrator_step_consume(migrator_t *m);
+migrator_result_e migrator_step_switch(migrator_t *m);
+migrator_result_e migrator_step_fill(migrator_t *m);
 migrator_result_e migrator_step_hold(migrator_t *m);
 migrator_result_e migrator_step_drain(migrator_t *m);
 migrator_result_e migrator_step_final_sync(migrator_t *m);

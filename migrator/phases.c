@@ -66,6 +66,22 @@ static const migrator_phase_t  migrator_phases[MIGRATOR_PHASES] = {
         { "consume", MIGRATOR_FORWARD, MIGRATOR_STEP_CONSUME, 3600000,
           NONE, GATED },
 
+    [MIGRATOR_FREEZE] =
+        { "freeze", MIGRATOR_FORWARD, MIGRATOR_STEP_HOLD, 0,
+          NONE, IN_HOLD },
+
+    [MIGRATOR_SETTLE] =
+        { "settle", MIGRATOR_FORWARD, MIGRATOR_STEP_DRAIN, 0,
+          NONE, IN_HOLD },
+
+    [MIGRATOR_SWITCH] =
+        { "switch", MIGRATOR_FORWARD, MIGRATOR_STEP_SWITCH, 0,
+          NONE, IN_HOLD },
+
+    [MIGRATOR_FILL] =
+        { "fill", MIGRATOR_FORWARD, MIGRATOR_STEP_FILL, 3600000,
+          NONE, GATED },
+
     [MIGRATOR_HOLD] =
         { "hold", MIGRATOR_FORWARD, MIGRATOR_STEP_HOLD, 0,
           NONE, IN_HOLD },
@@ -123,6 +139,11 @@ static const migrator_phase_e  migrator_way_log[] = {
 
 static const migrator_phase_e  migrator_way_queue[] = {
     BEGINS, COPIES, MIGRATOR_WARM_UP, MIGRATOR_CONSUME, CUTOVER, ENDS
+};
+
+static const migrator_phase_e  migrator_way_write[] = {
+    BEGINS, MIGRATOR_WARM_UP, MIGRATOR_FREEZE, MIGRATOR_SETTLE,
+    MIGRATOR_SWITCH, MIGRATOR_FILL, CUTOVER, ENDS
 };
 
 static const migrator_phase_e  migrator_way_stateless[] = {
@@ -219,9 +240,21 @@ migrator_phase_way(const migrator_state_t *state)
     case SHARD_QUEUE:
         return migrator_way_queue;
 
+    case SHARD_COPY_ON_WRITE:
+        return migrator_way_write;
+
     default:
         return migrator_way_log;
     }
+}
+
+
+uint32_t
+migrator_last_epoch(const migrator_state_t *state)
+{
+    return state->strategy == SHARD_COPY_ON_WRITE
+           && state->verb == MIGRATOR_MOVE ? state->epoch + 2
+                                           : state->epoch + 1;
 }
 
 
@@ -290,7 +323,7 @@ migrator_phase_set(migrator_state_t *state, migrator_phase_e to,
 
     /* a promotion holds nothing before its commit, but requests wait for it */
 
-    if (to == MIGRATOR_HOLD
+    if (to == MIGRATOR_HOLD || to == MIGRATOR_FREEZE
         || (to == MIGRATOR_FINAL_SYNC && state->verb == MIGRATOR_PROMOTE))
     {
         state->hold_at_ms = now_ms;

@@ -24,6 +24,13 @@
  *
  *   ... warm-up ▶ consume ▶ hold ...
  *
+ * Copy-on-write is held twice, shortly, and copies in between:
+ *
+ *   ... check ▶ warm-up ▶ freeze ▶ settle ▶ switch ▶ fill ▶ hold ...
+ *                                      │
+ *          writes: source              │   target; its log back to the source
+ *          epoch:  E                   │   E + 1            commit: E + 2
+ *
  * And a standby is made by
  *
  *   planned ▶ claimed ▶ check ▶ copy ▶ catch-up ▶ commit ▶ standby ▶ done
@@ -54,6 +61,10 @@ typedef enum {
     MIGRATOR_WARM_UP,
     MIGRATOR_SHIFT,
     MIGRATOR_CONSUME,                   /* a queue is taken empty */
+    MIGRATOR_FREEZE,                    /* copy-on-write: held, drained, */
+    MIGRATOR_SETTLE,                    /* and writes go to the target */
+    MIGRATOR_SWITCH,
+    MIGRATOR_FILL,
     MIGRATOR_HOLD,
     MIGRATOR_DRAIN,
     MIGRATOR_FINAL_SYNC,
@@ -91,6 +102,8 @@ typedef enum {
     MIGRATOR_STEP_WARM_UP,
     MIGRATOR_STEP_SHIFT,
     MIGRATOR_STEP_CONSUME,
+    MIGRATOR_STEP_SWITCH,
+    MIGRATOR_STEP_FILL,
     MIGRATOR_STEP_HOLD,
     MIGRATOR_STEP_DRAIN,
     MIGRATOR_STEP_FINAL_SYNC,
@@ -190,6 +203,10 @@ const migrator_phase_t *migrator_phase(migrator_phase_e phase);
 /* MIGRATOR_PHASE_NONE when there is no such name */
 
 migrator_phase_e migrator_phase_by_name(shard_str_t name);
+
+/* the owner's epoch when it has ended; a rollback of a seal brings it, too */
+
+uint32_t migrator_last_epoch(const migrator_state_t *state);
 
 /* what follows when a phase's work is done */
 

@@ -269,6 +269,20 @@ migrator_check_source(const migrator_facts_t *f, migrator_checks_t *out)
         return;
     }
 
+    /* what is appended needs the index before it, which a target that fills
+     * does not know */
+
+    if (f->state->verb == MIGRATOR_MOVE
+        && f->state->strategy == SHARD_COPY_ON_WRITE && source->queue_depth)
+    {
+        migrator_check_say(out, "source", MIGRATOR_CHECK_REFUSED, "source %s "
+                           "has %llu entries in queues, which do not move "
+                           "copy-on-write: strategy queue or log-shipping "
+                           "moves them", f->state->from,
+                           (unsigned long long) source->queue_depth);
+        return;
+    }
+
     migrator_check_say(out, "source", MIGRATOR_CHECK_OK, "source %s is "
                        "primary at epoch %u: %llu items, %llu bytes",
                        f->state->from, source->epoch,
@@ -297,7 +311,10 @@ migrator_check_data(const migrator_facts_t *f, migrator_checks_t *out)
         return;
     }
 
-    if (target->role == MIGRATOR_ROLE_PRIMARY
+    /* a piece that nobody took back is of no use any more: step_write.c */
+
+    if ((target->role == MIGRATOR_ROLE_PRIMARY
+         && target->mode != MIGRATOR_MODE_FILLING)
         || target->epoch > f->state->epoch)
     {
         migrator_check_say(out, "target", MIGRATOR_CHECK_REFUSED, "target %s "

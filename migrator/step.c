@@ -219,8 +219,12 @@ migrator_tick_wish(migrator_t *m, uint64_t now)
 static uint32_t
 migrator_target_epoch(const migrator_t *m)
 {
-    return m->state.phase >= MIGRATOR_FINAL_SYNC ? m->state.epoch + 1
-                                                 : m->state.epoch;
+    if (migrator_write_moves(&m->state)) {
+        return m->state.epoch + 1;
+    }
+
+    return m->state.phase >= MIGRATOR_FINAL_SYNC
+           ? migrator_last_epoch(&m->state) : m->state.epoch;
 }
 
 
@@ -249,6 +253,19 @@ migrator_limit(migrator_t *m, migrator_limit_t *buf)
             buf->timeout_ms = m->policy->cutover_ttl_ms / 2;
         }
     }
+
+    return buf;
+}
+
+
+const migrator_limit_t *
+migrator_fill_limit(migrator_t *m, migrator_limit_t *buf)
+{
+    memset(buf, 0, sizeof(migrator_limit_t));
+    buf->timeout_ms = m->policy->timeout_ms[MIGRATOR_FILL];
+    buf->epoch = migrator_target_epoch(m);
+    buf->tick = migrator_tick;
+    buf->data = m;
 
     return buf;
 }
@@ -303,7 +320,13 @@ migrator_owner(const migrator_state_t *state, const shard_record_t *rec)
                ? MIGRATOR_FOREIGN : MIGRATOR_OURS;
     }
 
-    if (rec->epoch != state->epoch + 1) {
+    if (rec->epoch + 1 == migrator_last_epoch(state)) {
+        return strcmp(rec->primary, state->from) == 0
+               && rec->migration == state->id && rec->phase != SHARD_STEADY
+               ? MIGRATOR_SWITCHED : MIGRATOR_FOREIGN;
+    }
+
+    if (rec->epoch != migrator_last_epoch(state)) {
         return MIGRATOR_FOREIGN;
     }
 
@@ -335,7 +358,7 @@ migrator_own_record(migrator_t *m, shard_record_t *rec, uint64_t *version)
     result = migrator_record(m, rec, version);
 
     if (result == MIGRATOR_NEXT
-        && migrator_owner(&m->state, rec) != MIGRATOR_OURS)
+        && migrator_owner(&m->state, rec) > MIGRATOR_SWITCHED)
     {
         return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
                             "changed meanwhile");

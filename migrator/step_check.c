@@ -323,12 +323,13 @@ migrator_check_limit(migrator_t *m, migrator_limit_t *buf)
 static migrator_result_e
 migrator_check_record(migrator_t *m, const shard_record_t *rec)
 {
-    if (m->state.verb != MIGRATOR_PROMOTE
-        && rec->strategy == SHARD_COPY_ON_WRITE)
+    if (m->state.verb == MIGRATOR_MOVE
+        && rec->strategy == SHARD_COPY_ON_WRITE
+        && (m->driver->mode == NULL || m->driver->fill == NULL))
     {
-        return migrator_say(m, MIGRATOR_FAIL, "strategy %s is not served "
-                            "yet: shards of it stay where they are",
-                            shard_strategy_name(rec->strategy));
+        return migrator_say(m, MIGRATOR_FAIL, "driver %s has no "
+                            "copy-on-write: give the shard another strategy",
+                            m->driver->name);
     }
 
     if (m->state.verb == MIGRATOR_MOVE && rec->strategy == SHARD_QUEUE

@@ -30,7 +30,6 @@ static migrator_result_e migrator_held_record(migrator_t *m,
 static int migrator_required(migrator_t *m, const migrator_router_t *router);
 static int migrator_left_out(const migrator_t *m,
     const migrator_router_t *router);
-static migrator_result_e migrator_drained(migrator_t *m);
 static void migrator_new_owner(const migrator_state_t *state,
     shard_record_t *rec);
 static migrator_result_e migrator_open(migrator_t *m, shard_record_t *rec,
@@ -61,7 +60,8 @@ migrator_step_hold(migrator_t *m)
         rec.migration = m->state.id;
         memcpy(rec.target, m->state.to, sizeof(rec.target));
 
-        result = migrator_commit(m, "hold", &version, &rec);
+        result = migrator_commit(m, migrator_phase(m->state.phase)->name,
+                                 &version, &rec);
 
         if (result != MIGRATOR_NEXT) {
             return result;
@@ -88,7 +88,7 @@ migrator_held_record(migrator_t *m, shard_record_t *rec, uint64_t *version)
         return result;
     }
 
-    if (migrator_owner(&m->state, rec) != MIGRATOR_OURS
+    if (migrator_owner(&m->state, rec) > MIGRATOR_SWITCHED
         || rec->phase != SHARD_HELD)
     {
         return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
@@ -126,7 +126,9 @@ migrator_step_drain(migrator_t *m)
 
     now = m->io->now_ms(m->io->data);
 
-    if (now - m->stepped_ms >= SHIP_EVERY_MS) {
+    if (m->state.strategy != SHARD_COPY_ON_WRITE
+        && now - m->stepped_ms >= SHIP_EVERY_MS)
+    {
         m->stepped_ms = now;
         result = migrator_ship(m, (uint64_t) m->policy->batch);
 
@@ -191,7 +193,7 @@ migrator_left_out(const migrator_t *m, const migrator_router_t *router)
  * unless require_routers says that there must be some.
  */
 
-static migrator_result_e
+migrator_result_e
 migrator_drained(migrator_t *m)
 {
     long                      live;
@@ -268,6 +270,12 @@ migrator_step_final_sync(migrator_t *m)
 
     if (result == MIGRATOR_NEXT) {
         result = migrator_nodes(m);
+    }
+
+    if (result == MIGRATOR_NEXT
+        && m->state.strategy == SHARD_COPY_ON_WRITE)
+    {
+        return migrator_write_sync(m);
     }
 
     if (result != MIGRATOR_NEXT) {
@@ -404,7 +412,7 @@ migrator_new_owner(const migrator_state_t *state, shard_record_t *rec)
     memcpy(rec->standbys, standbys, sizeof(standbys));
     rec->nstandbys = (uint8_t) n;
 
-    rec->epoch = state->epoch + 1;
+    rec->epoch = migrator_last_epoch(state);
     rec->shift_bp = 0;
     memcpy(rec->primary, state->to, SHARD_NAME_SIZE);
     memset(rec->target, 0, SHARD_NAME_SIZE);
@@ -487,10 +495,12 @@ migrator_step_release(migrator_t *m)
 
     /* released, or in other hands already */
 
-    if (m->state.hold_ms == 0 && m->state.hold_at_ms) {
+    if ((m->state.hold_ms == 0 || m->state.strategy == SHARD_COPY_ON_WRITE)
+        && m->state.hold_at_ms)
+    {
         now = m->io->now_ms(m->io->data);
         since = m->published_ms ? m->published_ms : m->state.hold_at_ms;
-        m->state.hold_ms = now > since ? now - since : 0;
+        m->state.hold_ms += now > since ? now - since : 0;
     }
 
     return MIGRATOR_NEXT;
@@ -526,7 +536,8 @@ migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
 
     if (m->state.strategy != SHARD_STATELESS) {
         rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
-                             MIGRATOR_ROLE_PRIMARY, m->state.epoch + 1,
+                             MIGRATOR_ROLE_PRIMARY,
+                             migrator_last_epoch(&m->state),
                              migrator_limit(m, &limit), &position);
 
         if (rc != MIGRATOR_OK) {
@@ -540,7 +551,8 @@ migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
         && m->state.verb == MIGRATOR_MOVE)
     {
         (void) m->driver->role(m->driver_data, &m->source, m->state.shard,
-                               MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
+                               MIGRATOR_ROLE_STANDBY,
+                               migrator_last_epoch(&m->state),
                                migrator_limit(m, &limit), &position);
     }
 

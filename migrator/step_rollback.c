@@ -35,7 +35,7 @@ static migrator_result_e migrator_back_to_source(migrator_t *m,
     shard_record_t *rec, uint64_t version);
 static int migrator_may_write(const migrator_state_t *state);
 static migrator_result_e migrator_abandon(migrator_t *m,
-    const shard_record_t *rec, uint64_t version);
+    const char *operation, const shard_record_t *rec, uint64_t version);
 static migrator_result_e migrator_park(migrator_t *m, shard_record_t *rec,
     uint64_t version);
 static migrator_result_e migrator_unseal(migrator_t *m);
@@ -80,6 +80,7 @@ migrator_step_rollback(migrator_t *m)
         break;
 
     case MIGRATOR_OURS:
+    case MIGRATOR_SWITCHED:
     case MIGRATOR_RETURNED:
         return migrator_back_to_source(m, &rec, version);
 
@@ -100,10 +101,25 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
     int                sealed, waited;
     migrator_result_e  result, unsealed;
 
+    if (migrator_phase_seen(&m->state, MIGRATOR_COMMIT) && !m->abandoned
+        && rec->epoch != migrator_last_epoch(&m->state))
+    {
+        return migrator_abandon(m, "commit", rec, version);
+    }
+
     if (migrator_may_write(&m->state) && !m->abandoned
         && rec->epoch == m->state.epoch)
     {
-        return migrator_abandon(m, rec, version);
+        return migrator_abandon(m,
+                                m->state.strategy == SHARD_COPY_ON_WRITE
+                                ? "switch" : "commit", rec, version);
+    }
+
+    if (migrator_owner(&m->state, rec) == MIGRATOR_SWITCHED) {
+        result = migrator_write_back(m, rec, version);
+
+        return result == MIGRATOR_NEXT ? migrator_free(m, rec, version, 1)
+                                       : result;
     }
 
     /* a promotion touches its source no sooner than it is committed */
@@ -111,6 +127,7 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
     sealed = m->state.strategy != SHARD_STATELESS
              && m->state.verb == MIGRATOR_MOVE
              && (m->state.source_held
+                 || migrator_phase_seen(&m->state, MIGRATOR_SWITCH)
                  || migrator_phase_seen(&m->state, MIGRATOR_FINAL_SYNC));
 
     if (sealed && rec->phase != SHARD_HELD && rec->epoch == m->state.epoch) {
@@ -163,6 +180,7 @@ migrator_may_write(const migrator_state_t *state)
 {
     return migrator_phase_seen(state, MIGRATOR_WARM_UP)
            || migrator_phase_seen(state, MIGRATOR_SHIFT)
+           || migrator_phase_seen(state, MIGRATOR_FREEZE)
            || migrator_phase_seen(state, MIGRATOR_HOLD)
            || migrator_phase_seen(state, MIGRATOR_COMMIT);
 }
@@ -176,11 +194,12 @@ migrator_may_write(const migrator_state_t *state)
  */
 
 static migrator_result_e
-migrator_abandon(migrator_t *m, const shard_record_t *rec, uint64_t version)
+migrator_abandon(migrator_t *m, const char *operation,
+    const shard_record_t *rec, uint64_t version)
 {
     migrator_result_e  result;
 
-    result = migrator_commit(m, "commit", &version, rec);
+    result = migrator_commit(m, operation, &version, rec);
 
     if (result == MIGRATOR_NEXT) {
         m->abandoned = 1;
@@ -235,7 +254,7 @@ migrator_unseal(migrator_t *m)
     }
 
     rc = m->driver->role(m->driver_data, &m->source, m->state.shard,
-                         MIGRATOR_ROLE_PRIMARY, m->state.epoch + 1,
+                         MIGRATOR_ROLE_PRIMARY, migrator_last_epoch(&m->state),
                          migrator_limit(m, &limit), &position);
 
     if (rc == MIGRATOR_OK) {
@@ -254,7 +273,7 @@ migrator_free(migrator_t *m, shard_record_t *rec, uint64_t version,
 {
     migrator_result_e  result;
 
-    rec->epoch = sealed ? m->state.epoch + 1 : m->state.epoch;
+    rec->epoch = sealed ? migrator_last_epoch(&m->state) : m->state.epoch;
 
     if (rec->shift_bp) {
         rec->phase = SHARD_SHIFTING;
@@ -339,7 +358,8 @@ migrator_forget(migrator_t *m, const shard_record_t *rec)
     migrator_limit_t  limit;
 
     if (m->state.strategy == SHARD_STATELESS
-        || !migrator_phase_seen(&m->state, MIGRATOR_COPY)
+        || (!migrator_phase_seen(&m->state, MIGRATOR_COPY)
+            && !migrator_phase_seen(&m->state, MIGRATOR_SWITCH))
         || migrator_to_standby(&m->state, rec))
     {
         return;

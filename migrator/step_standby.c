@@ -115,7 +115,7 @@ migrator_standby_pair(const migrator_t *m)
     } else {
         pair.primary = &m->target;
         pair.standby = &m->source;
-        pair.epoch = m->state.epoch + 1;
+        pair.epoch = migrator_last_epoch(&m->state);
         pair.owner = MIGRATOR_COMMITTED;
     }
 

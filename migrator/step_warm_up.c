@@ -26,6 +26,15 @@ migrator_step_warm_up(migrator_t *m)
 {
     migrator_result_e  result;
 
+    if (m->state.strategy == SHARD_COPY_ON_WRITE) {
+
+        /* it has nothing yet that could be compared */
+
+        result = migrator_nodes(m);
+
+        return result == MIGRATOR_NEXT ? migrator_gate(m) : result;
+    }
+
     if (m->state.strategy != SHARD_STATELESS && m->window_ms == 0) {
         result = m->driver->prepare ? migrator_prepare(m)
                                     : migrator_warm_digests(m);

@@ -270,13 +270,17 @@ lists_progress(const char *phase)
     static const char *const  phases[] = { "planned", "claimed", "check",
         "copy", "catch-up", "warm-up", "shift", "hold", "drain", "final-sync",
         "verify", "commit", "release", "standby", "done" };
+    static const char *const  others[] = { "consume", "freeze", "settle",
+        "switch", "fill" };
 
     n = sizeof(phases) / sizeof(phases[0]);
 
-    /* the queue's own, in place of the shift */
+    /* of other strategies, in place of the shift */
 
-    if (strcmp(phase, "consume") == 0) {
-        phase = "shift";
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcmp(phase, others[i]) == 0) {
+            phase = "shift";
+        }
     }
 
     for (i = 0; i < n; i++) {

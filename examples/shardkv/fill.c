@@ -67,7 +67,9 @@ shardkv_mode_begin(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
         return 0;
     }
 
-    if (s->role == SHARDKV_PRIMARY) {
+    /* a piece of an epoch that is over has nothing that is still wanted */
+
+    if (s->role == SHARDKV_PRIMARY && s->mode != SHARDKV_FILLING) {
         shardkv_refuse_at(&r->answer, 409, "primary", s->position,
                           "a primary has data of its own; make it standby "
                           "first");

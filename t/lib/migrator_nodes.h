@@ -56,12 +56,14 @@ world_stats(void *data, const shard_node_t *node, shard_id_t shard,
     n = world_find(a, node);
     memset(stats, 0, sizeof(migrator_stats_t));
     stats->role = n->role;
+    stats->mode = n->mode;
     stats->epoch = n->epoch;
     stats->position = n->n;
     stats->items = n->n;
     stats->bytes = n->n * 4;
     stats->free_bytes = 1000000;
-    stats->queue_depth = world_depth(n);
+    stats->queue_depth = a->world->rec.strategy == SHARD_QUEUE
+                         ? world_depth(n) : 0;
     stats->write_rate = a->world->write_rate;
     stats->log_first = a->world->log_first;
 
@@ -78,11 +80,21 @@ world_role_rules(world_t *w, const shard_node_t *node, migrator_role_e role,
     n = &w->node[0];
 
     if (strcmp(node->name, "n2") == 0) {
+        if (role == MIGRATOR_ROLE_PRIMARY && w->node[1].base) {
+            world_bad(w, "target opened before it was filled");
+        }
+
         if (role == MIGRATOR_ROLE_PRIMARY && w->commits == 0) {
             world_bad(w, "target opened before the commit");
         }
 
         return;
+    }
+
+    if (role == MIGRATOR_ROLE_PRIMARY && w->switched
+        && w->rec.phase == SHARD_SHIFTING)
+    {
+        world_bad(w, "source opened while writes go to the target");
     }
 
     if (role == MIGRATOR_ROLE_PRIMARY && w->commits) {
@@ -138,9 +150,10 @@ world_role(void *data, const shard_node_t *node, shard_id_t shard,
 
     n->role = role;
     n->epoch = epoch;
+    n->mode = MIGRATOR_MODE_WHOLE;
 
     if (role == MIGRATOR_ROLE_NONE) {
-        n->n = 0;
+        n->n = n->base = 0;
     }
 
     *position = n->n;
@@ -183,6 +196,10 @@ world_copy(void *data, const shard_node_t *from, const shard_node_t *to,
     }
 
     n = world_find(a, to);
+
+    if (a->snapshot.base) {
+        world_bad(a->world, "half a shard is copied");
+    }
 
     if (n->role == MIGRATOR_ROLE_PRIMARY || n->n > a->snapshot.n) {
         return MIGRATOR_REFUSED;
@@ -305,6 +322,104 @@ world_digest(void *data, const shard_node_t *node, shard_id_t shard,
 }
 
 
+static int
+world_mode(void *data, const shard_node_t *node, shard_id_t shard,
+    migrator_role_e role, migrator_mode_e mode, uint32_t epoch,
+    const migrator_limit_t *limit, uint64_t *position)
+{
+    world_actor_t  *a = data;
+    world_t        *w = a->world;
+
+    world_node_t  *n;
+
+    (void) shard;
+    (void) limit;
+
+    if (world_reach(a, node) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    n = world_find(a, node);
+
+    if (epoch < n->epoch) {
+        return MIGRATOR_REFUSED;
+    }
+
+    if (mode == MIGRATOR_MODE_FALLBACK && n->role == MIGRATOR_ROLE_PRIMARY
+        && (w->rec.phase != SHARD_HELD || w->view.phase != SHARD_HELD
+            || world_in_flight(w)))
+    {
+        world_bad(w, "source frozen before it was drained");
+    }
+
+    if (mode == MIGRATOR_MODE_FILLING
+        && (n->mode != mode || n->epoch != epoch))
+    {
+        if (n->role == MIGRATOR_ROLE_PRIMARY
+            && n->mode != MIGRATOR_MODE_FILLING)
+        {
+            return MIGRATOR_REFUSED;
+        }
+
+        memset(n->data, 0, sizeof(n->data));
+        n->n = n->base = n->trimmed = *position;
+    }
+
+    n->role = role;
+    n->mode = mode;
+    n->epoch = epoch;
+    *position = n->n;
+
+    return world_back(a);
+}
+
+
+/* what the target has of its own is not touched */
+
+static int
+world_fill(void *data, const shard_node_t *from, const shard_node_t *to,
+    shard_id_t shard, const migrator_limit_t *limit, uint64_t *bytes)
+{
+    world_actor_t  *a = data;
+
+    world_node_t  *n;
+
+    (void) shard;
+
+    if (world_reach(a, from) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    a->snapshot = *world_find(a, from);
+
+    if (limit->tick && limit->tick(limit->data)) {
+        return MIGRATOR_INTERRUPTED;
+    }
+
+    if (world_reach(a, to) != MIGRATOR_OK) {
+        return MIGRATOR_DOWN;
+    }
+
+    n = world_find(a, to);
+
+    if (n->mode != MIGRATOR_MODE_FILLING || n->role != MIGRATOR_ROLE_PRIMARY
+        || n->epoch != limit->epoch)
+    {
+        return MIGRATOR_REFUSED;
+    }
+
+    if (a->snapshot.n < n->base) {
+        world_bad(a->world, "filled from a source that is behind");
+    }
+
+    memcpy(n->data, a->snapshot.data, n->base * sizeof(n->data[0]));
+    *bytes += n->base * 4;
+    n->base = 0;
+
+    return world_back(a);
+}
+
+
 /* of an epoch that is over it is refused, whenever it comes */
 
 static int
@@ -370,6 +485,8 @@ static const migrator_driver_t  world_driver = {
     .copy = world_copy,
     .ship = world_ship,
     .digest = world_digest,
+    .mode = world_mode,
+    .fill = world_fill,
     .hold = world_hold,
     .probe = world_probe,
     .err = world_error

@@ -232,6 +232,14 @@ world_judge(world_t *w)
                   w->rec.primary, owner->role, owner->epoch, w->rec.epoch);
     }
 
+    /* a piece that was begun too late, at an epoch no router ever sent */
+
+    if (w->node[!at_target].mode == MIGRATOR_MODE_FILLING && !w->switched
+        && w->node[!at_target].epoch < w->rec.epoch)
+    {
+        w->node[!at_target].role = MIGRATOR_ROLE_NONE;
+    }
+
     if (w->node[!at_target].role == MIGRATOR_ROLE_PRIMARY
         && w->stored.verb == MIGRATOR_MOVE)
     {

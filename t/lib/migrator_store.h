@@ -319,6 +319,19 @@ world_rules(world_t *w, const shard_record_t *rec)
         return;
     }
 
+    if (rec->strategy == SHARD_COPY_ON_WRITE && !w->switched
+        && rec->phase == SHARD_SHIFTING)
+    {
+        w->switched = 1;
+
+        if (w->rec.phase != SHARD_HELD || n1->role == MIGRATOR_ROLE_PRIMARY
+            || n1->mode != MIGRATOR_MODE_FALLBACK || n1->n != n2->n
+            || rec->epoch != WORLD_BASE + 1)
+        {
+            world_bad(w, "switched before the source was frozen");
+        }
+    }
+
     if (strcmp(rec->primary, w->rec.primary) != 0) {
         w->commits++;
 
@@ -346,7 +359,9 @@ world_rules(world_t *w, const shard_record_t *rec)
     }
 
     if (w->rec.phase == SHARD_HELD && rec->phase != SHARD_HELD) {
-        n2 = strcmp(rec->primary, "n2") == 0 ? n2 : n1;
+        n2 = strcmp(rec->primary, "n2") == 0
+             || (rec->phase == SHARD_SHIFTING
+                 && rec->strategy == SHARD_COPY_ON_WRITE) ? n2 : n1;
 
         if (!n2->down && !w->lost_pm
             && (n2->role != MIGRATOR_ROLE_PRIMARY || n2->epoch != rec->epoch))

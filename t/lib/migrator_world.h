@@ -43,6 +43,8 @@ typedef struct {
     int                down;
     uint64_t           slow_us;
     int                held;            /* delivers nothing */
+    migrator_mode_e    mode;
+    uint64_t           base;            /* filling: it lacks what is before */
     uint32_t           data[WORLD_LOG];
 } world_node_t;
 
@@ -120,6 +122,10 @@ struct world_s {
     uint32_t           consumed;        /* messages, all told */
     uint32_t           ack;             /* under way, 0: none */
     int                hold_late;       /* an old hold comes after all */
+
+    int                switched;        /* copy-on-write: known to routers */
+    uint64_t           revive_ms;       /* n2 is down for so long */
+    uint64_t           revive_at;
 
     unsigned           lost_pm;         /* per mille of calls */
     unsigned           frozen_pm;
@@ -367,6 +373,55 @@ world_mirror_one(world_t *w)
 }
 
 
+/* copy-on-write: everything acknowledged can be read, here or there */
+
+static void
+world_read(world_t *w)
+{
+    uint64_t       i;
+    world_node_t  *n1, *n2;
+
+    n1 = &w->node[0];
+    n2 = &w->node[1];
+
+    if (w->rec.strategy != SHARD_COPY_ON_WRITE || w->nacked == 0
+        || w->view_version != w->version || w->view.phase != SHARD_SHIFTING
+        || n2->down)
+    {
+        return;
+    }
+
+    i = world_rand(w, w->nacked);
+
+    if (i >= n2->base) {
+
+        if (i >= n2->n || n2->data[i] != w->acked[i]) {
+            world_bad(w, "the target lacks write %llu", (unsigned long long) i);
+        }
+
+        return;
+    }
+
+    if (n1->role != MIGRATOR_ROLE_STANDBY
+        || n1->mode != MIGRATOR_MODE_FALLBACK || n1->epoch != w->view.epoch
+        || i >= n1->n || n1->data[i] != w->acked[i])
+    {
+        world_bad(w, "write %llu can be read nowhere", (unsigned long long) i);
+    }
+}
+
+
+/* the node that takes writes, as the router sees it */
+
+static int
+world_writer(const world_t *w)
+{
+    return strcmp(w->view.primary, "n2") == 0
+           || (w->view.strategy == SHARD_COPY_ON_WRITE
+               && w->view.phase == SHARD_SHIFTING);
+}
+
+
 static void
 world_clock(world_t *w, uint64_t to)
 {
@@ -388,6 +443,18 @@ world_clock(world_t *w, uint64_t to)
 
         world_mirror_one(w);
         world_consume(w);
+        world_read(w);
+
+        if (w->revive_ms && w->node[1].down) {
+            w->revive_at = w->revive_at ? w->revive_at
+                                        : w->now + w->revive_ms;
+
+            if (w->now >= w->revive_at) {
+                w->node[1].down = 0;
+                w->down_at = -1;
+                w->revive_ms = 0;
+            }
+        }
 
         if (w->now - w->wrote_ms < w->write_every) {
             continue;
@@ -396,13 +463,20 @@ world_clock(world_t *w, uint64_t to)
         w->wrote_ms = w->now;
 
         if (w->view.phase != SHARD_HELD) {
-            world_write(w, strcmp(w->view.primary, "n2") == 0, w->view.epoch,
+            world_write(w, world_writer(w), w->view.epoch,
                         1 + world_rand(w, 3));
         }
 
         if (w->cut_off) {
             world_request_t  r = { 0, WORLD_BASE, 1, ++w->values };
             world_arrive(w, &r);
+
+            if (w->switched) {
+                r.node = 1;
+                r.epoch = WORLD_BASE + 1;
+                r.value = ++w->values;
+                world_arrive(w, &r);
+            }
         }
     }
 }

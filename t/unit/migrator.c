@@ -239,7 +239,6 @@ test_refused(const char *name, void (*make)(world_t *w), const char *why)
 
 static void refuse_epoch(world_t *w) { w->rec.epoch = w->node[0].epoch = 5; }
 static void refuse_override(world_t *w) { strcpy(w->override, "freeze"); }
-static void refuse_cow(world_t *w) { w->rec.strategy = SHARD_COPY_ON_WRITE; }
 static void refuse_drain(world_t *w) { w->target_state = SHARD_NODE_DRAINING; }
 static void refuse_room(world_t *w) { w->policy.room = 1e9; }
 static void refuse_same(world_t *w) { strcpy(w->stored.to, "n1"); }
@@ -503,7 +502,6 @@ main(void)
 
     test_refused("another epoch", refuse_epoch, "epoch 5");
     test_refused("override", refuse_override, "freeze");
-    test_refused("copy-on-write", refuse_cow, "not served yet");
     test_refused("target drains", refuse_drain, "draining");
     test_refused("no room", refuse_room, "bytes free");
     test_refused("onto itself", refuse_same, "both n1");

@@ -28,7 +28,7 @@ test_names(void)
 
     static const char *const  names[] = {
         "planned", "claimed", "check", "copy", "catch-up", "warm-up", "shift",
-        "consume", "hold", "drain", "final-sync", "verify", "commit", "release",
+        "consume", "freeze", "settle", "switch", "fill", "hold", "drain", "final-sync", "verify", "commit", "release",
         "standby", "done", "rolling-back", "rolled-back"
     };
 
@@ -248,6 +248,9 @@ main(void)
     test_ways(SHARD_QUEUE, "planned claimed check copy catch-up warm-up "
               "consume hold drain final-sync verify commit release standby "
               "done");
+    test_ways(SHARD_COPY_ON_WRITE, "planned claimed check warm-up freeze "
+              "settle switch fill hold drain final-sync verify commit release "
+              "standby done");
     test_ways(SHARD_STATELESS, "planned claimed check warm-up shift commit "
               "standby done");
     test_flags();
