@@ -201,6 +201,30 @@ static const shardd_conf_key_t  migrator_conf_dns[] = {
     END
 };
 
+static const char *const  migrator_when_words[] = {
+    "before", "after", NULL
+};
+
+static const char *const  migrator_failure_words[] = {
+    "rollback", "ignore", NULL
+};
+
+static const shardd_conf_key_t  migrator_conf_hook[] = {
+    { "phase", SHARDD_CONF_STRING, offsetof(migrator_hook_t, phase_name), 0,
+      0, 1, NULL, NULL, "which phase" },
+    { "when", SHARDD_CONF_ENUM, offsetof(migrator_hook_t, when), 0, 0, 0,
+      migrator_when_words, NULL, "its work" },
+    { "exec", SHARDD_CONF_LIST, offsetof(migrator_hook_t, exec), 0,
+      MIGRATOR_HOOK_ARGS_MAX, 1, NULL, NULL,
+      "program and arguments, without a shell" },
+    { "timeout", SHARDD_CONF_MS, offsetof(migrator_hook_t, timeout_ms), 1,
+      DAY_MS, 0, NULL, NULL, "then it is killed; 10s" },
+    { "on_failure", SHARDD_CONF_ENUM, offsetof(migrator_hook_t, on_failure),
+      0, 0, 0, migrator_failure_words, NULL,
+      "where the phase may still end so" },
+    END
+};
+
 static const shardd_conf_key_t  migrator_conf_keys[] = {
     SECTION("redis", migrator_conf_redis, "the metadata store"),
     STRING("keyspace", keyspace, 1, "whose shards"),
@@ -243,6 +267,9 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
     SECTION("postgres", migrator_conf_postgres,
             "of driver postgres; conf/postgres.sql is installed in each"),
     SECTION("timeouts", migrator_conf_timeouts, "of phases"),
+    { "hooks", SHARDD_CONF_ITEMS, AT(policy.hooks), sizeof(migrator_hook_t),
+      MIGRATOR_HOOKS_MAX, 0, NULL, migrator_conf_hook,
+      "programs that are run before and after phases" },
     END
 };
 
@@ -321,6 +348,43 @@ migrator_conf_defaults(migrator_conf_t *conf)
 }
 
 
+/* their phases by name, and what is not said */
+
+static int
+migrator_conf_hooks(const char *path, migrator_hook_t *hooks, char *err)
+{
+    int               i;
+    shard_str_t       name;
+    migrator_hook_t  *hook;
+
+    for (i = 0; i < MIGRATOR_HOOKS_MAX && hooks[i].phase_name; i++) {
+        hook = &hooks[i];
+        name.data = hook->phase_name;
+        name.len = strlen(hook->phase_name);
+        hook->phase = migrator_phase_by_name(name);
+
+        if (hook->phase == MIGRATOR_PHASE_NONE) {
+            snprintf(err, SHARDD_ERR_SIZE, "%s: hooks: \"%.40s\" is no "
+                     "phase: docs/migration.md has them", path,
+                     hook->phase_name);
+            return -1;
+        }
+
+        if (hook->exec[0] == NULL || hook->exec[0][0] == '\0') {
+            snprintf(err, SHARDD_ERR_SIZE, "%s: hooks: exec of %s names no "
+                     "program", path, hook->phase_name);
+            return -1;
+        }
+
+        if (hook->timeout_ms == 0) {
+            hook->timeout_ms = 10000;
+        }
+    }
+
+    return 0;
+}
+
+
 int
 migrator_conf_load(const char *path, migrator_conf_t *conf,
     char err[SHARDD_ERR_SIZE])
@@ -352,6 +416,10 @@ migrator_conf_load(const char *path, migrator_conf_t *conf,
     if (!shard_name_valid(name) || name.len > 40) {
         snprintf(err, SHARDD_ERR_SIZE, "%s: name \"%.60s\": 1 to 40 of "
                  "A-Z a-z 0-9 _ . - are needed", path, conf->name);
+        return -1;
+    }
+
+    if (migrator_conf_hooks(path, conf->policy.hooks, err) != 0) {
         return -1;
     }
 

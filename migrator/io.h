@@ -21,7 +21,7 @@
 #define _MIGRATOR_IO_H_INCLUDED_
 
 
-#include "phases.h"
+#include "hooks.h"
 #include "throttle.h"
 
 
@@ -159,6 +159,19 @@ typedef struct {
                          migrator_views_t *out);
     int              (*others)(void *data, uint64_t self,
                          migrator_others_t *out);
+
+    /* as migrator_hook_exec() */
+    int              (*hook)(void *data, const migrator_hook_t *hook,
+                         const migrator_state_t *state, long timeout_ms,
+                         int (*tick)(void *data), void *tick_data,
+                         char *err, size_t size);
+
+    /*
+     * What happened, for those who ask later: "was" is the phase that ended
+     * after took_ms, or the wish that was heard.  It may fail unnoticed.
+     */
+    void             (*audit)(void *data, const migrator_state_t *state,
+                         const char *was, uint64_t took_ms, int wish);
 } migrator_io_t;
 
 

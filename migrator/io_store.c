@@ -437,4 +437,6 @@ const migrator_io_t  migrator_store_io = {
     .mirrors = migrator_store_mirrors,
     .views = migrator_store_views,
     .others = migrator_store_others,
+    .hook = migrator_store_hook,
+    .audit = migrator_store_audit,
 };

@@ -37,6 +37,14 @@ int migrator_store_mirror(void *data, uint32_t *bp);
 int migrator_store_mirrors(void *data, uint64_t migration,
     migrator_mirrors_t *out);
 
+/* io_audit.c */
+
+int migrator_store_hook(void *data, const migrator_hook_t *hook,
+    const migrator_state_t *state, long timeout_ms, int (*tick)(void *data),
+    void *tick_data, char *err, size_t size);
+void migrator_store_audit(void *data, const migrator_state_t *state,
+    const char *was, uint64_t took_ms, int wish);
+
 /* io_check.c */
 
 int migrator_store_views(void *data, const char *node,

@@ -24,6 +24,8 @@ static migrator_result_e migrator_attend(migrator_t *m);
 static migrator_result_e migrator_renew(migrator_t *m);
 static migrator_result_e migrator_wishes(migrator_t *m);
 static migrator_result_e migrator_expired(migrator_t *m);
+static migrator_result_e migrator_phase_run(migrator_t *m,
+    migrator_step_e step);
 static migrator_result_e migrator_take(migrator_t *m,
     migrator_result_e result);
 static migrator_result_e migrator_move(migrator_t *m, migrator_phase_e to);
@@ -80,6 +82,8 @@ migrator_run(migrator_t *m)
         }
 
         if (row->kind == MIGRATOR_TERMINAL) {
+            (void) migrator_hooks(m, MIGRATOR_BEFORE);
+            (void) migrator_hooks(m, MIGRATOR_AFTER);
             (void) m->io->release(m->io->data, m->state.shard, m->token);
             return MIGRATOR_ENDED;
         }
@@ -97,13 +101,44 @@ migrator_run(migrator_t *m)
                 m->io->point(m->io->data, m->state.phase, 0);
             }
 
-            result = row->step == MIGRATOR_STEP_NONE
-                     ? MIGRATOR_NEXT : migrator_steps[row->step](m);
             m->entered = 1;
+            result = migrator_phase_run(m, row->step);
         }
 
         result = migrator_take(m, result);
     }
+}
+
+
+/* hooks, work, hooks; each is over when it says NEXT */
+
+static migrator_result_e
+migrator_phase_run(migrator_t *m, migrator_step_e step)
+{
+    migrator_result_e  result;
+
+    if (!m->begun) {
+        result = migrator_hooks(m, MIGRATOR_BEFORE);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+
+        m->begun = 1;
+    }
+
+    if (!m->worked) {
+        result = step == MIGRATOR_STEP_NONE ? MIGRATOR_NEXT
+                                            : migrator_steps[step](m);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+
+        m->worked = 1;
+    }
+
+    return migrator_hooks(m, MIGRATOR_AFTER);
 }
 
 
@@ -214,6 +249,9 @@ migrator_fresh_phase(migrator_t *m)
 {
     m->started_ms = migrator_now(m);
     m->entered = 0;
+    m->begun = 0;
+    m->worked = 0;
+    m->hooked = 0;
     m->positioned = 0;
     m->backoff_ms = 0;
     m->stepped_ms = 0;
@@ -330,6 +368,7 @@ migrator_wishes(migrator_t *m)
         m->wish_ms = now;
 
         if (strcmp(wish, "rollback") == 0) {
+            m->io->audit(m->io->data, &m->state, wish, 0, 1);
             return migrator_say(m, MIGRATOR_FAIL, "an operator wished so");
         }
 
@@ -339,10 +378,12 @@ migrator_wishes(migrator_t *m)
             m->down_ms = 0;
             m->windows_bad = 0;
             memset(m->samples, 0, sizeof(m->samples));
+            m->io->audit(m->io->data, &m->state, "resume", 0, 1);
             m->io->note(m->io->data, SHARDD_LOG_INFO, &m->state, "goes on");
 
         } else if (!m->paused && strcmp(wish, "pause") == 0) {
             m->paused = 1;
+            m->io->audit(m->io->data, &m->state, wish, 0, 1);
             m->io->note(m->io->data, SHARDD_LOG_INFO, &m->state, "paused");
         }
     }
@@ -396,10 +437,14 @@ migrator_move(migrator_t *m, migrator_phase_e to)
 {
     int                error;
     char               text[MIGRATOR_ERR_SIZE];
+    uint64_t           took_ms;
+    migrator_phase_e   was;
     migrator_state_t   next;
     migrator_result_e  result;
 
     next = m->state;
+    was = m->state.phase;
+    took_ms = migrator_now(m) - m->started_ms;
     error = to == MIGRATOR_ROLLING_BACK;
 
     if (error && next.error[0] == '\0') {
@@ -419,6 +464,8 @@ migrator_move(migrator_t *m, migrator_phase_e to)
 
     if (result == MIGRATOR_NEXT) {
         m->err[0] = '\0';
+        m->io->audit(m->io->data, &m->state, migrator_phase(was)->name,
+                     took_ms, 0);
         m->io->note(m->io->data, error ? SHARDD_LOG_WARN : SHARDD_LOG_INFO,
                     &m->state, m->state.error);
     }

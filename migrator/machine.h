@@ -86,6 +86,7 @@ typedef struct {
     long               shift_interval_ms;
     long               shift_back_ms;       /* of a step of the way back */
     long               timeout_ms[MIGRATOR_PHASES];
+    migrator_hook_t    hooks[MIGRATOR_HOOKS_MAX];
 } migrator_policy_t;
 
 
@@ -135,11 +136,14 @@ typedef struct {
     uint64_t                  down_ms;      /* no answer since, 0: none yet */
     long                      wait_ms;
     long                      backoff_ms;
+    uint32_t                  hooked;       /* hooks of the phase, so far */
+    unsigned                  begun:1;      /* those before it are over */
+    unsigned                  worked:1;     /* so is its step */
     unsigned                  dry:1;        /* a check alone, no claim */
     unsigned                  lost:1;
     unsigned                  paused:1;
     unsigned                  dirty:1;      /* figures not stored yet */
-    unsigned                  entered:1;    /* the step's first run is over */
+    unsigned                  entered:1;    /* its first run has begun */
     unsigned                  positioned:1; /* state.position is true */
     unsigned                  abandoned:1;  /* the commit cannot happen */
     unsigned                  unsealed:1;
@@ -285,6 +289,11 @@ migrator_result_e migrator_settle(migrator_t *m, migrator_outcome_e outcome);
 /* step_warm_up.c: probes both nodes once, judges when there are enough */
 
 migrator_result_e migrator_gate(migrator_t *m);
+
+
+/* hooks.c: those of the phase; FAIL: one failed that may end it */
+
+migrator_result_e migrator_hooks(migrator_t *m, migrator_when_e when);
 
 
 /* step_mirror.c: the target's share of reads, where the policy has one */

@@ -379,6 +379,10 @@ shardctl_cmd_migrations(shardctl_t *ctl)
         return SHARDCTL_USAGE;
     }
 
+    if (ctl->nargs) {
+        return shardctl_migration(ctl, ctl->args[0]);
+    }
+
     rc = shardctl_open(ctl);
 
     if (rc != SHARDCTL_OK) {

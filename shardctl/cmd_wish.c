@@ -58,7 +58,7 @@ move_wish(shardctl_t *ctl, const char *id, const char *wish, const char *done)
     int      rc;
     json_t  *out;
 
-    rc = shardd_migration_wish(&ctl->store, id, wish);
+    rc = shardd_migration_wish(&ctl->store, id, wish, shardctl_by());
 
     if (rc != SHARDD_OK) {
         return shardctl_store_fail(ctl, rc, "cannot write the wish");

@@ -176,8 +176,9 @@ const shardctl_command_t  shardctl_commands[] = {
     { "routers", "", "the nginx instances that route",
       shardctl_cmd_routers, 0, 0, NULL, NULL },
 
-    { "migrations", "[--limit M]", "moves of shards, newest first",
-      shardctl_cmd_migrations, 0, 0, migrations_opts, NULL },
+    { "migrations", "[MIGRATION | --limit M]",
+      "moves of shards, newest first; or one and what happened to it",
+      shardctl_cmd_migrations, 0, 1, migrations_opts, NULL },
 
     { "watch", "[--interval TIME] [--for TIME] [--once]",
       "what is forecast, decided and moving, live",

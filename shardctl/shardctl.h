@@ -406,6 +406,10 @@ int shardctl_cmd_migrate(shardctl_t *ctl);
 int shardctl_cmd_promote(shardctl_t *ctl);
 int shardctl_cmd_replicate(shardctl_t *ctl);
 
+/* cmd_migration.c: one, with all that happened to it */
+
+int shardctl_migration(shardctl_t *ctl, const char *id);
+
 /* explain_failure.c: 1: the reason was a dead node, and is told */
 
 int shardctl_explain_failure(shardctl_t *ctl, const char *verb,

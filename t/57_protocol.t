@@ -110,7 +110,8 @@ sub restart {
     $t->process('m1')->stop();
     spew($t->dir() . '/m1.yaml', $t->migrator_conf('m1', $more)
                                  =~ s/probes: 5\n/probes: 150\n/r
-                                 =~ s/probe_interval: 5ms/probe_interval: 50ms/r);
+                                 =~ s/probe_interval: 5ms/probe_interval: 50ms/r
+                                 =~ s/latency_floor: 500ms/latency_floor: 60s/r);
     $t->process('m1')->start();
 }
 
@@ -195,6 +196,57 @@ my @steps = map { $_->[1]{'shard:6'} =~ /"shift":(\d+)/ ? $1 : () }
 is($steps[0], 500, 'the first step of the shift');
 is($steps[1] - $steps[0], 750, 'the next one is larger while the target is at ease');
 is($steps[2] - $steps[1], 800, 'but never beyond the most');
+
+
+# hooks: programs before and after phases, a failing one rolls back
+
+my $trace = $t->dir() . '/hooks';
+
+sub hooks {
+    my ($copy) = @_;
+    restart(<<"CONF");
+hooks:
+    - phase: copy
+      exec: [ sh, -c, "echo \$SHARD_WHEN \$SHARD_PHASE \$SHARD_ID >> $trace; $copy" ]
+    - { phase: done, when: after, exec: [ sh, -c, "echo end \$SHARD_MIGRATION >> $trace" ] }
+    - { phase: release, exec: [ "false" ] }
+    - { phase: warm-up, exec: [ /no/such/program ], on_failure: ignore, timeout: 2s }
+CONF
+    spew($t->dir() . '/m1.yaml', slurp($t->dir() . '/m1.yaml') =~ s/probes: 150/probes: 3/r);
+    $t->process('m1')->stop();
+    $t->process('m1')->start();
+}
+
+hooks('echo all well');
+$id = $t->migrate(8, other(8));
+@bad = $t->wait_migrations(60, $id);
+is("@bad", '', 'a failing hook behind the commit, or one to be ignored, undoes nothing')
+    or diag explain $t->migration($id);
+wait_for { -s $trace && slurp($trace) =~ /^end/m } 10, 'the hook of the end';
+is(slurp($trace), "before copy 8\nend $id\n", 'hooks, each once, with their environment');
+like($t->process('m1')->log_text(), qr/hook before copy says: all well/, 'output in the log');
+
+hooks('exit 7');
+my $failed = $t->migrate(9, other(9));
+is("@{[ $t->wait_migrations(60, $failed) ]}", $failed, 'one that fails before the copy rolls back');
+like($t->migration($failed)->{error}, qr/copy: hook before it: sh: exit status 7/, 'and says so');
+
+
+# the audit: every phase with time, figures and who asked
+
+my $story = $t->ctl('migrations', $id);
+is(join(' ', map { "$_->{was}>$_->{phase}" } grep { $_->{what} eq 'phase' } @{ $story->{audit} }),
+   join(' ', map { "$_->[0]>$_->[1]" } do {
+       my @p = $story->{trail} =~ /(\S+)@\d+/g;
+       map { [ @p[$_ - 1, $_] ] } 1 .. $#p }),
+   'the audit has every phase of the trail');
+is((grep { $_->{by} !~ /^operator:/ } @{ $story->{audit} }), 0, 'and who asked');
+like(($t->try_ctl('migrations', $id))[1], qr/what happened.*^ +AT +WHAT +WAS.*^\S+ \S+ +phase +verify +.* commit /ms, 'as a table');
+my ($asked) = grep { $_->{what} eq 'wish' && $_->{was} eq 'rollback' } @{ $t->ctl('migrations', $first)->{audit} };
+is("$asked->{was} $asked->{phase}", 'rollback warm-up', 'wishes, too');
+like($asked->{by}, qr/^operator:/, 'with who wished');
+like($t->process('m1')->log_text(), qr/audit what=phase was=check .* migration=\w+ shard=8 .*by=operator:/,
+     'and as a line of the log');
 
 
 $t->finish();

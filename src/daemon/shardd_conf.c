@@ -31,6 +31,7 @@ typedef struct {
     yaml_event_t         event;       /* the current one; deleted by next() */
     const char          *path;
     char                *err;
+    size_t               base;        /* of the item it is in */
     size_t               nvalues;
     shardd_conf_value_t  values[SHARDD_CONF_KEYS_MAX];
 } shardd_conf_t;
@@ -42,6 +43,8 @@ static int shardd_conf_mapping(shardd_conf_t *cf,
     const shardd_conf_key_t *keys, const char *name, int depth);
 static int shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
     uint8_t *seen, int depth);
+static int shardd_conf_items(shardd_conf_t *cf,
+    const shardd_conf_key_t *key, int depth);
 static int shardd_conf_lacks(shardd_conf_t *cf,
     const shardd_conf_key_t *keys, const char *name, const uint8_t *seen,
     yaml_mark_t mark);
@@ -348,6 +351,7 @@ shardd_conf_list(shardd_conf_t *cf, const shardd_conf_key_t *key)
 
     value = &cf->values[cf->nvalues++];
     shardd_conf_value_list(key, value);
+    value->base = cf->base;
 
     for ( ;; ) {
         if (shardd_conf_next(cf) != 0) {
@@ -405,6 +409,7 @@ shardd_conf_map(shardd_conf_t *cf, const shardd_conf_key_t *key)
 
     value = &cf->values[cf->nvalues++];
     shardd_conf_value_list(key, value);
+    value->base = cf->base;
 
     for ( ;; ) {
         if (shardd_conf_next(cf) != 0) {
@@ -444,6 +449,49 @@ shardd_conf_map(shardd_conf_t *cf, const shardd_conf_key_t *key)
 }
 
 
+/* the current event is its value's first, then its last */
+
+static int
+shardd_conf_items(shardd_conf_t *cf, const shardd_conf_key_t *key, int depth)
+{
+    size_t  n;
+
+    if (cf->event.type != YAML_SEQUENCE_START_EVENT
+        || cf->event.data.sequence_start.anchor
+        || cf->event.data.sequence_start.tag || cf->base)
+    {
+        return shardd_conf_error(cf, cf->event.start_mark, "\"%s\" needs a "
+                                 "list of items, each with keys of its own",
+                                 key->name);
+    }
+
+    for (n = 0; /* void */ ; n++) {
+
+        if (shardd_conf_next(cf) != 0) {
+            return -1;
+        }
+
+        if (cf->event.type == YAML_SEQUENCE_END_EVENT) {
+            return 0;
+        }
+
+        if (cf->event.type != YAML_MAPPING_START_EVENT || n >= key->max) {
+            return shardd_conf_error(cf, cf->event.start_mark, "an item of "
+                                     "\"%s\" must have keys, and there may "
+                                     "be %.0f", key->name, key->max);
+        }
+
+        cf->base = key->offset + n * (size_t) key->min;
+
+        if (shardd_conf_mapping(cf, key->section, key->name, depth) != 0) {
+            return -1;
+        }
+
+        cf->base = 0;
+    }
+}
+
+
 static int
 shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
     uint8_t *seen, int depth)
@@ -461,6 +509,10 @@ shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
     }
 
     mark = cf->event.start_mark;
+
+    if (key->type == SHARDD_CONF_ITEMS) {
+        return shardd_conf_items(cf, key, depth + 1);
+    }
 
     if (key->type == SHARDD_CONF_MAP) {
         return cf->event.type == YAML_MAPPING_START_EVENT
@@ -520,6 +572,7 @@ shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
         return shardd_conf_error(cf, mark, "%.400s", why);
     }
 
+    value->base = cf->base;
     cf->nvalues++;
 
     return 0;

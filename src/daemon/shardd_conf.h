@@ -31,6 +31,10 @@ typedef enum {
     SHARDD_CONF_LIST,           /* char **, NULL-terminated, at most max  */
     SHARDD_CONF_MAP,            /* char **: name, value, ..., NULL; at most
                                    max of both together                  */
+    SHARDD_CONF_ITEMS,          /* structs in the top one, one behind the
+                                   other: a list of mappings, keys (offsets
+                                   in one of them) in "section", at most max,
+                                   min is the size of one; all zero before */
     SHARDD_CONF_SECTION         /* nested mapping, keys in "section"     */
 } shardd_conf_type_e;
 

@@ -94,8 +94,28 @@ shardd_conf_print_value(const shardd_conf_key_t *key, const void *member)
         break;
 
     case SHARDD_CONF_FILE:
+    case SHARDD_CONF_ITEMS:
     case SHARDD_CONF_SECTION:
         break;
+    }
+}
+
+
+static void
+shardd_conf_print_item(const shardd_conf_key_t *keys, int indent)
+{
+    size_t                    i;
+    const shardd_conf_key_t  *key;
+
+    for (key = keys; key->name; key++) {
+        printf("%*s#   %s: %s%s", indent, "", key->name, key->doc,
+               key->required ? " (required)" : "");
+
+        for (i = 0; key->type == SHARDD_CONF_ENUM && key->words[i]; i++) {
+            printf(i ? " %s" : ": %s", key->words[i]);
+        }
+
+        printf("\n");
     }
 }
 
@@ -129,6 +149,13 @@ shardd_conf_print_keys(const shardd_conf_key_t *keys, const void *conf,
         if (key->type == SHARDD_CONF_SECTION) {
             printf("%*s%s:\n", indent, "", key->name);
             shardd_conf_print_keys(key->section, conf, indent + 2);
+            continue;
+        }
+
+        if (key->type == SHARDD_CONF_ITEMS) {
+            printf("%*s%s: []\n%*s# each with:\n", indent, "", key->name,
+                   indent, "");
+            shardd_conf_print_item(key->section, indent);
             continue;
         }
 

@@ -394,7 +394,7 @@ shardd_conf_value_set(const shardd_conf_value_t *value, void *conf)
 {
     void  *member;
 
-    member = (char *) conf + value->key->offset;
+    member = (char *) conf + value->base + value->key->offset;
 
     switch (value->key->type) {
 
@@ -422,6 +422,7 @@ shardd_conf_value_set(const shardd_conf_value_t *value, void *conf)
         *(char ***) member = value->list;
         break;
 
+    case SHARDD_CONF_ITEMS:
     case SHARDD_CONF_SECTION:
         break;
     }

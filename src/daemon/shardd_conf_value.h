@@ -17,6 +17,7 @@
 
 typedef struct {
     const shardd_conf_key_t  *key;
+    size_t                    base;       /* of an item: where it begins */
     char                     *string;     /* STRING, FILE: to be freed */
     double                    number;
     long                      integer;    /* INT, MS, BOOL, ENUM; of a LIST

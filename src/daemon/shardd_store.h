@@ -166,7 +166,7 @@ int shardd_migration_get(shardd_store_t *s, const char *id,
 /* newest first */
 int shardd_migrations(shardd_store_t *s, size_t limit, shardd_entries_t *out);
 int shardd_migration_wish(shardd_store_t *s, const char *id,
-    const char *wish);
+    const char *wish, const char *by);
 
 /* group read; block_ms 0 does not wait; own pending entries come first, then
  * those that another consumer left alone for 30 s; an entry trimmed since has
@@ -183,7 +183,9 @@ int shardd_decision_add(shardd_store_t *s, const char *id,
     const shardd_field_t *fields, size_t n);
 int shardd_decision_get(shardd_store_t *s, const char *id,
     shardd_entry_t *entry);
+/* newest first; audit: of all migrations */
 int shardd_decisions(shardd_store_t *s, size_t limit, shardd_entries_t *out);
+int shardd_audit(shardd_store_t *s, size_t limit, shardd_entries_t *out);
 
 /* any hash of the keyspace ("routers", "override", "zones", "forecast",
  * "predictor", "events"): entries have one field, or all fields in one */

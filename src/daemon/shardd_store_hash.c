@@ -354,12 +354,13 @@ shardd_migrations(shardd_store_t *s, size_t limit, shardd_entries_t *out)
 /* not fenced: the wish is the operator's only field, the migrator reads it */
 
 int
-shardd_migration_wish(shardd_store_t *s, const char *id, const char *wish)
+shardd_migration_wish(shardd_store_t *s, const char *id, const char *wish,
+    const char *by)
 {
     int              rc;
     char             key[64];
     shardd_entry_t   entry;
-    shardd_field_t   field;
+    shardd_field_t   fields[2];
 
     rc = shardd_migration_get(s, id, &entry);
 
@@ -371,8 +372,10 @@ shardd_migration_wish(shardd_store_t *s, const char *id, const char *wish)
 
     snprintf(key, sizeof(key), "migration:%s", id);
 
-    field.name = (char *) "wish";
-    field.value = (char *) wish;
+    fields[0].name = (char *) "wish";
+    fields[0].value = (char *) wish;
+    fields[1].name = (char *) "wish_by";
+    fields[1].value = (char *) by;
 
-    return shardd_hash_put(s, key, &field, 1);
+    return shardd_hash_put(s, key, fields, 2);
 }

@@ -28,6 +28,8 @@ static int shardd_decisions_left(shardd_store_t *s, const char *consumer,
 static int shardd_decisions_new(shardd_store_t *s, const char *consumer,
     const char *count, long block_ms, shardd_entries_t *out);
 static int shardd_decisions_group(shardd_store_t *s);
+static int shardd_stream_newest(shardd_store_t *s, const char *stream,
+    size_t limit, shardd_entries_t *out);
 static int shardd_stream_id(const char *id);
 
 
@@ -340,6 +342,21 @@ shardd_decision_get(shardd_store_t *s, const char *id,
 int
 shardd_decisions(shardd_store_t *s, size_t limit, shardd_entries_t *out)
 {
+    return shardd_stream_newest(s, "decisions", limit, out);
+}
+
+
+int
+shardd_audit(shardd_store_t *s, size_t limit, shardd_entries_t *out)
+{
+    return shardd_stream_newest(s, "audit", limit, out);
+}
+
+
+static int
+shardd_stream_newest(shardd_store_t *s, const char *stream, size_t limit,
+    shardd_entries_t *out)
+{
     int          rc;
     char         key[SHARDD_KEY_SIZE], count[32];
     redisReply  *reply;
@@ -354,7 +371,7 @@ shardd_decisions(shardd_store_t *s, size_t limit, shardd_entries_t *out)
     snprintf(count, sizeof(count), "%zu", limit);
 
     argv[0] = "XREVRANGE";
-    argv[1] = shardd_store_key(s, key, "decisions");
+    argv[1] = shardd_store_key(s, key, "%s", stream);
     argv[2] = "+";
     argv[3] = "-";
     argv[4] = "COUNT";

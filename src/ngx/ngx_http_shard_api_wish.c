@@ -31,7 +31,8 @@ static const char  ngx_http_shard_roll_back_script[] =
     "if not phase then return 0 end "
     "if phase == 'release' or phase == 'standby' or phase == 'done' "
     "or phase == 'rolled-back' then return 2 end "
-    "redis.call('HSET', KEYS[1], 'wish', 'rollback') return 1";
+    "redis.call('HSET', KEYS[1], 'wish', 'rollback', "
+    "'wish_by', 'api') return 1";
 
 
 void

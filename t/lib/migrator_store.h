@@ -570,4 +570,47 @@ world_others(void *data, uint64_t self, migrator_others_t *out)
 }
 
 
+static int
+world_hook(void *data, const migrator_hook_t *hook,
+    const migrator_state_t *state, long timeout_ms, int (*tick)(void *data),
+    void *tick_data, char *err, size_t size)
+{
+    world_actor_t  *a = data;
+
+    (void) hook;
+    (void) state;
+    (void) timeout_ms;
+
+    world_yield(a);
+    a->world->hooks++;
+
+    if (tick && tick(tick_data)) {
+        return 1;
+    }
+
+    if (a->world->hook_bad) {
+        snprintf(err, size, "exit status 3");
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static void
+world_audit(void *data, const migrator_state_t *state, const char *was,
+    uint64_t took_ms, int wish)
+{
+    world_actor_t  *a = data;
+
+    (void) state;
+    (void) was;
+    (void) took_ms;
+    (void) wish;
+
+    a->world->audits++;
+    world_yield(a);
+}
+
+
 #endif /* _MIGRATOR_STORE_H_INCLUDED_ */

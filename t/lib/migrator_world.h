@@ -146,6 +146,9 @@ struct world_s {
     int                view_dead;       /* it sees n2 dead */
     double             write_rate;      /* as n1 says */
     uint64_t           log_first;
+    unsigned           hooks;           /* that ran */
+    int                hook_bad;        /* they fail */
+    unsigned           audits;
     migrator_others_t  others;
     uint64_t           others_until;    /* when they have ended, 0: never */
     migrator_policy_t  policy;

@@ -22,12 +22,27 @@ typedef struct {
     long     db;
     char   **names;
     char   **nodes;
+    struct {
+        char  *name;
+        long   count;
+        char **words;
+    } items[2];
 } conf_t;
 
 #define AT(member)  offsetof(conf_t, member)
 
 
 static const char *const  modes[] = { "observe", "recommend", "act", NULL };
+
+#define ITEM(member)                                                         \
+    offsetof(conf_t, items[0].member) - offsetof(conf_t, items)
+
+static const shardd_conf_key_t  item_keys[] = {
+    { "name", SHARDD_CONF_STRING, ITEM(name), 0, 0, 1, NULL, NULL, "who" },
+    { "count", SHARDD_CONF_INT, ITEM(count), 0, 9, 0, NULL, NULL, "often" },
+    { "words", SHARDD_CONF_LIST, ITEM(words), 0, 3, 0, NULL, NULL, "what" },
+    { NULL, SHARDD_CONF_STRING, 0, 0, 0, 0, NULL, NULL, NULL }
+};
 
 static const shardd_conf_key_t  redis_keys[] = {
     { "addr", SHARDD_CONF_STRING, AT(addr), 0, 0, 1, NULL, NULL,
@@ -51,6 +66,8 @@ static const shardd_conf_key_t  keys[] = {
     { "mode", SHARDD_CONF_ENUM, AT(mode), 0, 0, 0, modes, NULL, "what" },
     { "redis", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, redis_keys,
       "where" },
+    { "items", SHARDD_CONF_ITEMS, AT(items),
+      sizeof(((conf_t *) 0)->items[0]), 2, 0, NULL, item_keys, "some" },
     { "names", SHARDD_CONF_LIST, AT(names), 0, 3, 0, NULL, NULL, "of whom" },
     { "nodes", SHARDD_CONF_MAP, AT(nodes), 0, 4, 0, NULL, NULL, "and where" },
     { NULL, SHARDD_CONF_STRING, 0, 0, 0, 0, NULL, NULL, NULL }
@@ -180,6 +197,36 @@ static void
 refuses(const char *text, const char *expected)
 {
     refuses_bytes(text, strlen(text), expected);
+}
+
+
+static void
+good_items(void)
+{
+    char    err[SHARDD_ERR_SIZE];
+    conf_t  conf;
+
+    static const char  text[] =
+        "name: a\nitems:\n"
+        "  - name: one\n    count: 3\n    words: [x, y]\n"
+        "  - { name: two }\ncount: 5\n";
+
+    write_file(path, text, strlen(text));
+    defaults(&conf);
+    tap_is_int(shardd_conf_load(path, keys, &conf, err), 0, "items");
+    tap_ok(strcmp(conf.items[0].name, "one") == 0 && conf.items[0].count == 3
+           && strcmp(conf.items[0].words[1], "y") == 0
+           && conf.items[0].words[2] == NULL, "the first item");
+    tap_ok(strcmp(conf.items[1].name, "two") == 0 && conf.items[1].count == 0
+           && conf.items[1].words == NULL, "the second one");
+    tap_is_int(conf.count, 5, "and what is behind them");
+
+    refuses("name: a\nitems:\n  - count: 3\n", "3:5: section \"items\" lacks "
+            "\"name\"");
+    refuses("name: a\nitems: [ x ]\n", "2:10: an item of \"items\" must");
+    refuses("name: a\nitems: x\n", "2:8: \"items\" needs a list");
+    refuses("name: a\nitems: [{name: a}, {name: b}, {name: c}]\n", "2:31: an "
+            "item of \"items\" must have keys, and there may be 2");
 }
 
 
@@ -437,6 +484,7 @@ main(void)
     close(mkstemp(secret));
 
     good_file();
+    good_items();
     loads("name: a\ninterval_s: 10ms\nenabled: true\n", 10, 1);
     loads("name: ''\ninterval_s: 1h\nenabled: off\n", 3600000, 0);
     loads("name: a\ninterval_s: '5s'\nenabled: false\n", 5000, 0);

@@ -389,6 +389,62 @@ test_refused_all(void)
 }
 
 
+/* before and behind a phase; one that fails ends what may end */
+
+static void
+hook(world_t *w, int i, migrator_phase_e phase, migrator_when_e when)
+{
+    w->policy.hooks[i].phase = phase;
+    w->policy.hooks[i].phase_name = (char *) migrator_phase(phase)->name;
+    w->policy.hooks[i].when = (int) when;
+    w->policy.hooks[i].timeout_ms = 1000;
+}
+
+
+static void
+test_hooks(void)
+{
+    world_t  *w;
+
+    w = world_new(18);
+    hook(w, 0, MIGRATOR_COPY, MIGRATOR_BEFORE);
+    hook(w, 1, MIGRATOR_COPY, MIGRATOR_AFTER);
+    hook(w, 2, MIGRATOR_COMMIT, MIGRATOR_BEFORE);
+    hook(w, 3, MIGRATOR_DONE, MIGRATOR_AFTER);
+    world_run(w);
+
+    tap_is_str(w->bad, "", "hooks: all rules hold");
+    tap_is_str(world_trail(w), trail_log, "hooks: every phase, once");
+    tap_is_int(w->hooks, 4, "hooks: each is run once");
+    tap_ok(w->audits >= 14, "every phase is audited (%u)", w->audits);
+    world_free(w);
+
+    w = world_new(19);
+    hook(w, 0, MIGRATOR_WARM_UP, MIGRATOR_BEFORE);
+    w->hook_bad = 1;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "a hook that fails: all rules hold");
+    tap_is_int(w->stored.phase, MIGRATOR_ROLLED_BACK, "rolled back");
+    tap_is_str(w->stored.error, "warm-up: hook before it: exit status 3",
+               "and why");
+    world_free(w);
+
+    w = world_new(20);
+    hook(w, 0, MIGRATOR_WARM_UP, MIGRATOR_AFTER);
+    hook(w, 1, MIGRATOR_COMMIT, MIGRATOR_AFTER);
+    hook(w, 2, MIGRATOR_RELEASE, MIGRATOR_BEFORE);
+    w->policy.hooks[0].on_failure = MIGRATOR_HOOK_IGNORE;
+    w->hook_bad = 1;
+    world_run(w);
+
+    tap_is_str(w->bad, "", "ignored, and behind the commit: all rules hold");
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "nothing is undone");
+    tap_is_int(w->hooks, 3, "all were run");
+    world_free(w);
+}
+
+
 /* an older one has the node's budget: it is waited for, however long */
 
 static void
@@ -510,6 +566,7 @@ main(void)
     test_refused_all();
     test_waits();
     test_silent();
+    test_hooks();
     test_rollback("silent router", back_silent, "router edge-2 has not heard",
                   1);
     test_rollback("undrained router", back_stuck, "requests in flight", 1);

@@ -268,7 +268,7 @@ moves(void)
     seq = 0;
     tap_is_int(shardd_migration_get(&s, ID, &e), SHARDD_NONE, "none yet");
     tap_is_int(shardd_migration_get(&s, "AB", &e), SHARDD_BAD, "a bad id");
-    tap_is_int(shardd_migration_wish(&s, ID, "pause"), SHARDD_NONE,
+    tap_is_int(shardd_migration_wish(&s, ID, "pause", "operator:me"), SHARDD_NONE,
                "no wish without a migration");
     tap_is_int(shardd_migration_put(&s, &claim, ID, &seq, f, 3), SHARDD_OK,
                "put: %s", s.err);
@@ -277,7 +277,7 @@ moves(void)
     tap_is_int(shardd_migration_put(&s, &claim, ID, &seq, f, 3),
                SHARDD_CONFLICT, "twice");
     tap_is_int((long long) seq, 1, "stands at 1");
-    tap_is_int(shardd_migration_wish(&s, ID, "pause"), SHARDD_OK, "a wish");
+    tap_is_int(shardd_migration_wish(&s, ID, "pause", "operator:me"), SHARDD_OK, "a wish");
     tap_is_int(shardd_migration_get(&s, ID, &e), SHARDD_OK, "get");
     tap_is_str(e.id, ID, "id");
     tap_is_str(shardd_entry_field(&e, "phase"), "planned", "phase");
