@@ -329,6 +329,7 @@ migrator_result_e migrator_promote_check(migrator_t *m,
     const shard_record_t *rec);
 migrator_result_e migrator_promote_sync(migrator_t *m);
 migrator_result_e migrator_promote_known(migrator_t *m, uint64_t version);
+void migrator_promote_others(migrator_t *m, const shard_record_t *rec);
 
 
 /* step_replicate.c: the table's standbys */

@@ -532,6 +532,8 @@ migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
         if (result != MIGRATOR_NEXT) {
             return result;
         }
+
+        migrator_promote_others(m, rec);
     }
 
     if (m->state.strategy != SHARD_STATELESS) {

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "../src/daemon/shardd_log.h"
+#include "../src/daemon/shardd_store.h"
 #include "machine.h"
 
 
@@ -26,6 +27,7 @@
 #define PROBE_MS     500                /* for a dead node's answer */
 #define AGAIN_MS     100
 #define SILENT_MANY  3
+#define OTHERS_MS    250                /* requests wait meanwhile */
 
 
 static migrator_result_e migrator_promote_standby(migrator_t *m,
@@ -246,4 +248,75 @@ migrator_promote_known(migrator_t *m, uint64_t version)
     m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state, m->err);
 
     return MIGRATOR_NEXT;
+}
+
+
+/*
+ * Before the new primary is opened its position is the end of what is kept of
+ * the dead one.  Another standby that was shipped more would take what comes
+ * for what it has: it gives the shard up, and keep.c copies it anew.  With
+ * the next epoch nothing of the dead one reaches either of them any more.
+ */
+
+static void
+migrator_promote_other(migrator_t *m, const char *name,
+    const migrator_limit_t *limit)
+{
+    uint64_t      position;
+    shard_node_t  node;
+
+    if (m->io->node(m->io->data, name, &node) != SHARDD_OK
+        || node.state == SHARD_NODE_DOWN
+        || m->driver->role(m->driver_data, &node, m->state.shard,
+                           MIGRATOR_ROLE_STANDBY, m->state.epoch + 1, limit,
+                           &position) != MIGRATOR_OK
+        || position <= m->state.position)
+    {
+        return;
+    }
+
+    migrator_say(m, MIGRATOR_NEXT, "standby %s is %llu writes of the dead "
+                 "primary further than %s: it is copied anew", name,
+                 (unsigned long long) (position - m->state.position),
+                 m->state.to);
+    m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state, m->err);
+
+    (void) m->driver->role(m->driver_data, &node, m->state.shard,
+                           MIGRATOR_ROLE_NONE, m->state.epoch + 1, limit,
+                           &position);
+}
+
+
+void
+migrator_promote_others(migrator_t *m, const shard_record_t *rec)
+{
+    uint8_t           i;
+    migrator_limit_t  limit;
+    migrator_stats_t  stats;
+
+    if (m->state.strategy == SHARD_STATELESS || rec->nstandbys == 0) {
+        return;
+    }
+
+    migrator_limit(m, &limit);
+
+    if (limit.timeout_ms > OTHERS_MS) {
+        limit.timeout_ms = OTHERS_MS;
+    }
+
+    /* where one is open already, the others have been told */
+
+    if (m->driver->stats(m->driver_data, &m->target, m->state.shard, &limit,
+                         &stats) != MIGRATOR_OK
+        || stats.role != MIGRATOR_ROLE_STANDBY)
+    {
+        return;
+    }
+
+    m->state.position = stats.position;
+    m->dirty = 1;
+
+    for (i = 0; i < rec->nstandbys; i++) {
+        migrator_promote_other(m, rec->standbys[i], &limit);
+    }
 }

@@ -295,6 +295,33 @@ wait_for { grep { ($_->{retired_ms} || 0) == 1 && $_->{shard} == 1 }
 is_deeply($t->shard_record(1)->{standbys}, [ 'n1' ],
           'the former primary stays in the place of its standby');
 
+# of two standbys the one with less is promoted: the other has another history
+
+fill(5, 1, 5);
+($exit) = $t->try_ctl('replicate', 5, $_, '--wait') for qw/ n3 n4 /;
+level(5, $_) for qw/ n3 n4 /;
+$t->process('m3')->stop();
+fill(5, 6, 8);
+
+my $log = $http->get(node_url('n1', '/_shard/5/log?from=' . stats('n4', 5)->{position}));
+is($http->post(node_url('n4', '/_shard/5/log'), {
+       content => $log->{content}, headers => { 'X-Shard-Epoch' => 1 } })->{status},
+   200, 'n4 has more of shard 5 than n3');
+
+$t->process('n1')->kill();
+$t->committed('nodes', 'node', 'n1', encode_json({
+    %{ decode_json($r->command('HGET', $t->key('nodes'), 'n1')) },
+    state => 'down' }));
+migrator('m4');
+($exit) = $t->try_ctl('promote', 5, 'n3', '--wait');
+is($exit, 0, 'n3 is promoted');
+fill(5, 11, 15);
+level(5, 'n4', 60);
+same(5, 'n3', 'n4', 'n4 holds what n3 holds');
+like(slurp($t->dir() . '/m4.log'),
+     qr/standby n4 is 3 writes of the dead primary further than n3/,
+     'the log says so');
+
 $t->finish();
 
 done_testing();
