@@ -304,6 +304,15 @@ migrator_pg_role(void *data, const shard_node_t *node, shard_id_t shard,
     rc = migrator_pg_number(pg, node->name, position, "SELECT "
                             "shard.role($1, $2, $3)", 3, values);
 
+    /* fence.c, which is of no migration: a primary that was given up for
+     * dead feeds nobody any more */
+
+    if (rc == MIGRATOR_OK && role == MIGRATOR_ROLE_STANDBY
+        && pg->migration == 0)
+    {
+        rc = migrator_pg_mute(pg, node->name, shard);
+    }
+
     if (rc == MIGRATOR_OK && role == MIGRATOR_ROLE_NONE) {
         rc = migrator_pg_give_up(pg, node->name, shard);
     }

@@ -190,6 +190,7 @@ int migrator_pg_drop_subscription(migrator_pg_t *pg, const char *node,
     const char *name);
 int migrator_pg_drop_slot(migrator_pg_t *pg, const char *node,
     const char *name);
+int migrator_pg_mute(migrator_pg_t *pg, const char *node, shard_id_t shard);
 int migrator_pg_give_up(migrator_pg_t *pg, const char *node,
     shard_id_t shard);
 int migrator_pg_settle(void *data, const shard_node_t *from,

@@ -25,6 +25,8 @@
 #define ACTIVE_MAX  100
 
 
+static int migrator_pg_drop(migrator_pg_t *pg, const char *node, int kind,
+    const char *prefix, const char *keep);
 static int migrator_pg_orphans(migrator_pg_t *pg, const char *from,
     const char *to);
 static int migrator_pg_untouch(migrator_pg_t *pg, const char *node,
@@ -153,7 +155,23 @@ int
 migrator_pg_clean(migrator_pg_t *pg, const char *node, const char *prefix,
     const char *keep)
 {
-    int                   kind, rc;
+    int  kind, rc;
+
+    rc = MIGRATOR_OK;
+
+    for (kind = 0; rc == MIGRATOR_OK && kind < 3; kind++) {
+        rc = migrator_pg_drop(pg, node, kind, prefix, keep);
+    }
+
+    return rc;
+}
+
+
+static int
+migrator_pg_drop(migrator_pg_t *pg, const char *node, int kind,
+    const char *prefix, const char *keep)
+{
+    int                   rc;
     char                  sql[256];
     uint32_t              i;
     migrator_pg_names_t   names;
@@ -162,34 +180,44 @@ migrator_pg_clean(migrator_pg_t *pg, const char *node, const char *prefix,
         MIGRATOR_PG_SUBSCRIPTIONS, MIGRATOR_PG_SLOTS, MIGRATOR_PG_PUBLICATIONS
     };
 
-    for (kind = 0; kind < 3; kind++) {
-        rc = migrator_pg_list(pg, node, lists[kind], prefix, &names);
+    rc = migrator_pg_list(pg, node, lists[kind], prefix, &names);
 
-        for (i = 0; rc == MIGRATOR_OK && i < names.n; i++) {
+    for (i = 0; rc == MIGRATOR_OK && i < names.n; i++) {
 
-            if (keep && strcmp(names.name[i], keep) == 0) {
-                continue;
-            }
-
-            if (kind == 0) {
-                rc = migrator_pg_drop_subscription(pg, node, names.name[i]);
-
-            } else if (kind == 1) {
-                rc = migrator_pg_drop_slot(pg, node, names.name[i]);
-
-            } else {
-                snprintf(sql, sizeof(sql), "DROP PUBLICATION IF EXISTS %s",
-                         names.name[i]);
-                rc = migrator_pg_run(pg, node, sql);
-            }
+        if (keep && strcmp(names.name[i], keep) == 0) {
+            continue;
         }
 
-        if (rc != MIGRATOR_OK) {
-            return rc;
+        if (kind == 0) {
+            rc = migrator_pg_drop_subscription(pg, node, names.name[i]);
+
+        } else if (kind == 1) {
+            rc = migrator_pg_drop_slot(pg, node, names.name[i]);
+
+        } else {
+            snprintf(sql, sizeof(sql), "DROP PUBLICATION IF EXISTS %s",
+                     names.name[i]);
+            rc = migrator_pg_run(pg, node, sql);
         }
     }
 
-    return MIGRATOR_OK;
+    return rc;
+}
+
+
+/* what feeds others; its own subscription, if it has one, goes on */
+
+int
+migrator_pg_mute(migrator_pg_t *pg, const char *node, shard_id_t shard)
+{
+    int   rc;
+    char  prefix[MIGRATOR_PG_NAME];
+
+    migrator_pg_prefix(pg, shard, prefix);
+    rc = migrator_pg_drop(pg, node, 1, prefix, NULL);
+
+    return rc == MIGRATOR_OK ? migrator_pg_drop(pg, node, 2, prefix, NULL)
+                             : rc;
 }
 
 

@@ -10,10 +10,17 @@
 #include "driver_postgres.h"
 
 
+#define ADVANCE                                                              \
+    "SELECT count(pg_replication_slot_advance(slot_name, "                   \
+    "pg_current_wal_flush_lsn())) FROM pg_replication_slots, shard.owner "   \
+    "WHERE slot_name = $1 AND shard = $2 AND role = 'standby'"
+
 #define POLL_MS  2                 /* for a marker, requests may wait */
 #define SHIP_MS  1000              /* of one call, when far behind */
 
 
+static int migrator_pg_reach(migrator_pg_t *pg, const char *to,
+    shard_id_t shard, uint64_t marker, uint64_t until_ms, uint64_t *position);
 static int migrator_pg_marker(migrator_pg_t *pg, const char *from,
     const char *to, shard_id_t shard, uint64_t until_ms, uint64_t *position);
 static int migrator_pg_attach(migrator_pg_t *pg, const char *from,
@@ -82,17 +89,30 @@ static int
 migrator_pg_marker(migrator_pg_t *pg, const char *from, const char *to,
     shard_id_t shard, uint64_t until_ms, uint64_t *position)
 {
-    int                   rc;
-    char                  id[16];
-    uint64_t              marker;
-    const char           *values[1];
-    migrator_pg_stats_t   target;
+    int          rc;
+    char         id[16];
+    uint64_t     marker;
+    const char  *values[1];
 
     snprintf(id, sizeof(id), "%u", (unsigned) shard);
     values[0] = id;
 
     rc = migrator_pg_number(pg, from, &marker, "SELECT shard.marker($1)", 1,
                             values);
+
+    return rc == MIGRATOR_OK ? migrator_pg_reach(pg, to, shard, marker,
+                                                 until_ms, position) : rc;
+}
+
+
+static int
+migrator_pg_reach(migrator_pg_t *pg, const char *to, shard_id_t shard,
+    uint64_t marker, uint64_t until_ms, uint64_t *position)
+{
+    int                  rc;
+    migrator_pg_stats_t  target;
+
+    rc = MIGRATOR_OK;
 
     while (rc == MIGRATOR_OK) {
         rc = migrator_pg_stats(pg, to, shard, &target);
@@ -226,17 +246,17 @@ migrator_pg_ship(void *data, const shard_node_t *from, const shard_node_t *to,
 
     rc = migrator_pg_stats(pg, from->name, shard, &source);
 
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_stats(pg, to->name, shard, &target);
-    }
-
-    /* sealed and all of it there: whether the link still runs is no matter */
+    /* sealed, its marker is on its way: once there, the link is no matter */
 
     if (rc == MIGRATOR_OK && source.role == MIGRATOR_ROLE_STANDBY
-        && source.position == target.position && source.position)
+        && source.position)
     {
-        *position = target.position;
-        return MIGRATOR_OK;
+        return migrator_pg_reach(pg, to->name, shard, source.position,
+                                 shardd_monotonic_ms() + SHIP_MS, position);
+    }
+
+    if (rc == MIGRATOR_OK) {
+        rc = migrator_pg_stats(pg, to->name, shard, &target);
     }
 
     if (rc == MIGRATOR_OK) {
@@ -315,22 +335,24 @@ migrator_pg_turn(void *data, const shard_node_t *from, const shard_node_t *to,
     migrator_pg_name(pg, shard, 'r', name);
     snprintf(id, sizeof(id), "%u", (unsigned) shard);
 
+    values[0] = name;
+    values[1] = id;
+    moved = 0;
+
     rc = migrator_pg_silence(pg, to->name, shard);
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_slot(pg, to->name, name, shard);
+        rc = migrator_pg_number(pg, to->name, &moved, ADVANCE, 2, values);
     }
 
-    values[0] = name;
-    values[1] = id;
+    /* prepare() made it, unless somebody dropped it */
 
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_number(pg, to->name, &moved, "SELECT count("
-                                "pg_replication_slot_advance(slot_name, "
-                                "pg_current_wal_flush_lsn())) FROM "
-                                "pg_replication_slots, shard.owner WHERE "
-                                "slot_name = $1 AND shard = $2 AND role = "
-                                "'standby'", 2, values);
+    if (rc == MIGRATOR_OK && moved == 0) {
+        rc = migrator_pg_slot(pg, to->name, name, shard);
+
+        if (rc == MIGRATOR_OK) {
+            rc = migrator_pg_number(pg, to->name, &moved, ADVANCE, 2, values);
+        }
     }
 
     if (rc == MIGRATOR_OK && moved == 0) {

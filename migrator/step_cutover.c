@@ -503,7 +503,8 @@ migrator_step_release(migrator_t *m)
         m->state.hold_ms += now > since ? now - since : 0;
     }
 
-    return MIGRATOR_NEXT;
+    return m->state.verb == MIGRATOR_PROMOTE
+           ? migrator_settle(m, MIGRATOR_MOVED) : MIGRATOR_NEXT;
 }
 
 

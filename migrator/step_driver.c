@@ -59,7 +59,10 @@ migrator_turn(migrator_t *m)
 }
 
 
-/* tried for a while; the migration has ended, whatever becomes of it */
+/*
+ * Tried for a while; the migration has ended, whatever becomes of it.  Of a
+ * promotion only once: its source is dead.
+ */
 
 migrator_result_e
 migrator_settle(migrator_t *m, migrator_outcome_e outcome)
@@ -95,7 +98,9 @@ migrator_settle(migrator_t *m, migrator_outcome_e outcome)
 
     now = m->io->now_ms(m->io->data);
 
-    if (rc == MIGRATOR_DOWN && now < m->state.phase_ms + SETTLE_MS) {
+    if (rc == MIGRATOR_DOWN && m->state.verb != MIGRATOR_PROMOTE
+        && now < m->state.phase_ms + SETTLE_MS)
+    {
         return migrator_wait(m, SETTLE_WAIT_MS);
     }
 

@@ -63,13 +63,13 @@ sub migrator {
 
 
 sub decide {
-    my ($shard, $to) = @_;
+    my ($shard, $to, $verb) = @_;
 
     my $rec = $t->shard_record($shard);
     my $id = sprintf '%016x', 0xabc000 + ++$wishes;
 
     $r->command('XADD', $t->key('decisions'), '*',
-                id => $id, verb => 'move', shard => $shard,
+                id => $id, verb => $verb || 'move', shard => $shard,
                 from => $rec->{primary}, to => $to, epoch => $rec->{epoch},
                 by => 'operator:test', mode => 'act', reason => '{}',
                 decided_ms => int(time() * 1000));
@@ -307,6 +307,24 @@ $t->load_is_clean($report, 'load');
 for my $shard (0 .. 5) {
     ok(same_rows($shard), "shard $shard: owner and standby hold the same");
 }
+
+
+# an owner that dies, and comes back when it is none any more
+
+my $dead = $t->shard_record(5)->{primary};
+my $heir = other(5);
+
+$pg{$dead}->kill9();
+$id = decide(5, $heir, 'promote');
+is(ended($id)->{phase}, 'done', 'a standby is promoted') or diag explain $m;
+is($pg{$heir}->sql('SELECT role FROM shard.owner WHERE shard = 5'), 'primary',
+   '... and its database knows');
+
+$pg{$dead}->again();
+wait_for { $pg{$dead}->sql('SELECT role FROM shard.owner WHERE shard = 5')
+           eq 'standby' } 30, 'the former owner is told';
+wait_for { leftovers(5) eq '' } 10, 'nothing that joined them is left';
+pass('... and its former owner is told, and feeds nobody');
 
 
 # what must be true first: refused with the reason and the way out
