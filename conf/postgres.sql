@@ -45,7 +45,8 @@ CREATE TABLE IF NOT EXISTS shard.owner (
     opened    bigint   NOT NULL DEFAULT 0,     -- where it became the primary
     touching  boolean  NOT NULL DEFAULT false,
     compared  text     NOT NULL DEFAULT '',    -- the migration that has
-    held      boolean  NOT NULL DEFAULT false
+    held      boolean  NOT NULL DEFAULT false,
+    turned    pg_lsn                           -- where the way back begins
 );
 
 CREATE TABLE IF NOT EXISTS shard.marker (

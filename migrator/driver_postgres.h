@@ -9,8 +9,8 @@
  *   marker (position) ─────────────────▶ marker
  *
  *   subscription ..._r ◀──────────────── slot, publication ..._r
- *                made after the commit   made before the hold, moved to the
- *                by ship(), copies none  last row of the forward way by turn()
+ *                made after the commit   made before the hold; turn() says
+ *                by ship(), copies none  where it begins: behind all forward
  *
  * Names are shard_KEYSPACE_HASH_SHARD_MIGRATION_f or _r, the same for the
  * three of a way: a subscription at one node and a slot of its name at
@@ -157,7 +157,8 @@ int migrator_pg_turn(void *data, const shard_node_t *from,
     const shard_node_t *to, shard_id_t shard, const migrator_limit_t *limit);
 
 
-/* driver_postgres_copy.c; copy: the rows that are there first */
+/* driver_postgres_copy.c; copy: the rows that are there first, else it is
+ * not enabled yet */
 
 int migrator_pg_subscribe(migrator_pg_t *pg, const char *from,
     const char *to, const char *name, int copy);

@@ -115,8 +115,8 @@ migrator_pg_subscribe(migrator_pg_t *pg, const char *from, const char *to,
 
     snprintf(sql, sizeof(sql), "CREATE SUBSCRIPTION %s CONNECTION '%s' "
              "PUBLICATION %s WITH (slot_name = %s, create_slot = false, "
-             "copy_data = %s)", name, quoted, name, name,
-             copy ? "true" : "false");
+             "copy_data = %s, enabled = %s)", name, quoted, name, name,
+             copy ? "true" : "false", copy ? "true" : "false");
 
     return migrator_pg_run(pg, to, sql);
 }

@@ -10,10 +10,13 @@
 #include "driver_postgres.h"
 
 
-#define ADVANCE                                                              \
-    "SELECT count(pg_replication_slot_advance(slot_name, "                   \
-    "pg_current_wal_flush_lsn())) FROM pg_replication_slots, shard.owner "   \
-    "WHERE slot_name = $1 AND shard = $2 AND role = 'standby'"
+/* a row when the way back is there and nobody was opened */
+
+#define TURN                                                                 \
+    "WITH u AS (UPDATE shard.owner SET turned = pg_current_wal_flush_lsn() " \
+    "WHERE shard = $2 AND role = 'standby' AND EXISTS (SELECT FROM "         \
+    "pg_replication_slots WHERE slot_name = $1) RETURNING 1) "               \
+    "SELECT count(*) FROM u"
 
 #define POLL_MS  2                 /* for a marker, requests may wait */
 #define SHIP_MS  1000              /* of one call, when far behind */
@@ -23,6 +26,8 @@ static int migrator_pg_reach(migrator_pg_t *pg, const char *to,
     shard_id_t shard, uint64_t marker, uint64_t until_ms, uint64_t *position);
 static int migrator_pg_marker(migrator_pg_t *pg, const char *from,
     const char *to, shard_id_t shard, uint64_t until_ms, uint64_t *position);
+static int migrator_pg_start(migrator_pg_t *pg, const char *from,
+    const char *to, shard_id_t shard, const char *name);
 static int migrator_pg_attach(migrator_pg_t *pg, const char *from,
     const char *to, shard_id_t shard, const migrator_pg_stats_t *source,
     const migrator_pg_stats_t *target, char name[MIGRATOR_PG_NAME]);
@@ -177,6 +182,47 @@ migrator_pg_link(migrator_pg_t *pg, const char *from, const char *to,
 }
 
 
+/* a subscription begins where the source turned, whatever its slot says */
+
+static int
+migrator_pg_start(migrator_pg_t *pg, const char *from, const char *to,
+    shard_id_t shard, const char *name)
+{
+    int          rc;
+    char         id[16], lsn[32], sql[128];
+    uint64_t     n;
+    const char  *values[2];
+
+    snprintf(id, sizeof(id), "%u", (unsigned) shard);
+    values[0] = id;
+
+    rc = migrator_pg_text(pg, from, lsn, sizeof(lsn), "SELECT turned FROM "
+                          "shard.owner WHERE shard = $1", 1, values);
+
+    if (rc == MIGRATOR_OK && lsn[0] == '\0') {
+        return migrator_pg_say(pg, MIGRATOR_REFUSED, "%s: does not know "
+                               "where its way back begins", from);
+    }
+
+    values[0] = name;
+    values[1] = lsn;
+
+    if (rc == MIGRATOR_OK) {
+        rc = migrator_pg_number(pg, to, &n, "SELECT count("
+                                "pg_replication_origin_advance('pg_' || oid, "
+                                "$2)::text) FROM pg_subscription WHERE "
+                                "subname = $1", 2, values);
+    }
+
+    if (rc == MIGRATOR_OK) {
+        snprintf(sql, sizeof(sql), "ALTER SUBSCRIPTION %s ENABLE", name);
+        rc = migrator_pg_run(pg, to, sql);
+    }
+
+    return rc;
+}
+
+
 /*
  * The way back is there and nobody is on it yet: the former primary joins
  * it, provided that it stands where the new one was opened.  Any migration's
@@ -214,6 +260,10 @@ migrator_pg_attach(migrator_pg_t *pg, const char *from, const char *to,
 
     if (rc == MIGRATOR_OK) {
         rc = migrator_pg_subscribe(pg, from, to, slots.name[0], 0);
+    }
+
+    if (rc == MIGRATOR_OK) {
+        rc = migrator_pg_start(pg, from, to, shard, slots.name[0]);
     }
 
     if (rc == MIGRATOR_OK) {
@@ -312,9 +362,10 @@ migrator_pg_silence(migrator_pg_t *pg, const char *node, shard_id_t shard)
 
 
 /*
- * The forward way ends, and the slot of the way back is moved behind all
- * that came over it, so that nothing of it goes home again: PostgreSQL 15
- * cannot tell by origin.  Not once the target is open: its own writes would
+ * The forward way ends, and the way back begins behind all that came over
+ * it, so that nothing of it goes home again: PostgreSQL 15 cannot tell by
+ * origin.  Where that is, is kept in the owner's row: a slot that is moved
+ * goes back in a crash.  Not once the target is open: its own writes would
  * be skipped.  That a subscription was disabled is a commit, so that the
  * flushed WAL has all of what was applied before.
  */
@@ -342,7 +393,7 @@ migrator_pg_turn(void *data, const shard_node_t *from, const shard_node_t *to,
     rc = migrator_pg_silence(pg, to->name, shard);
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_number(pg, to->name, &moved, ADVANCE, 2, values);
+        rc = migrator_pg_number(pg, to->name, &moved, TURN, 2, values);
     }
 
     /* prepare() made it, unless somebody dropped it */
@@ -351,7 +402,7 @@ migrator_pg_turn(void *data, const shard_node_t *from, const shard_node_t *to,
         rc = migrator_pg_slot(pg, to->name, name, shard);
 
         if (rc == MIGRATOR_OK) {
-            rc = migrator_pg_number(pg, to->name, &moved, ADVANCE, 2, values);
+            rc = migrator_pg_number(pg, to->name, &moved, TURN, 2, values);
         }
     }
 

@@ -60,7 +60,29 @@ sub start {
 }
 
 
+# one whose postmaster was killed leaves children, and while those are there
+# it does not start: once more then
+
 sub again {
+    my ($self) = @_;
+
+    $self->spawn();
+    $running{$self} = $self;
+
+    eval {
+        wait_for {
+            return 1 if $self->ready();
+            $self->spawn() if waitpid($self->{pid}, POSIX::WNOHANG()) > 0;
+            return 0;
+        } 60, "$self->{name} answers";
+        1;
+    } or die $@ . $self->log();
+
+    return $self;
+}
+
+
+sub spawn {
     my ($self) = @_;
 
     my $pid = fork() // die "fork: $!";
@@ -75,12 +97,6 @@ sub again {
     }
 
     $self->{pid} = $pid;
-    $running{$self} = $self;
-
-    eval { wait_for { $self->ready() } 60, "$self->{name} answers"; 1 }
-        or die $@ . $self->log();
-
-    return $self;
 }
 
 
