@@ -309,6 +309,20 @@ for my $shard (0 .. 5) {
 }
 
 
+# the new owner's server dies at the commit: the way back begins all the same
+# where it must
+
+my $new = other(3);
+
+$id = decide(3, $new);
+wait_for { (migration($id)->{trail} || '') =~ /\bcommit\@/ } 30, 'commit';
+$pg{$new}->kill9();
+$pg{$new}->again();
+is(ended($id)->{phase}, 'done', 'a server that crashes at the commit');
+ok(same_rows(3), '... and its standby follows');
+is(ended(decide(3, other(3)))->{phase}, 'done', '... and takes over again');
+
+
 # an owner that dies, and comes back when it is none any more
 
 my $dead = $t->shard_record(5)->{primary};
