@@ -41,6 +41,7 @@ typedef struct {
     unsigned     ended:1;
     uint64_t     finished_ms;
     uint64_t     retired_ms;
+    const char  *from;                  /* the entry's */
 } migrator_old_t;
 
 typedef struct {
@@ -151,6 +152,7 @@ migrator_retire_look(const shardd_entry_t *entry, migrator_old_t *old)
     old->shard = SHARD_ID_NONE;
     name.data = shardd_entry_field(entry, "phase");
     verb = shardd_entry_field(entry, "verb");
+    old->from = shardd_entry_field(entry, "from");
 
     if (name.data == NULL || verb == NULL) {
         return;
@@ -195,6 +197,14 @@ migrator_retire_due(const migrator_policy_t *policy,
         }
 
         if (!all[k].ended) {
+            return 0;
+        }
+
+        /* it left that node later once more: the later move's matter */
+
+        if (k < i && all[k].done && all[k].from && all[i].from
+            && strcmp(all[k].from, all[i].from) == 0)
+        {
             return 0;
         }
 
