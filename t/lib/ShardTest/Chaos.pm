@@ -49,7 +49,7 @@ sub unfit {
 
     if ($cell{strategy} eq 'stateless') {
         return 'no such phase'
-            if $cell{phase} =~ /^(copy|catch-up|consume|hold|drain|final-sync|verify)$/;
+            if $cell{phase} =~ /^(copy|catch-up|consume|hold|drain|final-sync|verify|release)$/;
         return 'no data' if $cell{fault} eq 'disk-full';
         return 'no data' if $cell{driver} ne 'none';
         return;
@@ -344,7 +344,7 @@ sub settle {
     my $m = $t->migration($self->{id});
 
     $self->{end} = $m->{phase};
-    $self->{why} = $m->{error} || '';
+    $self->{why} = ($m->{error} || '') =~ s|\s+| |gr;
     $self->{trail} = join ' ', ($m->{trail} || '') =~ /(\S+)@\d+/g;
     $self->{hold_ms} = ($m->{hold_ms} || 0) + 0;
 }
