@@ -5,7 +5,7 @@
  * only asked whether it serves.
  *
  *   copy    scan ─▶ names ─▶ dump ─────▶ restore      one batch is read while
- *                            source      target       the one before is
+ *                            source      target       those before are
  *   ship    log ──▶ names ─▶ dump ─────▶ restore      written
  *                                        advance: the position, last
  *   verify  scan ─▶ names ─▶ hash  ═?═  hash          all of it before the
@@ -16,7 +16,7 @@
  * shipped again.  So a target is the source's equal once it has reached the
  * position of a sealed source, and not before.
  *
- * Memory is a batch of each server's and one key, twice.  Calls wait in
+ * Memory is some batches of about 1 MiB and a key.  Calls wait in
  * poll(), never in hiredis; an outcome that is not MIGRATOR_OK leaves
  * answers behind, so it closes the connections.
  */
@@ -32,6 +32,8 @@
 
 #define MIGRATOR_REDIS_CONNS  4             /* kept open */
 #define MIGRATOR_REDIS_NAMES  256           /* of one call */
+#define MIGRATOR_REDIS_AHEAD  4             /* restores under way: one fsync of
+                                               the target is of them all */
 #define MIGRATOR_REDIS_LOG    5000          /* entries of one answer */
 #define MIGRATOR_REDIS_SHIP   20000         /* and of one shipment */
 #define MIGRATOR_REDIS_KEEP   "50000"       /* entries of a target's log */
@@ -90,7 +92,7 @@ typedef struct {
     char                    generation[24];     /* written at the target */
     char                    epoch[16];          /* that it may be at most */
     uint64_t                bytes;
-    unsigned                restoring;          /* an answer is due */
+    unsigned                restoring;          /* answers that are due */
 } migrator_redis_move_t;
 
 
@@ -176,11 +178,12 @@ int migrator_redis_ends(migrator_redis_t *d, migrator_redis_move_t *mv,
     const shard_node_t *from, const shard_node_t *to, shard_id_t shard,
     const migrator_limit_t *limit);
 
-/* keys into mv->generation; the last answer is restored()'s to take */
+/* keys into mv->generation; answers are restored()'s to take, but "left" */
 
 int migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
     const migrator_redis_names_t *names);
-int migrator_redis_restored(migrator_redis_t *d, migrator_redis_move_t *mv);
+int migrator_redis_restored(migrator_redis_t *d, migrator_redis_move_t *mv,
+    unsigned left);
 
 /* unique: sorted, and none is there twice; cmp as qsort() has it */
 

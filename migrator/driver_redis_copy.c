@@ -120,7 +120,7 @@ migrator_redis_copy(void *data, const shard_node_t *from,
     }
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_restored(d, &mv);
+        rc = migrator_redis_restored(d, &mv, 0);
     }
 
     if (rc == MIGRATOR_OK) {
@@ -262,7 +262,7 @@ migrator_redis_unique(migrator_redis_names_t *names)
 }
 
 
-/* while the target restores one batch, the source dumps the next */
+/* while the target restores some batches, the source dumps the next */
 
 int
 migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
@@ -282,7 +282,7 @@ migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
         rc = migrator_redis_dump(d, mv, &names->name[i], n);
 
         if (rc == MIGRATOR_OK) {
-            rc = migrator_redis_restored(d, mv);
+            rc = migrator_redis_restored(d, mv, MIGRATOR_REDIS_AHEAD);
         }
 
         if (rc == MIGRATOR_OK) {
@@ -361,7 +361,7 @@ migrator_redis_restore(migrator_redis_t *d, migrator_redis_move_t *mv,
 
     rc = rc ? migrator_redis_no_memory(d) : migrator_redis_send(d, mv->to);
 
-    mv->restoring = (rc == MIGRATOR_OK);
+    mv->restoring += (rc == MIGRATOR_OK);
     freeReplyObject(dump);
 
     return rc;
@@ -369,23 +369,24 @@ migrator_redis_restore(migrator_redis_t *d, migrator_redis_move_t *mv,
 
 
 int
-migrator_redis_restored(migrator_redis_t *d, migrator_redis_move_t *mv)
+migrator_redis_restored(migrator_redis_t *d, migrator_redis_move_t *mv,
+    unsigned left)
 {
     int          rc;
     redisReply  *reply;
 
-    if (!mv->restoring) {
-        return MIGRATOR_OK;
-    }
+    while (mv->restoring > left) {
+        mv->restoring--;
+        rc = migrator_redis_take(d, mv->to, &reply);
 
-    mv->restoring = 0;
-    rc = migrator_redis_take(d, mv->to, &reply);
+        if (rc != MIGRATOR_OK) {
+            return rc;
+        }
 
-    if (rc == MIGRATOR_OK) {
         freeReplyObject(reply);
     }
 
-    return rc;
+    return MIGRATOR_OK;
 }
 
 

@@ -58,7 +58,7 @@ migrator_redis_ship(void *data, const shard_node_t *from,
         rc = migrator_redis_transfer(d, &mv, &log.names);
 
         if (rc == MIGRATOR_OK) {
-            rc = migrator_redis_restored(d, &mv);
+            rc = migrator_redis_restored(d, &mv, 0);
         }
 
         if (rc == MIGRATOR_OK) {
@@ -216,7 +216,7 @@ migrator_redis_advance(migrator_redis_t *d, migrator_redis_move_t *mv,
 
     if (rc == MIGRATOR_OK) {
         mv->restoring = 1;
-        rc = migrator_redis_restored(d, mv);
+        rc = migrator_redis_restored(d, mv, 0);
     }
 
     return rc;

@@ -58,24 +58,32 @@ local function scan(keys, args)
 end
 
 
+-- without values that end nobody need be asked when each of them does
+local function ending(data)
+    return redis.call('EXISTS', data .. 'ttl') == 1
+end
+
+
 -- names; size, ends_ms or 0, and DUMP's text of each, '' of what is no more.
 -- Of the first ones only, where all would be too much for one answer.
 local function dump(keys, args)
     local m = load(keys[1])
+    local sizes = redis.call('HMGET', m.data .. 'index', unpack(args))
+    local ends = ending(m.data)
     local out = { 'ok' }
     local bytes = 0
 
-    for _, name in ipairs(args) do
+    for i, name in ipairs(args) do
         if bytes > DUMP_BYTES then
             break
         end
 
         local text = redis.call('DUMP', m.data .. name)
-        local ends = text and redis.call('PEXPIRETIME', m.data .. name) or 0
+        local at = text and ends
+                   and redis.call('PEXPIRETIME', m.data .. name) or 0
 
-        out[#out + 1] = text and redis.call('HGET', m.data .. 'index', name)
-                        or '0'
-        out[#out + 1] = int(math.max(0, ends))
+        out[#out + 1] = text and sizes[i] or '0'
+        out[#out + 1] = at > 0 and int(at) or '0'
         out[#out + 1] = text or ''
         bytes = bytes + (text and #text or 0)
     end
@@ -118,24 +126,24 @@ end
 
 
 -- DUMP's text, or '' of a name that is no more
-local function restore_one(data, name, size, ends_ms, dump)
+local function restore_one(data, name, ends_ms, dump, ends)
     if dump == '' then
         redis.call('UNLINK', data .. name)
         redis.call('HDEL', data .. 'index', name)
         redis.call('ZREM', data .. 'ttl', name)
-        return
-    end
 
-    if ends_ms == '0' then
+    elseif ends_ms == '0' then
         redis.call('RESTORE', data .. name, '0', dump, 'REPLACE')
-        redis.call('ZREM', data .. 'ttl', name)
+
+        if ends then
+            redis.call('ZREM', data .. 'ttl', name)
+        end
+
     else
         redis.call('RESTORE', data .. name, ends_ms, dump, 'REPLACE',
                    'ABSTTL')
         redis.call('ZADD', data .. 'ttl', ends_ms, name)
     end
-
-    redis.call('HSET', data .. 'index', name, size)
 end
 
 
@@ -154,9 +162,20 @@ local function restore(keys, args)
     end
 
     local data = m.prefix .. args[1] .. ':'
+    local ends = ending(data)
+    local index = {}
 
     for i = 3, #args, 4 do
-        restore_one(data, args[i], args[i + 1], args[i + 2], args[i + 3])
+        restore_one(data, args[i], args[i + 2], args[i + 3], ends)
+
+        if args[i + 3] ~= '' then
+            index[#index + 1] = args[i]
+            index[#index + 1] = args[i + 1]
+        end
+    end
+
+    if #index > 0 then
+        redis.call('HSET', data .. 'index', unpack(index))
     end
 
     return { 'ok', int((#args - 2) / 4) }
@@ -226,9 +245,9 @@ local function advance(keys, args)
 end
 
 
-local function hash_stream(key, ends_ms)
+local function hash_stream(key)
     local info = map(redis.call('XINFO', 'STREAM', key))
-    local parts = { ends_ms, info['last-generated-id'], info.length }
+    local parts = { info['last-generated-id'], info.length }
 
     for _, entry in ipairs(redis.call('XREVRANGE', key, '+', '-', 'COUNT',
                                       int(HASHED)))
@@ -253,32 +272,33 @@ local function hash_stream(key, ends_ms)
 end
 
 
-local function hash_one(key, name)
-    local ends_ms = redis.call('PEXPIRETIME', key)
-
-    if ends_ms == -2 then
-        return '----------------'
-    end
-
+local function hash_one(key, name, ends)
     local text
 
     if string.sub(name, 1, 1) == 'q' then
-        text = hash_stream(key, int(ends_ms))
+        text = redis.call('EXISTS', key) == 1 and hash_stream(key)
     else
-        text = int(ends_ms) .. ' ' .. redis.call('GET', key)
+        text = redis.call('GET', key)
     end
 
-    return string.sub(redis.sha1hex(text), 1, 16)
+    if not text then
+        return '----------------'
+    end
+
+    local at = ends and redis.call('PEXPIRETIME', key) or -1
+
+    return string.sub(redis.sha1hex(int(at) .. ' ' .. text), 1, 16)
 end
 
 
 -- names; 16 hex digits of each, behind each other
 local function hash(keys, args)
     local m = load(keys[1])
+    local ends = ending(m.data)
     local out = {}
 
     for i, name in ipairs(args) do
-        out[i] = hash_one(m.data .. name, name)
+        out[i] = hash_one(m.data .. name, name, ends)
     end
 
     return { 'ok', table.concat(out) }
