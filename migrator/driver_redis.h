@@ -30,7 +30,7 @@
 #include "driver_http.h"
 
 
-#define MIGRATOR_REDIS_CONNS  4             /* kept open */
+#define MIGRATOR_REDIS_CONNS  8             /* kept open */
 #define MIGRATOR_REDIS_NAMES  256           /* of one call */
 #define MIGRATOR_REDIS_AHEAD  4             /* restores under way: one fsync of
                                                the target is of them all */
@@ -64,6 +64,7 @@ typedef struct {
     migrator_nodes_t      *nodes;           /* for probes */
     migrator_redis_conn_t  conns[MIGRATOR_REDIS_CONNS];
     unsigned               next;            /* to be closed for another */
+    migrator_redis_conn_t *last;            /* used */
 
     const migrator_limit_t *limit;          /* of the call under way */
     uint64_t               start_ms;
@@ -129,13 +130,16 @@ typedef struct {
 extern const migrator_driver_t  migrator_driver_redis;
 
 
-/* driver_redis_io.c; all but _args, _add return migrator_rc_e */
+/* driver_redis_conn.c */
 
-void migrator_redis_start(migrator_redis_t *d, const migrator_limit_t *limit);
-int migrator_redis_end(migrator_redis_t *d, int rc);
 int migrator_redis_conn(migrator_redis_t *d, const shard_node_t *node,
     migrator_redis_conn_t **conn);
 void migrator_redis_close(migrator_redis_conn_t *c);
+
+/* driver_redis_io.c; functions return migrator_rc_e where nothing is said */
+
+void migrator_redis_start(migrator_redis_t *d, const migrator_limit_t *limit);
+int migrator_redis_end(migrator_redis_t *d, int rc);
 
 /* a call: function and prefix, arguments, off.  0, or -1: no memory */
 
@@ -184,6 +188,12 @@ int migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
     const migrator_redis_names_t *names);
 int migrator_redis_restored(migrator_redis_t *d, migrator_redis_move_t *mv,
     unsigned left);
+
+/* a call whose arguments are names */
+
+int migrator_redis_names_send(migrator_redis_t *d, migrator_redis_conn_t *c,
+    const char *function, const shardd_data_prefix_t *prefix,
+    const migrator_redis_name_t *name, size_t n);
 
 /* unique: sorted, and none is there twice; cmp as qsort() has it */
 

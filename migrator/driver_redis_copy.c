@@ -14,8 +14,6 @@
 #define SCANNED  "512"          /* names of one scan, about */
 
 
-static int migrator_redis_dump(migrator_redis_t *d,
-    migrator_redis_move_t *mv, const migrator_redis_name_t *name, size_t n);
 static int migrator_redis_restore(migrator_redis_t *d,
     migrator_redis_move_t *mv, const migrator_redis_name_t *name, size_t *n,
     redisReply *dump);
@@ -279,7 +277,8 @@ migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
             n = MIGRATOR_REDIS_NAMES;
         }
 
-        rc = migrator_redis_dump(d, mv, &names->name[i], n);
+        rc = migrator_redis_names_send(d, mv->from, "sharddata_dump",
+                                       &mv->prefix, &names->name[i], n);
 
         if (rc == MIGRATOR_OK) {
             rc = migrator_redis_restored(d, mv, MIGRATOR_REDIS_AHEAD);
@@ -302,13 +301,14 @@ migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
 }
 
 
-static int
-migrator_redis_dump(migrator_redis_t *d, migrator_redis_move_t *mv,
+int
+migrator_redis_names_send(migrator_redis_t *d, migrator_redis_conn_t *c,
+    const char *function, const shardd_data_prefix_t *prefix,
     const migrator_redis_name_t *name, size_t n)
 {
     size_t  i;
 
-    if (migrator_redis_args(d, "sharddata_dump", mv->prefix.text) != 0) {
+    if (migrator_redis_args(d, function, prefix->text) != 0) {
         return migrator_redis_no_memory(d);
     }
 
@@ -318,7 +318,7 @@ migrator_redis_dump(migrator_redis_t *d, migrator_redis_move_t *mv,
         }
     }
 
-    return migrator_redis_send(d, mv->from);
+    return migrator_redis_send(d, c);
 }
 
 

@@ -233,27 +233,6 @@ migrator_redis_differ_list(migrator_redis_t *d,
 
 
 static int
-migrator_redis_names_send(migrator_redis_t *d, migrator_redis_conn_t *c,
-    const char *function, const shardd_data_prefix_t *prefix,
-    const migrator_redis_name_t *name, size_t n)
-{
-    size_t  i;
-
-    if (migrator_redis_args(d, function, prefix->text) != 0) {
-        return migrator_redis_no_memory(d);
-    }
-
-    for (i = 0; i < n; i++) {
-        if (migrator_redis_add(d, name[i].text, name[i].len) != 0) {
-            return migrator_redis_no_memory(d);
-        }
-    }
-
-    return migrator_redis_send(d, c);
-}
-
-
-static int
 migrator_redis_hashes(migrator_redis_t *d, migrator_redis_conn_t *c,
     size_t n, redisReply **reply)
 {
