@@ -236,7 +236,8 @@ migrator_redis_role(void *data, const shard_node_t *node, shard_id_t shard,
 
     if (migrator_redis_args(d, "sharddata_role", prefix.text) != 0
         || migrator_redis_word(d, migrator_redis_roles[role]) != 0
-        || migrator_redis_number(d, number, epoch) != 0)
+        || migrator_redis_number(d, number, epoch) != 0
+        || migrator_redis_word(d, "keep") != 0)
     {
         return migrator_redis_no_memory(d);
     }

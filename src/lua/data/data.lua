@@ -26,7 +26,7 @@
 -- The library is one text of several files: this one, queue, role, move.
 
 -- loaders replace a library of a smaller number
-local VERSION = 3
+local VERSION = 4
 
 local RATE_S = 10                   -- write_rate forgets in about this time
 local REAPED = 4                    -- dead names removed beside a write

@@ -38,13 +38,20 @@ local function give_up(m)
 end
 
 
--- role, epoch
+-- role, epoch, and keep: who means the former owner does not close the one of
+-- this very epoch
 local function role(keys, args)
     local m = load(keys[1])
     local word, epoch = args[1], tonumber(args[2])
 
     if epoch < m.epoch then
         return { 'epoch', int(m.position) }
+    end
+
+    if args[3] == 'keep' and m.role == 'primary' and word ~= 'primary'
+        and epoch == m.epoch
+    then
+        return { 'primary', int(m.position) }
     end
 
     if m.role == 'standby' and word == 'none' then
