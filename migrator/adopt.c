@@ -66,7 +66,7 @@ migrator_crew_adopt(migrator_crew_t *crew)
 
         if (migrator_read(crew, &list.entries[i], &state) != SHARD_OK
             || migrator_phase(state.phase)->kind == MIGRATOR_TERMINAL
-            || migrator_crew_has(crew, state.shard))
+            || migrator_crew_busy(crew, &state))
         {
             continue;
         }

@@ -41,6 +41,7 @@ migrator_worker_new(migrator_crew_t *crew, const migrator_state_t *state)
     }
 
     w->shard = state->shard;
+    w->into = migrator_at_target(state);
     w->conf = crew->conf;
     w->io = migrator_store_io;
     w->io.data = &w->store;
@@ -122,6 +123,7 @@ migrator_crew_check(migrator_crew_t *crew, const migrator_state_t *state,
     /* it is in nobody's way */
 
     w->shard = MIGRATOR_CREW_NONE;
+    w->into = MIGRATOR_CREW_NONE;
     w->m.dry = 1;
     snprintf(w->request, sizeof(w->request), "%s", request);
 
@@ -185,12 +187,25 @@ migrator_crew_has(const migrator_crew_t *crew, shard_id_t shard)
     uint32_t  i;
 
     for (i = 0; i < crew->n; i++) {
-        if (crew->workers[i]->shard == shard) {
+        if (crew->workers[i]->shard == shard
+            || crew->workers[i]->into == shard)
+        {
             return 1;
         }
     }
 
     return 0;
+}
+
+
+/* all of this process are one holder: claims do not tell them apart */
+
+int
+migrator_crew_busy(const migrator_crew_t *crew,
+    const migrator_state_t *state)
+{
+    return migrator_crew_has(crew, state->shard)
+           || migrator_crew_has(crew, migrator_at_target(state));
 }
 
 

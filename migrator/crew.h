@@ -30,6 +30,7 @@
 typedef struct {
     pthread_t                thread;
     shard_id_t               shard;         /* m is the thread's own */
+    shard_id_t               into;          /* the other one, or the same */
     int                      done;          /* atomic: may be joined */
     const migrator_conf_t   *conf;
     migrator_t               m;
@@ -69,6 +70,11 @@ int migrator_crew_start(migrator_crew_t *crew, const migrator_state_t *state,
     uint64_t token);
 int migrator_crew_has(const migrator_crew_t *crew, shard_id_t shard);
 
+/* of a migration's shards any */
+
+int migrator_crew_busy(const migrator_crew_t *crew,
+    const migrator_state_t *state);
+
 /* a check of its own thread, to be answered in check:REQUEST; the same */
 
 int migrator_crew_check(migrator_crew_t *crew, const migrator_state_t *state,
@@ -99,6 +105,15 @@ void migrator_crew_retire(migrator_crew_t *crew);
 /* standbys are kept from now on; NULL: not by this process */
 
 migrator_keeper_t *migrator_crew_keep(const migrator_crew_t *crew);
+
+/* decision_cut.c: the fields of splits and merges; before and, with its
+ * shard's record, behind the decision is known to be new.  The latter
+ * answers shardd_rc_e, with "err" where it is SHARDD_BAD */
+
+int migrator_decision_other(const shardd_entry_t *entry,
+    migrator_state_t *state);
+int migrator_decision_cut(migrator_crew_t *crew, const shardd_entry_t *entry,
+    migrator_state_t *state, const shard_record_t *rec, char *err);
 
 /* decisions.c: new entries become planned migrations */
 

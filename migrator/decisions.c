@@ -187,7 +187,8 @@ migrator_decision_read(const shardd_entry_t *entry, migrator_state_t *state,
         return SHARD_ERROR;
     }
 
-    *why = "verb: only move, promote and replicate are served";
+    *why = "verb: only move, promote, replicate, split, isolate and merge "
+           "are served";
     state->verb = migrator_verb_by_name(text[1]);
 
     if (state->verb == MIGRATOR_VERB_NONE) {
@@ -217,6 +218,12 @@ migrator_decision_read(const shardd_entry_t *entry, migrator_state_t *state,
     state->epoch = (uint32_t) number;
     memcpy(state->from, text[3].data, text[3].len);
     memcpy(state->to, text[4].data, text[4].len);
+
+    *why = "with or with_epoch";
+
+    if (migrator_decision_other(entry, state) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
 
     by = shardd_entry_field(entry, "by");
     snprintf(state->by, sizeof(state->by), "%s", by ? by : "");
@@ -286,6 +293,7 @@ migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
 {
     int              rc;
     uint64_t         version;
+    char             err[SHARD_ERR_SIZE];
     const char      *reason;
     shard_record_t   rec;
     shardd_claim_t   claim;
@@ -297,6 +305,17 @@ migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
         shardd_log(SHARDD_LOG_WARN, "decision %s: shard %u: %s", entry->id,
                    (unsigned) state->shard, crew->store.err);
         return rc;
+    }
+
+    if (migrator_cuts(state)) {
+        rc = migrator_decision_cut(crew, entry, state, &rec, err);
+
+        if (rc != SHARDD_OK) {
+            shardd_log(SHARDD_LOG_WARN, "decision %s: shard %u: %s",
+                       entry->id, (unsigned) state->shard,
+                       rc == SHARDD_BAD && err[0] ? err : crew->store.err);
+            return rc;
+        }
     }
 
     migrator_claim_of(crew->holder, state->shard, 0, &claim);

@@ -25,8 +25,6 @@ static const char *const  migrator_roles[] = {
 
 static int migrator_bad_answer(migrator_http_t *h, const char *host,
     const char *what);
-static int migrator_json_uint(const json_t *object, const char *name,
-    uint64_t *value);
 static int migrator_http_role_put(void *data, const shard_node_t *node,
     shard_id_t shard, migrator_role_e role, uint32_t epoch, const char *body,
     const migrator_limit_t *limit, uint64_t *position);
@@ -73,7 +71,7 @@ migrator_bad_answer(migrator_http_t *h, const char *host, const char *what)
 }
 
 
-static int
+int
 migrator_json_uint(const json_t *object, const char *name, uint64_t *value)
 {
     const json_t  *v;
@@ -129,6 +127,7 @@ migrator_http_stats_decode(const json_t *root, migrator_stats_t *stats)
     }
 
     (void) migrator_json_uint(root, "queue_depth", &stats->queue_depth);
+    stats->ranges = json_is_true(json_object_get(root, "ranges"));
 
     if (migrator_json_uint(root, "parts", &parts) == SHARD_OK
         && parts == MIGRATOR_PARTS)
@@ -281,12 +280,13 @@ migrator_http_copy(void *data, const shard_node_t *from,
 {
     migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
 
-    int   rc;
-    char  path[PATH_SIZE];
+    int               rc;
+    char              source[MIGRATOR_PATH_SIZE], target[MIGRATOR_PATH_SIZE];
+    migrator_limit_t  sender;
 
-    snprintf(path, sizeof(path), "/_shard/%u/snapshot", (unsigned) shard);
-
-    rc = migrator_http_pipe(h, from, path, to, "PUT", path, NULL, limit);
+    migrator_http_paths(data, shard, NULL, 0, source, target);
+    rc = migrator_http_pipe(h, from, source, to, "PUT", target, NULL,
+                            migrator_http_sender(data, limit, &sender));
 
     if (rc == MIGRATOR_OK) {
         *position = h->in.position;
@@ -304,22 +304,20 @@ migrator_http_ship(void *data, const shard_node_t *from,
 {
     migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
 
-    int        rc;
-    char       from_path[PATH_SIZE], to_path[PATH_SIZE];
-    json_t    *root;
-    uint64_t   reached;
+    int                rc;
+    char               source[MIGRATOR_PATH_SIZE];
+    char               target[MIGRATOR_PATH_SIZE];
+    json_t            *root;
+    uint64_t           reached;
+    migrator_limit_t   sender;
 
     if (entries > 100000) {
         entries = 100000;
     }
 
-    snprintf(from_path, sizeof(from_path),
-             "/_shard/%u/log?from=%llu&limit=%llu", (unsigned) shard,
-             (unsigned long long) *position, (unsigned long long) entries);
-    snprintf(to_path, sizeof(to_path), "/_shard/%u/log", (unsigned) shard);
-
-    rc = migrator_http_pipe(h, from, from_path, to, "POST", to_path,
-                            position, limit);
+    migrator_http_paths(data, shard, position, entries, source, target);
+    rc = migrator_http_pipe(h, from, source, to, "POST", target, position,
+                            migrator_http_sender(data, limit, &sender));
 
     if (rc != MIGRATOR_OK || h->in.position == *position) {
         return rc;
@@ -392,11 +390,12 @@ migrator_http_digest(void *data, const shard_node_t *node, shard_id_t shard,
     migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
 
     int      n, rc;
-    char     path[PATH_SIZE];
+    char     path[MIGRATOR_PATH_SIZE], range[SHARD_RANGE_TEXT + 1];
     json_t  *root;
 
-    n = snprintf(path, sizeof(path), "/_shard/%u/digest?parts=%d",
-                 (unsigned) shard, MIGRATOR_PARTS);
+    n = snprintf(path, sizeof(path), "/_shard/%u/digest?parts=%d%s",
+                 (unsigned) shard, MIGRATOR_PARTS,
+                 migrator_http_range(data, range));
 
     if (at) {
         n += snprintf(path + n, sizeof(path) - (size_t) n, "&at=%llu",
@@ -471,7 +470,7 @@ migrator_http_err(void *data)
 
 const migrator_driver_t  migrator_driver_http = {
     .name = "http",
-    .can = MIGRATOR_CAN_DATA,
+    .can = MIGRATOR_CAN_DATA|MIGRATOR_CAN_CUT,
     .open = migrator_http_open,
     .close = migrator_http_shut,
     .stats = migrator_http_stats,
@@ -485,4 +484,5 @@ const migrator_driver_t  migrator_driver_http = {
     .probe = migrator_http_probe,
     .err = migrator_http_err,
     .copy_part = migrator_http_copy_part,
+    .cuts = &migrator_http_cuts,
 };

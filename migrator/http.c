@@ -119,7 +119,7 @@ static int
 migrator_http_begin(migrator_http_t *h, migrator_exchange_t *x,
     const shard_node_t *node, const char *method, const char *path)
 {
-    char                url[512];
+    char                url[2048];
     struct curl_slist  *headers;
 
     x->host = node->name;
@@ -140,6 +140,13 @@ migrator_http_begin(migrator_http_t *h, migrator_exchange_t *x,
     }
 
     x->headers = headers;
+
+    if (h->epoch[0]) {
+        headers = curl_slist_append(x->headers, h->epoch);
+        if (headers == NULL) {
+            return -1;
+        }
+    }
 
     curl_easy_setopt(x->easy, CURLOPT_URL, url);
     curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, method);

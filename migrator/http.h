@@ -60,6 +60,7 @@ typedef struct {
     uint64_t                 moved_ms;      /* last byte of any kind */
     migrator_throttle_t     *throttle;      /* of this pipe, or NULL */
     struct migrator_watch_s *watch;         /* that feeds it, or NULL */
+    char                     epoch[40];     /* one more header, or "" */
     char                     err[MIGRATOR_ERR_SIZE];
 } migrator_http_t;
 

@@ -28,6 +28,7 @@
 #define MIGRATOR_ERR_SIZE     512
 #define MIGRATOR_ROUTERS_MAX  256
 #define MIGRATOR_PARTS        64
+#define MIGRATOR_NEXT_SIZE    1024
 
 
 /* what a router's entry says of one shard */
@@ -172,6 +173,16 @@ typedef struct {
      */
     void             (*audit)(void *data, const migrator_state_t *state,
                          const char *was, uint64_t took_ms, int wish);
+
+    /* two records in one step, the second NULL: none; and one that goes */
+    int              (*commit_pair)(void *data, shard_id_t shard,
+                         uint64_t token, uint64_t *version,
+                         const char *operation, const shard_record_t *rec,
+                         const shard_record_t *other, shard_id_t gone);
+
+    /* a decision of this migrator: what follows from a split */
+    int              (*decide)(void *data, const migrator_state_t *wish,
+                         const char *cut);
 } migrator_io_t;
 
 
@@ -210,6 +221,7 @@ typedef struct {
     double             write_rate;      /* entries per second */
     uint64_t           log_first;       /* oldest entry kept, 0: not told */
     uint32_t           parts;           /* that can be copied alone, or 0 */
+    int                ranges;          /* the backend can split and merge */
 } migrator_stats_t;
 
 typedef struct {
@@ -245,12 +257,51 @@ typedef enum {
 } migrator_outcome_e;
 
 
+/*
+ * What the copy, log and digest calls of a split or merge are about.  A
+ * split: the range's keys of "shard" are a standby of shard "into" at the
+ * target.  A merge (epoch != 0): they are written by the target's primary of
+ * "into", whose epoch it is.
+ */
+
+typedef struct {
+    shard_id_t         shard;
+    shard_id_t         into;
+    uint32_t           epoch;
+    shard_range_t      range;
+} migrator_cut_t;
+
+typedef struct {
+
+    /* for all calls from now on; copied */
+    void             (*set)(void *data, const migrator_cut_t *cut);
+
+    /* merge: how far the source's log has come, MIGRATOR_GONE: not at all */
+    int              (*imported)(void *data, const shard_node_t *node,
+                         const migrator_limit_t *limit, uint64_t *position);
+
+    /* merge: no more of it comes; epoch: the target's by now */
+    int              (*end)(void *data, const shard_node_t *node,
+                         uint32_t epoch, const migrator_limit_t *limit);
+
+    /*
+     * A primary of that epoch gives up some of the range's keys.  next: "" at
+     * first, then as the last call left it, and "" again when that was all.
+     */
+    int              (*drop)(void *data, const shard_node_t *node,
+                         shard_id_t shard, uint32_t epoch,
+                         const migrator_limit_t *limit,
+                         char next[MIGRATOR_NEXT_SIZE], uint64_t *dropped);
+} migrator_cuts_t;
+
+
 struct migrator_conf_s;
 
 
 /* what a driver can do beyond the calls every one has */
 
 #define MIGRATOR_CAN_DATA        0x01   /* it moves data: all but "none" */
+#define MIGRATOR_CAN_CUT         0x04   /* a part of a shard: has "cuts" */
 #define MIGRATOR_CAN_SHIP_ALONE  0x02   /* the store keeps a standby level by
                                            itself once ship() joined them */
 
@@ -375,6 +426,9 @@ typedef struct {
                          const shard_node_t *to, shard_id_t shard,
                          unsigned part, const migrator_limit_t *limit,
                          uint64_t *position, uint64_t *bytes);
+
+    /* NULL: it cannot split or merge */
+    const migrator_cuts_t  *cuts;
 } migrator_driver_t;
 
 

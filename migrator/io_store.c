@@ -314,6 +314,66 @@ migrator_store_commit(void *data, shard_id_t shard, uint64_t token,
 
 
 static int
+migrator_store_commit_pair(void *data, shard_id_t shard, uint64_t token,
+    uint64_t *version, const char *operation, const shard_record_t *rec,
+    const shard_record_t *other, shard_id_t gone)
+{
+    migrator_store_t  *s = data;
+
+    char                   by[SHARD_NAME_SIZE + 16];
+    shardd_claim_t         claim;
+    const shard_record_t  *recs[SHARDD_COMMIT_MAX];
+
+    migrator_claim_of(s->holder, shard, token, &claim);
+    snprintf(by, sizeof(by), "migrator:%s", s->holder);
+
+    recs[0] = rec;
+    recs[1] = other;
+
+    return migrator_store_say(s, shardd_commit_shards(&s->store, &claim,
+                                                      version, operation, by,
+                                                      recs, other ? 2 : 1,
+                                                      gone),
+                              s->store.err);
+}
+
+
+static int
+migrator_store_decide(void *data, const migrator_state_t *wish,
+    const char *cut)
+{
+    migrator_store_t  *s = data;
+
+    char  id[MIGRATOR_ID_SIZE], shard[16], epoch[16], now[24];
+    char  by[SHARD_NAME_SIZE + 16];
+
+    const shardd_field_t  fields[] = {
+        { "id", id },
+        { "verb", (char *) migrator_verb_name(wish->verb) },
+        { "shard", shard },
+        { "from", (char *) wish->from },
+        { "to", (char *) wish->to },
+        { "epoch", epoch },
+        { "by", by },
+        { "mode", "act" },
+        { "decided_ms", now },
+        { "reason", "{\"after\":\"split\"}" },
+        { "cut", (char *) cut }
+    };
+
+    shard_hex_encode(wish->id, id);
+    snprintf(shard, sizeof(shard), "%u", (unsigned) wish->shard);
+    snprintf(epoch, sizeof(epoch), "%u", wish->epoch);
+    snprintf(now, sizeof(now), "%llu", (unsigned long long) shardd_now_ms());
+    snprintf(by, sizeof(by), "migrator:%s", s->holder);
+
+    return migrator_store_say(s, shardd_decision_add(&s->store, id, fields,
+                                                     cut ? 11 : 10),
+                              s->store.err);
+}
+
+
+static int
 migrator_store_node(void *data, const char *name, shard_node_t *node)
 {
     migrator_store_t  *s = data;
@@ -430,6 +490,8 @@ const migrator_io_t  migrator_store_io = {
     .wish = migrator_store_wish,
     .shard = migrator_store_shard,
     .commit = migrator_store_commit,
+    .commit_pair = migrator_store_commit_pair,
+    .decide = migrator_store_decide,
     .node = migrator_store_node,
     .override = migrator_store_override,
     .routers = migrator_store_routers,

@@ -70,6 +70,7 @@ migrator_run(migrator_t *m)
     const migrator_phase_t  *row;
 
     migrator_fresh_phase(m);
+    migrator_cut_begin(m);
     result = migrator_save(m);
 
     for ( ;; ) {
@@ -84,11 +85,13 @@ migrator_run(migrator_t *m)
         if (row->kind == MIGRATOR_TERMINAL) {
             (void) migrator_hooks(m, MIGRATOR_BEFORE);
             (void) migrator_hooks(m, MIGRATOR_AFTER);
+            migrator_cut_release(m);
             (void) m->io->release(m->io->data, m->state.shard, m->token);
             return MIGRATOR_ENDED;
         }
 
         if ((row->flags & MIGRATOR_LEAVES) && m->io->stopping(m->io->data)) {
+            migrator_cut_release(m);
             (void) m->io->release(m->io->data, m->state.shard, m->token);
             return MIGRATOR_LEFT;
         }
@@ -266,6 +269,8 @@ migrator_fresh_phase(migrator_t *m)
     m->parted = 0;
     m->repairs = 0;
     m->repair = 0;
+    m->dropped = 0;
+    m->next[0] = '\0';
 
     m->strain = 0;
 
@@ -334,6 +339,14 @@ migrator_renew(migrator_t *m)
     if (rc == 0) {
         m->renewed_ms = now;
         m->lease_ms = ttl;
+
+        /* not renewed while the other one's is not: it is tried again */
+
+        if (migrator_cut_claim(m, ttl) != MIGRATOR_NEXT) {
+            m->lease_ms = 0;
+            return m->lost ? MIGRATOR_LOST : MIGRATOR_RETRY;
+        }
+
         return MIGRATOR_NEXT;
     }
 

@@ -126,6 +126,8 @@ typedef struct {
 
     migrator_state_t          state;
     uint64_t                  token;        /* of the claim */
+    uint64_t                  into_token;   /* of the other shard's, or 0 */
+    uint64_t                  version;      /* of the last pair's commit */
 
     uint64_t                  started_ms;   /* this run's clock of the phase */
     uint64_t                  renewed_ms;
@@ -151,6 +153,7 @@ typedef struct {
     unsigned                  probed:1;     /* warm-up's probes are good */
     unsigned                  mirrors:1;    /* mirrored reads are counted */
     unsigned                  settled:1;    /* nothing is left behind */
+    unsigned                  dropped:1;    /* there is room for an import */
 
     shard_node_t              source;
     shard_node_t              target;
@@ -181,6 +184,7 @@ typedef struct {
     uint32_t                  repairs;      /* rounds of them */
     uint64_t                  repair;       /* bits: parts to send again */
     migrator_throttle_t       throttle;
+    char                      next[MIGRATOR_NEXT_SIZE];     /* of a drop */
 
     char                      err[MIGRATOR_ERR_SIZE];
 } migrator_t;
@@ -265,6 +269,15 @@ int migrator_to_standby(const migrator_state_t *state,
 migrator_result_e migrator_commit(migrator_t *m, const char *operation,
     uint64_t *version, const shard_record_t *rec);
 
+/* operation's id in the store, that of this attempt */
+
+void migrator_operation(const migrator_state_t *state, const char *operation,
+    char *name, size_t size);
+
+/* the shard's record: SHARDD_NONE only when a merge has not taken it */
+
+int migrator_look(migrator_t *m, shard_record_t *rec, uint64_t *version);
+
 /* target's position when it is not known; ships a batch */
 
 migrator_result_e migrator_ship(migrator_t *m, uint64_t entries);
@@ -305,6 +318,8 @@ migrator_result_e migrator_mirror_gate(migrator_t *m, int wait);
 /* step_check.c: nothing of an operator is in force that forbids the move */
 
 migrator_result_e migrator_check_override(migrator_t *m);
+migrator_result_e migrator_check_override_of(migrator_t *m,
+    shard_id_t shard);
 
 
 /* step_write.c: copy-on-write; "moves": between its switch and its commit */
@@ -335,6 +350,28 @@ void migrator_promote_others(migrator_t *m, const shard_record_t *rec);
 /* step_replicate.c: the table's standbys */
 
 migrator_result_e migrator_replicate_commit(migrator_t *m);
+
+
+/* step_cut.c, step_cut_after.c: splits and merges */
+
+void migrator_cut_begin(migrator_t *m);
+migrator_result_e migrator_cut_claim(migrator_t *m, long ttl_ms);
+void migrator_cut_release(migrator_t *m);
+int migrator_cut_look(migrator_t *m, shard_record_t *rec, uint64_t *version);
+migrator_result_e migrator_cut_check(migrator_t *m,
+    const shard_record_t *rec);
+migrator_result_e migrator_cut_drop(migrator_t *m, const shard_node_t *node,
+    shard_id_t shard, uint32_t epoch);
+migrator_result_e migrator_cut_import(migrator_t *m);
+migrator_result_e migrator_cut_hold(migrator_t *m, uint64_t *version,
+    shard_record_t *rec);
+migrator_result_e migrator_cut_commit(migrator_t *m);
+migrator_result_e migrator_cut_open(migrator_t *m, shard_record_t *rec,
+    uint64_t version);
+migrator_result_e migrator_cut_free(migrator_t *m, uint64_t version,
+    const shard_record_t *rec);
+migrator_result_e migrator_cut_forget(migrator_t *m, uint32_t epoch);
+migrator_result_e migrator_cut_after(migrator_t *m);
 
 
 migrator_result_e migrator_step_check(migrator_t *m);

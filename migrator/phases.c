@@ -164,9 +164,35 @@ static const migrator_phase_e  migrator_way_back[] = {
 };
 
 
-static const char *const  migrator_verbs[] = {
-    "move", "promote", "replicate"
+/* splits and merges: no key can be in two shards, so there is no shift */
+
+static const migrator_phase_e  migrator_way_cut[] = {
+    BEGINS, COPIES, CUTOVER, ENDS
 };
+
+static const migrator_phase_e  migrator_way_cut_stateless[] = {
+    BEGINS, MIGRATOR_COMMIT, MIGRATOR_RELEASE, ENDS
+};
+
+
+static const char *const  migrator_verbs[] = {
+    "move", "promote", "replicate", "split", "isolate", "merge"
+};
+
+
+int
+migrator_cuts(const migrator_state_t *state)
+{
+    return state->verb == MIGRATOR_SPLIT || state->verb == MIGRATOR_ISOLATE
+           || state->verb == MIGRATOR_MERGE;
+}
+
+
+shard_id_t
+migrator_at_target(const migrator_state_t *state)
+{
+    return migrator_cuts(state) ? state->into : state->shard;
+}
 
 
 const char *
@@ -230,6 +256,11 @@ migrator_phase_way(const migrator_state_t *state)
 
     if (state->verb == MIGRATOR_REPLICATE) {
         return migrator_way_replicate;
+    }
+
+    if (migrator_cuts(state)) {
+        return state->strategy == SHARD_STATELESS ? migrator_way_cut_stateless
+                                                  : migrator_way_cut;
     }
 
     switch (state->strategy) {

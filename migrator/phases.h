@@ -35,6 +35,14 @@
  *
  *   planned ▶ claimed ▶ check ▶ copy ▶ catch-up ▶ commit ▶ standby ▶ done
  *
+ * Two shards out of one, one out of two (split, isolate, merge), by
+ *
+ *   planned ▶ claimed ▶ check ▶ copy ▶ catch-up ▶ hold ▶ drain ▶ final-sync
+ *                         ▼                                        ▼
+ *             stateless: commit ◀──────────────────────────────── verify
+ *                          ▼
+ *                       release ▶ standby ▶ done
+ *
  * A phase is stored before its work begins, and its work is "make it so":
  * whoever finds a migration in a phase does that phase's work again.
  */
@@ -44,12 +52,13 @@
 #define _MIGRATOR_PHASES_H_INCLUDED_
 
 
-#include "shard_types.h"
+#include "shard_range.h"
 
 
 #define MIGRATOR_TRAIL_SIZE  2048
 #define MIGRATOR_BY_SIZE     128
 #define MIGRATOR_ERROR_SIZE  512
+#define MIGRATOR_BOUND_SIZE  (2 * SHARD_BOUND_MAX + 1)
 
 
 typedef enum {
@@ -91,6 +100,9 @@ typedef enum {
     MIGRATOR_MOVE = 0,
     MIGRATOR_PROMOTE,                   /* the source is dead */
     MIGRATOR_REPLICATE,                 /* the target becomes a standby */
+    MIGRATOR_SPLIT,                     /* a new shard has the upper keys */
+    MIGRATOR_ISOLATE,                   /* the first of two splits */
+    MIGRATOR_MERGE,                     /* a neighbour has all of its keys */
     MIGRATOR_VERB_NONE
 } migrator_verb_e;
 
@@ -188,6 +200,16 @@ typedef struct {
     uint32_t           steps;           /* phases entered */
 
     char               driver[16];      /* its name, for those who ask */
+    /* split, merge: the other shard, and what goes there; as in a query */
+    shard_id_t         into;
+    uint32_t           into_epoch;      /* merge: base, of the other one */
+    char               order[8];        /* "" = keys have none */
+    char               lo[MIGRATOR_BOUND_SIZE];
+    char               hi[MIGRATOR_BOUND_SIZE];
+    char               next_cut[SHARD_BOUND_MAX * 3 + 1];  /* isolate */
+    char               next_to[SHARD_NAME_SIZE];
+    char               others[SHARD_STANDBYS_MAX * SHARD_NAME_SIZE];
+
     char               by[MIGRATOR_BY_SIZE];
     char               decision[48];    /* its stream entry */
     char               error[MIGRATOR_ERROR_SIZE];
@@ -197,6 +219,14 @@ typedef struct {
 
 const char *migrator_verb_name(migrator_verb_e verb);
 migrator_verb_e migrator_verb_by_name(shard_str_t name);
+
+/* 1: keys change their shard, by a split or a merge */
+
+int migrator_cuts(const migrator_state_t *state);
+
+/* the shard's id at the target */
+
+shard_id_t migrator_at_target(const migrator_state_t *state);
 
 const migrator_phase_t *migrator_phase(migrator_phase_e phase);
 

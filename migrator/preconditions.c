@@ -20,6 +20,8 @@ static void migrator_check_answer(const migrator_facts_t *f,
     migrator_checks_t *out);
 static void migrator_check_source(const migrator_facts_t *f,
     migrator_checks_t *out);
+static int migrator_check_cuts(const migrator_facts_t *f,
+    migrator_checks_t *out);
 static void migrator_check_data(const migrator_facts_t *f,
     migrator_checks_t *out);
 static void migrator_check_room(const migrator_facts_t *f,
@@ -199,7 +201,7 @@ migrator_check_node(const migrator_facts_t *f, migrator_checks_t *out)
     name = f->state->to;
     verdict = MIGRATOR_CHECK_REFUSED;
 
-    if (strcmp(f->state->from, name) == 0) {
+    if (strcmp(f->state->from, name) == 0 && !migrator_cuts(f->state)) {
         migrator_check_say(out, "nodes", verdict, "source and target are "
                            "both %s", name);
 
@@ -291,6 +293,47 @@ migrator_check_source(const migrator_facts_t *f, migrator_checks_t *out)
 }
 
 
+/* 1: all is said; a merge's target is primary of the other shard */
+
+static int
+migrator_check_cuts(const migrator_facts_t *f, migrator_checks_t *out)
+{
+    const migrator_state_t  *state;
+    const migrator_stats_t  *target;
+
+    state = f->state;
+    target = &f->stats[1];
+
+    if (!f->stats[0].ranges || !target->ranges) {
+        migrator_check_say(out, "target", MIGRATOR_CHECK_REFUSED, "the "
+                           "backend of %s does not say that it knows ranges "
+                           "of keys (docs/backend-contract.md)",
+                           target->ranges ? state->from : state->to);
+        return 1;
+    }
+
+    if (state->verb != MIGRATOR_MERGE) {
+        return 0;
+    }
+
+    if (target->role != MIGRATOR_ROLE_PRIMARY
+        || target->epoch != state->into_epoch)
+    {
+        migrator_check_say(out, "target", MIGRATOR_CHECK_REFUSED, "target %s "
+                           "is not the primary of shard %u at epoch %u but "
+                           "has role %d at epoch %u", state->to,
+                           (unsigned) state->into, state->into_epoch,
+                           target->role, target->epoch);
+        return 1;
+    }
+
+    migrator_check_say(out, "target", MIGRATOR_CHECK_OK, "target %s is the "
+                       "primary of shard %u", state->to,
+                       (unsigned) state->into);
+    return 1;
+}
+
+
 static void
 migrator_check_data(const migrator_facts_t *f, migrator_checks_t *out)
 {
@@ -308,6 +351,10 @@ migrator_check_data(const migrator_facts_t *f, migrator_checks_t *out)
         migrator_check_say(out, "target", rc == MIGRATOR_DOWN
                            ? MIGRATOR_CHECK_SILENT : MIGRATOR_CHECK_REFUSED,
                            "target: %s", f->err[MIGRATOR_FACT_TARGET_STATS]);
+        return;
+    }
+
+    if (migrator_cuts(f->state) && migrator_check_cuts(f, out)) {
         return;
     }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "../src/daemon/shardd_store.h"
-#include "machine.h"
+#include "cut.h"
 
 
 /* between two looks during a long request */
@@ -143,6 +143,12 @@ migrator_tick(void *data)
 
         if (rc == SHARDD_OK) {
             m->renewed_ms = now;
+
+            if (migrator_cut_claim(m, m->policy->claim_ttl_ms)
+                == MIGRATOR_LOST)
+            {
+                return 1;
+            }
         }
     }
 
@@ -306,6 +312,10 @@ migrator_nodes(migrator_t *m)
 migrator_owner_e
 migrator_owner(const migrator_state_t *state, const shard_record_t *rec)
 {
+    if (migrator_cuts(state)) {
+        return migrator_cut_owner(state, rec);
+    }
+
     if (rec->migration != 0 && rec->migration != state->id) {
         return MIGRATOR_FOREIGN;
     }
@@ -342,11 +352,24 @@ migrator_owner(const migrator_state_t *state, const shard_record_t *rec)
 migrator_result_e
 migrator_record(migrator_t *m, shard_record_t *rec, uint64_t *version)
 {
+    return migrator_store_rc(m, migrator_look(m, rec, version), "shard");
+}
+
+
+int
+migrator_look(migrator_t *m, shard_record_t *rec, uint64_t *version)
+{
     int  rc;
 
     rc = m->io->shard(m->io->data, m->state.shard, rec, version);
 
-    return migrator_store_rc(m, rc, "shard");
+    if (rc == SHARDD_NONE && m->state.verb == MIGRATOR_MERGE
+        && migrator_phase_seen(&m->state, MIGRATOR_COMMIT))
+    {
+        return migrator_cut_look(m, rec, version);
+    }
+
+    return rc;
 }
 
 
@@ -393,21 +416,61 @@ migrator_commit(migrator_t *m, const char *operation, uint64_t *version,
     const shard_record_t *rec)
 {
     int   rc;
-    char  name[96], id[24];
+    char  name[96];
 
-    snprintf(id, sizeof(id), "%016llx", (unsigned long long) m->state.id);
-
-    if (m->state.attempt > 1) {
-        snprintf(name, sizeof(name), "%s.%s.%u", id, operation,
-                 m->state.attempt);
-    } else {
-        snprintf(name, sizeof(name), "%s.%s", id, operation);
-    }
+    migrator_operation(&m->state, operation, name, sizeof(name));
 
     rc = m->io->commit(m->io->data, m->state.shard, m->token, version, name,
                        rec);
 
     return migrator_store_rc(m, rc, operation);
+}
+
+
+void
+migrator_operation(const migrator_state_t *state, const char *operation,
+    char *name, size_t size)
+{
+    int  n;
+
+    n = snprintf(name, size, "%016llx.%s", (unsigned long long) state->id,
+                 operation);
+
+    if (state->attempt > 1 && n > 0 && (size_t) n < size) {
+        snprintf(name + n, size - (size_t) n, ".%u", state->attempt);
+    }
+}
+
+
+/* where the target stands, by its own word */
+
+static migrator_result_e
+migrator_where(migrator_t *m)
+{
+    int               rc;
+    migrator_limit_t  limit;
+    migrator_stats_t  stats;
+
+    if (m->state.verb == MIGRATOR_MERGE) {
+        rc = m->driver->cuts->imported(m->driver_data, &m->target,
+                                       migrator_limit(m, &limit),
+                                       &m->state.position);
+
+        if (rc == MIGRATOR_GONE) {
+            return migrator_say(m, MIGRATOR_OTHER, "nothing was imported");
+        }
+
+    } else {
+        rc = m->driver->stats(m->driver_data, &m->target,
+                              migrator_at_target(&m->state),
+                              migrator_limit(m, &limit), &stats);
+
+        if (rc == MIGRATOR_OK) {
+            m->state.position = stats.position;
+        }
+    }
+
+    return migrator_driver_rc(m, rc, "target");
 }
 
 
@@ -419,24 +482,19 @@ migrator_ship(migrator_t *m, uint64_t entries)
     int                rc;
     uint64_t           before;
     migrator_limit_t   limit;
-    migrator_stats_t   stats;
     migrator_result_e  result;
 
     if (!m->positioned) {
         result = migrator_nodes(m);
 
+        if (result == MIGRATOR_NEXT) {
+            result = migrator_where(m);
+        }
+
         if (result != MIGRATOR_NEXT) {
             return result;
         }
 
-        rc = m->driver->stats(m->driver_data, &m->target, m->state.shard,
-                              migrator_limit(m, &limit), &stats);
-
-        if (rc != MIGRATOR_OK) {
-            return migrator_driver_rc(m, rc, "target");
-        }
-
-        m->state.position = stats.position;
         m->positioned = 1;
     }
 

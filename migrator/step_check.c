@@ -20,8 +20,10 @@
 #define WAIT_MS  500
 
 
-static migrator_result_e migrator_override(migrator_t *m, char *buf,
-    size_t size);
+static migrator_result_e migrator_override(migrator_t *m, shard_id_t shard,
+    char *buf, size_t size);
+static migrator_result_e migrator_check_cut(migrator_t *m,
+    migrator_facts_t *f);
 static migrator_result_e migrator_check_record(migrator_t *m,
     const shard_record_t *rec);
 static migrator_result_e migrator_check_store(migrator_t *m,
@@ -38,10 +40,17 @@ static const migrator_limit_t *migrator_check_limit(migrator_t *m,
 migrator_result_e
 migrator_check_override(migrator_t *m)
 {
+    return migrator_check_override_of(m, m->state.shard);
+}
+
+
+migrator_result_e
+migrator_check_override_of(migrator_t *m, shard_id_t shard)
+{
     char               buf[SHARD_OVERRIDE_MAX + 1];
     migrator_result_e  result;
 
-    result = migrator_override(m, buf, sizeof(buf));
+    result = migrator_override(m, shard, buf, sizeof(buf));
 
     if (result == MIGRATOR_NEXT && buf[0]) {
         return migrator_say(m, MIGRATOR_FAIL, "an operator's override is in "
@@ -55,14 +64,14 @@ migrator_check_override(migrator_t *m)
 /* the one in force, or "" */
 
 static migrator_result_e
-migrator_override(migrator_t *m, char *buf, size_t size)
+migrator_override(migrator_t *m, shard_id_t shard, char *buf, size_t size)
 {
     int               rc;
     char              err[SHARD_ERR_SIZE];
     shard_str_t       text;
     shard_override_t  override;
 
-    rc = m->io->override(m->io->data, m->state.shard, buf, size);
+    rc = m->io->override(m->io->data, shard, buf, size);
 
     if (rc == SHARDD_NONE) {
         buf[0] = '\0';
@@ -176,7 +185,11 @@ migrator_check(migrator_t *m, migrator_checks_t *out)
                  MIGRATOR_CHECK_SIZE - 1, m->err);
     }
 
-    result = migrator_check_store(m, &f);
+    result = migrator_check_cut(m, &f);
+
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_check_store(m, &f);
+    }
 
     if (result != MIGRATOR_NEXT) {
         return result;
@@ -195,6 +208,30 @@ migrator_check(migrator_t *m, migrator_checks_t *out)
 }
 
 
+/* a split's bounds, a merge's neighbour */
+
+static migrator_result_e
+migrator_check_cut(migrator_t *m, migrator_facts_t *f)
+{
+    migrator_result_e  result;
+
+    if (!migrator_cuts(&m->state) || f->decision[0]) {
+        return MIGRATOR_NEXT;
+    }
+
+    result = migrator_cut_check(m, &f->rec);
+
+    if (result != MIGRATOR_FAIL) {
+        return result;
+    }
+
+    snprintf(f->decision, sizeof(f->decision), "%.*s",
+             MIGRATOR_CHECK_SIZE - 1, m->err);
+
+    return MIGRATOR_NEXT;
+}
+
+
 /* what the store knows; a node that is not there is a fact, too */
 
 static migrator_result_e
@@ -204,7 +241,8 @@ migrator_check_store(migrator_t *m, migrator_facts_t *f)
     const char        *name;
     migrator_result_e  result;
 
-    result = migrator_override(m, f->override, sizeof(f->override));
+    result = migrator_override(m, m->state.shard, f->override,
+                               sizeof(f->override));
 
     if (result != MIGRATOR_NEXT) {
         return result;
@@ -251,7 +289,8 @@ migrator_check_ask(migrator_t *m, migrator_facts_t *f)
     m->target = f->target;
 
     if (f->rc[MIGRATOR_FACT_TARGET] == 0) {
-        rc = m->driver->probe(m->driver_data, &f->target, m->state.shard,
+        rc = m->driver->probe(m->driver_data, &f->target,
+                              migrator_at_target(&m->state),
                               migrator_check_limit(m, &limit), &us);
         f->rc[MIGRATOR_FACT_PROBE] = rc;
         f->probe_us = us;
@@ -272,8 +311,9 @@ migrator_check_ask(migrator_t *m, migrator_facts_t *f)
         }
 
         rc = m->driver->stats(m->driver_data, i ? &f->target : &f->source,
-                              m->state.shard, migrator_check_limit(m, &limit),
-                              &f->stats[i]);
+                              i ? migrator_at_target(&m->state)
+                                : m->state.shard,
+                              migrator_check_limit(m, &limit), &f->stats[i]);
         f->rc[MIGRATOR_FACT_SOURCE_STATS + i] = rc;
         migrator_check_err(f, MIGRATOR_FACT_SOURCE_STATS + i,
                            m->driver->err(m->driver_data));

@@ -34,7 +34,8 @@ migrator_copied(migrator_t *m, const shard_record_t *rec,
     const migrator_stats_t *stats)
 {
     return !migrator_phase_seen(&m->state, MIGRATOR_CATCH_UP)
-           && stats->position > 0 && stats->role == MIGRATOR_ROLE_STANDBY
+           && !migrator_cuts(&m->state) && stats->position > 0
+           && stats->role == MIGRATOR_ROLE_STANDBY
            && migrator_to_standby(&m->state, rec);
 }
 
@@ -62,12 +63,14 @@ migrator_reset(migrator_t *m, uint64_t position)
         return MIGRATOR_NEXT;
     }
 
-    rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
+    rc = m->driver->role(m->driver_data, &m->target,
+                         migrator_at_target(&m->state),
                          MIGRATOR_ROLE_NONE, m->state.epoch,
                          migrator_limit(m, &limit), &position);
 
     if (rc == MIGRATOR_OK) {
-        rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
+        rc = m->driver->role(m->driver_data, &m->target,
+                         migrator_at_target(&m->state),
                              MIGRATOR_ROLE_STANDBY, m->state.epoch,
                              migrator_limit(m, &limit), &position);
     }
@@ -86,6 +89,10 @@ migrator_step_copy(migrator_t *m)
     migrator_stats_t   stats, source;
     migrator_result_e  result;
 
+    if (m->state.verb == MIGRATOR_MERGE) {
+        return migrator_cut_import(m);
+    }
+
     result = migrator_own_record(m, &rec, &version);
 
     if (result == MIGRATOR_NEXT) {
@@ -100,14 +107,16 @@ migrator_step_copy(migrator_t *m)
         return migrator_copy_parts(m, NULL);
     }
 
-    rc = m->driver->stats(m->driver_data, &m->target, m->state.shard,
+    rc = m->driver->stats(m->driver_data, &m->target,
+                          migrator_at_target(&m->state),
                           migrator_limit(m, &limit), &stats);
 
     if (rc != MIGRATOR_OK) {
         return migrator_driver_rc(m, rc, "target");
     }
 
-    rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
+    rc = m->driver->role(m->driver_data, &m->target,
+                         migrator_at_target(&m->state),
                          MIGRATOR_ROLE_STANDBY, m->state.epoch,
                          migrator_limit(m, &limit), &position);
 
@@ -126,7 +135,8 @@ migrator_step_copy(migrator_t *m)
         return migrator_driver_rc(m, rc, "source");
     }
 
-    if (migrator_parts_offered(m, &source, &stats)
+    if (!migrator_cuts(&m->state)
+        && migrator_parts_offered(m, &source, &stats)
         && source.bytes >= (uint64_t) m->policy->parts_from)
     {
         return migrator_copy_parts(m, &stats);

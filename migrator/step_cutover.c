@@ -56,12 +56,17 @@ migrator_step_hold(migrator_t *m)
             return result;
         }
 
-        rec.phase = SHARD_HELD;
-        rec.migration = m->state.id;
-        memcpy(rec.target, m->state.to, sizeof(rec.target));
+        if (migrator_cuts(&m->state)) {
+            result = migrator_cut_hold(m, &version, &rec);
 
-        result = migrator_commit(m, migrator_phase(m->state.phase)->name,
-                                 &version, &rec);
+        } else {
+            rec.phase = SHARD_HELD;
+            rec.migration = m->state.id;
+            memcpy(rec.target, m->state.to, sizeof(rec.target));
+
+            result = migrator_commit(m, migrator_phase(m->state.phase)->name,
+                                     &version, &rec);
+        }
 
         if (result != MIGRATOR_NEXT) {
             return result;
@@ -113,6 +118,18 @@ migrator_step_drain(migrator_t *m)
     }
 
     result = migrator_drained(m);
+
+    /* a merge holds both */
+
+    if (result == MIGRATOR_NEXT && m->state.verb == MIGRATOR_MERGE) {
+        rc = m->io->routers(m->io->data, m->state.into, &m->routers);
+
+        if (rc) {
+            return migrator_store_rc(m, rc, "routers");
+        }
+
+        result = migrator_drained(m);
+    }
 
     if (result == MIGRATOR_NEXT) {
         return migrator_consume_rest(m);
@@ -282,12 +299,15 @@ migrator_step_final_sync(migrator_t *m)
         return result;
     }
 
-    rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
-                         MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
-                         migrator_limit(m, &limit), &position);
+    if (m->state.verb != MIGRATOR_MERGE) {
+        rc = m->driver->role(m->driver_data, &m->target,
+                             migrator_at_target(&m->state),
+                             MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
+                             migrator_limit(m, &limit), &position);
 
-    if (rc != MIGRATOR_OK) {
-        return migrator_driver_rc(m, rc, "target");
+        if (rc != MIGRATOR_OK) {
+            return migrator_driver_rc(m, rc, "target");
+        }
     }
 
     rc = m->driver->role(m->driver_data, &m->source, m->state.shard,
@@ -328,6 +348,7 @@ migrator_result_e
 migrator_step_verify(migrator_t *m)
 {
     int                 rc;
+    uint64_t           *at;
     migrator_limit_t    limit;
     migrator_result_e   result;
     migrator_digest_t  *source, *target;
@@ -356,12 +377,20 @@ migrator_step_verify(migrator_t *m)
         return migrator_driver_rc(m, rc, "source's digest");
     }
 
-    rc = m->driver->digest(m->driver_data, &m->target, m->state.shard,
-                           &source->position, migrator_limit(m, &limit),
-                           target);
+    at = m->state.verb == MIGRATOR_MERGE ? NULL : &source->position;
+
+    rc = m->driver->digest(m->driver_data, &m->target,
+                           migrator_at_target(&m->state), at,
+                           migrator_limit(m, &limit), target);
 
     if (rc != MIGRATOR_OK) {
         return migrator_driver_rc(m, rc, "target's digest");
+    }
+
+    /* who imports has positions of its own */
+
+    if (at == NULL) {
+        target->position = source->position;
     }
 
     if (memcmp(source, target, sizeof(migrator_digest_t)) != 0) {
@@ -432,6 +461,10 @@ migrator_step_commit(migrator_t *m)
         return migrator_replicate_commit(m);
     }
 
+    if (migrator_cuts(&m->state)) {
+        return migrator_cut_commit(m);
+    }
+
     result = migrator_record(m, &rec, &version);
 
     if (result != MIGRATOR_NEXT) {
@@ -490,7 +523,8 @@ migrator_step_release(migrator_t *m)
     if (migrator_owner(&m->state, &rec) == MIGRATOR_COMMITTED
         && rec.migration == m->state.id)
     {
-        return migrator_open(m, &rec, version);
+        return migrator_cuts(&m->state) ? migrator_cut_open(m, &rec, version)
+                                        : migrator_open(m, &rec, version);
     }
 
     /* released, or in other hands already */

@@ -55,7 +55,7 @@ migrator_step_rollback(migrator_t *m)
     uint64_t        version;
     shard_record_t  rec;
 
-    rc = m->io->shard(m->io->data, m->state.shard, &rec, &version);
+    rc = migrator_look(m, &rec, &version);
 
     if (rc == SHARDD_NONE) {
         m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state,
@@ -125,12 +125,14 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
     /* a promotion touches its source no sooner than it is committed */
 
     sealed = m->state.strategy != SHARD_STATELESS
-             && m->state.verb == MIGRATOR_MOVE
+             && (m->state.verb == MIGRATOR_MOVE || migrator_cuts(&m->state))
              && (m->state.source_held
                  || migrator_phase_seen(&m->state, MIGRATOR_SWITCH)
                  || migrator_phase_seen(&m->state, MIGRATOR_FINAL_SYNC));
 
-    if (sealed && rec->phase != SHARD_HELD && rec->epoch == m->state.epoch) {
+    if (sealed && !migrator_cuts(&m->state) && rec->phase != SHARD_HELD
+        && rec->epoch == m->state.epoch)
+    {
         return migrator_park(m, rec, version);
     }
 
@@ -163,6 +165,10 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
 
     if (result == MIGRATOR_NEXT) {
         result = migrator_nodes(m);
+    }
+
+    if (result == MIGRATOR_NEXT && migrator_cuts(&m->state)) {
+        return migrator_cut_forget(m, rec->epoch);
     }
 
     if (result == MIGRATOR_NEXT) {
@@ -284,7 +290,9 @@ migrator_free(migrator_t *m, shard_record_t *rec, uint64_t version,
         memset(rec->target, 0, SHARD_NAME_SIZE);
     }
 
-    result = migrator_commit(m, "free", &version, rec);
+    result = migrator_cuts(&m->state)
+             ? migrator_cut_free(m, version, rec)
+             : migrator_commit(m, "free", &version, rec);
 
     if (result == MIGRATOR_NEXT) {
 

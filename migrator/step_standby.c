@@ -39,6 +39,10 @@ migrator_step_standby(migrator_t *m)
     shard_record_t     rec;
     migrator_result_e  result;
 
+    if (migrator_cuts(&m->state)) {
+        return migrator_cut_after(m);
+    }
+
     if (m->state.strategy == SHARD_STATELESS) {
         return MIGRATOR_NEXT;
     }

@@ -17,20 +17,22 @@
 #include "move.h"
 
 
-static int
+int
 move_add(shardctl_t *ctl, const move_t *move, int *again)
 {
     int             rc;
     char            shard[16], epoch[16], now[24], reason[128];
-    shardd_field_t  fields[10];
-    size_t          i;
+    shardd_field_t  fields[14];
+    size_t          i, n;
 
     static const char *const  names[] = { "id", "verb", "shard", "from", "to",
-        "epoch", "by", "mode", "decided_ms", "reason" };
+        "epoch", "by", "mode", "decided_ms", "reason", "cut", "end", "with",
+        "with_epoch" };
 
     const char  *values[] = { move->id,
         move->decision, shard, move->from, move->to,
-        epoch, shardctl_by(), "act", now, reason };
+        epoch, shardctl_by(), "act", now, reason, move->cut, move->end,
+        move->with, move->with_epoch };
 
     snprintf(shard, sizeof(shard), "%u", move->shard);
     snprintf(epoch, sizeof(epoch), "%u", move->epoch);
@@ -38,12 +40,14 @@ move_add(shardctl_t *ctl, const move_t *move, int *again)
     snprintf(reason, sizeof(reason), "{\"operator\":\"%s\",\"command\":"
              "\"%s\"}", shardctl_user(), move->verb);
 
-    for (i = 0; i < 10; i++) {
-        fields[i].name = (char *) names[i];
-        fields[i].value = (char *) values[i];
+    for (i = 0, n = 0; i < 14; i++) {
+        if (values[i]) {
+            fields[n].name = (char *) names[i];
+            fields[n++].value = (char *) values[i];
+        }
     }
 
-    rc = shardd_decision_add(&ctl->store, move->id, fields, 10);
+    rc = shardd_decision_add(&ctl->store, move->id, fields, n);
 
     *again = rc == SHARDD_CONFLICT;
 
@@ -55,7 +59,7 @@ move_add(shardctl_t *ctl, const move_t *move, int *again)
 }
 
 
-static int
+int
 move_check_freeze(shardctl_t *ctl, shard_id_t shard)
 {
     int                rc;
@@ -291,7 +295,7 @@ move_dry_run(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
 
 /* a migration of this id that was rolled back once may be tried again */
 
-static void
+void
 move_stale(shardctl_t *ctl, move_t *move)
 {
     const char      *seq;

@@ -61,6 +61,16 @@ static const shardctl_opt_t  migrate_opts[] = {
     { NULL, NULL, NULL }
 };
 
+static const shardctl_opt_t  split_opts[] = {
+    { "at", "POSITION", "its first key (default: halves the load)" },
+    { "around", "KEY", "a shard for that key alone: two splits" },
+    { "to", "NODE", "the new shard's node (default: the old one's)" },
+    { "dry-run", NULL, "check and say what would be, change nothing" },
+    { "wait", NULL, "until it ends; exit status 1 when it is rolled back" },
+    { "timeout", "TIME", "of --wait (default 10m)" },
+    { NULL, NULL, NULL }
+};
+
 static const shardctl_opt_t  override_opts[] = {
     { "clear", "SHARD", "remove the shard's override" },
     { NULL, NULL, NULL }
@@ -258,6 +268,18 @@ const shardctl_command_t  shardctl_commands[] = {
     { "replicate", "SHARD NODE [--wait]", "make a node a standby of a shard",
       shardctl_cmd_replicate, 2, 2, &migrate_opts[1],
       "Its data are copied there from the primary, which stays what it is." },
+
+    { "split", "SHARD [--at POSITION | --around KEY] [--to NODE] [--wait]",
+      "make two shards out of one", shardctl_cmd_split, 1, 1, split_opts,
+      "POSITION is a bound as \"shardctl shards\" shows it: 16 hex digits of\n"
+      "the key's hash, a number, or bytes, percent-encoded.  The new shard\n"
+      "has the keys from there on; it is copied like a shard that moves." },
+
+    { "merge", "SHARD SHARD [--dry-run] [--wait]",
+      "join a shard and its neighbour", shardctl_cmd_merge, 2, 2,
+      migrate_opts,
+      "The first one stays where it is and gets the keys of the second one,\n"
+      "which is no shard any more." },
 
     { "rollback", "MIGRATION [--wait]", "take a migration back",
       shardctl_cmd_rollback, 1, 1, &migrate_opts[1],

@@ -1,5 +1,6 @@
 
-/* What the commands that move shards share: cmd_move.c, cmd_wish.c, wait.c. */
+/* What the commands that move and cut shards share: cmd_move.c, cmd_cut.c,
+ * cmd_wish.c, wait.c. */
 
 
 #ifndef _SHARDCTL_MOVE_H_INCLUDED_
@@ -19,11 +20,21 @@ typedef struct {
     const char  *from;
     const char  *to;
     const char  *verb;        /* what the operator did, for the reason */
-    const char  *decision;    /* move, promote or replicate */
+    const char  *decision;    /* move, promote, replicate, split, ... */
+    const char  *cut;         /* split, isolate: as records have bounds */
+    const char  *end;         /* isolate: behind the key */
+    const char  *with;        /* merge: the shard that goes, and its epoch */
+    const char  *with_epoch;
     char         id[MOVE_ID_SIZE];
     char         stale[MOVE_SEQ_SIZE];    /* see move_finish() */
 } move_t;
 
+
+/* writes the decision, *again: it was made before; what is checked before */
+
+int move_add(shardctl_t *ctl, const move_t *move, int *again);
+int move_check_freeze(shardctl_t *ctl, shard_id_t shard);
+void move_stale(shardctl_t *ctl, move_t *move);
 
 /* checks the move, decides it, and finishes as the options say */
 

@@ -405,6 +405,8 @@ int shardctl_cmd_migrations(shardctl_t *ctl);
 int shardctl_cmd_migrate(shardctl_t *ctl);
 int shardctl_cmd_promote(shardctl_t *ctl);
 int shardctl_cmd_replicate(shardctl_t *ctl);
+int shardctl_cmd_split(shardctl_t *ctl);
+int shardctl_cmd_merge(shardctl_t *ctl);
 
 /* cmd_migration.c: one, with all that happened to it */
 

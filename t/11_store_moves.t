@@ -25,6 +25,8 @@ $r->command('FUNCTION', 'LOAD', $t->library());
 
 migrations();
 decisions();
+ids();
+beside();
 recommendations();
 c_store();
 
@@ -173,4 +175,59 @@ sub c_store {
         cmp_ok(scalar(grep { /^ok / } @lines), '>', 150, 'with its checks');
         is(scalar(grep { /^not ok / } @lines), 0, 'none failed');
     }
+}
+
+
+# ids of shards to be made: never one twice
+
+sub ids {
+    at($r, 'ids');
+
+    my $new = sub { fcall('shard_id_new', 2, k('table'), k('ids')) };
+
+    $r->command('HSET', k('table'), 3, '{}', 17, '{}', 5, '{}');
+    is($new->(), 'ok 18', 'above all of the table');
+    is($new->(), 'ok 19', 'and another one');
+    $r->command('HSET', k('table'), 20, '{}', 90, '{}');
+    is($new->(), 'ok 91', 'above those that were made by hand');
+    $r->command('DEL', k('table'));
+    is($new->(), 'ok 92', 'those that are gone are not given again');
+    $r->command('SET', k('ids'), 'x');
+    like($new->(), qr/^bad ids is not/, 'damaged');
+    $r->command('SET', k('ids'), 4294967294);
+    like($new->(), qr/^bad all shard ids/, 'used up');
+    at($r, 'store');
+}
+
+
+# a split and a merge by the writer of one shard
+
+sub beside {
+    at($r, 'beside');
+
+    my $rec = sub { my ($lo, $hi, $epoch) = @_;
+                    return '{"lo":"' . $lo x 16 . '","hi":' . ($hi ? '"' . $hi x 16 . '"' : 'null')
+                           . ",\"primary\":\"n1\",\"epoch\":$epoch}" };
+    my $op = 0;
+    my $commit = sub {
+        my ($scope, $holder, @changes) = @_;
+        return fcall('shard_commit', 6, (map { k($_) } qw/ meta table nodes log claims /, 'op:b' . ++$op),
+                     $scope, token($scope, $holder), $holder, -1, "b$op", 'test', @changes);
+    };
+
+    like($commit->('keyspace', 'init', node => 'n1', '{"addr":"a:1","zone":"z","capacity":1,"state":"up"}',
+                   shard => 0, $rec->(0, 8, 1), shard => 1, $rec->(8, undef, 1)), qr/^ok/, 'two shards');
+    release('keyspace', 'init', token('keyspace', 'init'));
+
+    like($commit->('shard:0', 'a', shard => 0, $rec->(0, 4, 2), shard => 7, $rec->(4, 8, 2)), qr/^ok/, 'a split');
+    like($commit->('shard:0', 'a', shard => 8, $rec->(4, 8, 2)), qr/^bad/, 'not of what another shard holds');
+    like($commit->('shard:0', 'a', shard => 0, $rec->(0, 8, 3), shard => 7, ''), qr/outside of scope shard:0 and not claimed/,
+         'a merge with one that it has not claimed');
+    token('shard:7', 'b');
+    like($commit->('shard:0', 'a', shard => 0, $rec->(0, 8, 3), shard => 7, ''), qr/claimed by b/, 'that another one has');
+    release('shard:7', 'b', token('shard:7', 'b'));
+    token('shard:7', 'a');
+    like($commit->('shard:0', 'a', shard => 0, $rec->(0, 8, 3), shard => 7, ''), qr/^ok/, 'that it has');
+    like($commit->('shard:0', 'a', meta => 'policy', '{}'), qr/outside of scope/, 'nothing else');
+    at($r, 'store');
 }

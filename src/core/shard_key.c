@@ -14,6 +14,11 @@
 #define SHARD_DECISION_TEXT  (22 + 2 * SHARD_NAME_SIZE)
 
 
+/* the same with a verb, and a bound that has up to 192 bytes */
+
+#define SHARD_CUT_TEXT  (SHARD_DECISION_TEXT + SHARD_BYTES_TEXT + 1)
+
+
 static int shard_key_number(const uint8_t *key, size_t len, shard_key_t *out);
 
 
@@ -181,6 +186,32 @@ shard_decision_id(shard_id_t shard, uint32_t epoch, const char *from,
     shard_text_add_uint(&text, epoch);
     shard_text_add(&text, "|");
     shard_text_add_str(&text, shard_text_array(from, SHARD_NAME_SIZE - 1));
+    shard_text_add(&text, "|");
+    shard_text_add_str(&text, shard_text_array(to, SHARD_NAME_SIZE - 1));
+
+    id = XXH3_64bits(buf, (size_t) (text.pos - buf));
+
+    return id ? id : 1;
+}
+
+
+uint64_t
+shard_cut_id(shard_id_t shard, uint32_t epoch, const char *verb,
+    const char *what, const char *to)
+{
+    char          buf[SHARD_CUT_TEXT];
+    uint64_t      id;
+    shard_text_t  text;
+
+    shard_text_open(&text, buf, sizeof(buf));
+
+    shard_text_add_uint(&text, shard);
+    shard_text_add(&text, "|");
+    shard_text_add_uint(&text, epoch);
+    shard_text_add(&text, "|");
+    shard_text_add_str(&text, shard_text_array(verb, SHARD_NAME_SIZE - 1));
+    shard_text_add(&text, "|");
+    shard_text_add_str(&text, shard_text_array(what, SHARD_BYTES_TEXT));
     shard_text_add(&text, "|");
     shard_text_add_str(&text, shard_text_array(to, SHARD_NAME_SIZE - 1));
 

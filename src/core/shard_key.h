@@ -62,5 +62,11 @@ uint32_t shard_shift_point(uint64_t sticky, uint64_t migration);
 uint64_t shard_decision_id(shard_id_t shard, uint32_t epoch, const char *from,
     const char *to);
 
+/* the same of a split or merge, of "SHARD|EPOCH|VERB|WHAT|TO"; what: the cut
+ * as records have bounds, or the other shard's id */
+
+uint64_t shard_cut_id(shard_id_t shard, uint32_t epoch, const char *verb,
+    const char *what, const char *to);
+
 
 #endif /* _SHARD_KEY_H_INCLUDED_ */

@@ -392,20 +392,67 @@ shardd_commit_shard(shardd_store_t *s, const shardd_claim_t *claim,
     uint64_t *version, const char *operation, const char *by,
     const shard_record_t *rec)
 {
-    char             id[16], json[SHARD_JSON_MAX];
-    shardd_change_t  change;
+    return shardd_commit_shards(s, claim, version, operation, by, &rec, 1,
+                                SHARD_ID_NONE);
+}
 
-    if (shard_record_encode(rec, json, sizeof(json)) < 0) {
-        return shardd_store_fail(s, SHARDD_BAD, "record of shard %u is "
-                                 "longer than %d bytes", (unsigned) rec->id,
-                                 SHARD_JSON_MAX);
+
+int
+shardd_commit_shards(shardd_store_t *s, const shardd_claim_t *claim,
+    uint64_t *version, const char *operation, const char *by,
+    const shard_record_t *const *recs, size_t n, shard_id_t gone)
+{
+    char             id[SHARDD_COMMIT_MAX + 1][16];
+    char             json[SHARDD_COMMIT_MAX][SHARD_JSON_MAX];
+    size_t           i;
+    shardd_change_t  changes[SHARDD_COMMIT_MAX + 1];
+
+    for (i = 0; i < n; i++) {
+
+        if (shard_record_encode(recs[i], json[i], sizeof(json[i])) < 0) {
+            return shardd_store_fail(s, SHARDD_BAD, "record of shard %u is "
+                                     "longer than %d bytes",
+                                     (unsigned) recs[i]->id, SHARD_JSON_MAX);
+        }
+
+        snprintf(id[i], sizeof(id[i]), "%u", (unsigned) recs[i]->id);
+
+        changes[i].kind = "shard";
+        changes[i].id = id[i];
+        changes[i].json = json[i];
     }
 
-    snprintf(id, sizeof(id), "%u", (unsigned) rec->id);
+    if (gone != SHARD_ID_NONE) {
+        snprintf(id[n], sizeof(id[n]), "%u", (unsigned) gone);
 
-    change.kind = "shard";
-    change.id = id;
-    change.json = json;
+        changes[n].kind = "shard";
+        changes[n].id = id[n];
+        changes[n++].json = "";
+    }
 
-    return shardd_commit(s, claim, version, operation, by, &change, 1);
+    return shardd_commit(s, claim, version, operation, by, changes, n);
+}
+
+
+int
+shardd_shard_id_new(shardd_store_t *s, shard_id_t *id)
+{
+    int          rc;
+    char         keys[2][SHARDD_KEY_SIZE];
+    uint64_t     value;
+    const char  *argv[5];
+
+    argv[0] = "FCALL";
+    argv[1] = "shard_id_new";
+    argv[2] = "2";
+    argv[3] = shardd_store_key(s, keys[0], "table");
+    argv[4] = shardd_store_key(s, keys[1], "ids");
+
+    rc = shardd_store_call(s, 5, argv, &value, NULL);
+
+    if (rc == SHARDD_OK) {
+        *id = (shard_id_t) value;
+    }
+
+    return rc;
 }

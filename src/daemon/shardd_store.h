@@ -137,6 +137,19 @@ int shardd_commit_shard(shardd_store_t *s, const shardd_claim_t *claim,
     uint64_t *version, const char *operation, const char *by,
     const shard_record_t *rec);
 
+/* several in one step, and one that goes: SHARD_ID_NONE, or its id.  Those
+ * beside the claim's own are new ones, or claimed by the same holder */
+
+#define SHARDD_COMMIT_MAX  2
+
+int shardd_commit_shards(shardd_store_t *s, const shardd_claim_t *claim,
+    uint64_t *version, const char *operation, const char *by,
+    const shard_record_t *const *recs, size_t n, shard_id_t gone);
+
+/* the id of a shard to be made, never given twice */
+
+int shardd_shard_id_new(shardd_store_t *s, shard_id_t *id);
+
 /* the table's version, 0 when there was never one */
 
 int shardd_version(shardd_store_t *s, uint64_t *version);

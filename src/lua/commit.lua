@@ -258,6 +258,24 @@ local function claimed_bad(plan, id)
 end
 
 
+-- A split makes a shard, a merge takes one's keys into another: beside its
+-- own a shard's writer may make new ones, and change those that it has
+-- claimed as well.  What all of them hold stays the same (cover_bad).
+
+local function beside_bad(plan, id)
+    local claim = claim_read(plan.claims, 'shard:' .. id)
+
+    if claim and claim.until_ms > plan.now then
+        return claim.holder ~= plan.holder
+               and 'is claimed by ' .. claim.holder or nil
+    end
+
+    if redis.call('HEXISTS', plan.table, id) == 1 then
+        return 'is outside of scope ' .. plan.scope .. ' and not claimed'
+    end
+end
+
+
 local function change_bad(plan, kind, id, json)
     local scope = plan.scope
 
@@ -266,13 +284,15 @@ local function change_bad(plan, kind, id, json)
             return 'is no shard id'
         end
 
-        if scope ~= 'keyspace' and scope ~= 'shard:' .. id then
+        if scope ~= 'keyspace' and not scope_shard(scope) then
             return 'is outside of scope ' .. scope
         end
 
         plan.shards = plan.shards + 1
 
         return scope == 'keyspace' and claimed_bad(plan, id)
+               or scope ~= 'keyspace' and scope ~= 'shard:' .. id
+                  and beside_bad(plan, id)
                or shard_change_bad(plan, id, json)
     end
 

@@ -166,6 +166,42 @@ local function shard_decision_add(keys, args)
 end
 
 
+-- KEYS table ids
+--   ok ID, of a shard to be made: above all that there have ever been, so
+-- that what backends, claims and history keep of one that is gone is never
+-- taken for another's.
+
+local function shard_id_new(keys, args)
+    local wrong = keys_bad(keys, { 'table', 'ids' })
+
+    if wrong or #args ~= 0 then
+        return wrong or bad('there are no arguments')
+    end
+
+    local id = uint(redis.call('GET', keys[2]) or '0', ID_MAX)
+
+    if not id then
+        return bad('ids is not a shard id')
+    end
+
+    if id == 0 or redis.call('HEXISTS', keys[1], digits(id)) == 1 then
+        unchanged(keys[1], {}, function(name)
+            local other = uint(name, ID_MAX)
+
+            id = other and other >= id and other + 1 or id
+        end)
+    end
+
+    if id >= ID_MAX then
+        return bad('all shard ids are used up')
+    end
+
+    redis.call('SET', keys[2], digits(id + 1))
+
+    return { 'ok', digits(id) }
+end
+
+
 local function shard_library_version()
     return VERSION
 end
@@ -178,6 +214,7 @@ redis.register_function('shard_stage', shard_stage)
 redis.register_function('shard_stage_commit', shard_stage_commit)
 redis.register_function('shard_migration_put', shard_migration_put)
 redis.register_function('shard_decision_add', shard_decision_add)
+redis.register_function('shard_id_new', shard_id_new)
 redis.register_function{ function_name = 'shard_library_version',
                          callback = shard_library_version,
                          flags = { 'no-writes' } }

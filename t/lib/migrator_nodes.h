@@ -475,7 +475,7 @@ static const migrator_io_t  world_io = {
     world_error, world_claim, world_release, world_put, world_get, world_wish,
     world_shard, world_commit, world_node, world_override, world_routers,
     world_mirror, world_mirrors, world_views, world_others, world_hook,
-    world_audit
+    world_audit, NULL, NULL
 };
 
 static const migrator_driver_t  world_driver = {
