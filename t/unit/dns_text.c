@@ -98,7 +98,7 @@ test_sets(void)
     set.epoch = 1;
 
     for (i = 0; i < 200; i++) {
-        snprintf(addr, sizeof(addr), "10.0.0.%d", i);
+        snprintf(addr, sizeof(addr), "10.0.0.%u", (unsigned) i % 256);
         migrator_dns_set_add(&set, addr);
     }
 
