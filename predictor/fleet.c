@@ -269,6 +269,7 @@ predictor_fleet_rest_of(predictor_fleet_read_t *r, const predictor_io_t *io)
         predictor_fleet_overrides(r, &orders.overrides);
         predictor_fleet_migrations(r, &orders.migrations);
         predictor_fleet_decisions(r, &orders);
+        predictor_fleet_cuts(r, &orders);
         rc = predictor_fleet_limits(r, &orders.migrations);
     }
 
@@ -297,6 +298,7 @@ predictor_fleet_load(predictor_fleet_t *f, const predictor_io_t *io,
     read.fleet = &new;
     read.conf = conf;
     read.nmoves = 0;
+    read.nfailed = 0;
     read.now_ms = (double) io->now_ms(io->data);
     predictor_fleet_clock(conf, &read.clock);
 

@@ -7,6 +7,7 @@
  *   override ────────▶ fixed           │
  *   migrations ──┬───▶ in flight       ├──▶ predictor_plan_t
  *   decisions ───┘    resting          │
+ *          ├─────────▶ splits and merges, where they failed
  *          └─────────▶ durations, budget
  *   outlook, history ▶ now, mean, q ───┘
  */
@@ -31,6 +32,7 @@ typedef struct {
     uint32_t           *by_id;          /* number in the table by id */
     shard_id_t         *ids;            /* in the table's order */
     uint32_t            waiting;        /* decisions nobody has picked up */
+    uint32_t            cuts;           /* splits and merges in flight */
     predictor_duration_t  duration;     /* of moves */
     predictor_budget_t  budget;
     void               *budget_memory;

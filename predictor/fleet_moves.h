@@ -1,8 +1,8 @@
 
 /*
  * What migrations and decisions tell the planner: shards in flight, shards
- * at rest (fleet_moves.c), how long a move takes, and how many more may start
- * (fleet_churn.c).  Parts of fleet.c.
+ * at rest (fleet_moves.c, of splits and merges fleet_cuts.c), how long a move
+ * takes, and how many more may start (fleet_churn.c).  Parts of fleet.c.
  */
 
 
@@ -19,6 +19,15 @@
 #define PREDICTOR_FLEET_RECENT  256
 
 
+/* splits and merges of a shard that came to nothing, one after the other */
+
+typedef struct {
+    uint32_t                 shard;
+    uint32_t                 n;
+    double                   since_s;   /* the last one */
+    unsigned                 closed:1;  /* before them one was done */
+} predictor_fleet_failed_t;
+
 typedef struct {
     predictor_fleet_t       *fleet;
     const predictor_conf_t  *conf;
@@ -29,6 +38,10 @@ typedef struct {
     /* finished moves, the newest first */
     uint32_t                    nmoves;
     predictor_duration_move_t   moves[PREDICTOR_DURATION_MOVES];
+
+    /* of each migration two shards, of each decision one */
+    uint32_t                    nfailed;
+    predictor_fleet_failed_t    failed[3 * PREDICTOR_FLEET_RECENT];
 } predictor_fleet_read_t;
 
 
@@ -36,6 +49,11 @@ void predictor_fleet_migrations(predictor_fleet_read_t *r,
     const shardd_entries_t *entries);
 
 void predictor_fleet_decisions(predictor_fleet_read_t *r,
+    const predictor_orders_t *orders);
+
+/* the splits and merges of both; the newest first */
+
+void predictor_fleet_cuts(predictor_fleet_read_t *r,
     const predictor_orders_t *orders);
 
 /* one that has finished: what it took; its bytes are the shard's */

@@ -96,6 +96,7 @@ typedef struct {
     double              relief;         /* there: what it gains without it */
     unsigned            fixed:1;        /* overridden, or moved lately */
     unsigned            idle:1;         /* its move uses no budget: advice */
+    unsigned            uncut:1;        /* a split or merge of it failed */
     uint8_t             nstandbys;
     uint32_t            standbys[SHARD_STANDBYS_MAX];   /* nodes */
     uint64_t            needs;          /* labels that its node must have */

@@ -265,6 +265,101 @@ test_places(void)
 }
 
 
+/* a split or merge of two shards, "at" seconds ago */
+
+static void
+cut(const char *verb, const char *shard, const char *into, const char *phase,
+    const char *attempt, double at)
+{
+    hashes[nhashes++] = (hash_t) { {
+        "id", shard, "verb", verb, "shard", shard, "into", into, "from", "n1",
+        "to", "n1", "epoch", "1", "phase", phase, "attempt", attempt,
+        "created_ms", ago(at + 60), "finished_ms", ago(at), NULL } };
+}
+
+
+static void
+wish(const char *verb, const char *shard, const char *with, const char *mode,
+    double at)
+{
+    wishes[nwishes++] = (hash_t) { {
+        "id", "w", "verb", verb, "shard", shard, "from", "n1", "to", "n1",
+        "epoch", "1", "mode", mode, "decided_ms", ago(at), "with", with,
+        NULL } };
+}
+
+
+static void
+is_cut(const predictor_fleet_t *f, uint32_t shard, int fixed, int uncut,
+    const char *what)
+{
+    tap_ok(f->plan.shards[shard].fixed == fixed
+           && f->plan.shards[shard].uncut == uncut, "%s", what);
+}
+
+
+static void
+test_cuts(void)
+{
+    predictor_fleet_t  f;
+
+    begin();
+    memset(&f, 0, sizeof(f));
+
+    cut("split", "0", "1", "copy", "1", 10);
+    cut("merge", "99", "2", "done", "1", 600);
+    cut("split", "3", "98", "rolled-back", "1", 600);
+    cut("split", "4", "4", "done", "1", 8000);
+    cut("split", "5", "97", "rolled-back", "1", 8000);
+    wish("merge", "6", "7", "act", 10);
+    wish("split", "5", "", "recommend", 10);
+
+    tap_is_int(predictor_fleet_load(&f, &seam, &conf), SHARDD_OK, "loaded");
+    is_cut(&f, 0, 1, 0, "in flight: the shard stays as it is");
+    is_cut(&f, 1, 1, 0, "and its child");
+    is_cut(&f, 2, 1, 0, "merged lately: it rests");
+    is_cut(&f, 3, 0, 1, "rolled back lately: it may move");
+    is_cut(&f, 4, 0, 0, "long done");
+    is_cut(&f, 5, 0, 0, "rolled back before the cool-down; advice is none");
+    is_cut(&f, 6, 1, 0, "decided");
+    is_cut(&f, 7, 1, 0, "and the other one of the merge");
+    tap_is_int(f.cuts, 2, "in flight");
+    tap_is_int(f.waiting, 1, "waiting: the budget counts it");
+    predictor_fleet_done(&f);
+}
+
+
+/* the pause grows from two hours on, with each one that came to nothing */
+
+static void
+test_failed(void)
+{
+    predictor_fleet_t  f;
+
+    begin();
+    memset(&f, 0, sizeof(f));
+
+    cut("split", "0", "99", "rolled-back", "1", 8000);
+    cut("split", "0", "98", "rolled-back", "1", 16000);
+    cut("split", "1", "97", "rolled-back", "3", 28000);
+    cut("split", "2", "96", "rolled-back", "1", 8000);
+    cut("split", "2", "95", "done", "1", 16000);
+    cut("split", "2", "94", "rolled-back", "1", 17000);
+    cut("split", "3", "93", "rolled-back", "999", 7200 * 64 + 10);
+    wish("split", "4", "", "act", 7300);
+    wish("split", "4", "", "act", 14500);
+
+    tap_is_int(predictor_fleet_load(&f, &seam, &conf), SHARDD_OK, "loaded");
+    is_cut(&f, 0, 0, 1, "twice: four hours");
+    is_cut(&f, 1, 0, 1, "in three attempts: eight hours");
+    is_cut(&f, 2, 0, 0, "once since it was done: two hours");
+    is_cut(&f, 3, 0, 0, "any number of times: 64 pauses");
+    is_cut(&f, 4, 0, 1, "no migrator made a migration of two");
+    tap_is_int(f.cuts, 0, "none in flight");
+    predictor_fleet_done(&f);
+}
+
+
 int
 main(void)
 {
@@ -272,6 +367,8 @@ main(void)
     test_trails();
     test_budget();
     test_places();
+    test_cuts();
+    test_failed();
 
     return tap_done();
 }
