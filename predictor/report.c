@@ -477,6 +477,7 @@ predictor_report_decision(const predictor_io_t *io,
     e.to = fleet->table.nodes[move->to].name;
     e.mode = conf->mode;
     e.reason = reason;
+    e.nmore = 0;
 
     shard_hex_encode(shard_decision_id(e.rec->id, e.rec->epoch, e.from, e.to),
                      id);

@@ -31,6 +31,8 @@ int predictor_report_zones(const predictor_io_t *io,
 int predictor_report_forget(const predictor_io_t *io,
     const predictor_fleet_t *old, const predictor_fleet_t *new);
 
+#define PREDICTOR_REPORT_MORE  2
+
 /* report_entry.c: a decision; SHARDD_CONFLICT: this wish was made before */
 
 typedef struct {
@@ -41,6 +43,8 @@ typedef struct {
     const char            *to;          /* "": it goes nowhere */
     int                    mode;        /* predictor_mode_e */
     const char            *reason;      /* JSON */
+    const shardd_field_t  *more;        /* of its verb alone */
+    size_t                 nmore;       /* PREDICTOR_REPORT_MORE at most */
 } predictor_report_entry_t;
 
 int predictor_report_entry(const predictor_io_t *io,

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../src/core/shard_bytes.h"
 #include "../src/core/shard_codec.h"
 #include "../src/core/shard_key.h"
 #include "../src/daemon/shardd_log.h"
@@ -31,6 +30,16 @@ typedef struct {
     shardd_field_t                   fields[2 * PREDICTOR_RESIZES_MAX];
 } predictor_resizes_report_t;
 
+/* of a decision: its id, and the fields that are its verb's alone */
+
+typedef struct {
+    char            id[17];
+    char            with[16];
+    char            epoch[16];
+    size_t          n;
+    shardd_field_t  fields[PREDICTOR_REPORT_MORE];
+} predictor_report_resize_where_t;
+
 
 static int
 predictor_report_resize_decides(const predictor_resize_t *a)
@@ -38,92 +47,6 @@ predictor_report_resize_decides(const predictor_resize_t *a)
     return a->verb == PREDICTOR_RESIZE_SPLIT
            || a->verb == PREDICTOR_RESIZE_ISOLATE
            || a->verb == PREDICTOR_RESIZE_MERGE;
-}
-
-
-/* a bound as a record has it: a position, or a name of what all keys begin
- * with and the position's bytes, but for zeros at its end */
-
-static json_t *
-predictor_report_bound(const shard_record_t *rec, unsigned skip,
-    uint64_t position)
-{
-    char           text[SHARD_BYTES_TEXT + 1];
-    size_t         n;
-    unsigned       i;
-    shard_bytes_t  bytes;
-
-    if (rec->kind != SHARD_KIND_RANGE_BYTES) {
-        snprintf(text, sizeof(text), "%016llx",
-                 (unsigned long long) position);
-        return json_string(text);
-    }
-
-    n = skip < SHARD_BOUND_MAX ? skip : SHARD_BOUND_MAX;
-    memcpy(bytes.data, rec->lo_text.data, n);
-
-    for (i = 0; i < 8 && n < SHARD_BOUND_MAX && position << 8 * i; i++) {
-        bytes.data[n++] = (char) (position >> (56 - 8 * i));
-    }
-
-    bytes.len = (uint8_t) n;
-    text[shard_bytes_encode(&bytes, text)] = '\0';
-
-    return json_string(text);
-}
-
-
-/* of a list: the units that are the first part, or the isolated one */
-
-static json_t *
-predictor_report_units(const shard_record_t *rec, const predictor_resize_t *a)
-{
-    int            mine;
-    char           text[SHARD_BYTES_TEXT + 1];
-    json_t        *list;
-    uint64_t       at;
-    shard_str_t    left;
-    shard_bytes_t  unit;
-
-    list = json_array();
-    left = rec->units;
-
-    while (shard_units_next(&left, &unit) == SHARD_OK) {
-        at = shard_key_position(unit.data, unit.len);
-        mine = a->verb == PREDICTOR_RESIZE_SPLIT
-               ? at < a->cut
-               : at >= a->cut && (a->end == 0 || at < a->end);
-
-        if (mine) {
-            text[shard_bytes_encode(&unit, text)] = '\0';
-            json_array_append_new(list, json_string(text));
-        }
-    }
-
-    return list;
-}
-
-
-static void
-predictor_report_resize_cut(const shard_record_t *rec,
-    const predictor_resize_t *a, json_t *reason)
-{
-    unsigned  skip;
-
-    (void) predictor_spread_range(rec, &skip);
-
-    if (rec->kind == SHARD_KIND_LIST) {
-        json_object_set_new(reason, "units", predictor_report_units(rec, a));
-
-    } else if (a->cut) {
-        json_object_set_new(reason, "cut",
-                            predictor_report_bound(rec, skip, a->cut));
-    }
-
-    if (rec->kind != SHARD_KIND_LIST && a->end) {
-        json_object_set_new(reason, "end",
-                            predictor_report_bound(rec, skip, a->end));
-    }
 }
 
 
@@ -168,7 +91,7 @@ predictor_report_resize_reason(const predictor_resizes_report_t *rep,
     if (a->verb == PREDICTOR_RESIZE_SPLIT
         || a->verb == PREDICTOR_RESIZE_ISOLATE)
     {
-        predictor_report_resize_cut(rec, a, reason);
+        predictor_report_cut(rec, a, reason);
     }
 
     return reason;
@@ -176,8 +99,9 @@ predictor_report_resize_reason(const predictor_resizes_report_t *rep,
 
 
 /*
- * Of verb, shard, epoch, the other one of a merge, and the season: samples
- * move the cut a little with every slot, and the wish is the same.
+ * Of advice it is of verb, shard, epoch, the other one of a merge, and the
+ * season: samples move the cut a little with every slot, and the wish is the
+ * same.
  */
 
 static void
@@ -200,30 +124,78 @@ predictor_report_resize_id(const predictor_resizes_report_t *rep,
 }
 
 
+/*
+ * What is carried out says where, in fields of its own, and has the id that
+ * the same wish of an operator has.  A key at the shard's lower bound needs
+ * the cut above it only.
+ */
+
+static void
+predictor_report_resize_act(const predictor_resizes_report_t *rep,
+    const predictor_resize_t *a, json_t *reason,
+    predictor_report_resize_where_t *w)
+{
+    char                   what[40];
+    const char            *cut, *end;
+    const shard_record_t  *rec, *with;
+
+    rec = &rep->view->fleet->table.shards[a->shard];
+
+    if (a->verb == PREDICTOR_RESIZE_MERGE) {
+        with = &rep->view->fleet->table.shards[a->with];
+        snprintf(w->with, sizeof(w->with), "%u", with->id);
+        snprintf(w->epoch, sizeof(w->epoch), "%u", with->epoch);
+        snprintf(what, sizeof(what), "%s.%s", w->with, w->epoch);
+        w->fields[0] = (shardd_field_t) { (char *) "with", w->with };
+        w->fields[1] = (shardd_field_t) { (char *) "with_epoch", w->epoch };
+        w->n = 2;
+        shard_hex_encode(shard_cut_id(rec->id, rec->epoch, "merge", what,
+                                      rec->primary), w->id);
+        return;
+    }
+
+    cut = json_string_value(json_object_get(reason, "cut"));
+    end = json_string_value(json_object_get(reason, "end"));
+
+    if (cut == NULL) {
+        cut = end ? end : "";
+        end = NULL;
+    }
+
+    w->fields[0] = (shardd_field_t) { (char *) "cut", (char *) cut };
+    w->fields[1] = (shardd_field_t) { (char *) "end", (char *) end };
+    w->n = end ? 2 : 1;
+    shard_hex_encode(shard_cut_id(rec->id, rec->epoch,
+                                  predictor_resize_verbs[a->verb], cut,
+                                  rec->primary), w->id);
+}
+
+
 static void
 predictor_report_resize_log(const predictor_resizes_report_t *rep,
-    const predictor_resize_t *a, const json_t *reason)
+    const predictor_resize_t *a, const json_t *reason, int act)
 {
-    const char                      *cut;
+    const char                      *cut, *made;
     const shard_record_t            *recs;
     const predictor_resize_limits_t *l;
 
     l = &rep->r->limits;
     recs = rep->view->fleet->table.shards;
+    made = act ? "decided" : "recommended";
 
     if (a->verb == PREDICTOR_RESIZE_MERGE) {
-        shardd_log(SHARDD_LOG_INFO, "recommended: merge shards %u and %u: "
+        shardd_log(SHARDD_LOG_INFO, "%s: merge shards %u and %u: "
                    "together at most %.2f/s in a season, below %.2f/s (%g of "
-                   "a node)", recs[a->shard].id, recs[a->with].id, a->peak,
-                   l->lo * l->capacity, l->lo);
+                   "a node)", made, recs[a->shard].id, recs[a->with].id,
+                   a->peak, l->lo * l->capacity, l->lo);
         return;
     }
 
     cut = json_string_value(json_object_get(reason, "cut"));
 
-    shardd_log(SHARDD_LOG_INFO, "recommended: %s shard %u on %s%s%s: its peak "
+    shardd_log(SHARDD_LOG_INFO, "%s: %s shard %u on %s%s%s: its peak "
                "is %.1f/s, above %.1f/s (%g of a node); %.1f %% (+- %.1f) of "
-               "the load are %s, at most %.1f/s in one part then",
+               "the load are %s, at most %.1f/s in one part then", made,
                predictor_resize_verbs[a->verb], recs[a->shard].id,
                recs[a->shard].primary, cut ? " at " : "", cut ? cut : "",
                a->peak, l->hi * l->capacity, l->hi, 100 * a->left,
@@ -232,32 +204,93 @@ predictor_report_resize_log(const predictor_resizes_report_t *rep,
 }
 
 
+/* "w" is filled; SHARDD_CONFLICT: it was made before */
+
 static int
-predictor_report_resize_decision(const predictor_resizes_report_t *rep,
-    const predictor_resize_t *a, const char *id, const char *text)
+predictor_report_resize_decision(predictor_resizes_report_t *rep,
+    const predictor_resize_t *a, int act, json_t *reason, const char *text,
+    predictor_report_resize_where_t *w)
 {
+    int                       rc;
     predictor_report_entry_t  e;
 
-    e.id = id;
+    if (act) {
+        predictor_report_resize_act(rep, a, reason, w);
+
+    } else {
+        predictor_report_resize_id(rep, a, w->id);
+        w->n = 0;
+    }
+
+    e.id = w->id;
     e.verb = predictor_resize_verbs[a->verb];
     e.rec = &rep->view->fleet->table.shards[a->shard];
     e.from = e.rec->primary;
-    e.to = "";                  /* who looks for moves finds none */
-    e.mode = PREDICTOR_RECOMMEND;
+    e.to = act ? e.from : "";   /* who looks for moves finds none */
+    e.mode = act ? PREDICTOR_ACT : PREDICTOR_RECOMMEND;
     e.reason = text;
+    e.more = w->fields;
+    e.nmore = w->n;
 
-    return predictor_report_entry(rep->io, &e);
+    rc = predictor_report_entry(rep->io, &e);
+
+    if (rc == SHARDD_OK) {
+        predictor_report_resize_log(rep, a, reason, act);
+    }
+
+    if (rc == SHARDD_OK && act) {
+        predictor_resize_begin(rep->view, a);
+    }
+
+    return rc;
 }
 
 
-/* its entry, and its decision if there is none yet */
+/* its decision, if there is none yet and its time has come; *text is the
+ * reason, and what is said of the shard then */
+
+static int
+predictor_report_resize_decide(predictor_resizes_report_t *rep,
+    const predictor_resize_t *a, json_t *reason, char **text,
+    uint64_t *decisions)
+{
+    int                               rc;
+    predictor_resize_act_e            act;
+    predictor_report_resize_where_t   w;
+
+    act = predictor_resize_act(rep->view, rep->r, a);
+
+    if (act == PREDICTOR_RESIZE_LATER) {
+        return SHARDD_OK;
+    }
+
+    rc = predictor_report_resize_decision(rep, a, act == PREDICTOR_RESIZE_NOW,
+                                          reason, *text, &w);
+
+    if (rc == SHARDD_OK) {
+        (*decisions)++;
+
+    } else if (rc != SHARDD_CONFLICT) {
+        return rc;
+    }
+
+    json_object_set_new(reason, "decision", json_string(w.id));
+    free(*text);
+    *text = json_dumps(reason, JSON_COMPACT | JSON_REAL_PRECISION(
+                               PREDICTOR_RESIZES_DIGITS));
+
+    return SHARDD_OK;
+}
+
+
+/* its entry, and its decision */
 
 static int
 predictor_report_resize(predictor_resizes_report_t *rep,
     const predictor_resize_t *a, uint64_t *decisions)
 {
     int              rc;
-    char             id[17], name[16], *text;
+    char             name[16], *text;
     json_t          *reason;
     shardd_field_t  *field;
 
@@ -267,19 +300,7 @@ predictor_report_resize(predictor_resizes_report_t *rep,
     rc = text ? SHARDD_OK : SHARDD_BAD;
 
     if (rc == SHARDD_OK && predictor_report_resize_decides(a)) {
-        predictor_report_resize_id(rep, a, id);
-        rc = predictor_report_resize_decision(rep, a, id, text);
-
-        if (rc == SHARDD_OK) {
-            (*decisions)++;
-            predictor_report_resize_log(rep, a, reason);
-        }
-
-        rc = rc == SHARDD_CONFLICT ? SHARDD_OK : rc;
-        json_object_set_new(reason, "decision", json_string(id));
-        free(text);
-        text = json_dumps(reason, JSON_COMPACT | JSON_REAL_PRECISION(
-                                  PREDICTOR_RESIZES_DIGITS));
+        rc = predictor_report_resize_decide(rep, a, reason, &text, decisions);
     }
 
     json_decref(reason);

@@ -204,6 +204,7 @@ predictor_watch_decision(predictor_watch_round_t *r,
     e.to = r->fleet.table.nodes[c->to].name;
     e.mode = r->d->conf->mode;
     e.reason = reason;
+    e.nmore = 0;
 
     shard_hex_encode(shard_decision_id(e.rec->id, e.rec->epoch, e.from, e.to),
                      id);
