@@ -221,6 +221,13 @@ good_items(void)
            && conf.items[1].words == NULL, "the second one");
     tap_is_int(conf.count, 5, "and what is behind them");
 
+    free(conf.items[0].words[0]);
+    free(conf.items[0].words[1]);
+    free(conf.items[0].words);
+    free(conf.items[0].name);
+    free(conf.items[1].name);
+    free(conf.name);
+
     refuses("name: a\nitems:\n  - count: 3\n", "3:5: section \"items\" lacks "
             "\"name\"");
     refuses("name: a\nitems: [ x ]\n", "2:10: an item of \"items\" must");
