@@ -242,7 +242,8 @@ $$;
 -- was done.  Becoming a standby is the seal: the marker it writes has a
 -- number no earlier marker can have.  Only who stops being the primary waits
 -- for writes: an unseal must not, and a seal that still waits finds the
--- unseal's epoch when its turn comes.
+-- unseal's epoch when its turn comes: a primary ends by a greater epoch only,
+-- so that what arrives late closes no owner.
 
 CREATE OR REPLACE FUNCTION shard.role(p_shard bigint, p_role text,
     p_epoch bigint) RETURNS bigint
@@ -270,6 +271,12 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'SH409', MESSAGE =
             format('shard %s is %s at epoch %s here, %s is older', p_shard,
                    o.role, o.epoch, p_epoch);
+    END IF;
+
+    IF o.role = 'primary' AND p_role <> 'primary' AND p_epoch = o.epoch THEN
+        RAISE EXCEPTION USING ERRCODE = 'SH409', MESSAGE =
+            format('shard %s is primary at epoch %s here: only a greater one '
+                   'ends that', p_shard, o.epoch);
     END IF;
 
     p := shard.position(o);
