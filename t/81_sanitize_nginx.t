@@ -20,6 +20,9 @@ use ShardTest;
 my %out = (
     '02_static.t' => 'its nginx is built without sanitizers',
     '24_million.t' => 'its bounds are of time and of memory; the same code runs with few shards',
+    '55_split_crash.t' => 'what of the module it needs 55_split.t does',
+    '72_many.t' => '70_e2e.t does the same with twenty moves',
+    '73_chaos.t' => '71_e2e_faults.t and 74_rogue.t have its faults',
     '80_sanitize.t' => 'it is one itself',
     '81_sanitize_nginx.t' => 'this file',
     '82_fuzz_nginx.t' => 'it takes the sanitizer build by itself',
