@@ -178,6 +178,18 @@ sub late_answer {
 
 sub ip { return system('ip', @_) == 0 }
 
+sub mounted { return slurp('/proc/self/mounts') =~ m! /run/netns ! }
+
+
+# what the first namespace of a machine mounts goes with it again
+
+sub remove {
+    my ($ns, $before) = @_;
+
+    ip('netns', 'del', $ns);
+    system('umount /run/netns') if !$before && mounted();
+}
+
 
 # two ways into the namespace: one to the nodes, one to Redis, which is cut
 
@@ -189,6 +201,9 @@ sub namespace {
 
   SKIP: {
         skip('network namespaces need root', 1) if $> != 0;
+
+        my $before = mounted();
+
         skip('ip netns does not work here', 1)
             if system("ip netns add $ns 2>/dev/null") != 0;
 
@@ -208,13 +223,13 @@ sub namespace {
         }
 
         if (!$made) {
-            ip('netns', 'del', $ns);
+            remove($ns, $before);
             skip('no veth here', 1);
         }
 
         eval { cut_off($name, $ns, $data, $store) };
         is($@, '', "$name: comes to its end");
-        ip('netns', 'del', $ns);
+        remove($ns, $before);
     }
 }
 

@@ -86,7 +86,12 @@ shardkv_items_add(shardkv_buf_t *b, const shardkv_item_t *item)
     p[1] = (char) item->klen;
     shardkv_put64(p + 2, item->n);
     shardkv_put64(p + 10, item->vlen);
-    memcpy(p + SHARDKV_ITEM_HEAD, item->key, item->klen);
+
+    /* an entry that is skipped has no key */
+
+    if (item->klen) {
+        memcpy(p + SHARDKV_ITEM_HEAD, item->key, item->klen);
+    }
 
     if (item->vlen && item->value) {
         memcpy(p + SHARDKV_ITEM_HEAD + item->klen, item->value, item->vlen);
