@@ -124,6 +124,8 @@ sub start_replay {
 }
 
 
+# no more shards than the trace has: what is above capacity is told by these
+
 sub predictor_conf {
     my ($self) = @_;
 
@@ -137,6 +139,8 @@ horizon: 2h
 grace_real: 200ms
 move_time: 45m
 lead_margin: 30m
+shards:
+    max: ${\ $self->{trace}->shards() }
 clock:
     speed: $self->{speed}
     real_ms: $self->{day_ms}
