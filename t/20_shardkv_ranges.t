@@ -150,6 +150,12 @@ is(owned('POST', shard(7, 'import?of=8'), $more->{content})->{json}{position}, $
 is(digest(7, $upper), digest(8, $upper), 'the same data, once');
 is($kv->routed(7, $epoch, 'POST', '/queue/70', 'x')->{json}{n}, 6, 'a queue goes on where it was');
 
+my $stands = $kv->call('GET', shard(7, 'stats'))->{json}{position};
+
+is_refused(owned('PUT', shard(7, 'import?of=8'), $_->[0], %at), 409, 'queue_index', $_->[1])
+    for [ $other->{content}, 'queues that are here already' ], [ qq!{"q":"80","n":1,"v":"eA=="}\n! x 2, 'an entry twice' ];
+is($kv->call('GET', shard(7, 'stats'))->{json}{position}, $stands, 'nothing of them was written');
+
 $kv->kill9();
 $kv->again();
 is($kv->call('GET', shard(7, 'import?of=8'))->{json}{position}, $more->{position}, 'it is kept durably');

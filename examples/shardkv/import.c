@@ -190,7 +190,8 @@ shardkv_import_chunk(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
 }
 
 
-/* a queue's entries keep their indexes: there are none of that key yet */
+/* a queue's entries keep their indexes: there are none of that key yet.
+ * MDB_KEYEXIST: there are, and the writer refuses it (writer.c) */
 
 static int
 shardkv_import_items(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)

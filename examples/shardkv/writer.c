@@ -179,6 +179,13 @@ shardkv_writer_error(shardkv_server_t *srv, shardkv_request_t *r, int rc)
         return;
     }
 
+    if (rc == MDB_KEYEXIST && r->route->call == SHARDKV_IMPORT_PUT) {
+        shardkv_refuse(&r->answer, 409, "queue_index", "a queue of the "
+                       "snapshot does not go on behind what is here of it; "
+                       "drop its range, then send the snapshot again");
+        return;
+    }
+
     fprintf(stderr, "shardkv %s: %s: a write failed: %s\n", srv->name,
             srv->store.dir, mdb_strerror(rc));
     shardkv_broken(&r->answer, "write", rc);
