@@ -86,6 +86,13 @@ is_deeply($kv->role(7, 'primary', 3)->{json},
           { role => 'primary', epoch => 3, position => 0 }, 'made primary');
 is($kv->role(7, 'primary', 3)->{status}, 200, 'the same role again');
 is_refused($kv->role(7, 'primary', 2), 409, 'epoch', 'an older epoch');
+
+for my $role (qw/ standby none /) {
+    is_refused($kv->call('PUT', '/_shard/7/role', {},
+                         qq!{"role":"$role","epoch":3,"keep_primary":true}!),
+               409, 'primary', "$role at a primary's own epoch, kept");
+}
+
 is(put('a', 'one')->{status}, 204, 'put');
 is_refused($kv->routed(7, 2, 'PUT', '/kv/a', 'x'), 421, 'misdirected',
            'sender older than the owner');

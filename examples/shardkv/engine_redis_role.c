@@ -22,7 +22,7 @@ shardkv_redis_role(shardkv_redis_t *c, shardkv_request_t *r)
     char                   epoch[16];
     uint64_t               position;
     redisReply            *reply;
-    const char            *argv[2];
+    const char            *argv[3];
     shardd_data_prefix_t   prefix;
 
     prefix = shardd_data_prefix(r->shard);
@@ -30,8 +30,9 @@ shardkv_redis_role(shardkv_redis_t *c, shardkv_request_t *r)
 
     argv[0] = shardkv_redis_roles[r->role];
     argv[1] = epoch;
+    argv[2] = r->keep_primary ? "keep" : "";
 
-    reply = shardd_data_call(&c->redis, "role", prefix.text, 2, argv, NULL);
+    reply = shardd_data_call(&c->redis, "role", prefix.text, 3, argv, NULL);
 
     if (!shardd_data_uint(reply, 1, &position)) {
         return shardkv_redis_failed(c, r, reply);
@@ -40,6 +41,11 @@ shardkv_redis_role(shardkv_redis_t *c, shardkv_request_t *r)
     if (shardd_data_word(reply, 0, "epoch")) {
         shardkv_refuse_at(&r->answer, 409, "epoch", position,
                           "the epoch is older than the one kept here");
+
+    } else if (shardd_data_word(reply, 0, "primary")) {
+        shardkv_refuse_at(&r->answer, 409, "primary", position,
+                          "the shard is primary at this epoch and kept so; "
+                          "a greater one makes it standby");
 
     } else {
         shardkv_json(&r->answer,

@@ -38,8 +38,8 @@ local function give_up(m)
 end
 
 
--- role, epoch, and keep: who means the former owner does not close the one of
--- this very epoch
+-- role, epoch, and "keep": who means the former owner does not close the one
+-- of this very epoch; the contract's keep_primary
 local function role(keys, args)
     local m = load(keys[1])
     local word, epoch = args[1], tonumber(args[2])
