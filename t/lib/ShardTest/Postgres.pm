@@ -1,7 +1,8 @@
 package ShardTest::Postgres;
 
 # A real PostgreSQL 15 cluster of a test, in a folder of its own, on a free
-# port of 127.0.0.1, run as the user postgres when the test is root's:
+# port of 127.0.0.1, run as the user postgres when the test is root's, and
+# never longer than the test:
 #
 #     my $pg = ShardTest::Postgres->start(name => 'n1', wal_level => 'replica');
 #     $pg->sql('SELECT 1');                       # text, dies of an error
@@ -24,6 +25,7 @@ use ShardTest;
 my $bin = '/usr/lib/postgresql/15/bin';
 my @as = $> == 0 ? ('setpriv', '--reuid=postgres', '--regid=postgres',
                     '--clear-groups') : ();
+my @dies = ('setpriv', '--pdeathsig', 'QUIT');      # with a test that is killed
 my %running;
 
 
@@ -91,7 +93,7 @@ sub spawn {
         open STDOUT, '>>', "$self->{dir}/log" or die "$self->{dir}/log: $!";
         open STDERR, '>&', \*STDOUT or die;
         chdir '/';
-        exec @as, "$bin/postgres", '-D', "$self->{dir}/data",
+        exec @as, @dies, "$bin/postgres", '-D', "$self->{dir}/data",
             map { ('-c', "$_=$self->{conf}{$_}") } sort keys %{$self->{conf}}
             or POSIX::_exit(127);
     }
