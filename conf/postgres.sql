@@ -299,7 +299,10 @@ BEGIN
         p := 0;
     END IF;
 
+    -- a hold is of its epoch
+
     UPDATE shard.owner SET role = p_role, epoch = p_epoch,
+        held = held AND p_epoch = o.epoch,
         opened = CASE WHEN p_role = 'primary' AND o.role <> 'primary' THEN p
                       ELSE opened END
      WHERE shard = p_shard;

@@ -172,6 +172,41 @@ like($pg{$bill}->fails('TRUNCATE bill'), qr/would empty every shard/,
      'TRUNCATE is refused');
 
 
+# roles and holds of a shard that nobody moves: in SQL, and by the node's HTTP
+
+sub ask {
+    my ($method, $path, $role, $epoch) = @_;
+
+    my $answer = HTTP::Tiny->new()->request($method,
+        "http://$t->{nodes}{n1}{addr}/_shard/9/$path",
+        { content => $role ? encode_json({ role => $role, epoch => $epoch })
+                           : '' });
+    return $answer->{status};
+}
+
+sub held { return $pg{n1}->sql('SELECT held FROM shard.stats(9)') }
+
+is(ask('PUT', 'role', 'primary', 3), 200, 'made primary');
+is($pg{n1}->sql("SELECT shard.role(9, 'primary', 3)"), 0, 'the same again');
+like($pg{n1}->fails("SELECT shard.role(9, 'primary', 2)"), qr/SH409.*older/,
+     'an older epoch');
+
+for my $role (qw/ standby none /) {
+    like($pg{n1}->fails("SELECT shard.role(9, '$role', 3)"),
+         qr/SH409.*only a greater one/, "$role at a primary's own epoch");
+    is(ask('PUT', 'role', $role, 3), 409, '... by HTTP');
+}
+
+is(ask('POST', 'hold?epoch=2'), 409, 'hold: not of another epoch');
+is(ask('POST', 'hold?epoch=3'), 204, 'hold');
+is(held(), 't', '... is kept');
+is(ask('PUT', 'role', 'primary', 3), 200, 'the same role again');
+is(held(), 't', '... keeps it');
+is(ask('PUT', 'role', 'standby', 4), 200, 'sealed by a greater epoch');
+is(held(), 'f', '... which ends the hold');
+is(ask('PUT', 'role', 'none', 4), 200, 'a standby gives up at its own');
+
+
 # back and forth under load: the application's own table moves as well
 
 migrator('m1', conf => "timeouts:\n  check: 2s\n");

@@ -378,15 +378,30 @@ shardkv_pg_hold(shardkv_pg_t *c, shardkv_request_t *r)
     shardkv_pg_shard(&p, r);
     p.value[p.n++] = r->route->call == SHARDKV_HOLD ? "true" : "false";
 
-    rc = shardkv_pg_exec(c, r, "UPDATE shard.owner SET held = $2 WHERE shard "
-                         "= $1 RETURNING held", &p, 0, &res);
-
-    if (rc == SHARD_OK) {
-        shardkv_done(&r->answer, 204);
-        PQclear(res);
+    if (r->has_at) {
+        shardkv_pg_number(&p, r->position);
+    } else {
+        p.value[p.n++] = NULL;
     }
 
-    return rc;
+    rc = shardkv_pg_exec(c, r, "UPDATE shard.owner SET held = $2 WHERE shard "
+                         "= $1 AND epoch = coalesce($3, epoch) "
+                         "RETURNING held", &p, 0, &res);
+    if (rc != SHARD_OK) {
+        return rc;
+    }
+
+    if (r->has_at && PQntuples(res) == 0) {
+        shardkv_refuse(&r->answer, 409, "epoch", "epoch= is not the shard's "
+                       "epoch here");
+
+    } else {
+        shardkv_done(&r->answer, 204);
+    }
+
+    PQclear(res);
+
+    return SHARD_OK;
 }
 
 
