@@ -290,10 +290,11 @@ is($kv->role(7, 'standby', 5)->{status}, 200, 'full: can be sealed');
 sub fails {
     my ($name, $status, $like, @args) = @_;
 
-    my (undef, undef, $err) = $t->run(ShardKv::binary(), '--listen',
-                                      '127.0.0.1:0', @args);
+    my ($got, undef, $err) = $t->run(ShardKv::binary(), '--listen',
+                                     '127.0.0.1:0', @args);
 
     like($err, $like, $name);
+    is($got, $status, "$name: exit status");
 }
 
 fails('no password', 1, qr/NOAUTH/, '--store', $url);
@@ -303,6 +304,8 @@ fails('a password in the URL', 1, qr/--store-password-file/, '--store',
       "redis://:s3cret\@$t->{data}{d1}");
 fails('nobody there', 1, qr/refused/, '--store',
       'redis://127.0.0.1:' . free_port());
+fails('another scheme', 2, qr!none of postgres:// redis://;!, '--store',
+      'mysql://a');
 fails('no URL', 1, qr/number|port|host/i, '--store', 'redis://a:b');
 
 is($kv->stop(), 0, 'stopped cleanly');

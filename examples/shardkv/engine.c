@@ -18,7 +18,6 @@
 
 static const shardkv_engine_t *const  shardkv_engines[] = {
     &shardkv_engine_postgres,
-    &shardkv_engine_postgres,
     &shardkv_engine_redis,
     NULL
 };
