@@ -90,6 +90,16 @@ local function owner(m, epoch, sender, write)
 end
 
 
+-- a callback of a request whose arguments begin with epoch and sender
+local function owned(call, write)
+    return function(keys, args)
+        local m = load(keys[1])
+
+        return owner(m, args[1], args[2], write) or call(m, args)
+    end
+end
+
+
 -- the one write that Redis may refuse comes first
 local function logged(m, op, name, keep)
     m.position = m.position + 1
@@ -129,14 +139,7 @@ end
 
 
 -- epoch, sender, key
-local function get(keys, args)
-    local m = load(keys[1])
-    local refused = owner(m, args[1], args[2], false)
-
-    if refused then
-        return refused
-    end
-
+local function get(m, args)
     local value = redis.call('GET', m.data .. 'k:' .. args[3])
 
     return value and { 'ok', value } or { 'none' }
@@ -144,14 +147,7 @@ end
 
 
 -- epoch, sender, key, entries of the log kept, value, ttl_ms or 0
-local function put(keys, args)
-    local m = load(keys[1])
-    local refused = owner(m, args[1], args[2], true)
-
-    if refused then
-        return refused
-    end
-
+local function put(m, args)
     local name = 'k:' .. args[3]
     local ttl = tonumber(args[6])
     local size = #args[3] + #args[5]
@@ -183,14 +179,7 @@ end
 
 
 -- epoch, sender, key, entries of the log kept
-local function delete(keys, args)
-    local m = load(keys[1])
-    local refused = owner(m, args[1], args[2], true)
-
-    if refused then
-        return refused
-    end
-
+local function delete(m, args)
     local name = 'k:' .. args[3]
 
     if redis.call('EXISTS', m.data .. name) == 0 then

@@ -22,15 +22,18 @@ local function no_target(m, epoch)
 end
 
 
--- epoch
-local function begin(keys, args)
-    local m = load(keys[1])
-    local refused = no_target(m, args[1])
+-- a callback of the driver that writes a target; its epoch is args[at]
+local function targeted(call, at)
+    return function(keys, args)
+        local m = load(keys[1])
 
-    if refused then
-        return refused
+        return no_target(m, args[at]) or call(m, args)
     end
+end
 
+
+-- epoch
+local function begin(m, args)
     if m.staging > 0 then
         drop(m, m.staging)
     end
@@ -148,14 +151,8 @@ end
 
 
 -- generation, epoch, then name, size, ends_ms, dump of each
-local function restore(keys, args)
-    local m = load(keys[1])
+local function restore(m, args)
     local generation = tonumber(args[1])
-    local refused = no_target(m, args[2])
-
-    if refused then
-        return refused
-    end
 
     if generation ~= m.staging and generation ~= m.generation then
         return { 'stale', int(m.position) }
@@ -191,14 +188,7 @@ end
 
 
 -- generation, epoch, position, counts
-local function switch(keys, args)
-    local m = load(keys[1])
-    local refused = no_target(m, args[2])
-
-    if refused then
-        return refused
-    end
-
+local function switch(m, args)
     if tonumber(args[1]) ~= m.staging then
         return { 'stale', int(m.position) }
     end
@@ -221,14 +211,7 @@ end
 
 -- generation, epoch, position, entries of the log kept, counts, then op and
 -- name of each entry behind that position
-local function advance(keys, args)
-    local m = load(keys[1])
-    local refused = no_target(m, args[2])
-
-    if refused then
-        return refused
-    end
-
+local function advance(m, args)
     if tonumber(args[1]) ~= m.generation or tonumber(args[3]) ~= m.position
     then
         return { 'stale', int(m.position) }
@@ -331,8 +314,8 @@ local function register(name, callback, flags)
 end
 
 register('version', version, { 'no-writes' })
-register('get', get, { 'no-writes' })
-register('read', read, { 'no-writes' })
+register('get', owned(get, false), { 'no-writes' })
+register('read', owned(read, false), { 'no-writes' })
 register('stats', stats, { 'no-writes' })
 register('free', free, { 'no-writes' })
 register('primaries', primaries, { 'no-writes' })
@@ -341,17 +324,17 @@ register('dump', dump, { 'no-writes' })
 register('log', log, { 'no-writes' })
 register('hash', hash, { 'no-writes' })
 register('absent', absent, { 'no-writes' })
-register('put', put, {})
-register('append', append, {})
-register('restore', restore, {})
-register('begin', begin, {})
+register('put', owned(put, true), {})
+register('append', owned(append, true), {})
+register('restore', targeted(restore, 2), {})
+register('begin', targeted(begin, 1), {})
 
 -- these make room or must be possible without any
-register('delete', delete, { 'allow-oom' })
-register('take', take, { 'allow-oom' })
-register('ack', ack, { 'allow-oom' })
+register('delete', owned(delete, true), { 'allow-oom' })
+register('take', owned(take, true), { 'allow-oom' })
+register('ack', owned(ack, true), { 'allow-oom' })
 register('role', role, { 'allow-oom' })
 register('hold', hold, { 'allow-oom' })
 register('collect', collect, { 'allow-oom' })
-register('switch', switch, { 'allow-oom' })
-register('advance', advance, { 'allow-oom' })
+register('switch', targeted(switch, 2), { 'allow-oom' })
+register('advance', targeted(advance, 2), { 'allow-oom' })

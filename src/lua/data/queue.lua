@@ -62,14 +62,7 @@ end
 
 
 -- epoch, sender, key, entries of the log kept, value
-local function append(keys, args)
-    local m = load(keys[1])
-    local refused = owner(m, args[1], args[2], true)
-
-    if refused then
-        return refused
-    end
-
+local function append(m, args)
     local name = 'q:' .. args[3]
     local size = #args[3] + #args[5]
     local info = { ['last-generated-id'] = '0-0', groups = 0 }
@@ -95,14 +88,7 @@ end
 
 
 -- epoch, sender, key, from, limit: entries behind from
-local function read(keys, args)
-    local m = load(keys[1])
-    local refused = owner(m, args[1], args[2], false)
-
-    if refused then
-        return refused
-    end
-
+local function read(m, args)
     if m.held == 1 then
         return { 'held' }
     end
@@ -158,14 +144,7 @@ end
 
 -- epoch, sender, key, entries of the log kept, group, consumer, limit, and
 -- the ms after which another consumer is taken for dead
-local function take(keys, args)
-    local m = load(keys[1])
-    local refused = owner(m, args[1], args[2], true)
-
-    if refused then
-        return refused
-    end
-
+local function take(m, args)
     if m.held == 1 then
         return { 'held' }
     end
@@ -246,14 +225,7 @@ end
 
 
 -- epoch, sender, key, entries of the log kept, group, consumer, n
-local function ack(keys, args)
-    local m = load(keys[1])
-    local refused = owner(m, args[1], args[2], true)
-
-    if refused then
-        return refused
-    end
-
+local function ack(m, args)
     local name, group = 'q:' .. args[3], args[5]
     local key = m.data .. name
 
