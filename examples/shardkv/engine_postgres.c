@@ -306,13 +306,20 @@ shardkv_pg_shard(shardkv_pg_params_t *p, const shardkv_request_t *r)
 
 
 void
-shardkv_pg_epoch(shardkv_pg_params_t *p, const shardkv_request_t *r)
+shardkv_pg_epoch(shardkv_pg_params_t *p, unsigned known, uint64_t epoch)
 {
-    if (r->sender.has_epoch) {
-        shardkv_pg_number(p, r->sender.epoch);
+    if (known) {
+        shardkv_pg_number(p, epoch);
     } else {
-        p->value[p->n++] = NULL;
+        shardkv_pg_word(p, NULL);
     }
+}
+
+
+void
+shardkv_pg_word(shardkv_pg_params_t *p, const char *word)
+{
+    p->value[p->n++] = word;
 }
 
 

@@ -45,10 +45,12 @@ extern const shardkv_engine_t  shardkv_engine_postgres;
 int shardkv_pg_exec(shardkv_pg_t *c, shardkv_request_t *r, const char *sql,
     const shardkv_pg_params_t *p, int binary, PGresult **res);
 
-/* parameters: the shard, its sender's epoch or NULL, numbers, bytes */
+/* parameters: the shard, which begins them, an epoch or NULL, two numbers at
+ * most with the epoch, words and bytes, which stay the caller's */
 
 void shardkv_pg_shard(shardkv_pg_params_t *p, const shardkv_request_t *r);
-void shardkv_pg_epoch(shardkv_pg_params_t *p, const shardkv_request_t *r);
+void shardkv_pg_epoch(shardkv_pg_params_t *p, unsigned known, uint64_t epoch);
+void shardkv_pg_word(shardkv_pg_params_t *p, const char *word);
 void shardkv_pg_number(shardkv_pg_params_t *p, uint64_t number);
 void shardkv_pg_bytes(shardkv_pg_params_t *p, const char *data, size_t len);
 

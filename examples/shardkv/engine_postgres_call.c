@@ -17,20 +17,99 @@
 static const char *const  shardkv_pg_roles[] = { "none", "standby", "primary" };
 
 
-static int shardkv_pg_health(shardkv_pg_t *c, shardkv_request_t *r);
+typedef struct {
+    const char  *sql;
+    int          cols;              /* of its answer */
+    unsigned     one:1;             /* row, always */
+    unsigned     binary:1;
+    void       (*params)(shardkv_pg_params_t *p, const shardkv_request_t *r);
+    void       (*answer)(shardkv_request_t *r, const PGresult *res);
+} shardkv_pg_call_t;
+
+
 static int shardkv_pg_only(shardkv_pg_t *c, shardkv_request_t *r);
-static int shardkv_pg_get(shardkv_pg_t *c, shardkv_request_t *r);
-static int shardkv_pg_list(shardkv_pg_t *c, shardkv_request_t *r);
-static int shardkv_pg_write(shardkv_pg_t *c, shardkv_request_t *r);
-static int shardkv_pg_role(shardkv_pg_t *c, shardkv_request_t *r);
-static int shardkv_pg_hold(shardkv_pg_t *c, shardkv_request_t *r);
-static int shardkv_pg_stats(shardkv_pg_t *c, shardkv_request_t *r);
+
+static void shardkv_pg_no_params(shardkv_pg_params_t *p,
+    const shardkv_request_t *r);
+static void shardkv_pg_key_params(shardkv_pg_params_t *p,
+    const shardkv_request_t *r);
+static void shardkv_pg_list_params(shardkv_pg_params_t *p,
+    const shardkv_request_t *r);
+static void shardkv_pg_delete_params(shardkv_pg_params_t *p,
+    const shardkv_request_t *r);
+static void shardkv_pg_write_params(shardkv_pg_params_t *p,
+    const shardkv_request_t *r);
+static void shardkv_pg_role_params(shardkv_pg_params_t *p,
+    const shardkv_request_t *r);
+static void shardkv_pg_hold_params(shardkv_pg_params_t *p,
+    const shardkv_request_t *r);
+
+static void shardkv_pg_health(shardkv_request_t *r, const PGresult *res);
+static void shardkv_pg_get(shardkv_request_t *r, const PGresult *res);
+static void shardkv_pg_list(shardkv_request_t *r, const PGresult *res);
+static void shardkv_pg_written(shardkv_request_t *r, const PGresult *res);
+static void shardkv_pg_appended(shardkv_request_t *r, const PGresult *res);
+static void shardkv_pg_role(shardkv_request_t *r, const PGresult *res);
+static void shardkv_pg_hold(shardkv_request_t *r, const PGresult *res);
+static void shardkv_pg_stats(shardkv_request_t *r, const PGresult *res);
+
+
+#define HOLD                                                                 \
+    { "UPDATE shard.owner SET held = $2 WHERE shard = $1 AND epoch = "       \
+      "coalesce($3, epoch) RETURNING held", 1, 0, 0,                         \
+      shardkv_pg_hold_params, shardkv_pg_hold }
+
+static const shardkv_pg_call_t  shardkv_pg_calls[] = {
+
+    [SHARDKV_HEALTH] =
+    { "SELECT 1", 1, 1, 0, shardkv_pg_no_params, shardkv_pg_health },
+
+    [SHARDKV_KV_GET] =
+    { OWNER ", d.value FROM shard.owner o LEFT JOIN shardkv.kv d "
+      "ON d.shard = o.shard AND d.key = $2 WHERE o.shard = $1", 4, 0, 1,
+      shardkv_pg_key_params, shardkv_pg_get },
+
+    [SHARDKV_QUEUE_GET] =
+    { OWNER ", d.n, d.value FROM shard.owner o LEFT JOIN (SELECT * "
+      "FROM shardkv.entry WHERE shard = $1 AND key = $2 AND n > $3 "
+      "ORDER BY n LIMIT $4) d ON d.shard = o.shard WHERE o.shard = $1 "
+      "ORDER BY d.n", 5, 0, 1, shardkv_pg_list_params, shardkv_pg_list },
+
+    [SHARDKV_KV_PUT] =
+    { "SELECT shardkv.put($1, $2, $3, $4)", 1, 1, 0, shardkv_pg_write_params,
+      shardkv_pg_written },
+
+    [SHARDKV_KV_DELETE] =
+    { "SELECT shardkv.del($1, $2, $3)", 1, 1, 0, shardkv_pg_delete_params,
+      shardkv_pg_written },
+
+    [SHARDKV_QUEUE_APPEND] =
+    { "SELECT shardkv.append($1, $2, $3, $4)", 1, 1, 0,
+      shardkv_pg_write_params, shardkv_pg_appended },
+
+    [SHARDKV_ROLE] =
+    { "SELECT shard.role($1, $2, $3)", 1, 1, 0, shardkv_pg_role_params,
+      shardkv_pg_role },
+
+    [SHARDKV_HOLD] = HOLD,
+    [SHARDKV_RESUME] = HOLD,
+
+    /* of a large shard counting takes its time: it is not done often */
+
+    [SHARDKV_STATS] =
+    { "SELECT s.role, s.epoch, s.pos, z.items, z.bytes, (SELECT count(*) "
+      "FROM shardkv.entry WHERE shard = $1), s.held FROM shard.stats($1) s, "
+      "shard.size($1) z", 7, 1, 0, shardkv_pg_shard, shardkv_pg_stats }
+};
 
 
 int
 shardkv_pg_call(shardkv_pg_t *c, shardkv_request_t *r)
 {
-    int  rc;
+    int                       rc;
+    PGresult                 *res;
+    shardkv_pg_params_t       p;
+    const shardkv_pg_call_t  *call;
 
     if (!r->route->data && r->route->call != SHARDKV_HEALTH
         && !r->sender.has_shard)
@@ -42,51 +121,26 @@ shardkv_pg_call(shardkv_pg_t *c, shardkv_request_t *r)
         }
     }
 
-    switch (r->route->call) {
+    call = &shardkv_pg_calls[r->route->call];
+    call->params(&p, r);
 
-    case SHARDKV_KV_GET:
-        return shardkv_pg_get(c, r);
+    rc = shardkv_pg_exec(c, r, call->sql, &p, call->binary, &res);
 
-    case SHARDKV_QUEUE_GET:
-        return shardkv_pg_list(c, r);
-
-    case SHARDKV_KV_PUT:
-    case SHARDKV_KV_DELETE:
-    case SHARDKV_QUEUE_APPEND:
-        return shardkv_pg_write(c, r);
-
-    case SHARDKV_ROLE:
-        return shardkv_pg_role(c, r);
-
-    case SHARDKV_HOLD:
-    case SHARDKV_RESUME:
-        return shardkv_pg_hold(c, r);
-
-    case SHARDKV_STATS:
-        return shardkv_pg_stats(c, r);
-
-    default:
-        return shardkv_pg_health(c, r);
-    }
-}
-
-
-static int
-shardkv_pg_health(shardkv_pg_t *c, shardkv_request_t *r)
-{
-    int                   rc;
-    PGresult             *res;
-    shardkv_pg_params_t   p;
-
-    memset(&p, 0, sizeof(p));
-    rc = shardkv_pg_exec(c, r, "SELECT 1", &p, 0, &res);
-
-    if (rc == SHARD_OK) {
-        shardkv_json(&r->answer, "{\"status\":\"ok\"}\n");
-        PQclear(res);
+    if (rc != SHARD_OK) {
+        return rc;
     }
 
-    return rc;
+    if (PQnfields(res) != call->cols || (call->one && PQntuples(res) != 1)) {
+        shardkv_refuse(&r->answer, 503, "store", "%s: an answer that nobody "
+                       "understands", c->where);
+
+    } else {
+        call->answer(r, res);
+    }
+
+    PQclear(res);
+
+    return SHARD_OK;
 }
 
 
@@ -100,7 +154,7 @@ shardkv_pg_only(shardkv_pg_t *c, shardkv_request_t *r)
     shard_str_t           id;
     shardkv_pg_params_t   p;
 
-    memset(&p, 0, sizeof(p));
+    shardkv_pg_no_params(&p, r);
     rc = shardkv_pg_exec(c, r, "SELECT shard FROM shard.owner WHERE role = "
                          "'primary' LIMIT 1000", &p, 0, &res);
     if (rc != SHARD_OK) {
@@ -126,6 +180,76 @@ shardkv_pg_only(shardkv_pg_t *c, shardkv_request_t *r)
     PQclear(res);
 
     return r->sender.has_shard ? SHARD_OK : SHARD_AGAIN;
+}
+
+
+static void
+shardkv_pg_no_params(shardkv_pg_params_t *p, const shardkv_request_t *r)
+{
+    (void) r;
+
+    memset(p, 0, sizeof(shardkv_pg_params_t));
+}
+
+
+static void
+shardkv_pg_key_params(shardkv_pg_params_t *p, const shardkv_request_t *r)
+{
+    shardkv_pg_shard(p, r);
+    shardkv_pg_bytes(p, r->key, r->klen);
+}
+
+
+static void
+shardkv_pg_list_params(shardkv_pg_params_t *p, const shardkv_request_t *r)
+{
+    shardkv_pg_key_params(p, r);
+    shardkv_pg_number(p, r->position);
+    shardkv_pg_number(p, r->limit);
+}
+
+
+static void
+shardkv_pg_delete_params(shardkv_pg_params_t *p, const shardkv_request_t *r)
+{
+    shardkv_pg_shard(p, r);
+    shardkv_pg_epoch(p, r->sender.has_epoch, r->sender.epoch);
+    shardkv_pg_bytes(p, r->key, r->klen);
+}
+
+
+static void
+shardkv_pg_write_params(shardkv_pg_params_t *p, const shardkv_request_t *r)
+{
+    shardkv_pg_delete_params(p, r);
+    shardkv_pg_bytes(p, r->body.data, r->body.len);
+}
+
+
+static void
+shardkv_pg_role_params(shardkv_pg_params_t *p, const shardkv_request_t *r)
+{
+    shardkv_pg_shard(p, r);
+    shardkv_pg_word(p, shardkv_pg_roles[r->role]);
+    shardkv_pg_number(p, r->epoch);
+}
+
+
+static void
+shardkv_pg_hold_params(shardkv_pg_params_t *p, const shardkv_request_t *r)
+{
+    shardkv_pg_shard(p, r);
+    shardkv_pg_word(p, r->route->call == SHARDKV_HOLD ? "true" : "false");
+    shardkv_pg_epoch(p, r->has_at, r->position);
+}
+
+
+static void
+shardkv_pg_health(shardkv_request_t *r, const PGresult *res)
+{
+    (void) res;
+
+    shardkv_json(&r->answer, "{\"status\":\"ok\"}\n");
 }
 
 
@@ -166,56 +290,37 @@ shardkv_pg_owner(const PGresult *res, shardkv_request_t *r,
 }
 
 
-static int
-shardkv_pg_get(shardkv_pg_t *c, shardkv_request_t *r)
+static void
+shardkv_pg_get(shardkv_request_t *r, const PGresult *res)
 {
-    int                   rc;
-    PGresult             *res;
-    shardkv_shard_t       s;
-    shardkv_pg_params_t   p;
-
-    shardkv_pg_shard(&p, r);
-    shardkv_pg_bytes(&p, r->key, r->klen);
-
-    rc = shardkv_pg_exec(c, r, OWNER ", d.value FROM shard.owner o LEFT JOIN "
-                         "shardkv.kv d ON d.shard = o.shard AND d.key = $2 "
-                         "WHERE o.shard = $1", &p, 1, &res);
-    if (rc != SHARD_OK) {
-        return rc;
-    }
+    shardkv_shard_t  s;
 
     if (shardkv_pg_owner(res, r, &s) != SHARD_OK) {
-        PQclear(res);
-        return SHARD_AGAIN;
+        return;
     }
 
     if (PQgetisnull(res, 0, 3)) {
         shardkv_refuse(&r->answer, 404, "not_found", "no such key");
-        PQclear(res);
-        return SHARD_OK;
+        return;
     }
 
     r->answer.len = (size_t) PQgetlength(res, 0, 3);
     r->answer.body = malloc(r->answer.len + 1);
 
-    if (r->answer.body) {
-        memcpy(r->answer.body, PQgetvalue(res, 0, 3), r->answer.len);
-        r->answer.type = "application/octet-stream";
-        r->answer.status = 200;
-
-    } else {
+    if (r->answer.body == NULL) {
         shardkv_refuse(&r->answer, 503, "no_memory", "no memory");
+        return;
     }
 
-    PQclear(res);
-
-    return SHARD_OK;
+    memcpy(r->answer.body, PQgetvalue(res, 0, 3), r->answer.len);
+    r->answer.type = "application/octet-stream";
+    r->answer.status = 200;
 }
 
 
 /* {"n":1,"v":"..."} a line; n is a bigint in network order */
 
-static int
+static void
 shardkv_pg_lines(const PGresult *res, shardkv_answer_t *a)
 {
     int                   i, k;
@@ -234,10 +339,12 @@ shardkv_pg_lines(const PGresult *res, shardkv_answer_t *a)
 
     if (a->body == NULL) {
         shardkv_refuse(a, 503, "no_memory", "no memory");
-        return SHARD_OK;
+        return;
     }
 
-    for (i = 0; i < PQntuples(res) && !PQgetisnull(res, i, 3); i++) {
+    /* without an entry the owner's row has NULL there */
+
+    for (i = 0; i < PQntuples(res) && PQgetlength(res, i, 3) == 8; i++) {
         number = (const unsigned char *) PQgetvalue(res, i, 3);
         n = 0;
 
@@ -256,174 +363,72 @@ shardkv_pg_lines(const PGresult *res, shardkv_answer_t *a)
 
     a->type = "application/x-ndjson";
     a->status = 200;
-
-    return SHARD_OK;
 }
 
 
-static int
-shardkv_pg_list(shardkv_pg_t *c, shardkv_request_t *r)
+static void
+shardkv_pg_list(shardkv_request_t *r, const PGresult *res)
 {
-    int                   rc;
-    PGresult             *res;
-    shardkv_shard_t       s;
-    shardkv_pg_params_t   p;
-
-    shardkv_pg_shard(&p, r);
-    shardkv_pg_bytes(&p, r->key, r->klen);
-    shardkv_pg_number(&p, r->position);
-    shardkv_pg_number(&p, r->limit);
-
-    rc = shardkv_pg_exec(c, r, OWNER ", d.n, d.value FROM shard.owner o LEFT "
-                         "JOIN (SELECT * FROM shardkv.entry WHERE shard = $1 "
-                         "AND key = $2 AND n > $3 ORDER BY n LIMIT $4) d ON "
-                         "d.shard = o.shard WHERE o.shard = $1 ORDER BY d.n",
-                         &p, 1, &res);
-    if (rc != SHARD_OK) {
-        return rc;
-    }
+    shardkv_shard_t  s;
 
     if (shardkv_pg_owner(res, r, &s) != SHARD_OK) {
-        rc = SHARD_AGAIN;
+        return;
+    }
 
-    } else if (s.held) {
+    if (s.held) {
         shardkv_refuse(&r->answer, 423, "held", "queues of this shard are "
                        "held; try again after POST resume");
-
-    } else {
-        rc = shardkv_pg_lines(res, &r->answer);
+        return;
     }
 
-    PQclear(res);
-
-    return rc;
+    shardkv_pg_lines(res, &r->answer);
 }
 
 
-static int
-shardkv_pg_write(shardkv_pg_t *c, shardkv_request_t *r)
+static void
+shardkv_pg_written(shardkv_request_t *r, const PGresult *res)
 {
-    int                   rc;
-    PGresult             *res;
-    const char           *sql;
-    shardkv_pg_params_t   p;
-
-    shardkv_pg_shard(&p, r);
-    shardkv_pg_epoch(&p, r);
-    shardkv_pg_bytes(&p, r->key, r->klen);
-
-    if (r->route->call == SHARDKV_KV_DELETE) {
-        sql = "SELECT shardkv.del($1, $2, $3)";
-
-    } else {
-        shardkv_pg_bytes(&p, r->body.data, r->body.len);
-        sql = r->route->call == SHARDKV_KV_PUT
-              ? "SELECT shardkv.put($1, $2, $3, $4)"
-              : "SELECT shardkv.append($1, $2, $3, $4)";
-    }
-
-    rc = shardkv_pg_exec(c, r, sql, &p, 0, &res);
-
-    if (rc != SHARD_OK) {
-        return rc;
-    }
-
-    if (r->route->call == SHARDKV_QUEUE_APPEND) {
-        shardkv_json(&r->answer, "{\"n\":%.20s}\n", PQgetvalue(res, 0, 0));
-
-    } else if (PQgetvalue(res, 0, 0)[0] == '0') {
+    if (PQgetvalue(res, 0, 0)[0] == '0') {
         shardkv_refuse(&r->answer, 404, "not_found", "no such key");
-
-    } else {
-        shardkv_done(&r->answer, 204);
+        return;
     }
 
-    PQclear(res);
-
-    return SHARD_OK;
+    shardkv_done(&r->answer, 204);
 }
 
 
-static int
-shardkv_pg_role(shardkv_pg_t *c, shardkv_request_t *r)
+static void
+shardkv_pg_appended(shardkv_request_t *r, const PGresult *res)
 {
-    int                   rc;
-    PGresult             *res;
-    shardkv_pg_params_t   p;
-
-    shardkv_pg_shard(&p, r);
-    p.value[p.n++] = shardkv_pg_roles[r->role];
-    shardkv_pg_number(&p, r->epoch);
-
-    rc = shardkv_pg_exec(c, r, "SELECT shard.role($1, $2, $3)", &p, 0, &res);
-
-    if (rc == SHARD_OK) {
-        shardkv_json(&r->answer, "{\"role\":\"%s\",\"epoch\":%u,"
-                     "\"position\":%.20s}\n", shardkv_pg_roles[r->role],
-                     r->epoch, PQgetvalue(res, 0, 0));
-        PQclear(res);
-    }
-
-    return rc;
+    shardkv_json(&r->answer, "{\"n\":%.20s}\n", PQgetvalue(res, 0, 0));
 }
 
 
-static int
-shardkv_pg_hold(shardkv_pg_t *c, shardkv_request_t *r)
+static void
+shardkv_pg_role(shardkv_request_t *r, const PGresult *res)
 {
-    int                   rc;
-    PGresult             *res;
-    shardkv_pg_params_t   p;
+    shardkv_json(&r->answer, "{\"role\":\"%s\",\"epoch\":%u,"
+                 "\"position\":%.20s}\n", shardkv_pg_roles[r->role], r->epoch,
+                 PQgetvalue(res, 0, 0));
+}
 
-    shardkv_pg_shard(&p, r);
-    p.value[p.n++] = r->route->call == SHARDKV_HOLD ? "true" : "false";
 
-    if (r->has_at) {
-        shardkv_pg_number(&p, r->position);
-    } else {
-        p.value[p.n++] = NULL;
-    }
-
-    rc = shardkv_pg_exec(c, r, "UPDATE shard.owner SET held = $2 WHERE shard "
-                         "= $1 AND epoch = coalesce($3, epoch) "
-                         "RETURNING held", &p, 0, &res);
-    if (rc != SHARD_OK) {
-        return rc;
-    }
-
+static void
+shardkv_pg_hold(shardkv_request_t *r, const PGresult *res)
+{
     if (r->has_at && PQntuples(res) == 0) {
         shardkv_refuse(&r->answer, 409, "epoch", "epoch= is not the shard's "
                        "epoch here");
-
-    } else {
-        shardkv_done(&r->answer, 204);
+        return;
     }
 
-    PQclear(res);
-
-    return SHARD_OK;
+    shardkv_done(&r->answer, 204);
 }
 
 
-/* of a large shard counting takes its time: it is not done often */
-
-static int
-shardkv_pg_stats(shardkv_pg_t *c, shardkv_request_t *r)
+static void
+shardkv_pg_stats(shardkv_request_t *r, const PGresult *res)
 {
-    int                   rc;
-    PGresult             *res;
-    shardkv_pg_params_t   p;
-
-    shardkv_pg_shard(&p, r);
-
-    rc = shardkv_pg_exec(c, r, "SELECT s.role, s.epoch, s.pos, z.items, "
-                         "z.bytes, (SELECT count(*) FROM shardkv.entry WHERE "
-                         "shard = $1), s.held FROM shard.stats($1) s, "
-                         "shard.size($1) z", &p, 0, &res);
-    if (rc != SHARD_OK) {
-        return rc;
-    }
-
     shardkv_json(&r->answer, "{\"role\":\"%.10s\",\"epoch\":%.20s,"
                  "\"position\":%.20s,\"items\":%.20s,\"bytes\":%.20s,"
                  "\"queue_depth\":%.20s,\"write_rate\":0,\"held\":%s,"
@@ -433,8 +438,4 @@ shardkv_pg_stats(shardkv_pg_t *c, shardkv_request_t *r)
                  PQgetvalue(res, 0, 4), PQgetvalue(res, 0, 5),
                  PQgetvalue(res, 0, 6)[0] == 't' ? "true" : "false",
                  r->server->capacity, (long long) INT64_MAX);
-
-    PQclear(res);
-
-    return SHARD_OK;
 }
