@@ -282,6 +282,10 @@ int migrator_look(migrator_t *m, shard_record_t *rec, uint64_t *version);
 
 migrator_result_e migrator_ship(migrator_t *m, uint64_t entries);
 
+/* step_copy.c: the target gives up what it has, an empty standby then */
+
+migrator_result_e migrator_reset(migrator_t *m);
+
 /* step_parts.c: copies by parts, and repairs */
 
 int migrator_parts_offered(const migrator_t *m,

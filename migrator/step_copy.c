@@ -19,7 +19,8 @@
 
 static int migrator_copied(migrator_t *m, const shard_record_t *rec,
     const migrator_stats_t *stats);
-static migrator_result_e migrator_reset(migrator_t *m, uint64_t position);
+static migrator_result_e migrator_copy(migrator_t *m,
+    const migrator_stats_t *target);
 static migrator_result_e migrator_converges(migrator_t *m, uint64_t lag);
 
 
@@ -40,28 +41,12 @@ migrator_copied(migrator_t *m, const shard_record_t *rec,
 }
 
 
-/*
- * A backend may refuse a snapshot that is older than what it has; a target
- * that is ahead of the source has another history and gives it up first.
- */
-
-static migrator_result_e
-migrator_reset(migrator_t *m, uint64_t position)
+migrator_result_e
+migrator_reset(migrator_t *m)
 {
     int               rc;
+    uint64_t          position;
     migrator_limit_t  limit;
-    migrator_stats_t  stats;
-
-    rc = m->driver->stats(m->driver_data, &m->source, m->state.shard,
-                          migrator_limit(m, &limit), &stats);
-
-    if (rc != MIGRATOR_OK) {
-        return migrator_driver_rc(m, rc, "source");
-    }
-
-    if (position <= stats.position) {
-        return MIGRATOR_NEXT;
-    }
 
     rc = m->driver->role(m->driver_data, &m->target,
                          migrator_at_target(&m->state),
@@ -70,7 +55,7 @@ migrator_reset(migrator_t *m, uint64_t position)
 
     if (rc == MIGRATOR_OK) {
         rc = m->driver->role(m->driver_data, &m->target,
-                         migrator_at_target(&m->state),
+                             migrator_at_target(&m->state),
                              MIGRATOR_ROLE_STANDBY, m->state.epoch,
                              migrator_limit(m, &limit), &position);
     }
@@ -86,7 +71,7 @@ migrator_step_copy(migrator_t *m)
     uint64_t           version, position;
     shard_record_t     rec;
     migrator_limit_t   limit;
-    migrator_stats_t   stats, source;
+    migrator_stats_t   stats;
     migrator_result_e  result;
 
     if (m->state.verb == MIGRATOR_MERGE) {
@@ -124,9 +109,20 @@ migrator_step_copy(migrator_t *m)
         return migrator_driver_rc(m, rc, "target");
     }
 
-    if (migrator_copied(m, &rec, &stats)) {
-        return MIGRATOR_NEXT;
-    }
+    return migrator_copied(m, &rec, &stats) ? MIGRATOR_NEXT
+                                            : migrator_copy(m, &stats);
+}
+
+
+/* "target": what it had before it became a standby */
+
+static migrator_result_e
+migrator_copy(migrator_t *m, const migrator_stats_t *target)
+{
+    int                rc;
+    migrator_limit_t   limit;
+    migrator_stats_t   source;
+    migrator_result_e  result;
 
     rc = m->driver->stats(m->driver_data, &m->source, m->state.shard,
                           migrator_limit(m, &limit), &source);
@@ -135,15 +131,19 @@ migrator_step_copy(migrator_t *m)
         return migrator_driver_rc(m, rc, "source");
     }
 
-    if (!migrator_cuts(&m->state)
-        && migrator_parts_offered(m, &source, &stats)
+    if (migrator_parts_offered(m, &source, target)
         && source.bytes >= (uint64_t) m->policy->parts_from)
     {
-        return migrator_copy_parts(m, &stats);
+        return migrator_copy_parts(m, target);
     }
 
-    if (stats.position) {
-        result = migrator_reset(m, stats.position);
+    /*
+     * A backend may refuse a snapshot that is older than what it has; a
+     * target that is ahead has another history and gives it up first.
+     */
+
+    if (target->position > source.position) {
+        result = migrator_reset(m);
 
         if (result != MIGRATOR_NEXT) {
             return result;

@@ -111,10 +111,7 @@ migrator_copy_parts(migrator_t *m, const migrator_stats_t *target)
 static migrator_result_e
 migrator_parts_begin(migrator_t *m, const migrator_stats_t *target)
 {
-    int               rc;
-    char              text[128];
-    uint64_t          position;
-    migrator_limit_t  limit;
+    char  text[128];
 
     if (m->state.copy_parts && target->position) {
         m->state.copy_resumed++;
@@ -130,21 +127,7 @@ migrator_parts_begin(migrator_t *m, const migrator_stats_t *target)
     m->state.copy_parts = 0;
     m->state.copy_settled = 0;
 
-    if (target->position == 0) {
-        return MIGRATOR_NEXT;
-    }
-
-    rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
-                         MIGRATOR_ROLE_NONE, m->state.epoch,
-                         migrator_limit(m, &limit), &position);
-
-    if (rc == MIGRATOR_OK) {
-        rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
-                             MIGRATOR_ROLE_STANDBY, m->state.epoch,
-                             migrator_limit(m, &limit), &position);
-    }
-
-    return migrator_driver_rc(m, rc, "target");
+    return target->position ? migrator_reset(m) : MIGRATOR_NEXT;
 }
 
 
