@@ -333,7 +333,7 @@ migrator_result_e migrator_write_sync(migrator_t *m);
 migrator_result_e migrator_write_back(migrator_t *m, shard_record_t *rec,
     uint64_t version);
 
-/* step_cutover.c: every live router has parked it; MIGRATOR_WAIT: not yet */
+/* step_drain.c: every live router has parked it; MIGRATOR_WAIT: not yet */
 
 migrator_result_e migrator_drained(migrator_t *m);
 
