@@ -22,6 +22,7 @@
 
 
 #define MIGRATOR_ANSWER_MAX  (256 * 1024)
+
 /* the source goes on while the target writes to its disk */
 
 #define MIGRATOR_PIPE_SIZE   (4 * 1024 * 1024)
@@ -85,6 +86,34 @@ int migrator_http_call(migrator_http_t *h, const shard_node_t *node,
 int migrator_http_pipe(migrator_http_t *h, const shard_node_t *from,
     const char *from_path, const shard_node_t *to, const char *method,
     const char *to_path, const uint64_t *skip, const migrator_limit_t *limit);
+
+
+/*
+ * What calls and pipes share, both files' own.  clear: before each of them,
+ * and what is under way is broken off.  begin: -1 without memory.  turn: all
+ * that can be done without waiting.  wait: until there is more to do; the
+ * limit's and the tick's outcome.  outcome: of an exchange that is done.
+ */
+
+void migrator_http_clear(migrator_http_t *h);
+int migrator_http_begin(migrator_http_t *h, migrator_exchange_t *x,
+    const shard_node_t *node, const char *method, const char *path);
+int migrator_http_turn(migrator_http_t *h);
+int migrator_http_wait(migrator_http_t *h, const migrator_limit_t *limit,
+    uint64_t start_ms, uint64_t *tick_ms);
+int migrator_http_outcome(migrator_http_t *h, migrator_exchange_t *x);
+
+/* curl's, into x->answer */
+
+size_t migrator_http_answer(char *data, size_t size, size_t n, void *ctx);
+
+/* http_pipe.c: pauses end where there is room or data */
+
+void migrator_http_pipe_resume(migrator_http_t *h);
+
+/* ms until they may, at most most_ms; 0: they can now */
+
+long migrator_http_pipe_wait(migrator_http_t *h, long most_ms);
 
 
 #endif /* _MIGRATOR_HTTP_H_INCLUDED_ */
