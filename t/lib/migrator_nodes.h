@@ -19,13 +19,17 @@ world_find(world_actor_t *a, const shard_node_t *node)
 }
 
 
-static int
+/* NULL: it does not answer */
+
+static world_node_t *
 world_reach(world_actor_t *a, const shard_node_t *node)
 {
-    world_yield(a);
+    world_node_t  *n;
 
-    return world_find(a, node)->down || world_lost(a) ? MIGRATOR_DOWN
-                                                      : MIGRATOR_OK;
+    world_yield(a);
+    n = world_find(a, node);
+
+    return n->down || world_lost(a) ? NULL : n;
 }
 
 
@@ -49,11 +53,12 @@ world_stats(void *data, const shard_node_t *node, shard_id_t shard,
     (void) shard;
     (void) limit;
 
-    if (world_reach(a, node) != MIGRATOR_OK) {
+    n = world_reach(a, node);
+
+    if (n == NULL) {
         return MIGRATOR_DOWN;
     }
 
-    n = world_find(a, node);
     memset(stats, 0, sizeof(migrator_stats_t));
     stats->role = n->role;
     stats->mode = n->mode;
@@ -129,11 +134,11 @@ world_role(void *data, const shard_node_t *node, shard_id_t shard,
     (void) shard;
     (void) limit;
 
-    if (world_reach(a, node) != MIGRATOR_OK) {
+    n = world_reach(a, node);
+
+    if (n == NULL) {
         return MIGRATOR_DOWN;
     }
-
-    n = world_find(a, node);
 
     if (epoch < n->epoch
         || (epoch == n->epoch && n->role == MIGRATOR_ROLE_PRIMARY
@@ -168,7 +173,32 @@ world_role(void *data, const shard_node_t *node, shard_id_t shard,
 }
 
 
-/* the upload may come to its end long after the download */
+/*
+ * A download into a->snapshot, and the node it goes to: the upload may come
+ * to its end long after it.
+ */
+
+static int
+world_carry(world_actor_t *a, const shard_node_t *from,
+    const shard_node_t *to, const migrator_limit_t *limit, world_node_t **n)
+{
+    *n = world_reach(a, from);
+
+    if (*n == NULL) {
+        return MIGRATOR_DOWN;
+    }
+
+    a->snapshot = **n;
+
+    if (limit->tick && limit->tick(limit->data)) {
+        return MIGRATOR_INTERRUPTED;
+    }
+
+    *n = world_reach(a, to);
+
+    return *n ? MIGRATOR_OK : MIGRATOR_DOWN;
+}
+
 
 static int
 world_copy(void *data, const shard_node_t *from, const shard_node_t *to,
@@ -177,25 +207,16 @@ world_copy(void *data, const shard_node_t *from, const shard_node_t *to,
 {
     world_actor_t  *a = data;
 
+    int            rc;
     world_node_t  *n;
 
     (void) shard;
 
-    if (world_reach(a, from) != MIGRATOR_OK) {
-        return MIGRATOR_DOWN;
+    rc = world_carry(a, from, to, limit, &n);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
     }
-
-    a->snapshot = *world_find(a, from);
-
-    if (limit->tick && limit->tick(limit->data)) {
-        return MIGRATOR_INTERRUPTED;
-    }
-
-    if (world_reach(a, to) != MIGRATOR_OK) {
-        return MIGRATOR_DOWN;
-    }
-
-    n = world_find(a, to);
 
     if (a->snapshot.base) {
         world_bad(a->world, "half a shard is copied");
@@ -227,11 +248,11 @@ world_ship(void *data, const shard_node_t *from, const shard_node_t *to,
     (void) shard;
     (void) limit;
 
-    if (world_reach(a, from) != MIGRATOR_OK) {
+    n = world_reach(a, from);
+
+    if (n == NULL) {
         return MIGRATOR_DOWN;
     }
-
-    n = world_find(a, from);
 
     if (*position < n->trimmed) {
         return MIGRATOR_GONE;
@@ -244,11 +265,11 @@ world_ship(void *data, const shard_node_t *from, const shard_node_t *to,
         return MIGRATOR_OK;
     }
 
-    if (world_reach(a, to) != MIGRATOR_OK) {
+    n = world_reach(a, to);
+
+    if (n == NULL) {
         return MIGRATOR_DOWN;
     }
-
-    n = world_find(a, to);
 
     if (n->role != MIGRATOR_ROLE_STANDBY || *position > n->n) {
         return MIGRATOR_REFUSED;
@@ -293,11 +314,11 @@ world_digest(void *data, const shard_node_t *node, shard_id_t shard,
     (void) shard;
     (void) limit;
 
-    if (world_reach(a, node) != MIGRATOR_OK) {
+    n = world_reach(a, node);
+
+    if (n == NULL) {
         return MIGRATOR_DOWN;
     }
-
-    n = world_find(a, node);
 
     if (at && *at != n->n) {
         return MIGRATOR_REFUSED;
@@ -335,11 +356,11 @@ world_mode(void *data, const shard_node_t *node, shard_id_t shard,
     (void) shard;
     (void) limit;
 
-    if (world_reach(a, node) != MIGRATOR_OK) {
+    n = world_reach(a, node);
+
+    if (n == NULL) {
         return MIGRATOR_DOWN;
     }
-
-    n = world_find(a, node);
 
     if (epoch < n->epoch) {
         return MIGRATOR_REFUSED;
@@ -382,25 +403,16 @@ world_fill(void *data, const shard_node_t *from, const shard_node_t *to,
 {
     world_actor_t  *a = data;
 
+    int            rc;
     world_node_t  *n;
 
     (void) shard;
 
-    if (world_reach(a, from) != MIGRATOR_OK) {
-        return MIGRATOR_DOWN;
+    rc = world_carry(a, from, to, limit, &n);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
     }
-
-    a->snapshot = *world_find(a, from);
-
-    if (limit->tick && limit->tick(limit->data)) {
-        return MIGRATOR_INTERRUPTED;
-    }
-
-    if (world_reach(a, to) != MIGRATOR_OK) {
-        return MIGRATOR_DOWN;
-    }
-
-    n = world_find(a, to);
 
     if (n->mode != MIGRATOR_MODE_FILLING || n->role != MIGRATOR_ROLE_PRIMARY
         || n->epoch != limit->epoch)
@@ -433,11 +445,11 @@ world_hold(void *data, const shard_node_t *node, shard_id_t shard, int held,
     (void) shard;
     (void) limit;
 
-    if (world_reach(a, node) != MIGRATOR_OK) {
+    n = world_reach(a, node);
+
+    if (n == NULL) {
         return MIGRATOR_DOWN;
     }
-
-    n = world_find(a, node);
 
     if (epoch != n->epoch) {
         return MIGRATOR_REFUSED;
@@ -466,7 +478,7 @@ world_probe(void *data, const shard_node_t *node, shard_id_t shard,
         return MIGRATOR_DOWN;
     }
 
-    return world_reach(a, node);
+    return world_reach(a, node) ? MIGRATOR_OK : MIGRATOR_DOWN;
 }
 
 

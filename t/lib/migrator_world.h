@@ -65,8 +65,6 @@ typedef struct {
     migrator_t         m;
     migrator_io_t      io;
     int                alive;
-    int                ended;
-    migrator_end_e     end;
     uint64_t           until_ms;        /* asleep */
     uint64_t           calls;
     uint64_t           crash_at;
@@ -141,7 +139,6 @@ struct world_s {
     int                mute;            /* n2 fails the probes of warm-up */
     int                commits;
     int                shift_max;
-    int                shift_backwards;
     uint64_t           view_hold_ms;    /* the router's shard_hold */
     int                view_dead;       /* it sees n2 dead */
     double             write_rate;      /* as n1 says */

@@ -114,12 +114,13 @@ test_drain(void)
 static void
 test_crashes(const char *name, int hold, int direct, uint64_t calls)
 {
-    unsigned        done, back;
-    uint64_t        i;
-    world_t        *w;
-    world_actor_t  *a;
+    char           what[64];
+    uint64_t       i;
+    world_t       *w;
+    world_tally_t  n;
 
-    done = back = 0;
+    memset(&n, 0, sizeof(n));
+    snprintf(what, sizeof(what), "%s: killed at call", name);
 
     for (i = 1; i <= calls; i++) {
         w = queue_new(i, hold);
@@ -127,25 +128,14 @@ test_crashes(const char *name, int hold, int direct, uint64_t calls)
         w->policy.queue_drain_ms = 50;
         w->policy.queue_held_drain_ms = direct ? 50 : 0;
 
-        a = world_spawn(w);
-        a->crash_at = i;
-        world_run(w);
-
-        if (w->bad[0]) {
-            tap_ok(0, "%s: killed at call %llu: %s", name,
-                   (unsigned long long) i, w->bad);
-        }
-
-        done += w->stored.phase == MIGRATOR_DONE;
-        back += w->stored.phase == MIGRATOR_ROLLED_BACK;
-        world_free(w);
+        world_count_crash(w, &n, what, i);
     }
 
-    tap_is_int((long long) (done + back), (long long) calls,
+    tap_is_int((long long) (n.done + n.back), (long long) calls,
                "%s: killed at each of %llu calls: all end", name,
                (unsigned long long) calls);
-    tap_ok(done > calls / 2 && back, "%s: killed: %u arrive, %u go back",
-           name, done, back);
+    tap_ok(n.done > calls / 2 && n.back, "%s: killed: %u arrive, %u go back",
+           name, n.done, n.back);
 }
 
 
@@ -224,11 +214,11 @@ test_refused(void)
 static void
 test_random(uint64_t seed)
 {
-    int       i;
-    unsigned  done, back;
-    world_t  *w;
+    int            i;
+    world_t       *w;
+    world_tally_t  n;
 
-    done = back = 0;
+    memset(&n, 0, sizeof(n));
 
     for (i = 0; i < RANDOM_WORLDS; i++) {
         w = queue_new(seed + (uint64_t) i, i % 2);
@@ -237,21 +227,13 @@ test_random(uint64_t seed)
         w->consume_direct = (int) world_rand(w, 2);
         w->consume_every = world_rand(w, 8);
         w->policy.queue_held_drain_ms = (long) world_rand(w, 100);
-        world_run(w);
 
-        if (w->bad[0]) {
-            tap_ok(0, "random world %llu: %s",
-                   (unsigned long long) (seed + (uint64_t) i), w->bad);
-        }
-
-        done += w->stored.phase == MIGRATOR_DONE;
-        back += w->stored.phase == MIGRATOR_ROLLED_BACK;
-        world_free(w);
+        world_count(w, &n, "random world", seed + (uint64_t) i);
     }
 
-    tap_is_int(done + back, RANDOM_WORLDS, "random worlds: all end");
-    tap_ok(done && back, "random worlds: %u arrive, %u roll back", done,
-           back);
+    tap_is_int(n.done + n.back, RANDOM_WORLDS, "random worlds: all end");
+    tap_ok(n.done && n.back, "random worlds: %u arrive, %u roll back", n.done,
+           n.back);
 }
 
 

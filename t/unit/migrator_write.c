@@ -69,34 +69,22 @@ test_plain(void)
 static void
 test_crashes(int cut_off, uint64_t calls)
 {
-    unsigned        done, back;
-    uint64_t        i;
-    world_t        *w;
-    world_actor_t  *a;
+    uint64_t       i;
+    world_t       *w;
+    world_tally_t  n;
 
-    done = back = 0;
+    memset(&n, 0, sizeof(n));
 
     for (i = 1; i <= calls; i++) {
         w = write_new(i);
         w->cut_off = cut_off;
-        a = world_spawn(w);
-        a->crash_at = i;
-        world_run(w);
-
-        if (w->bad[0]) {
-            tap_ok(0, "killed at call %llu: %s", (unsigned long long) i,
-                   w->bad);
-        }
-
-        done += w->stored.phase == MIGRATOR_DONE;
-        back += w->stored.phase == MIGRATOR_ROLLED_BACK;
-        world_free(w);
+        world_count_crash(w, &n, "killed at call", i);
     }
 
-    tap_is_int((long long) (done + back), (long long) calls,
+    tap_is_int((long long) (n.done + n.back), (long long) calls,
                "killed at each of %llu calls: all end",
                (unsigned long long) calls);
-    tap_ok(done && back, "killed: %u arrive, %u go back", done, back);
+    tap_ok(n.done && n.back, "killed: %u arrive, %u go back", n.done, n.back);
 }
 
 
@@ -135,10 +123,10 @@ test_back(int phase, int wish, int cut_off)
 static void
 test_back_crashes(int phase)
 {
-    unsigned        ended;
-    uint64_t        i, calls;
-    world_t        *w;
-    world_actor_t  *a;
+    char           what[64];
+    uint64_t       i, calls;
+    world_t       *w;
+    world_tally_t  n;
 
     w = write_new(70);
     w->wish_at = phase;
@@ -146,28 +134,19 @@ test_back_crashes(int phase)
     calls = w->actors[0]->calls;
     world_free(w);
 
-    ended = 0;
+    memset(&n, 0, sizeof(n));
+    snprintf(what, sizeof(what), "back from %s, killed at call",
+             migrator_phase((migrator_phase_e) phase)->name);
 
     for (i = 1; i <= calls; i++) {
         w = write_new(70 + i);
         w->wish_at = phase;
         w->cut_off = (int) (i % 2);
-        a = world_spawn(w);
-        a->crash_at = i;
-        world_run(w);
-
-        if (w->bad[0]) {
-            tap_ok(0, "back from %s, killed at call %llu: %s",
-                   migrator_phase((migrator_phase_e) phase)->name,
-                   (unsigned long long) i, w->bad);
-        }
-
-        ended += w->bad[0] == '\0';
-        world_free(w);
+        world_count_crash(w, &n, what, i);
     }
 
-    tap_is_int(ended, (long long) calls, "back from %s, killed at each of "
-               "%llu calls: all end",
+    tap_is_int((long long) (n.done + n.back), (long long) calls,
+               "back from %s, killed at each of %llu calls: all end",
                migrator_phase((migrator_phase_e) phase)->name,
                (unsigned long long) calls);
 }
@@ -199,11 +178,11 @@ test_refused(void)
 static void
 test_random(uint64_t seed)
 {
-    int       i;
-    unsigned  done, back;
-    world_t  *w;
+    int            i;
+    world_t       *w;
+    world_tally_t  n;
 
-    done = back = 0;
+    memset(&n, 0, sizeof(n));
 
     for (i = 0; i < RANDOM_WORLDS; i++) {
         w = write_new(seed + (uint64_t) i);
@@ -218,21 +197,13 @@ test_random(uint64_t seed)
             w->down_at = phases[world_rand(w, PHASES)];
         }
 
-        world_run(w);
 
-        if (w->bad[0]) {
-            tap_ok(0, "random world %llu: %s",
-                   (unsigned long long) (seed + (uint64_t) i), w->bad);
-        }
-
-        done += w->stored.phase == MIGRATOR_DONE;
-        back += w->stored.phase == MIGRATOR_ROLLED_BACK;
-        world_free(w);
+        world_count(w, &n, "random world", seed + (uint64_t) i);
     }
 
-    tap_is_int(done + back, RANDOM_WORLDS, "random worlds: all end");
-    tap_ok(done && back, "random worlds: %u arrive, %u roll back", done,
-           back);
+    tap_is_int(n.done + n.back, RANDOM_WORLDS, "random worlds: all end");
+    tap_ok(n.done && n.back, "random worlds: %u arrive, %u roll back", n.done,
+           n.back);
 }
 
 

@@ -69,63 +69,42 @@ test_plain(void)
 static void
 test_crashes(uint64_t calls)
 {
-    unsigned        done;
-    uint64_t        i;
-    world_t        *w;
-    world_actor_t  *a;
+    uint64_t       i;
+    world_tally_t  n;
 
-    done = 0;
+    memset(&n, 0, sizeof(n));
 
     for (i = 1; i <= calls; i++) {
-        w = world_dead(i);
-        a = world_spawn(w);
-        a->crash_at = i;
-        world_run(w);
-
-        if (w->bad[0]) {
-            tap_ok(0, "killed at call %llu: %s", (unsigned long long) i,
-                   w->bad);
-        }
-
-        done += w->bad[0] == '\0' && w->stored.phase == MIGRATOR_DONE;
-        world_free(w);
+        world_count_crash(world_dead(i), &n, "killed at call", i);
     }
 
     /* a hold that lasted while nobody carried it out is over: tried again */
 
-    tap_ok(done > calls / 2, "killed at each of %llu calls: %u arrive",
-           (unsigned long long) calls, done);
+    tap_ok(n.done > calls / 2, "killed at each of %llu calls: %u arrive",
+           (unsigned long long) calls, n.done);
 }
 
 
 static void
 test_random(uint64_t seed)
 {
-    int       i;
-    unsigned  done, back;
-    world_t  *w;
+    int            i;
+    world_t       *w;
+    world_tally_t  n;
 
-    done = back = 0;
+    memset(&n, 0, sizeof(n));
 
     for (i = 0; i < RANDOM_WORLDS; i++) {
         w = world_dead(seed + (uint64_t) i);
         world_disturb(w);
         w->commit_bad = world_rand(w, 4) == 0;
-        world_run(w);
 
-        if (w->bad[0]) {
-            tap_ok(0, "random world %llu: %s",
-                   (unsigned long long) (seed + (uint64_t) i), w->bad);
-        }
-
-        done += w->stored.phase == MIGRATOR_DONE;
-        back += w->stored.phase == MIGRATOR_ROLLED_BACK;
-        world_free(w);
+        world_count(w, &n, "random world", seed + (uint64_t) i);
     }
 
-    tap_is_int(done + back, RANDOM_WORLDS, "random worlds: all end");
-    tap_ok(done && back, "random worlds: %u arrive, %u are given up", done,
-           back);
+    tap_is_int(n.done + n.back, RANDOM_WORLDS, "random worlds: all end");
+    tap_ok(n.done && n.back, "random worlds: %u arrive, %u are given up",
+           n.done, n.back);
 }
 
 
