@@ -6,7 +6,8 @@
  *                     FILE:LINE:COL: what is wrong
  *
  * Only mappings, scalars and lists of scalars are known: no anchors, aliases,
- * tags or second documents.  Values are converted by shardd_conf_value.c.
+ * tags or second documents.  Lists are in shardd_conf_list.c, values are
+ * converted by shardd_conf_value.c.
  */
 
 
@@ -15,36 +16,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "../core/shard_codec.h"
-#include "shardd_conf_value.h"
+#include "shardd_conf_parts.h"
 
 
 #define SHARDD_CONF_FILE_MAX   262144
 #define SHARDD_CONF_DEPTH_MAX  8
-#define SHARDD_CONF_KEYS_MAX   256
-
-
-typedef struct {
-    yaml_parser_t        parser;
-    yaml_event_t         event;       /* the current one; deleted by next() */
-    const char          *path;
-    char                *err;
-    size_t               base;        /* of the item it is in */
-    size_t               nvalues;
-    shardd_conf_value_t  values[SHARDD_CONF_KEYS_MAX];
-} shardd_conf_t;
 
 
 static int shardd_conf_document(shardd_conf_t *cf,
     const shardd_conf_key_t *keys);
-static int shardd_conf_mapping(shardd_conf_t *cf,
-    const shardd_conf_key_t *keys, const char *name, int depth);
 static int shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
     uint8_t *seen, int depth);
-static int shardd_conf_items(shardd_conf_t *cf,
-    const shardd_conf_key_t *key, int depth);
 static int shardd_conf_lacks(shardd_conf_t *cf,
     const shardd_conf_key_t *keys, const char *name, const uint8_t *seen,
     yaml_mark_t mark);
@@ -137,10 +121,7 @@ shardd_conf_load(const char *path, const shardd_conf_key_t *keys,
 }
 
 
-#if (__GNUC__)
-__attribute__((format(printf, 3, 4)))
-#endif
-static int
+int
 shardd_conf_error(shardd_conf_t *cf, yaml_mark_t mark, const char *fmt, ...)
 {
     int      n;
@@ -157,7 +138,7 @@ shardd_conf_error(shardd_conf_t *cf, yaml_mark_t mark, const char *fmt, ...)
 }
 
 
-static int
+int
 shardd_conf_next(shardd_conf_t *cf)
 {
     yaml_event_delete(&cf->event);
@@ -173,6 +154,14 @@ shardd_conf_next(shardd_conf_t *cf)
     }
 
     return 0;
+}
+
+
+int
+shardd_conf_plain(const yaml_event_t *event)
+{
+    return event->type == YAML_SCALAR_EVENT && !event->data.scalar.anchor
+           && !event->data.scalar.tag;
 }
 
 
@@ -216,9 +205,7 @@ shardd_conf_document(shardd_conf_t *cf, const shardd_conf_key_t *keys)
 }
 
 
-/* enters with the event of its start, leaves with that of its end */
-
-static int
+int
 shardd_conf_mapping(shardd_conf_t *cf, const shardd_conf_key_t *keys,
     const char *name, int depth)
 {
@@ -327,233 +314,60 @@ shardd_conf_key(shardd_conf_t *cf, const shardd_conf_key_t *keys,
 }
 
 
-/* enters with the event of its start, leaves with that of its end */
-
 static int
-shardd_conf_list(shardd_conf_t *cf, const shardd_conf_key_t *key)
+shardd_conf_not_plain(shardd_conf_t *cf, const shardd_conf_key_t *key)
 {
-    char                  why[SHARDD_ERR_SIZE];
-    yaml_mark_t           mark;
-    shardd_conf_value_t  *value;
-
-    mark = cf->event.start_mark;
-
-    if (cf->event.data.sequence_start.anchor
-        || cf->event.data.sequence_start.tag
-        || cf->nvalues == SHARDD_CONF_KEYS_MAX)
-    {
-        return shardd_conf_error(cf, mark, "\"%s\" has an anchor or a tag, or "
-                                 "there are more than %d keys", key->name,
-                                 SHARDD_CONF_KEYS_MAX);
-    }
-
-    /* counted at once: what is in it is freed with the others */
-
-    value = &cf->values[cf->nvalues++];
-    shardd_conf_value_list(key, value);
-    value->base = cf->base;
-
-    for ( ;; ) {
-        if (shardd_conf_next(cf) != 0) {
-            return -1;
-        }
-
-        mark = cf->event.start_mark;
-
-        if (cf->event.type == YAML_SEQUENCE_END_EVENT) {
-            return 0;
-        }
-
-        if (cf->event.type != YAML_SCALAR_EVENT
-            || cf->event.data.scalar.anchor || cf->event.data.scalar.tag)
-        {
-            return shardd_conf_error(cf, mark, "an item of \"%s\" must be a "
-                                     "plain value", key->name);
-        }
-
-        if (shardd_conf_value_item((const char *)
-                                   cf->event.data.scalar.value,
-                                   cf->event.data.scalar.length, value, why)
-            != 0)
-        {
-            return shardd_conf_error(cf, mark, "%.400s", why);
-        }
-    }
+    return shardd_conf_error(cf, cf->event.start_mark, "\"%s\" needs a "
+                             "plain value: no list, anchor, alias or tag",
+                             key->name);
 }
 
 
-/*
- * Names that the program does not know, such as nodes', each with a value;
- * the same twice is refused.  Enters and leaves as above.
- */
+/* one without a line below it may yet lack what is required */
 
 static int
-shardd_conf_map(shardd_conf_t *cf, const shardd_conf_key_t *key)
+shardd_conf_section(shardd_conf_t *cf, const shardd_conf_key_t *key,
+    int depth)
 {
-    long                  i;
-    char                  why[SHARDD_ERR_SIZE];
-    const char           *text;
-    yaml_mark_t           mark;
-    shardd_conf_value_t  *value;
-
-    mark = cf->event.start_mark;
-
-    if (cf->event.data.mapping_start.anchor
-        || cf->event.data.mapping_start.tag
-        || cf->nvalues == SHARDD_CONF_KEYS_MAX)
-    {
-        return shardd_conf_error(cf, mark, "\"%s\" has an anchor or a tag, or "
-                                 "there are more than %d keys", key->name,
-                                 SHARDD_CONF_KEYS_MAX);
-    }
-
-    value = &cf->values[cf->nvalues++];
-    shardd_conf_value_list(key, value);
-    value->base = cf->base;
-
-    for ( ;; ) {
-        if (shardd_conf_next(cf) != 0) {
-            return -1;
-        }
-
-        mark = cf->event.start_mark;
-
-        if (cf->event.type == YAML_MAPPING_END_EVENT
-            && value->integer % 2 == 0)
-        {
-            return 0;
-        }
-
-        if (cf->event.type != YAML_SCALAR_EVENT
-            || cf->event.data.scalar.anchor || cf->event.data.scalar.tag)
-        {
-            return shardd_conf_error(cf, mark, "an item of \"%s\" must be "
-                                     "\"name: value\"", key->name);
-        }
-
-        text = (const char *) cf->event.data.scalar.value;
-
-        for (i = 0; value->integer % 2 == 0 && i < value->integer; i += 2) {
-            if (strcmp(value->list[i], text) == 0) {
-                return shardd_conf_error(cf, mark, "\"%.60s\" is given "
-                                         "twice", text);
-            }
-        }
-
-        if (shardd_conf_value_item(text, cf->event.data.scalar.length, value,
-                                   why) != 0)
-        {
-            return shardd_conf_error(cf, mark, "%.400s", why);
-        }
-    }
-}
-
-
-/* the current event is its value's first, then its last */
-
-static int
-shardd_conf_items(shardd_conf_t *cf, const shardd_conf_key_t *key, int depth)
-{
-    size_t  n;
-
-    if (cf->event.type != YAML_SEQUENCE_START_EVENT
-        || cf->event.data.sequence_start.anchor
-        || cf->event.data.sequence_start.tag || cf->base)
-    {
-        return shardd_conf_error(cf, cf->event.start_mark, "\"%s\" needs a "
-                                 "list of items, each with keys of its own",
-                                 key->name);
-    }
-
-    for (n = 0; /* void */ ; n++) {
-
-        if (shardd_conf_next(cf) != 0) {
-            return -1;
-        }
-
-        if (cf->event.type == YAML_SEQUENCE_END_EVENT) {
-            return 0;
-        }
-
-        if (cf->event.type != YAML_MAPPING_START_EVENT || n >= key->max) {
-            return shardd_conf_error(cf, cf->event.start_mark, "an item of "
-                                     "\"%s\" must have keys, and there may "
-                                     "be %.0f", key->name, key->max);
-        }
-
-        cf->base = key->offset + n * (size_t) key->min;
-
-        if (shardd_conf_mapping(cf, key->section, key->name, depth) != 0) {
-            return -1;
-        }
-
-        cf->base = 0;
-    }
-}
-
-
-static int
-shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
-    uint8_t *seen, int depth)
-{
-    char                      why[SHARDD_ERR_SIZE];
-    uint8_t                   none[SHARDD_CONF_KEYS_MAX];
-    yaml_mark_t               mark;
-    shardd_conf_value_t      *value;
-    const shardd_conf_key_t  *key;
-
-    key = shardd_conf_key(cf, keys, seen);
-
-    if (key == NULL || shardd_conf_next(cf) != 0) {
-        return -1;
-    }
-
-    mark = cf->event.start_mark;
-
-    if (key->type == SHARDD_CONF_ITEMS) {
-        return shardd_conf_items(cf, key, depth + 1);
-    }
-
-    if (key->type == SHARDD_CONF_MAP) {
-        return cf->event.type == YAML_MAPPING_START_EVENT
-               ? shardd_conf_map(cf, key)
-               : shardd_conf_error(cf, mark, "\"%s\" needs lines of "
-                                   "\"name: value\" below it", key->name);
-    }
+    uint8_t  none[SHARDD_CONF_KEYS_MAX];
 
     if (cf->event.type == YAML_MAPPING_START_EVENT) {
-        if (key->type != SHARDD_CONF_SECTION) {
-            return shardd_conf_error(cf, mark, "\"%s\" needs one value, not "
-                                     "a section", key->name);
-        }
-
         return shardd_conf_mapping(cf, key->section, key->name, depth + 1);
     }
 
-    if (key->type == SHARDD_CONF_LIST) {
-        return cf->event.type == YAML_SEQUENCE_START_EVENT
-               ? shardd_conf_list(cf, key)
-               : shardd_conf_error(cf, mark, "\"%s\" needs a list, as "
-                                   "[a, b]", key->name);
+    if (!shardd_conf_plain(&cf->event)) {
+        return shardd_conf_not_plain(cf, key);
     }
 
-    if (cf->event.type != YAML_SCALAR_EVENT
-        || cf->event.data.scalar.anchor || cf->event.data.scalar.tag)
-    {
-        return shardd_conf_error(cf, mark, "\"%s\" needs a plain value: no "
-                                 "list, anchor, alias or tag", key->name);
+    if (cf->event.data.scalar.length != 0) {
+        return shardd_conf_error(cf, cf->event.start_mark, "\"%s\" is a "
+                                 "section: its keys belong on lines below it",
+                                 key->name);
     }
 
-    if (key->type == SHARDD_CONF_SECTION) {
-        if (cf->event.data.scalar.length != 0) {
-            return shardd_conf_error(cf, mark, "\"%s\" is a section: its "
-                                     "keys belong on lines below it",
-                                     key->name);
-        }
+    memset(none, 0, sizeof(none));
 
-        memset(none, 0, sizeof(none));
+    return shardd_conf_lacks(cf, key->section, key->name, none,
+                             cf->event.start_mark);
+}
 
-        return shardd_conf_lacks(cf, key->section, key->name, none, mark);
+
+static int
+shardd_conf_scalar(shardd_conf_t *cf, const shardd_conf_key_t *key)
+{
+    char                  why[SHARDD_ERR_SIZE];
+    yaml_mark_t           mark;
+    shardd_conf_value_t  *value;
+
+    mark = cf->event.start_mark;
+
+    if (cf->event.type == YAML_MAPPING_START_EVENT) {
+        return shardd_conf_error(cf, mark, "\"%s\" needs one value, not a "
+                                 "section", key->name);
+    }
+
+    if (!shardd_conf_plain(&cf->event)) {
+        return shardd_conf_not_plain(cf, key);
     }
 
     if (cf->nvalues == SHARDD_CONF_KEYS_MAX) {
@@ -576,6 +390,38 @@ shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
     cf->nvalues++;
 
     return 0;
+}
+
+
+static int
+shardd_conf_pair(shardd_conf_t *cf, const shardd_conf_key_t *keys,
+    uint8_t *seen, int depth)
+{
+    const shardd_conf_key_t  *key;
+
+    key = shardd_conf_key(cf, keys, seen);
+
+    if (key == NULL || shardd_conf_next(cf) != 0) {
+        return -1;
+    }
+
+    switch (key->type) {
+
+    case SHARDD_CONF_ITEMS:
+        return shardd_conf_items(cf, key, depth + 1);
+
+    case SHARDD_CONF_MAP:
+        return shardd_conf_map(cf, key);
+
+    case SHARDD_CONF_LIST:
+        return shardd_conf_list(cf, key);
+
+    case SHARDD_CONF_SECTION:
+        return shardd_conf_section(cf, key, depth);
+
+    default:
+        return shardd_conf_scalar(cf, key);
+    }
 }
 
 

@@ -354,8 +354,8 @@ lists(void)
     free(conf.name);
 
     refuses("name: a\nnames: x\n", "2:8: \"names\" needs a list, as [a, b]");
-    refuses("name: a\nnames: {x: y}\n", "2:8: \"names\" needs one value, not "
-            "a section");
+    refuses("name: a\nnames: {x: y}\n", "2:8: \"names\" needs a list, as "
+            "[a, b]");
     refuses("name: a\nnames: [x, [y]]\n", "2:12: an item of \"names\" must "
             "be a plain value");
     refuses("name: a\nnames: [x, &y z]\n", "2:12: an item of \"names\"");
