@@ -301,6 +301,11 @@ json_t *shardctl_progress(const json_t *row, const json_t *before,
     double span_ms);
 void shardctl_progress_text(const json_t *progress, char *buf, size_t size);
 
+/* watch_facts.c: texts by what they are of, from status with zones, decisions
+ * and migrations beside it */
+
+json_t *shardctl_watch_facts(const json_t *look);
+
 /* status.c */
 
 int shardctl_status(shardctl_t *ctl, json_t **status);
