@@ -263,8 +263,8 @@ explain_show_migration(shardctl_t *ctl, const json_t *m)
 static int
 explain_show(shardctl_t *ctl, json_t *out)
 {
-    char           text[512], to[80];
-    const char    *verb;
+    char           text[512];
+    const char    *verb, *to;
     const json_t  *m, *d, *any;
 
     if (ctl->json) {
@@ -275,19 +275,13 @@ explain_show(shardctl_t *ctl, json_t *out)
     m = json_object_get(out, "migration");
     any = json_is_object(d) ? d : m;
 
-    /* a split goes nowhere */
-
     verb = shardctl_get_text(any, "verb");
-    to[0] = '\0';
+    to = shardctl_row_target(any);
 
-    if (shardctl_get_text(any, "to")[0]) {
-        snprintf(to, sizeof(to), " to %.63s", shardctl_get_text(any, "to"));
-    }
-
-    snprintf(text, sizeof(text), "%s: %.16s shard %.0f %s %.63s%s\n",
+    snprintf(text, sizeof(text), "%s: %.16s shard %.0f %s %.63s%s%.63s\n",
              shardctl_get_text(out, "id"), verb[0] ? verb : "move",
              shardctl_get_number(any, "shard"), to[0] ? "from" : "on",
-             shardctl_get_text(any, "from"), to);
+             shardctl_get_text(any, "from"), to[0] ? " to " : "", to);
     shardctl_put(ctl, SHARDCTL_BOLD, text);
 
     if (json_is_object(d)) {

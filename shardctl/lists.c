@@ -324,6 +324,17 @@ shardctl_row_decision(const shardd_entry_t *d)
 }
 
 
+const char *
+shardctl_row_target(const json_t *row)
+{
+    const char  *to;
+
+    to = shardctl_get_text(row, "to");
+
+    return strcmp(to, shardctl_get_text(row, "from")) ? to : "";
+}
+
+
 json_t *
 shardctl_row_migration(const shardd_entry_t *m)
 {

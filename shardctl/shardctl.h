@@ -280,6 +280,10 @@ json_t *shardctl_rows_overrides(const shardd_entry_t *overrides,
 json_t *shardctl_row_migration(const shardd_entry_t *m);
 json_t *shardctl_row_decision(const shardd_entry_t *d);
 
+/* of either, where it goes; "" when it stays on its node, as a split does */
+
+const char *shardctl_row_target(const json_t *row);
+
 /* why an override does nothing, "" when it works; may be text of err */
 
 const char *shardctl_override_ignored(shardd_table_t *table,

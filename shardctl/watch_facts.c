@@ -22,18 +22,15 @@ watch_fact(json_t *facts, const char *what, const char *id, const char *text)
 }
 
 
-/* where from and to; a split or merge goes nowhere */
-
 static void
 watch_way(const json_t *row, char *buf, size_t size)
 {
-    const char  *from, *to;
+    const char  *to;
 
-    from = shardctl_get_text(row, "from");
-    to = shardctl_get_text(row, "to");
+    to = shardctl_row_target(row);
 
-    snprintf(buf, size, "%s%.63s%s%.63s", to[0] ? "" : "on ", from,
-             to[0] ? " -> " : "", to);
+    snprintf(buf, size, "%s%.63s%s%.63s", to[0] ? "" : "on ",
+             shardctl_get_text(row, "from"), to[0] ? " -> " : "", to);
 }
 
 

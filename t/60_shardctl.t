@@ -251,6 +251,20 @@ $r->command('HDEL', $t->key('routers'), 'edge-3');
 is((grep { !eval { decode_json($_)->{what} } } split /\n/, $out), 0,
    'watch --json: each line is JSON');
 
+# a split stays on its node
+
+my $cut = '00000000000000e5';
+my @cut = (id => $cut, verb => 'split', shard => 2, from => 'n1', to => 'n1',
+           mode => 'act', by => 'operator:eva', reason => '{}');
+
+$r->command('HSET', $t->key("decision:$cut"), @cut);
+my $entry_id = $r->command('XADD', $t->key('decisions'), '*', @cut);
+like(($t->try_ctl('explain', $cut))[1], qr/^$cut: split shard 2 on n1$/m,
+     'explain of a split');
+like(($t->try_ctl('watch', '--for', '200ms'))[1],
+     qr/decision $cut  split shard 2 on n1, mode act/, 'watch of a split');
+$r->command('XDEL', $t->key('decisions'), $entry_id);
+
 SKIP: {
     skip 'no gnuplot', 2 if !grep { -x "$_/gnuplot" } split /:/, $ENV{PATH};
 
