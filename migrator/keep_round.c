@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shard_text.h"
 #include "keep.h"
 
 
@@ -51,6 +52,10 @@ migrator_round_say(migrator_round_t *r, migrator_keep_e state,
     vsnprintf(r->job->err, sizeof(r->job->err), fmt, args);
     va_end(args);
 
+    /* a node's own words; one that is no UTF-8 would keep all from being
+     * published */
+
+    shard_text_printable(r->job->err);
     r->job->state = state;
 
     return -1;

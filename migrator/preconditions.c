@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "shard_codec.h"
+#include "shard_text.h"
 #include "preconditions.h"
 
 
@@ -47,7 +48,6 @@ void
 migrator_check_say(migrator_checks_t *out, const char *name,
     migrator_verdict_e verdict, const char *fmt, ...)
 {
-    char              *p;
     va_list            args;
     migrator_check_t  *c;
 
@@ -65,11 +65,7 @@ migrator_check_say(migrator_checks_t *out, const char *name,
 
     /* what nodes and operators wrote may be anything, JSON may not */
 
-    for (p = c->text; *p; p++) {
-        if (*p < 0x20 || *p > 0x7e) {
-            *p = '?';
-        }
-    }
+    shard_text_printable(c->text);
 }
 
 

@@ -96,6 +96,17 @@ shard_text_add_quoted(shard_text_t *text, shard_str_t str)
 
 
 void
+shard_text_printable(char *string)
+{
+    for ( /* void */ ; *string; string++) {
+        if (*string < 0x20 || *string > 0x7e) {
+            *string = '?';
+        }
+    }
+}
+
+
+void
 shard_text_add_field(shard_text_t *text, const char *name,
     const char *value, size_t size)
 {

@@ -35,6 +35,10 @@ void shard_text_add_field(shard_text_t *text, const char *name,
 
 void shard_text_add_quoted(shard_text_t *text, shard_str_t str);
 
+/* unprintable bytes become "?": for JSON, whoever wrote the text */
+
+void shard_text_printable(char *string);
+
 shard_str_t shard_text_str(const char *string);
 
 /* an array that may lack its terminating zero */

@@ -187,7 +187,7 @@ static const char *
 fake_err(void *data)
 {
     (void) data;
-    return "fake";
+    return "caf\xe9\n";
 }
 
 
@@ -416,6 +416,7 @@ test_epochs(void)
     nodes[3].epoch[9] = 2;
     migrator_keep_round(&fake_driver, NULL, &conf, &job, now, NULL, NULL);
     tap_is_int(job.state, MIGRATOR_KEEP_REFUSED, "a primary takes nothing");
+    tap_is_str(job.err, "ship: caf??", "why, as JSON can have it");
     tap_ok(nodes[3].position[9] < nodes[0].position[9], "nor got anything");
     migrator_keep_done(&list, kept, &job, now);
 
