@@ -187,7 +187,6 @@ migrator_fence_node(migrator_crew_t *crew, migrator_state_t *state,
 
     memset(&limit, 0, sizeof(limit));
     limit.timeout_ms = ANSWER_MS;
-    limit.data = NULL;
 
     rc = crew->driver->role(crew->driver_data, &node, state->shard,
                             MIGRATOR_ROLE_STANDBY, state->epoch + 1, &limit,

@@ -360,10 +360,8 @@ migrator_retire_one(migrator_crew_t *crew, const shardd_claim_t *claim,
         return SHARDD_CONFLICT;
     }
 
+    memset(&limit, 0, sizeof(limit));
     limit.timeout_ms = ANSWER_MS;
-    limit.epoch = 0;
-    limit.tick = NULL;
-    limit.data = NULL;
 
     rc = crew->driver->role(crew->driver_data, &node, state->shard,
                             MIGRATOR_ROLE_NONE, rec.epoch, &limit, &position);
