@@ -62,20 +62,25 @@ migrator_decision_other(const shardd_entry_t *entry, migrator_state_t *state)
 }
 
 
-/* a shard that is planned in vain costs an id; there are enough */
+/*
+ * A merge takes an id, too: the next one is above all of the table then, the
+ * shard's that goes among them, and that one is never given again.  One that
+ * is planned in vain costs an id; there are enough.
+ */
 
 int
 migrator_decision_cut(migrator_crew_t *crew, const shardd_entry_t *entry,
     migrator_state_t *state, const shard_record_t *rec, char *err)
 {
     char         next[sizeof(state->next_cut)];
+    shard_id_t   unused;
     const char  *cut, *end;
 
     err[0] = '\0';
 
     if (state->verb == MIGRATOR_MERGE) {
         return migrator_cut_plan(state, rec, NULL, "", err) == SHARD_OK
-               ? SHARDD_OK : SHARDD_BAD;
+               ? shardd_shard_id_new(&crew->store, &unused) : SHARDD_BAD;
     }
 
     cut = shardd_entry_field(entry, "cut");

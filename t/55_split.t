@@ -25,6 +25,7 @@ keyspace('hash', [ '--shards', 2 ], 'k',
          '4000000000000000', 'c000000000000000');
 keyspace('uint64', [ '--kind', 'range uint64', '--cuts', 100 ], '', 40, 170);
 keyspace('bytes', [ '--kind', 'range bytes', '--cuts', 'k5' ], 'k', 'k3', 'k77');
+merged_first();
 
 done_testing();
 
@@ -197,5 +198,23 @@ sub keyspace {
                 @{ $t->redis()->command('ZRANGE', $t->key('migrations'), 0, -1) };
     note("$order: holds in ms: @holds");
 
+    $t->finish();
+}
+
+
+# an id that "init" gave goes with its shard, too
+
+sub merged_first {
+    $t = ShardTest->new(name => '55_first', shards => 2);
+    $t->start_redis();
+    $t->start_nodes(1);
+    $t->ctl('init', '--shards', 2, '--node', "n1=$t->{nodes}{n1}{addr},zone=z1,capacity=1000");
+    $t->start_daemon('shard-migrator', 'migrator', $t->migrator_conf('m1'));
+
+    act('first: merge', 'merge', 0, 1);
+    is_deeply([ ids() ], [ 0 ], 'first: one is left');
+    act('first: split', 'split', 0);
+    is(scalar(my @two = ids()), 2, 'first: two again');
+    ok(!(grep { $_ == 1 } @two), 'first: the new one is not the one that is gone') or diag("@two");
     $t->finish();
 }
