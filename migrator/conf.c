@@ -348,6 +348,26 @@ migrator_conf_defaults(migrator_conf_t *conf)
 }
 
 
+static void
+migrator_conf_no_phase(const char *path, int n, shard_str_t name, char *err)
+{
+    int          i;
+    const char  *nearest, *words[MIGRATOR_PHASES + 1];
+
+    for (i = 0; i < MIGRATOR_PHASES; i++) {
+        words[i] = migrator_phase((migrator_phase_e) i)->name;
+    }
+
+    words[i] = NULL;
+    nearest = shard_nearest(name, words);
+
+    snprintf(err, SHARDD_ERR_SIZE, "%.200s: hooks, item %d: \"%.40s\" is no "
+             "phase%s%s%s: docs/migration.md has them", path, n, name.data,
+             nearest ? ", nearest is \"" : "", nearest ? nearest : "",
+             nearest ? "\"" : "");
+}
+
+
 /* their phases by name, and what is not said */
 
 static int
@@ -364,15 +384,13 @@ migrator_conf_hooks(const char *path, migrator_hook_t *hooks, char *err)
         hook->phase = migrator_phase_by_name(name);
 
         if (hook->phase == MIGRATOR_PHASE_NONE) {
-            snprintf(err, SHARDD_ERR_SIZE, "%s: hooks: \"%.40s\" is no "
-                     "phase: docs/migration.md has them", path,
-                     hook->phase_name);
+            migrator_conf_no_phase(path, i + 1, name, err);
             return -1;
         }
 
         if (hook->exec[0] == NULL || hook->exec[0][0] == '\0') {
-            snprintf(err, SHARDD_ERR_SIZE, "%s: hooks: exec of %s names no "
-                     "program", path, hook->phase_name);
+            snprintf(err, SHARDD_ERR_SIZE, "%s: hooks, item %d: exec names "
+                     "no program", path, i + 1);
             return -1;
         }
 
@@ -439,7 +457,7 @@ migrator_conf_load(const char *path, migrator_conf_t *conf,
     }
 
     if (migrator_dns_conf_check(&conf->dns, dns) != SHARD_OK) {
-        snprintf(err, SHARDD_ERR_SIZE, "%s: %.300s", path, dns);
+        snprintf(err, SHARDD_ERR_SIZE, "%s: dns: %.300s", path, dns);
         return -1;
     }
 

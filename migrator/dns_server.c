@@ -2,6 +2,7 @@
 /* the name server, its key and the names, as the configuration has them */
 
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +29,20 @@ migrator_dns_key_load(const char *path, migrator_dns_key_t *key, char *err)
     char     text[KEY_FILE_MAX], why[MIGRATOR_DNS_ERR];
     size_t   len;
 
-    f = fopen(path, "r");
+    f = fopen(path, "re");
+    len = f ? fread(text, 1, sizeof(text), f) : 0;
 
-    if (f == NULL) {
-        return migrator_dns_fail(err, "key_file %.200s cannot be read", path);
+    if (f == NULL || ferror(f)) {
+        snprintf(err, MIGRATOR_DNS_ERR, "key_file %.200s cannot be read: %s",
+                 path, strerror(errno));
+
+        if (f) {
+            fclose(f);
+        }
+
+        return SHARD_ERROR;
     }
 
-    len = fread(text, 1, sizeof(text), f);
     fclose(f);
 
     if (len == sizeof(text)) {
@@ -108,7 +116,7 @@ migrator_dns_conf_check(const migrator_dns_conf_t *conf, char *err)
     server = migrator_dns_server(conf->server, &port);
 
     if (server == NULL) {
-        return migrator_dns_fail(err, "dns: server \"%.60s\": an address is "
+        return migrator_dns_fail(err, "server \"%.60s\": an address is "
                                  "needed, IP or IP:port", conf->server);
     }
 
@@ -117,7 +125,7 @@ migrator_dns_conf_check(const migrator_dns_conf_t *conf, char *err)
     if (conf->zone == NULL
         || migrator_dns_name(conf->zone, "", 0, name) != SHARD_OK)
     {
-        return migrator_dns_fail(err, "dns: zone%s: a domain's name is "
+        return migrator_dns_fail(err, "zone%s: a domain's name is "
                                  "needed, such as shards.example.",
                                  conf->zone ? " is none" : " is missing");
     }
@@ -125,7 +133,7 @@ migrator_dns_conf_check(const migrator_dns_conf_t *conf, char *err)
     if (migrator_dns_name(conf->name, "k", 0, name) != SHARD_OK
         || strstr(conf->name, "{shard}") == NULL)
     {
-        return migrator_dns_fail(err, "dns: name \"%.100s\": a name with "
+        return migrator_dns_fail(err, "name \"%.100s\": a name with "
                                  "{shard} in it is needed, such as "
                                  "{keyspace}-{shard}.example.", conf->name);
     }
@@ -133,7 +141,7 @@ migrator_dns_conf_check(const migrator_dns_conf_t *conf, char *err)
     if (conf->group
         && migrator_dns_name(conf->group, "k", 0, name) != SHARD_OK)
     {
-        return migrator_dns_fail(err, "dns: group \"%.100s\" is no name",
+        return migrator_dns_fail(err, "group \"%.100s\" is no name",
                                  conf->group);
     }
 

@@ -183,6 +183,14 @@ is($status, 1, 'an unknown driver is refused');
 like($err, qr/driver\.yaml:2:9: "driver": "htp" is none of http/,
      '... and the ones there are are named');
 
+spew($t->dir() . '/hook.yaml', "keyspace: orders\nhooks:\n"
+     . "  - { phase: copy, exec: [ x ] }\n  - { phase: coppy, exec: [ x ] }\n");
+($status, $out, $err) = $t->run($t->program('shard-migrator'), '-t', '-c',
+                                $t->dir() . '/hook.yaml');
+is($status, 1, 'a hook of no phase is refused');
+like($err, qr/hook\.yaml: hooks, item 2: "coppy" is no phase, nearest is "copy"/,
+     '... and which one');
+
 spew($t->dir() . '/none.yaml', "keyspace: orders\nredis:\n"
      . '  addr: 127.0.0.1:' . free_port() . "\n");
 ($status, $out, $err) = $t->run($t->program('shard-migrator'), '-c',

@@ -120,7 +120,9 @@ my ($exit, $out, $err) = (0);
 for my $case ([ 'server: nowhere', qr/server "nowhere": an address is needed/ ],
               [ "server: 127.0.0.1\n    name: fix.example.", qr/name "fix.example."/ ],
               [ "server: 127.0.0.1\n    zone: a.\n    key_file: $dir/none",
-                qr/key_file .*none cannot be read/ ],
+                qr/bad\.yaml: dns: key_file .*none cannot be read: No such file/ ],
+              [ "server: 127.0.0.1\n    zone: a.\n    key_file: $dir",
+                qr/key_file \S+ cannot be read: Is a directory/ ],
               [ "server: 127.0.0.1\n    zone: a.\n    key_file: $dir/zone.db",
                 qr/tsig-keygen/ ])
 {
