@@ -90,7 +90,7 @@ void migrator_check_answer(migrator_worker_t *w);
 
 uint32_t migrator_crew_reap(migrator_crew_t *crew);
 
-/* adopts.c: starts planned ones within the budget, resumes others' */
+/* adopt.c: starts planned ones within the budget, resumes others' */
 
 void migrator_crew_adopt(migrator_crew_t *crew);
 
