@@ -135,7 +135,8 @@ shardkv_stats(shardkv_request_t *r)
                  "\"queue_depth\":%llu,\"write_rate\":%.3f,\"held\":%s,"
                  "\"mode\":\"%s\","
                  "\"capacity\":%.6g,\"free_bytes\":%llu,\"ranges\":true,"
-                 "\"parts\":%d,\"awaited\":%d,\"streamed\":%llu,\"write_us\":%llu}\n",
+                 "\"parts\":%d,\"awaited\":%d,\"streamed\":%llu,"
+                 "\"write_us\":%llu}\n",
                  names[s.role], s.epoch, (unsigned long long) s.position,
                  (unsigned long long) s.log_first,
                  (unsigned long long) s.items, (unsigned long long) s.bytes,

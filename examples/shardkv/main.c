@@ -290,7 +290,7 @@ shardkv_stop(shardkv_server_t *srv, int fd)
     shardkv_stop_wait(&srv->requests, SHARDKV_STOP_MS);
 
     /* a connection that MHD holds suspended would make it panic; each ends
-     * with the commit, scan or call it waits for, so the threads end after that */
+     * with the commit, scan or call it waits for: the threads end after that */
 
     shardkv_stop_wait(&srv->suspended, UINT32_MAX);
 

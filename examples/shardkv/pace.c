@@ -12,7 +12,7 @@
 #include "shardkv.h"
 
 
-#define SHARDKV_TICK_NS  1000000ull     /* slots within one are let go at once */
+#define SHARDKV_TICK_NS  1000000ull     /* slots within one go at once */
 
 
 static void *shardkv_pacer_main(void *data);

@@ -1,7 +1,8 @@
 
 /*
  * The queue in front of a thread: requests are taken all at once and in the
- * order of arrival, or, where several threads serve it, one by one.  Its length is bounded by the number of connections.
+ * order of arrival, or, where several threads serve it, one by one.  Its
+ * length is bounded by the number of connections.
  */
 
 

@@ -444,7 +444,7 @@ enum MHD_Result shardkv_send(shardkv_request_t *r);
 
 int shardkv_route(shardkv_request_t *r, const char *url, const char *method);
 
-/* apply.c: what is sent behind a change of owner; 1: refused */
+/* apply.c; 1: the sender knows an older epoch only, and is refused */
 
 int shardkv_stale(shardkv_request_t *r, const shardkv_shard_t *s);
 
@@ -590,7 +590,7 @@ int shardkv_part_ahead(const shardkv_shard_t *s, const shardkv_place_t *place,
 
 int shardkv_shard_whole(const shardkv_shard_t *s);
 
-/* one item more, or less, in the part and in all of the shard */
+/* one item more, or less, of the part */
 
 void shardkv_part_count(shardkv_part_t *part, const shardkv_item_t *item,
     uint64_t n);
@@ -613,16 +613,16 @@ uint64_t shardkv_monotonic_ns(void);
 
 int shardkv_apply(shardkv_request_t *r, MDB_txn *txn);
 
-/* change.c: an append's index
- * becomes item->n */
+/* change.c: one write; an append's index becomes item->n */
+
+int shardkv_change(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    shardkv_shard_t *s, shardkv_item_t *item);
 
 /* how far a queue was taken, and the index of its last entry; 0: none */
 
 int shardkv_queue_ends(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     const shardkv_place_t *place, const shardkv_item_t *item,
     uint64_t *taken, uint64_t *last);
-int shardkv_change(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, shardkv_item_t *item);
 
 /* range.c */
 

@@ -1,9 +1,10 @@
 
 /*
- * NDJSON bodies: PUT snapshot and POST log, and the same of imports.  Lines are decoded as they come.
- * A log is kept until its end and applied whole or not at all; a snapshot
- * goes to the writer chunk by chunk (staging.c).  Either way what is held in
- * memory is bounded, per upload and by their number.
+ * NDJSON bodies: PUT snapshot and POST log, and the same of imports.  Lines
+ * are decoded as they come.  A log is kept until its end and applied whole or
+ * not at all; a snapshot goes to the writer chunk by chunk (staging.c).
+ * Either way what is held in memory is bounded, per upload and by their
+ * number.
  *
  * After an error the rest of the body is read and thrown away, up to a
  * limit: MHD can answer only when the body is through.
