@@ -66,24 +66,14 @@ shardkv_import_key(char *buf, shard_id_t id)
 static int
 shardkv_import_load(shardkv_request_t *r, MDB_txn *txn, shardkv_import_t *im)
 {
-    int      rc;
-    char     buf[16];
-    MDB_val  key, data;
+    int   rc;
+    char  buf[16];
 
-    key = shardkv_import_key(buf, r->shard);
-    rc = mdb_get(txn, r->server->store.meta, &key, &data);
+    rc = shardkv_record_get(txn, r->server->store.meta,
+                            shardkv_import_key(buf, r->shard), im,
+                            sizeof(shardkv_import_t));
 
-    if (rc != 0) {
-        return rc;
-    }
-
-    if (data.mv_size != sizeof(shardkv_import_t)) {
-        return MDB_CORRUPTED;
-    }
-
-    memcpy(im, data.mv_data, sizeof(shardkv_import_t));
-
-    return im->of == r->of ? 0 : MDB_NOTFOUND;
+    return (rc == 0 && im->of != r->of) ? MDB_NOTFOUND : rc;
 }
 
 
@@ -91,14 +81,11 @@ static int
 shardkv_import_store(shardkv_request_t *r, MDB_txn *txn,
     const shardkv_import_t *im)
 {
-    char     buf[16];
-    MDB_val  key, data;
+    char  buf[16];
 
-    key = shardkv_import_key(buf, r->shard);
-    data.mv_data = (void *) im;
-    data.mv_size = sizeof(shardkv_import_t);
-
-    return mdb_put(txn, r->server->store.meta, &key, &data, 0);
+    return shardkv_record_put(txn, r->server->store.meta,
+                              shardkv_import_key(buf, r->shard), im,
+                              sizeof(shardkv_import_t));
 }
 
 

@@ -84,24 +84,18 @@ shardkv_part_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 {
     int                    rc;
     char                   buf[16];
-    MDB_val                key, data;
     shardkv_part_record_t  record;
 
     memset(part, 0, sizeof(shardkv_part_t));
     part->generation = s->generation;
 
-    key = shardkv_part_record_key(buf, id, n);
-    rc = mdb_get(txn, store->part, &key, &data);
+    rc = shardkv_record_get(txn, store->part,
+                            shardkv_part_record_key(buf, id, n), &record,
+                            sizeof(record));
 
     if (rc != 0) {
         return (rc == MDB_NOTFOUND) ? 0 : rc;
     }
-
-    if (data.mv_size != sizeof(record)) {
-        return MDB_CORRUPTED;
-    }
-
-    memcpy(&record, data.mv_data, sizeof(record));
 
     if (record.version != 1) {
         return MDB_CORRUPTED;
@@ -123,7 +117,6 @@ shardkv_part_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     unsigned n, const shardkv_part_t *part)
 {
     char                   buf[16];
-    MDB_val                key, data;
     shardkv_part_record_t  record;
 
     memset(&record, 0, sizeof(record));
@@ -136,11 +129,9 @@ shardkv_part_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     record.queued = part->queued;
     record.hash = part->hash;
 
-    key = shardkv_part_record_key(buf, id, n);
-    data.mv_data = &record;
-    data.mv_size = sizeof(record);
-
-    return mdb_put(txn, store->part, &key, &data, 0);
+    return shardkv_record_put(txn, store->part,
+                              shardkv_part_record_key(buf, id, n), &record,
+                              sizeof(record));
 }
 
 

@@ -533,6 +533,13 @@ void shardkv_store_close(shardkv_store_t *store);
 int shardkv_read_begin(shardkv_store_t *store, MDB_txn **txn);
 void shardkv_read_end(shardkv_store_t *store, MDB_txn *txn);
 
+/* one of that very size; MDB_NOTFOUND, of another one MDB_CORRUPTED */
+
+int shardkv_record_get(MDB_txn *txn, MDB_dbi dbi, MDB_val key, void *record,
+    size_t size);
+int shardkv_record_put(MDB_txn *txn, MDB_dbi dbi, MDB_val key,
+    const void *record, size_t size);
+
 /* begins *txn and reads the record; without *txn on an error */
 
 int shardkv_read_shard(shardkv_store_t *store, shard_id_t id, MDB_txn **txn,

@@ -3,6 +3,7 @@
  * The files: one LMDB environment, held by one process (a lock file).
  *
  *   meta      shard                                  shardkv_shard_t
+ *             "import" shard                         what comes, import.c
  *             "generation"                           the last one given
  *             "layout"                               of all this
  *   part      shard number                           shardkv_part_t
@@ -207,22 +208,17 @@ static int
 shardkv_store_layout(shardkv_store_t *store, MDB_txn *txn)
 {
     int       rc;
-    MDB_val   key, data;
+    MDB_val   key;
     MDB_stat  st;
     uint32_t  layout;
 
     key.mv_data = (void *) "layout";
     key.mv_size = sizeof("layout") - 1;
 
-    rc = mdb_get(txn, store->meta, &key, &data);
+    rc = shardkv_record_get(txn, store->meta, key, &layout, sizeof(layout));
 
-    if (rc == 0) {
-        memcpy(&layout, data.mv_data,
-               data.mv_size < sizeof(layout) ? data.mv_size : sizeof(layout));
-
-        return (data.mv_size == sizeof(layout)
-                && layout == SHARDKV_META_VERSION)
-               ? 0 : MDB_VERSION_MISMATCH;
+    if (rc == MDB_CORRUPTED || (rc == 0 && layout != SHARDKV_META_VERSION)) {
+        return MDB_VERSION_MISMATCH;
     }
 
     if (rc != MDB_NOTFOUND) {
@@ -236,10 +232,8 @@ shardkv_store_layout(shardkv_store_t *store, MDB_txn *txn)
     }
 
     layout = SHARDKV_META_VERSION;
-    data.mv_data = &layout;
-    data.mv_size = sizeof(layout);
 
-    return mdb_put(txn, store->meta, &key, &data, 0);
+    return shardkv_record_put(txn, store->meta, key, &layout, sizeof(layout));
 }
 
 
@@ -340,17 +334,51 @@ shardkv_read_shard(shardkv_store_t *store, shard_id_t id, MDB_txn **txn,
 
 
 int
+shardkv_record_get(MDB_txn *txn, MDB_dbi dbi, MDB_val key, void *record,
+    size_t size)
+{
+    int      rc;
+    MDB_val  data;
+
+    rc = mdb_get(txn, dbi, &key, &data);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (data.mv_size != size) {
+        return MDB_CORRUPTED;
+    }
+
+    memcpy(record, data.mv_data, size);
+
+    return 0;
+}
+
+
+int
+shardkv_record_put(MDB_txn *txn, MDB_dbi dbi, MDB_val key, const void *record,
+    size_t size)
+{
+    MDB_val  data;
+
+    data.mv_data = (void *) record;
+    data.mv_size = size;
+
+    return mdb_put(txn, dbi, &key, &data, 0);
+}
+
+
+int
 shardkv_shard_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     shardkv_shard_t *s)
 {
     int             rc;
     char            buf[8];
-    MDB_val         key, data;
     shardkv_meta_t  m;
 
-    key = shardkv_shard_key(buf, id);
-
-    rc = mdb_get(txn, store->meta, &key, &data);
+    rc = shardkv_record_get(txn, store->meta, shardkv_shard_key(buf, id), &m,
+                            sizeof(m));
 
     memset(s, 0, sizeof(*s));
 
@@ -362,12 +390,6 @@ shardkv_shard_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     if (rc != 0) {
         return rc;
     }
-
-    if (data.mv_size != sizeof(m)) {
-        return MDB_CORRUPTED;
-    }
-
-    memcpy(&m, data.mv_data, sizeof(m));
 
     if (m.version != SHARDKV_META_VERSION || m.role > SHARDKV_PRIMARY
         || m.mode > SHARDKV_FALLBACK
@@ -400,7 +422,6 @@ shardkv_shard_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     const shardkv_shard_t *s)
 {
     char            buf[8];
-    MDB_val         key, data;
     shardkv_meta_t  m;
 
     memset(&m, 0, sizeof(m));
@@ -421,12 +442,8 @@ shardkv_shard_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     m.rate_ms = s->rate_ms;
     m.rate = s->rate;
 
-    key = shardkv_shard_key(buf, id);
-
-    data.mv_data = &m;
-    data.mv_size = sizeof(m);
-
-    return mdb_put(txn, store->meta, &key, &data, 0);
+    return shardkv_record_put(txn, store->meta, shardkv_shard_key(buf, id),
+                              &m, sizeof(m));
 }
 
 
@@ -483,30 +500,22 @@ shardkv_generation_next(shardkv_store_t *store, MDB_txn *txn,
     uint32_t *generation)
 {
     int      rc;
-    MDB_val  key, data;
+    MDB_val  key;
 
     key.mv_data = (void *) "generation";
     key.mv_size = sizeof("generation") - 1;
 
     *generation = 0;
 
-    rc = mdb_get(txn, store->meta, &key, &data);
+    rc = shardkv_record_get(txn, store->meta, key, generation,
+                            sizeof(*generation));
 
-    if (rc == 0 && data.mv_size != sizeof(*generation)) {
-        return MDB_CORRUPTED;
-    }
-
-    if (rc == 0) {
-        memcpy(generation, data.mv_data, sizeof(*generation));
-
-    } else if (rc != MDB_NOTFOUND) {
+    if (rc != 0 && rc != MDB_NOTFOUND) {
         return rc;
     }
 
     (*generation)++;
 
-    data.mv_data = generation;
-    data.mv_size = sizeof(*generation);
-
-    return mdb_put(txn, store->meta, &key, &data, 0);
+    return shardkv_record_put(txn, store->meta, key, generation,
+                              sizeof(*generation));
 }
