@@ -155,12 +155,11 @@ static int
 shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn, MDB_dbi dbi,
     MDB_val from, unsigned queue, shardkv_part_t *parts)
 {
-    int           rc;
-    size_t        klen;
-    MDB_val       key, data;
-    uint64_t      n, part;
-    MDB_cursor   *cursor;
-    const char   *p;
+    int              rc;
+    MDB_val          key, data;
+    uint64_t         n, part;
+    MDB_cursor      *cursor;
+    shardkv_item_t   item;
 
     rc = mdb_cursor_open(txn, dbi, &cursor);
 
@@ -175,33 +174,24 @@ shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn, MDB_dbi dbi,
          rc == 0 && shardkv_part_holds(from, key);
          rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT))
     {
-        p = (const char *) key.mv_data + from.mv_size;
-        klen = key.mv_size - from.mv_size;
-        n = 0;
+        rc = shardkv_key_decode(key, queue, &item);
 
-        if (queue) {
-
-            if (klen < 10) {
-                rc = MDB_CORRUPTED;
-                break;
-            }
-
-            p++;
-            klen -= 9;
-            n = shardkv_get64(p + klen);
-            n = n ? n : SHARDKV_TAKEN_N;
+        if (rc != 0) {
+            break;
         }
 
-        if (!shardkv_range_holds(r, p, klen)) {
+        if (!shardkv_range_holds(r, item.key, item.klen)) {
             continue;
         }
 
-        part = (uint64_t) ((unsigned __int128) shardkv_mix(p, klen)
-                           * r->limit >> 64);
+        n = (queue && item.n == 0) ? SHARDKV_TAKEN_N : item.n;
+
+        part = (uint64_t) ((unsigned __int128)
+                           shardkv_mix(item.key, item.klen) * r->limit >> 64);
 
         parts[part].items += (n != SHARDKV_TAKEN_N);
-        parts[part].hash += shardkv_item_hash(p, klen, n, data.mv_data,
-                                              data.mv_size);
+        parts[part].hash += shardkv_item_hash(item.key, item.klen, n,
+                                              data.mv_data, data.mv_size);
     }
 
     mdb_cursor_close(cursor);

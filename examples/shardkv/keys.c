@@ -143,6 +143,29 @@ shardkv_queue_key(char *buf, shard_id_t id, const shardkv_place_t *place,
 }
 
 
+int
+shardkv_key_decode(MDB_val key, unsigned queue, shardkv_item_t *item)
+{
+    item->op = SHARDKV_PUT;
+    item->key = (const char *) key.mv_data + 16;
+    item->klen = key.mv_size - 16;
+    item->n = 0;
+
+    if (key.mv_size <= 16 + (queue ? 9 : 0)) {
+        return MDB_CORRUPTED;
+    }
+
+    if (queue) {
+        item->op = SHARDKV_APPEND;
+        item->key++;
+        item->klen -= 9;
+        item->n = shardkv_get64(item->key + item->klen);
+    }
+
+    return (item->klen <= SHARDKV_KEY_MAX) ? 0 : MDB_CORRUPTED;
+}
+
+
 MDB_val
 shardkv_log_key(char *buf, shard_id_t id, uint32_t generation,
     uint64_t position)

@@ -308,44 +308,31 @@ static int
 shardkv_drop_key(const shardkv_request_t *r, MDB_val key,
     shardkv_scan_t *scan)
 {
-    size_t           klen;
-    const char      *p;
+    unsigned         queue;
     shardkv_item_t   item;
 
-    p = (const char *) key.mv_data + 16;
-    klen = key.mv_size - 16;
-
     memset(&item, 0, sizeof(item));
-    item.op = SHARDKV_DEL;
+    queue = (r->after[0] == 'q');
 
-    if (r->after[0] == 'q') {
-
-        if (klen < 10) {
-            return MDB_CORRUPTED;
-        }
-
-        p++;
-        klen -= 9;
-        item.op = SHARDKV_CLEAR;
-
-        if (klen == scan->klen && memcmp(p, scan->key, klen) == 0) {
-            return 0;
-        }
-    }
-
-    if (klen > SHARDKV_KEY_MAX) {
+    if (shardkv_key_decode(key, queue, &item) != 0) {
         return MDB_CORRUPTED;
     }
 
-    memcpy(scan->key, p, klen);
-    scan->klen = klen;
-
-    if (!shardkv_range_holds(r, p, klen)) {
+    if (queue && item.klen == scan->klen
+        && memcmp(item.key, scan->key, item.klen) == 0)
+    {
         return 0;
     }
 
-    item.key = p;
-    item.klen = klen;
+    memcpy(scan->key, item.key, item.klen);
+    scan->klen = item.klen;
+
+    if (!shardkv_range_holds(r, item.key, item.klen)) {
+        return 0;
+    }
+
+    item.op = queue ? SHARDKV_CLEAR : SHARDKV_DEL;
+    item.n = 0;
 
     return shardkv_items_add(&scan->items, &item) == SHARD_OK ? 0 : ENOMEM;
 }

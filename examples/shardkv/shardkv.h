@@ -569,6 +569,10 @@ MDB_val shardkv_part_key(char *buf, shard_id_t id, uint32_t generation,
     unsigned n);
 int shardkv_part_holds(MDB_val part, MDB_val key);
 
+/* a key of "data" or "queue": its own key and index; 0, or MDB_CORRUPTED */
+
+int shardkv_key_decode(MDB_val key, unsigned queue, shardkv_item_t *item);
+
 /* a log entry as it is stored; -1: corrupt */
 
 int shardkv_entry_decode(MDB_val key, MDB_val data, shardkv_item_t *item);

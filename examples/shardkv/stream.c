@@ -389,45 +389,27 @@ static int
 shardkv_stream_item(shardkv_stream_t *st, MDB_val key, MDB_val data,
     shardkv_item_t *item)
 {
-    const char  *p;
-
     if (st->kind == SHARDKV_LINE_LOG) {
         return shardkv_entry_decode(key, data, item);
     }
 
-    if (key.mv_size <= 16) {
+    if (shardkv_key_decode(key, st->queue || st->kind == SHARDKV_LINE_QUEUE,
+                           item) != 0)
+    {
         return SHARD_ERROR;
     }
 
-    p = (const char *) key.mv_data + 16;
-
-    item->key = p;
-    item->klen = key.mv_size - 16;
     item->value = data.mv_data;
     item->vlen = data.mv_size;
-    item->n = 0;
-    item->op = SHARDKV_PUT;
 
-    if (st->queue || st->kind == SHARDKV_LINE_QUEUE) {
+    if (item->op == SHARDKV_APPEND && item->n == 0) {
 
-        if (key.mv_size < 16 + 10) {
+        if (data.mv_size != 8) {
             return SHARD_ERROR;
         }
 
-        item->op = SHARDKV_APPEND;
-        item->key = p + 1;
-        item->klen = key.mv_size - 16 - 9;
-        item->n = shardkv_get64(p + 1 + item->klen);
-
-        if (item->n == 0) {
-
-            if (data.mv_size != 8) {
-                return SHARD_ERROR;
-            }
-
-            item->op = SHARDKV_TAKEN;
-            item->n = shardkv_get64(data.mv_data);
-        }
+        item->op = SHARDKV_TAKEN;
+        item->n = shardkv_get64(data.mv_data);
     }
 
     return SHARD_OK;
