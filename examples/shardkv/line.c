@@ -10,22 +10,16 @@
  *             {"q":"KEY","n":INDEX}, taken up to it
  *   queue     {"n":INDEX,"v":"BASE64"}
  *
- * and the packed form in which decoded ones wait for the writer:
- *
- *   op (1)  klen (1)  n (8)  vlen (8)  key  value
+ * Decoded ones wait for the writer packed, see items.c.
  */
 
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "shardkv.h"
-
-
-#define SHARDKV_ITEM_HEAD  18
 
 
 static int shardkv_line_parse(const char *line, size_t len, json_t **obj,
@@ -38,94 +32,6 @@ static int shardkv_line_taken(json_t *obj, shardkv_item_t *item,
     shardkv_buf_t *items, char *err);
 static int shardkv_line_add(json_t *obj, shardkv_item_t *item,
     shardkv_buf_t *items, char *err);
-
-
-int
-shardkv_buf_reserve(shardkv_buf_t *b, size_t more)
-{
-    char    *p;
-    size_t   size;
-
-    if (b->size - b->len >= more) {
-        return SHARD_OK;
-    }
-
-    size = b->size ? b->size : 256;
-
-    while (size - b->len < more) {
-        size *= 2;
-    }
-
-    p = realloc(b->data, size);
-
-    if (p == NULL) {
-        return SHARD_ERROR;
-    }
-
-    b->data = p;
-    b->size = size;
-
-    return SHARD_OK;
-}
-
-
-int
-shardkv_items_add(shardkv_buf_t *b, const shardkv_item_t *item)
-{
-    char  *p;
-
-    if (shardkv_buf_reserve(b, SHARDKV_ITEM_HEAD + item->klen + item->vlen)
-        != SHARD_OK)
-    {
-        return SHARD_ERROR;
-    }
-
-    p = b->data + b->len;
-
-    p[0] = (char) item->op;
-    p[1] = (char) item->klen;
-    shardkv_put64(p + 2, item->n);
-    shardkv_put64(p + 10, item->vlen);
-
-    /* an entry that is skipped has no key */
-
-    if (item->klen) {
-        memcpy(p + SHARDKV_ITEM_HEAD, item->key, item->klen);
-    }
-
-    if (item->vlen && item->value) {
-        memcpy(p + SHARDKV_ITEM_HEAD + item->klen, item->value, item->vlen);
-    }
-
-    b->len += SHARDKV_ITEM_HEAD + item->klen + item->vlen;
-
-    return SHARD_OK;
-}
-
-
-int
-shardkv_items_next(const shardkv_buf_t *b, size_t *offset,
-    shardkv_item_t *item)
-{
-    const char  *p;
-
-    if (*offset >= b->len) {
-        return 0;
-    }
-
-    p = b->data + *offset;
-
-    item->op = (shardkv_op_e) p[0];
-    item->klen = (uint8_t) p[1];
-    item->n = shardkv_get64(p + 2);
-    item->vlen = shardkv_get64(p + 10);
-    item->key = p + SHARDKV_ITEM_HEAD;
-    item->value = item->key + item->klen;
-
-    *offset += SHARDKV_ITEM_HEAD + item->klen + item->vlen;
-
-    return 1;
-}
 
 
 int
@@ -325,16 +231,13 @@ shardkv_line_number(json_t *obj, const char *name, shardkv_item_t *item,
 }
 
 
-/* the value is decoded in place behind the key: it may be 1 MiB long */
-
 static int
 shardkv_line_add(json_t *obj, shardkv_item_t *item, shardkv_buf_t *items,
     char *err)
 {
-    long         vlen;
-    size_t       len, at;
+    size_t       len;
     json_t      *val;
-    const char  *text;
+    const char  *text, *reason;
 
     if (item->op == SHARDKV_TAKEN) {
         return shardkv_line_taken(obj, item, items, err);
@@ -357,27 +260,12 @@ shardkv_line_add(json_t *obj, shardkv_item_t *item, shardkv_buf_t *items,
         return SHARD_ERROR;
     }
 
-    at = items->len;
-    item->vlen = len / 4 * 3;
-    item->value = NULL;
+    reason = shardkv_items_add_base64(items, item, text, len);
 
-    if (shardkv_items_add(items, item) != SHARD_OK) {
-        snprintf(err, SHARD_ERR_SIZE, "no memory");
+    if (reason) {
+        snprintf(err, SHARD_ERR_SIZE, "%s", reason);
         return SHARD_ERROR;
     }
-
-    vlen = shardkv_base64_decode(items->data + at + SHARDKV_ITEM_HEAD
-                                 + item->klen, text, len);
-
-    if (vlen < 0 || vlen > SHARDKV_VALUE_MAX) {
-        items->len = at;
-        snprintf(err, SHARD_ERR_SIZE, vlen < 0 ? "\"v\" is not Base64"
-                 : "\"v\" holds more than 1 MiB");
-        return SHARD_ERROR;
-    }
-
-    shardkv_put64(items->data + at + 10, (uint64_t) vlen);
-    items->len = at + SHARDKV_ITEM_HEAD + item->klen + vlen;
 
     return SHARD_OK;
 }

@@ -12,9 +12,6 @@
 #include "shardkv.h"
 
 
-#define SHARDKV_PLAIN_HEAD  18      /* of a packed item, line.c */
-
-
 /* what is still to be read */
 
 typedef struct {
@@ -141,8 +138,7 @@ int
 shardkv_plain_decode(const char *line, size_t len, unsigned log,
     shardkv_buf_t *items)
 {
-    long             vlen;
-    size_t           at, tlen;
+    size_t           tlen;
     shardkv_item_t   item;
     shardkv_plain_t  in;
 
@@ -160,27 +156,7 @@ shardkv_plain_decode(const char *line, size_t len, unsigned log,
 
     tlen = in.end - 2 - in.p;
 
-    if (tlen > SHARDKV_BASE64_MAX) {
-        return SHARD_AGAIN;
-    }
-
-    at = items->len;
-    item.vlen = tlen / 4 * 3;
-
-    if (shardkv_items_add(items, &item) != SHARD_OK) {
-        return SHARD_AGAIN;
-    }
-
-    vlen = shardkv_base64_decode(items->data + at + SHARDKV_PLAIN_HEAD
-                                 + item.klen, in.p, tlen);
-
-    if (vlen < 0 || vlen > SHARDKV_VALUE_MAX) {
-        items->len = at;
-        return SHARD_AGAIN;
-    }
-
-    shardkv_put64(items->data + at + 10, (uint64_t) vlen);
-    items->len = at + SHARDKV_PLAIN_HEAD + item.klen + vlen;
-
-    return SHARD_OK;
+    return (tlen <= SHARDKV_BASE64_MAX
+            && shardkv_items_add_base64(items, &item, in.p, tlen) == NULL)
+           ? SHARD_OK : SHARD_AGAIN;
 }

@@ -483,10 +483,16 @@ int shardkv_upload_read(shardkv_request_t *r, const char *data, size_t len);
 int shardkv_upload_finish(shardkv_request_t *r);
 void shardkv_upload_end(shardkv_request_t *r);
 
-/* line.c */
+/* items.c */
 
 int shardkv_buf_reserve(shardkv_buf_t *b, size_t more);
 int shardkv_items_add(shardkv_buf_t *b, const shardkv_item_t *item);
+
+/* its value from Base64 of at most SHARDKV_BASE64_MAX bytes; NULL, or why
+ * not, and "b" is untouched */
+
+const char *shardkv_items_add_base64(shardkv_buf_t *b,
+    const shardkv_item_t *item, const char *text, size_t len);
 
 /* the item at *offset, which moves on; 0 at the end */
 
@@ -498,7 +504,7 @@ int shardkv_items_next(const shardkv_buf_t *b, size_t *offset,
 int shardkv_plain_decode(const char *line, size_t len, unsigned log,
     shardkv_buf_t *items);
 
-/* appends the line's item to "items"; -1 with "err" and items untouched */
+/* line.c: appends the line's item; -1 with "err", and "items" untouched */
 
 int shardkv_line_decode_log(const char *line, size_t len,
     shardkv_buf_t *items, char *err);
