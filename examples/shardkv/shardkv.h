@@ -659,8 +659,25 @@ void shardkv_import_get(shardkv_request_t *r);
 
 int shardkv_apply_chunk(shardkv_request_t *r, MDB_txn *txn);
 void shardkv_chunk_committed(shardkv_request_t *r);
+
+/* garbage.c: a shard as if it had never been here, but for role and epoch */
+
 int shardkv_shard_give_up(shardkv_request_t *r, MDB_txn *txn,
     shardkv_shard_t *s);
+
+/* a generation, or one part of it */
+
+#define SHARDKV_ALL_PARTS  (-1)
+
+int shardkv_garbage_add(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    uint32_t generation, int part);
+int shardkv_garbage_remove(shardkv_store_t *store, MDB_txn *txn,
+    shard_id_t id, uint32_t generation);
+
+/* all that the shard has; its parts have no records any more */
+
+int shardkv_garbage_add_shard(shardkv_store_t *store, MDB_txn *txn,
+    shard_id_t id, const shardkv_shard_t *s);
 
 /* deletes at most "n" entries of dead generations; *left: there is more */
 
