@@ -13,6 +13,8 @@
 
 
 static int shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn);
+static int shardkv_apply_has(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s);
 static int shardkv_apply_ack(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_log(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn);
@@ -63,10 +65,7 @@ static int
 shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn)
 {
     int               rc;
-    char              buf[SHARDKV_KEY_BUF];
-    MDB_val           key, data;
     shardkv_item_t    item;
-    shardkv_place_t   place;
     shardkv_shard_t   s;
     shardkv_store_t  *store;
 
@@ -98,17 +97,7 @@ shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn)
         item.op = SHARDKV_DEL;
         item.vlen = 0;
 
-        rc = shardkv_place(store, txn, r->shard, &s, r->key, r->klen, &place);
-
-        if (rc == 0) {
-            key = shardkv_data_key(buf, r->shard, &place, r->key, r->klen);
-            rc = mdb_get(txn, store->data, &key, &data);
-        }
-
-        if (rc == MDB_NOTFOUND && s.mode == SHARDKV_FILLING) {
-            rc = shardkv_gone(store, txn, r->shard, &place, r->key, r->klen)
-                 == MDB_NOTFOUND ? 0 : MDB_NOTFOUND;
-        }
+        rc = shardkv_apply_has(r, txn, &s);
 
         if (rc == MDB_NOTFOUND) {
             shardkv_refuse(&r->answer, 404, "not_found", "no such key");
@@ -153,6 +142,38 @@ shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn)
     r->answer.position = s.position;
 
     return 0;
+}
+
+
+/* whether there is something to delete, MDB_NOTFOUND: there is not.  Of a key
+ * that a target which fills knows nothing of, the source may have a value */
+
+static int
+shardkv_apply_has(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s)
+{
+    int               rc;
+    char              buf[SHARDKV_KEY_BUF];
+    MDB_val           key, data;
+    shardkv_place_t   place;
+    shardkv_store_t  *store;
+
+    store = &r->server->store;
+
+    rc = shardkv_place(store, txn, r->shard, s, r->key, r->klen, &place);
+
+    if (rc == 0) {
+        key = shardkv_data_key(buf, r->shard, &place, r->key, r->klen);
+        rc = mdb_get(txn, store->data, &key, &data);
+    }
+
+    if (rc != MDB_NOTFOUND || s->mode != SHARDKV_FILLING) {
+        return rc;
+    }
+
+    rc = shardkv_gone(store, txn, r->shard, &place, r->key, r->klen);
+
+    return (rc == MDB_NOTFOUND) ? 0 : (rc == 0) ? MDB_NOTFOUND : rc;
 }
 
 
