@@ -43,18 +43,6 @@ static void shardkv_drop_answer(shardkv_request_t *r,
     const shardkv_scan_t *scan, uint64_t position, uint64_t dropped);
 
 
-static const char *
-shardkv_range_argument(shardkv_request_t *r, const char *name,
-    shard_str_t *value)
-{
-    value->data = MHD_lookup_connection_value(r->connection,
-                                              MHD_GET_ARGUMENT_KIND, name);
-    value->len = value->data ? strlen(value->data) : 0;
-
-    return value->data;
-}
-
-
 /* order=, lo=, hi= of any call that takes them, after= of a drop */
 
 int
@@ -63,10 +51,10 @@ shardkv_range_decode(shardkv_request_t *r)
     char         err[SHARD_ERR_SIZE];
     shard_str_t  order, lo, hi, after;
 
-    shardkv_range_argument(r, "lo", &lo);
-    shardkv_range_argument(r, "hi", &hi);
+    shardkv_query(r, "lo", &lo);
+    shardkv_query(r, "hi", &hi);
 
-    if (shardkv_range_argument(r, "order", &order) == NULL) {
+    if (shardkv_query(r, "order", &order) == NULL) {
 
         if (lo.data || hi.data || r->route->call == SHARDKV_DROP) {
             shardkv_refuse(&r->answer, 400, "bad_request",
@@ -85,7 +73,7 @@ shardkv_range_decode(shardkv_request_t *r)
     r->has_range = 1;
 
     if (r->route->call == SHARDKV_DROP
-        && shardkv_range_argument(r, "after", &after))
+        && shardkv_query(r, "after", &after))
     {
         return shardkv_drop_after(r, after.data);
     }

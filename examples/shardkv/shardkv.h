@@ -444,6 +444,17 @@ enum MHD_Result shardkv_send(shardkv_request_t *r);
 
 int shardkv_route(shardkv_request_t *r, const char *url, const char *method);
 
+/* 400; SHARD_ERROR */
+
+int shardkv_bad(shardkv_request_t *r, const char *message);
+
+/* arguments.c: for route.c, and a value of the query, NULL: it is not there */
+
+int shardkv_sender(shardkv_request_t *r);
+int shardkv_arguments(shardkv_request_t *r);
+const char *shardkv_query(shardkv_request_t *r, const char *name,
+    shard_str_t *value);
+
 /* apply.c; 1: the sender knows an older epoch only, and is refused */
 
 int shardkv_stale(shardkv_request_t *r, const shardkv_shard_t *s);
