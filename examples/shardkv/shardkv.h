@@ -55,13 +55,11 @@
 #include "shard_types.h"
 
 #include "capacity.h"
+#include "items.h"
+#include "store.h"
 
 
-#define SHARDKV_KEY_MAX        255
-#define SHARDKV_VALUE_MAX      (1024 * 1024)
 #define SHARDKV_ROLE_MAX       4096              /* bytes of a role's JSON */
-#define SHARDKV_BASE64_MAX     ((SHARDKV_VALUE_MAX + 2) / 3 * 4)
-#define SHARDKV_LINE_MAX       (SHARDKV_BASE64_MAX + 6 * SHARDKV_KEY_MAX + 256)
 #define SHARDKV_CHUNK          (256 * 1024)      /* of a snapshot, per txn */
 #define SHARDKV_CHUNK_MAX      (4 * 1024 * 1024) /* where nobody else writes */
 #define SHARDKV_LOG_BODY_MAX   (32 * 1024 * 1024)
@@ -75,33 +73,17 @@
 #define SHARDKV_DROP_LIMIT     1000              /* items looked at */
 #define SHARDKV_DROP_MAX       10000
 #define SHARDKV_NEXT_MAX       (2 + 2 * SHARDKV_KEY_MAX)
-#define SHARDKV_TAKEN_N        UINT64_MAX        /* as index of SHARDKV_TAKEN */
 #define SHARDKV_CONNECTIONS    1024
 #define SHARDKV_TAKE_MAX       100               /* entries at a time */
 #define SHARDKV_GROUP_MAX      64                /* bytes of its name */
 #define SHARDKV_TTL_MAX_MS     (3650ull * 86400 * 1000)
 #define SHARDKV_POOL_MAX       64                /* connections of --store */
-#define SHARDKV_KEY_BUF        (4 + 4 + 8 + 1 + SHARDKV_KEY_MAX + 8)
-#define SHARDKV_PARTS          64                /* of a shard, part.c */
 #define SHARDKV_NUMBER_MAX     ((uint64_t) INT64_MAX)   /* what JSON carries */
 
 /* how long ordinary requests may wait for their slot */
 
 #define SHARDKV_QUEUE_NS       (10 * 1000000000ull)
 
-/* map beyond --map-size, so that a full node can still be sealed, deleted
- * from and cleaned up */
-
-#define SHARDKV_RESERVE        (16 * 1024 * 1024)
-#define SHARDKV_FULL_MARGIN    (256 * 1024)      /* bytes left: full */
-
-
-typedef enum {
-    SHARDKV_NONE = 0,
-    SHARDKV_STANDBY,
-    SHARDKV_PRIMARY,
-    SHARDKV_TARGET              /* only as what a sender takes us for */
-} shardkv_role_e;
 
 typedef enum {
     SHARDKV_HEALTH = 0,
@@ -127,104 +109,6 @@ typedef enum {
     SHARDKV_TAKE,
     SHARDKV_ACK
 } shardkv_call_e;
-
-typedef enum {
-    SHARDKV_PUT = 1,
-    SHARDKV_DEL,
-    SHARDKV_APPEND,
-    SHARDKV_CLEAR,              /* all of a key's queue is gone */
-    SHARDKV_SKIP,               /* a position, of a key that is not here */
-    SHARDKV_TAKEN               /* of a queue up to value's 8 bytes */
-} shardkv_op_e;
-
-
-/* a shard in two pieces while it is moved copy-on-write: fill.c */
-
-typedef enum {
-    SHARDKV_WHOLE = 0,
-    SHARDKV_FILLING,            /* the target: what was written since */
-    SHARDKV_FALLBACK            /* the source: reads of the rest */
-} shardkv_mode_e;
-
-
-/* the durable record of a shard; an unknown shard is all zero, log_first 1 */
-
-typedef struct {
-    shardkv_role_e   role;
-    shardkv_mode_e   mode;
-    unsigned         held;          /* queues are not delivered */
-    uint32_t         epoch;
-    uint32_t         generation;    /* of its log, and of parts without one */
-    uint64_t         awaited;       /* bits of parts still to be copied */
-    uint64_t         settled;       /* data are of one position from here on */
-    uint64_t         position;      /* of its last write */
-    uint64_t         log_first;     /* log holds log_first .. position */
-    uint64_t         items;         /* values and queue entries */
-    uint64_t         bytes;         /* keys and values of those */
-    uint64_t         queued;        /* queue entries */
-    uint64_t         rate_ms;       /* when "rate" was true, since 1970 */
-    double           rate;          /* writes per second, decaying */
-} shardkv_shard_t;
-
-
-/* one part of a shard; one without a record is empty */
-
-typedef struct {
-    uint32_t         generation;    /* prefix of its data and queues */
-    uint64_t         floor;         /* entries up to here are in them */
-    uint64_t         items;
-    uint64_t         bytes;
-    uint64_t         queued;
-    uint64_t         hash;          /* sum of its items', see part.c */
-} shardkv_part_t;
-
-/* where a key's value or queue is */
-
-typedef struct {
-    uint64_t         mix;
-    unsigned         n;             /* of the part */
-    shardkv_part_t   part;
-} shardkv_place_t;
-
-
-typedef struct {
-    MDB_env         *env;
-    MDB_dbi          meta;          /* shard -> shardkv_shard_t */
-    MDB_dbi          part;          /* shard, number -> shardkv_part_t */
-    MDB_dbi          data;          /* generation, shard, mix, key -> value */
-    MDB_dbi          queue;         /* ..., key length, key, n -> value */
-    MDB_dbi          log;           /* ..., position -> entry */
-    MDB_dbi          gone;          /* as data: deleted while filling */
-    MDB_dbi          garbage;       /* generation, shard[, part] -> nothing */
-    uint64_t         map_size;      /* without the reserve */
-    uint64_t         log_keep;      /* entries per shard */
-    unsigned         full;          /* writer's: nothing may be added */
-    int              lock_fd;
-    char            *dir;
-    pthread_mutex_t  mutex;         /* of the idle read transactions */
-    size_t           nidle;
-    MDB_txn         *idle[64];
-} shardkv_store_t;
-
-
-/* one entry of a log, or line of a snapshot; points into foreign memory */
-
-typedef struct {
-    shardkv_op_e     op;
-    uint64_t         n;             /* log: position; append: index */
-    size_t           klen;
-    size_t           vlen;
-    const char      *key;
-    const char      *value;
-} shardkv_item_t;
-
-/* items behind each other, packed */
-
-typedef struct {
-    size_t           len;
-    size_t           size;
-    char            *data;
-} shardkv_buf_t;
 
 
 /* what is answered: a body, or (code) an error object */
@@ -494,163 +378,11 @@ int shardkv_upload_read(shardkv_request_t *r, const char *data, size_t len);
 int shardkv_upload_finish(shardkv_request_t *r);
 void shardkv_upload_end(shardkv_request_t *r);
 
-/* items.c */
-
-int shardkv_buf_reserve(shardkv_buf_t *b, size_t more);
-int shardkv_items_add(shardkv_buf_t *b, const shardkv_item_t *item);
-
-/* its value from Base64 of at most SHARDKV_BASE64_MAX bytes; NULL, or why
- * not, and "b" is untouched */
-
-const char *shardkv_items_add_base64(shardkv_buf_t *b,
-    const shardkv_item_t *item, const char *text, size_t len);
-
-/* the item at *offset, which moves on; 0 at the end */
-
-int shardkv_items_next(const shardkv_buf_t *b, size_t *offset,
-    shardkv_item_t *item);
-
-/* plain.c: a line in the very form shardkv writes; SHARD_AGAIN: it is not */
-
-int shardkv_plain_decode(const char *line, size_t len, unsigned log,
-    shardkv_buf_t *items);
-
-/* line.c: appends the line's item; -1 with "err", and "items" untouched */
-
-int shardkv_line_decode_log(const char *line, size_t len,
-    shardkv_buf_t *items, char *err);
-int shardkv_line_decode_snapshot(const char *line, size_t len,
-    shardkv_buf_t *items, char *err);
-
-typedef enum {
-    SHARDKV_LINE_LOG,
-    SHARDKV_LINE_SNAPSHOT,
-    SHARDKV_LINE_QUEUE
-} shardkv_line_e;
-
-/* appends a line with its newline to "out"; -1: no memory */
-
-int shardkv_line_encode(shardkv_line_e kind, const shardkv_item_t *item,
-    shardkv_buf_t *out);
-
-/* keys are UTF-8, as JSON has no other strings */
-
-int shardkv_key_valid(const char *key, size_t len);
-
-/* base64.c: strict, padded; decode returns the length or -1 */
-
-size_t shardkv_base64_encode(char *dst, const void *src, size_t len);
-long shardkv_base64_decode(char *dst, const char *src, size_t len);
-
-/* store.c, keys.c */
-
-int shardkv_store_open(shardkv_store_t *store, const char *dir,
-    uint64_t map_size, unsigned sync, char err[SHARD_ERR_SIZE]);
-void shardkv_store_close(shardkv_store_t *store);
-int shardkv_read_begin(shardkv_store_t *store, MDB_txn **txn);
-void shardkv_read_end(shardkv_store_t *store, MDB_txn *txn);
-
-/* one of that very size; MDB_NOTFOUND, of another one MDB_CORRUPTED */
-
-int shardkv_record_get(MDB_txn *txn, MDB_dbi dbi, MDB_val key, void *record,
-    size_t size);
-int shardkv_record_put(MDB_txn *txn, MDB_dbi dbi, MDB_val key,
-    const void *record, size_t size);
-
-/* begins *txn and reads the record; without *txn on an error */
-
-int shardkv_read_shard(shardkv_store_t *store, shard_id_t id, MDB_txn **txn,
-    shardkv_shard_t *s);
-int shardkv_shard_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s);
-int shardkv_shard_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    const shardkv_shard_t *s);
-int shardkv_shard_only(shardkv_store_t *store, MDB_txn *txn, shard_id_t *id,
-    unsigned *n);
-int shardkv_generation_next(shardkv_store_t *store, MDB_txn *txn,
-    uint32_t *generation);
-MDB_val shardkv_shard_key(char *buf, shard_id_t id);
-MDB_val shardkv_prefix(char *buf, shard_id_t id, uint32_t generation);
-MDB_val shardkv_data_key(char *buf, shard_id_t id,
-    const shardkv_place_t *place, const char *key, size_t klen);
-MDB_val shardkv_queue_key(char *buf, shard_id_t id,
-    const shardkv_place_t *place, const char *key, size_t klen, uint64_t n);
-MDB_val shardkv_log_key(char *buf, shard_id_t id, uint32_t generation,
-    uint64_t position);
-uint64_t shardkv_get64(const void *p);
-void shardkv_put64(void *p, uint64_t value);
-
-/* where a part begins, and whether a key that follows belongs to it */
-
-MDB_val shardkv_part_key(char *buf, shard_id_t id, uint32_t generation,
-    unsigned n);
-int shardkv_part_holds(MDB_val part, MDB_val key);
-
-/* a key of "data" or "queue": its own key and index; 0, or MDB_CORRUPTED */
-
-int shardkv_key_decode(MDB_val key, unsigned queue, shardkv_item_t *item);
-
-/* a log entry as it is stored; -1: corrupt */
-
-int shardkv_entry_decode(MDB_val key, MDB_val data, shardkv_item_t *item);
-
-/* part.c */
-
-uint64_t shardkv_mix(const char *key, size_t klen);
-uint64_t shardkv_item_hash(const char *key, size_t klen, uint64_t n,
-    const void *value, size_t vlen);
-int shardkv_part_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    const shardkv_shard_t *s, unsigned n, shardkv_part_t *part);
-int shardkv_part_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    unsigned n, const shardkv_part_t *part);
-int shardkv_part_forget(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    unsigned n);
-int shardkv_place(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    const shardkv_shard_t *s, const char *key, size_t klen,
-    shardkv_place_t *place);
-
-/* an entry at "position" changes nothing of the part's data any more */
-
-int shardkv_part_ahead(const shardkv_shard_t *s, const shardkv_place_t *place,
-    uint64_t position);
-
-/* it may be owner and source: all parts are there, and of one position */
-
-int shardkv_shard_whole(const shardkv_shard_t *s);
-
-/* one item more, or less, of the part */
-
-void shardkv_part_count(shardkv_part_t *part, const shardkv_item_t *item,
-    uint64_t n);
-void shardkv_part_uncount(shardkv_part_t *part, const shardkv_item_t *item,
-    uint64_t n);
-
-/* space.c, rate.c */
-
-int shardkv_store_free(shardkv_store_t *store, MDB_txn *txn,
-    uint64_t *bytes);
-int shardkv_store_full(shardkv_store_t *store, unsigned *full);
-double shardkv_rate(const shardkv_shard_t *s, uint64_t now_ms);
-void shardkv_rate_add(shardkv_shard_t *s, uint64_t now_ms);
-uint64_t shardkv_now_ms(void);
-uint64_t shardkv_monotonic_ns(void);
-
 /* apply.c: within the writer's transaction.  0: r->answer is set, and if it
  * is an error nothing was changed; else an LMDB error, and the transaction
  * must be aborted */
 
 int shardkv_apply(shardkv_request_t *r, MDB_txn *txn);
-
-/* change.c: one write; an append's index becomes item->n */
-
-int shardkv_change(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    shardkv_shard_t *s, shardkv_item_t *item);
-
-/* how far a queue was taken, and the index of its last entry; 0: none */
-
-int shardkv_queue_ends(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    const shardkv_place_t *place, const shardkv_item_t *item,
-    uint64_t *taken, uint64_t *last);
 
 /* range.c */
 
@@ -676,20 +408,6 @@ void shardkv_chunk_committed(shardkv_request_t *r);
 int shardkv_shard_give_up(shardkv_request_t *r, MDB_txn *txn,
     shardkv_shard_t *s);
 
-/* a generation, or one part of it */
-
-#define SHARDKV_ALL_PARTS  (-1)
-
-int shardkv_garbage_add(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    uint32_t generation, int part);
-int shardkv_garbage_remove(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, uint32_t generation);
-
-/* all that the shard has; its parts have no records any more */
-
-int shardkv_garbage_add_shard(shardkv_store_t *store, MDB_txn *txn,
-    shard_id_t id, const shardkv_shard_t *s);
-
 /* deletes at most "n" entries of dead generations; *left: there is more */
 
 int shardkv_garbage_collect(shardkv_server_t *srv, MDB_txn *txn, unsigned n,
@@ -698,13 +416,6 @@ int shardkv_garbage_collect(shardkv_server_t *srv, MDB_txn *txn, unsigned n,
 /* fill.c */
 
 int shardkv_apply_fill(shardkv_request_t *r, MDB_txn *txn);
-int shardkv_gone_add(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    const shardkv_place_t *place, const shardkv_item_t *item);
-
-/* 0: it was deleted, MDB_NOTFOUND: it was not */
-
-int shardkv_gone(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
-    const shardkv_place_t *place, const char *key, size_t klen);
 int shardkv_mode_begin(shardkv_request_t *r, MDB_txn *txn,
     shardkv_shard_t *s);
 
