@@ -24,6 +24,7 @@
 #include "items.h"
 
 
+#define SHARDKV_META_VERSION   2                 /* of the layout: store.c */
 #define SHARDKV_KEY_BUF        (4 + 4 + 8 + 1 + SHARDKV_KEY_MAX + 8)
 #define SHARDKV_PARTS          64                /* of a shard, part.c */
 #define SHARDKV_TAKEN_N        UINT64_MAX        /* as index of SHARDKV_TAKEN */
@@ -112,7 +113,7 @@ typedef struct {
 } shardkv_store_t;
 
 
-/* store.c, keys.c */
+/* store.c */
 
 int shardkv_store_open(shardkv_store_t *store, const char *dir,
     uint64_t map_size, unsigned sync, char err[SHARD_ERR_SIZE]);
@@ -127,7 +128,12 @@ int shardkv_record_get(MDB_txn *txn, MDB_dbi dbi, MDB_val key, void *record,
 int shardkv_record_put(MDB_txn *txn, MDB_dbi dbi, MDB_val key,
     const void *record, size_t size);
 
-/* begins *txn and reads the record; without *txn on an error */
+/* a number that no data have had */
+
+int shardkv_generation_next(shardkv_store_t *store, MDB_txn *txn,
+    uint32_t *generation);
+
+/* shard.c: begins *txn and reads the record; without *txn on an error */
 
 int shardkv_read_shard(shardkv_store_t *store, shard_id_t id, MDB_txn **txn,
     shardkv_shard_t *s);
@@ -137,8 +143,9 @@ int shardkv_shard_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     const shardkv_shard_t *s);
 int shardkv_shard_only(shardkv_store_t *store, MDB_txn *txn, shard_id_t *id,
     unsigned *n);
-int shardkv_generation_next(shardkv_store_t *store, MDB_txn *txn,
-    uint32_t *generation);
+
+/* keys.c */
+
 MDB_val shardkv_shard_key(char *buf, shard_id_t id);
 MDB_val shardkv_prefix(char *buf, shard_id_t id, uint32_t generation);
 MDB_val shardkv_data_key(char *buf, shard_id_t id,
