@@ -12,19 +12,13 @@ use lib "$FindBin::Bin/lib";
 use JSON::PP;
 use Test::More;
 
-use ShardKv;
+use ShardKv qw/ is_refused lines /;
 
 my $kv = ShardKv->start('--log-keep' => 100_000);
 my $epoch = 5;
 
 sub shard { my ($shard, $call) = @_; return "/_shard/$shard/$call" }
-sub lines { return [ map { decode_json($_) } split /\n/, $_[0]{content} ] }
 sub keys_of { return [ sort map { $_->{k} // "queue $_->{q}" } @{lines($_[0])} ] }
-
-sub is_refused {
-    my ($r, $status, $code, $name) = @_;
-    is("$r->{status} $r->{code}", "$status $code", $name) or diag($r->{content});
-}
 
 sub digest {
     my ($shard, $range) = @_;

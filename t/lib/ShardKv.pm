@@ -9,11 +9,15 @@ package ShardKv;
 #
 # With --store among the arguments there is no folder.
 #
+# is_refused($r, 409, 'epoch', 'what') looks at an answer's error, lines($r)
+# decodes its NDJSON.
+#
 # SHARD_SAN=1 takes the sanitizer build.
 
 use warnings;
 use strict;
 
+use Exporter qw/ import /;
 use File::Basename qw/ dirname /;
 use File::Temp qw/ tempdir /;
 use HTTP::Tiny;
@@ -22,6 +26,8 @@ use JSON::PP;
 use POSIX ();
 use Test::More ();
 use Time::HiRes qw/ sleep time /;
+
+our @EXPORT_OK = qw/ is_refused lines /;
 
 my $build = dirname(__FILE__) . '/../../build' . ($ENV{SHARD_SAN} ? '/san' : '');
 my %running;
@@ -133,6 +139,22 @@ sub routed {
     return $self->call($method, $path,
                        { 'X-Shard-Id' => $shard, 'X-Shard-Epoch' => $epoch,
                          'X-Shard-Role' => $role || 'primary' }, $content);
+}
+
+
+sub is_refused {
+    my ($r, $status, $code, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    Test::More::is("$r->{status} $r->{code}", "$status $code", $name)
+        or Test::More::diag($r->{content});
+}
+
+
+sub lines {
+    my ($r) = @_;
+
+    return [ map { decode_json($_) } split /\n/, $r->{content} ];
 }
 
 
