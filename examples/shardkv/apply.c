@@ -108,9 +108,7 @@ shardkv_apply_write(shardkv_request_t *r, MDB_txn *txn)
             return rc;
         }
 
-    } else if (store->full) {
-        shardkv_refuse(&r->answer, 507, "full", "the store is full; raise "
-                       "--map-size or move shards away");
+    } else if (shardkv_full(r)) {
         return 0;
 
     } else {
@@ -174,6 +172,20 @@ shardkv_apply_has(shardkv_request_t *r, MDB_txn *txn,
     rc = shardkv_gone(store, txn, r->shard, &place, r->key, r->klen);
 
     return (rc == MDB_NOTFOUND) ? 0 : (rc == 0) ? MDB_NOTFOUND : rc;
+}
+
+
+int
+shardkv_full(shardkv_request_t *r)
+{
+    if (!r->server->store.full) {
+        return 0;
+    }
+
+    shardkv_refuse(&r->answer, 507, "full", "the store is full; raise "
+                   "--map-size or move shards away");
+
+    return 1;
 }
 
 
@@ -309,9 +321,7 @@ shardkv_apply_log(shardkv_request_t *r, MDB_txn *txn)
         last = (item.n > last) ? item.n : last;
     }
 
-    if (last > s.position && store->full) {
-        shardkv_refuse(&r->answer, 507, "full", "the store is full; raise "
-                       "--map-size");
+    if (last > s.position && shardkv_full(r)) {
         return 0;
     }
 

@@ -101,8 +101,7 @@ shardkv_role_decode(shardkv_request_t *r)
 static uint64_t
 shardkv_write_us(const shardkv_server_t *srv)
 {
-    return (shardkv_monotonic_ns() - srv->written_ns < 1000000000ull)
-           ? srv->write_ns / 1000 : 0;
+    return shardkv_writer_busy(srv) ? srv->write_ns / 1000 : 0;
 }
 
 

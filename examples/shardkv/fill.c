@@ -136,9 +136,7 @@ shardkv_fill_check(shardkv_request_t *r, const shardkv_shard_t *s)
         return SHARD_ERROR;
     }
 
-    if (r->server->store.full && r->upload->items.len) {
-        shardkv_refuse(&r->answer, 507, "full", "the store is full; raise "
-                       "--map-size");
+    if (r->upload->items.len && shardkv_full(r)) {
         return SHARD_ERROR;
     }
 

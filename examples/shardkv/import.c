@@ -105,9 +105,7 @@ shardkv_apply_import(shardkv_request_t *r, MDB_txn *txn)
         return shardkv_import_end(r, txn);
     }
 
-    if (r->server->store.full && r->upload->items.len) {
-        shardkv_refuse(&r->answer, 507, "full", "the store is full; raise "
-                       "--map-size");
+    if (r->upload->items.len && shardkv_full(r)) {
         return 0;
     }
 

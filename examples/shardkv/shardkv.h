@@ -343,6 +343,10 @@ const char *shardkv_query(shardkv_request_t *r, const char *name,
 
 int shardkv_stale(shardkv_request_t *r, const shardkv_shard_t *s);
 
+/* 1: nothing may be added, and it is refused */
+
+int shardkv_full(shardkv_request_t *r);
+
 /* kv.c */
 
 int shardkv_owner_check(const shardkv_shard_t *s,
@@ -438,6 +442,10 @@ void shardkv_queue_stop(shardkv_queue_t *q);
 /* writer.c, pace.c */
 
 int shardkv_writer_start(shardkv_server_t *srv);
+
+/* 1: an ordinary write was answered within the last second */
+
+int shardkv_writer_busy(const shardkv_server_t *srv);
 int shardkv_pacer_start(shardkv_server_t *srv);
 
 /* SHARD_OK: start now; SHARD_AGAIN: suspended until its slot; SHARD_ERROR:

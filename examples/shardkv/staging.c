@@ -70,9 +70,7 @@ shardkv_apply_chunk(shardkv_request_t *r, MDB_txn *txn)
         return rc;
     }
 
-    if (store->full && r->upload->items.len) {
-        shardkv_refuse(&r->answer, 507, "full", "the store is full; raise "
-                       "--map-size");
+    if (r->upload->items.len && shardkv_full(r)) {
         return 0;
     }
 

@@ -17,9 +17,6 @@
 #include "shardkv.h"
 
 
-#define SHARDKV_QUIET_NS  1000000000ull
-
-
 static int shardkv_upload_line(shardkv_request_t *r, const char *line,
     size_t len);
 static int shardkv_upload_keep(shardkv_request_t *r, const char *data,
@@ -34,8 +31,7 @@ static int shardkv_upload_keep(shardkv_request_t *r, const char *data,
 static size_t
 shardkv_upload_chunk(const shardkv_server_t *srv)
 {
-    return (shardkv_monotonic_ns() - srv->written_ns < SHARDKV_QUIET_NS)
-           ? SHARDKV_CHUNK : SHARDKV_CHUNK_MAX;
+    return shardkv_writer_busy(srv) ? SHARDKV_CHUNK : SHARDKV_CHUNK_MAX;
 }
 
 

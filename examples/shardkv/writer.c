@@ -18,6 +18,7 @@
 
 #define SHARDKV_GARBAGE_BUSY   64             /* deletions beside a batch */
 #define SHARDKV_GARBAGE_IDLE   2000
+#define SHARDKV_QUIET_NS       1000000000ull
 
 
 static void *shardkv_writer_main(void *data);
@@ -109,6 +110,13 @@ shardkv_writer_count(shardkv_server_t *srv, const shardkv_request_t *r)
 
     srv->write_ns = (srv->write_ns * 15 + (now_ns - r->handed_ns)) / 16;
     srv->written_ns = now_ns;
+}
+
+
+int
+shardkv_writer_busy(const shardkv_server_t *srv)
+{
+    return shardkv_monotonic_ns() - srv->written_ns < SHARDKV_QUIET_NS;
 }
 
 
