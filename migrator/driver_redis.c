@@ -154,11 +154,7 @@ migrator_redis_free(migrator_redis_t *d, migrator_redis_conn_t *c,
         return migrator_redis_no_memory(d);
     }
 
-    rc = migrator_redis_send(d, c);
-
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_take(d, c, &reply);
-    }
+    rc = migrator_redis_ask(d, c, &reply);
 
     if (rc != MIGRATOR_OK) {
         return rc;
@@ -242,11 +238,7 @@ migrator_redis_role(void *data, const shard_node_t *node, shard_id_t shard,
         return migrator_redis_no_memory(d);
     }
 
-    rc = migrator_redis_send(d, c);
-
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_take(d, c, &reply);
-    }
+    rc = migrator_redis_ask(d, c, &reply);
 
     if (rc == MIGRATOR_OK) {
 
@@ -289,11 +281,7 @@ migrator_redis_hold(void *data, const shard_node_t *node, shard_id_t shard,
         return migrator_redis_no_memory(d);
     }
 
-    rc = migrator_redis_send(d, c);
-
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_take(d, c, &reply);
-    }
+    rc = migrator_redis_ask(d, c, &reply);
 
     if (rc == MIGRATOR_OK) {
         freeReplyObject(reply);

@@ -155,6 +155,11 @@ int migrator_redis_send(migrator_redis_t *d, migrator_redis_conn_t *c);
 int migrator_redis_take(migrator_redis_t *d, migrator_redis_conn_t *c,
     redisReply **reply);
 
+/* both, of a call that waits for nothing else */
+
+int migrator_redis_ask(migrator_redis_t *d, migrator_redis_conn_t *c,
+    redisReply **reply);
+
 int migrator_redis_no_memory(migrator_redis_t *d);
 int migrator_redis_nonsense(migrator_redis_t *d, migrator_redis_conn_t *c,
     redisReply *reply, const char *what);
@@ -170,6 +175,7 @@ int migrator_redis_stats_of(migrator_redis_t *d, shard_id_t shard,
 int migrator_redis_copy(void *data, const shard_node_t *from,
     const shard_node_t *to, shard_id_t shard, const migrator_limit_t *limit,
     uint64_t *position, uint64_t *bytes);
+
 /* one call of scan; cursor "0" begins and ends, names are the reply's */
 
 int migrator_redis_scan(migrator_redis_t *d, migrator_redis_conn_t *c,

@@ -51,11 +51,7 @@ migrator_redis_begin(migrator_redis_t *d, migrator_redis_move_t *mv)
         return migrator_redis_no_memory(d);
     }
 
-    rc = migrator_redis_send(d, mv->to);
-
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_take(d, mv->to, &reply);
-    }
+    rc = migrator_redis_ask(d, mv->to, &reply);
 
     if (rc != MIGRATOR_OK) {
         return rc;
@@ -154,11 +150,7 @@ migrator_redis_scan(migrator_redis_t *d, migrator_redis_conn_t *c,
         return migrator_redis_no_memory(d);
     }
 
-    rc = migrator_redis_send(d, c);
-
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_take(d, c, reply);
-    }
+    rc = migrator_redis_ask(d, c, reply);
 
     if (rc != MIGRATOR_OK) {
         return rc;
@@ -410,11 +402,7 @@ migrator_redis_switch(migrator_redis_t *d, migrator_redis_move_t *mv,
         return migrator_redis_no_memory(d);
     }
 
-    rc = migrator_redis_send(d, mv->to);
-
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_take(d, mv->to, &reply);
-    }
+    rc = migrator_redis_ask(d, mv->to, &reply);
 
     if (rc == MIGRATOR_OK) {
         freeReplyObject(reply);

@@ -197,6 +197,18 @@ migrator_redis_take(migrator_redis_t *d, migrator_redis_conn_t *c,
 }
 
 
+int
+migrator_redis_ask(migrator_redis_t *d, migrator_redis_conn_t *c,
+    redisReply **reply)
+{
+    int  rc;
+
+    rc = migrator_redis_send(d, c);
+
+    return rc == MIGRATOR_OK ? migrator_redis_take(d, c, reply) : rc;
+}
+
+
 /* for a piece of an answer, while other connections send what they have */
 
 static int

@@ -96,11 +96,7 @@ migrator_redis_log_part(migrator_redis_t *d, migrator_redis_move_t *mv,
         return migrator_redis_no_memory(d);
     }
 
-    rc = migrator_redis_send(d, mv->from);
-
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_take(d, mv->from, &reply);
-    }
+    rc = migrator_redis_ask(d, mv->from, &reply);
 
     if (rc != MIGRATOR_OK) {
         return rc;
@@ -153,8 +149,12 @@ migrator_redis_log_read(migrator_redis_t *d, migrator_redis_move_t *mv,
     do {
         left = entries - log->entries;
 
-        rc = migrator_redis_log_part(d, mv, position + log->entries,
-                                     left < MIGRATOR_REDIS_LOG ? left : MIGRATOR_REDIS_LOG, log);
+        if (left > MIGRATOR_REDIS_LOG) {
+            left = MIGRATOR_REDIS_LOG;
+        }
+
+        rc = migrator_redis_log_part(d, mv, position + log->entries, left,
+                                     log);
 
     } while (rc == MIGRATOR_OK && log->entries < entries
              && position + log->entries < log->position
