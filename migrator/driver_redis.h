@@ -141,6 +141,11 @@ void migrator_redis_close(migrator_redis_conn_t *c);
 void migrator_redis_start(migrator_redis_t *d, const migrator_limit_t *limit);
 int migrator_redis_end(migrator_redis_t *d, int rc);
 
+/* what is left of the call, after a tick if one is due */
+
+int migrator_redis_left(migrator_redis_t *d, migrator_redis_conn_t *c,
+    long *ms);
+
 /* a call: function and prefix, arguments, off.  0, or -1: no memory */
 
 int migrator_redis_args(migrator_redis_t *d, const char *function,

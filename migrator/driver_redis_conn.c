@@ -13,7 +13,7 @@
 #include "driver_redis.h"
 
 
-#define CONNECT_MS  1000        /* the claim is not renewed meanwhile */
+#define CONNECT_MS  1000        /* no tick meanwhile: the claim must last */
 
 
 static int migrator_redis_connect(migrator_redis_t *d,
@@ -120,6 +120,7 @@ migrator_redis_connect(migrator_redis_t *d, migrator_redis_conn_t *c)
 {
     int          rc, flags;
     char         why[SHARDD_ERR_SIZE];
+    long         left;
     const char  *url;
 
     url = migrator_redis_named(d->conf->data_redis.nodes, c->name);
@@ -141,8 +142,16 @@ migrator_redis_connect(migrator_redis_t *d, migrator_redis_conn_t *c)
         return rc;
     }
 
-    c->conf.timeout_ms = d->limit->timeout_ms < CONNECT_MS
-                         ? d->limit->timeout_ms : CONNECT_MS;
+    /* a call that connects to both ends takes no longer for it, and keeps
+     * the claim between them */
+
+    rc = migrator_redis_left(d, c, &left);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    c->conf.timeout_ms = left < CONNECT_MS ? left : CONNECT_MS;
 
     if (c->conf.timeout_ms < 10) {
         c->conf.timeout_ms = 10;

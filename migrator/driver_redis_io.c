@@ -209,32 +209,46 @@ migrator_redis_ask(migrator_redis_t *d, migrator_redis_conn_t *c,
 }
 
 
+int
+migrator_redis_left(migrator_redis_t *d, migrator_redis_conn_t *c, long *ms)
+{
+    uint64_t  now;
+
+    now = shardd_monotonic_ms();
+    *ms = d->limit->timeout_ms - (long) (now - d->start_ms);
+
+    if (*ms <= 0) {
+        snprintf(d->err, sizeof(d->err), "not within %ld ms: %s: redis %s",
+                 d->limit->timeout_ms, c->name, c->conf.addr);
+        return MIGRATOR_DOWN;
+    }
+
+    if (d->limit->tick && now - d->tick_ms >= TICK_MS) {
+        d->tick_ms = now;
+
+        if (d->limit->tick(d->limit->data)) {
+            snprintf(d->err, sizeof(d->err), "interrupted");
+            return MIGRATOR_INTERRUPTED;
+        }
+    }
+
+    return MIGRATOR_OK;
+}
+
+
 /* for a piece of an answer, while other connections send what they have */
 
 static int
 migrator_redis_wait(migrator_redis_t *d, migrator_redis_conn_t *c)
 {
-    int       rc;
-    long      left;
-    uint64_t  now;
+    int   rc;
+    long  left;
 
     for ( ;; ) {
-        now = shardd_monotonic_ms();
-        left = d->limit->timeout_ms - (long) (now - d->start_ms);
+        rc = migrator_redis_left(d, c, &left);
 
-        if (left <= 0) {
-            snprintf(d->err, sizeof(d->err), "not within %ld ms: %s: redis "
-                     "%s", d->limit->timeout_ms, c->name, c->conf.addr);
-            return MIGRATOR_DOWN;
-        }
-
-        if (d->limit->tick && now - d->tick_ms >= TICK_MS) {
-            d->tick_ms = now;
-
-            if (d->limit->tick(d->limit->data)) {
-                snprintf(d->err, sizeof(d->err), "interrupted");
-                return MIGRATOR_INTERRUPTED;
-            }
+        if (rc != MIGRATOR_OK) {
+            return rc;
         }
 
         rc = migrator_redis_poll(d, c, left < TICK_MS ? (int) left : TICK_MS);
