@@ -65,10 +65,6 @@ CREATE TABLE IF NOT EXISTS shard.tables (
 );
 
 
-CREATE OR REPLACE FUNCTION shard.version() RETURNS int
-LANGUAGE sql IMMUTABLE AS 'SELECT 1';
-
-
 -- "SHAR" and the number: an application's own advisory locks are elsewhere
 
 CREATE OR REPLACE FUNCTION shard.lock(p_shard bigint) RETURNS bigint
@@ -502,7 +498,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 
--- Rows that were touched: how many; and without p_ids all are named
+-- Rows that were touched: how many
 
 CREATE OR REPLACE FUNCTION shard.touches(p_shard bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
