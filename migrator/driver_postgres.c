@@ -136,13 +136,13 @@ migrator_pg_stats(migrator_pg_t *pg, const char *node, shard_id_t shard,
         return rc;
     }
 
-    for (i = 0; i < 3 && PQntuples(res); i++) {
-        if (strcmp(PQgetvalue(res, 0, 0), migrator_pg_roles[i]) == 0) {
+    for (i = 0; i < 3; i++) {
+        if (strcmp(migrator_pg_cell(res, 0, 0), migrator_pg_roles[i]) == 0) {
             break;
         }
     }
 
-    if (PQntuples(res) == 0 || i == 3
+    if (i == 3
         || migrator_pg_value(res, 0, 1, &epoch) != SHARD_OK
         || epoch > UINT32_MAX
         || migrator_pg_value(res, 0, 2, &stats->position) != SHARD_OK
@@ -196,19 +196,6 @@ migrator_pg_size(migrator_pg_t *pg, const char *node, shard_id_t shard,
 }
 
 
-static uint32_t
-migrator_pg_index(const migrator_pg_t *pg, const char *node)
-{
-    uint32_t  i;
-
-    for (i = 0; i + 1 < pg->n && strcmp(pg->nodes[i].name, node); i++) {
-        /* void */
-    }
-
-    return i;
-}
-
-
 /* rate: between this call and the last one that is half a second old */
 
 static int
@@ -216,9 +203,9 @@ migrator_pg_node_stats(void *data, const shard_node_t *node,
     shard_id_t shard, const migrator_limit_t *limit, migrator_stats_t *stats)
 {
     int                   rc;
-    uint32_t              i;
     uint64_t              now;
     migrator_pg_t        *pg = data;
+    migrator_pg_seen_t   *seen;
     migrator_pg_stats_t   s;
 
     migrator_pg_begin(pg, limit);
@@ -236,37 +223,37 @@ migrator_pg_node_stats(void *data, const shard_node_t *node,
     /* a server tells nobody how much room its disk has */
     stats->free_bytes = INT64_MAX;
 
-    i = migrator_pg_index(pg, node->name);
+    seen = &migrator_pg_node(pg, node->name)->seen;
     now = shardd_monotonic_ms();
 
-    if (pg->seen[i].shard != shard) {
-        memset(&pg->seen[i], 0, sizeof(pg->seen[i]));
-        pg->seen[i].shard = shard;
+    if (seen->shard != shard) {
+        memset(seen, 0, sizeof(migrator_pg_seen_t));
+        seen->shard = shard;
     }
 
-    if (!pg->seen[i].sized && s.role != MIGRATOR_ROLE_NONE) {
-        rc = migrator_pg_size(pg, node->name, shard, &pg->seen[i].items,
-                              &pg->seen[i].bytes);
-
+    if (!seen->sized && s.role != MIGRATOR_ROLE_NONE) {
         /* too many to count in the time of a request: they do not matter */
-        pg->seen[i].sized = 1;
+
+        (void) migrator_pg_size(pg, node->name, shard, &seen->items,
+                                &seen->bytes);
+        seen->sized = 1;
     }
 
-    stats->items = pg->seen[i].items;
-    stats->bytes = pg->seen[i].bytes;
+    stats->items = seen->items;
+    stats->bytes = seen->bytes;
 
-    if (pg->seen[i].at_ms == 0 || now - pg->seen[i].at_ms >= 500) {
+    if (seen->at_ms == 0 || now - seen->at_ms >= 500) {
 
-        if (pg->seen[i].at_ms && s.position >= pg->seen[i].position) {
-            pg->seen[i].rate = (double) (s.position - pg->seen[i].position)
-                               * 1000 / (double) (now - pg->seen[i].at_ms);
+        if (seen->at_ms && s.position >= seen->position) {
+            seen->rate = (double) (s.position - seen->position) * 1000
+                         / (double) (now - seen->at_ms);
         }
 
-        pg->seen[i].at_ms = now;
-        pg->seen[i].position = s.position;
+        seen->at_ms = now;
+        seen->position = s.position;
     }
 
-    stats->write_rate = pg->seen[i].rate;
+    stats->write_rate = seen->rate;
 
     return MIGRATOR_OK;
 }
@@ -354,7 +341,7 @@ migrator_pg_digest_add(const PGresult *res, migrator_digest_t *digest)
     const char  *text;
 
     for (i = 0; i < PQntuples(res); i++) {
-        text = PQgetvalue(res, i, 2);
+        text = migrator_pg_cell(res, i, 2);
         hash = strtoll(text, &end, 10);
 
         if (migrator_pg_value(res, i, 0, &part) != SHARD_OK

@@ -45,11 +45,24 @@
 #define MIGRATOR_PG_LINKS  32
 
 
+/* of the shard that stats() was asked for last at a node */
+
+typedef struct {
+    shard_id_t               shard;
+    uint64_t                 at_ms;         /* monotonic, 0: no sample */
+    uint64_t                 position;
+    double                   rate;
+    unsigned                 sized:1;
+    uint64_t                 items;
+    uint64_t                 bytes;
+} migrator_pg_seen_t;
+
 typedef struct {
     const char              *name;          /* the configuration's */
     const char              *conninfo;
     PGconn                  *pg;            /* NULL: none yet, or it broke */
     long                     timeout_ms;    /* the session's */
+    migrator_pg_seen_t       seen;
 } migrator_pg_node_t;
 
 typedef struct {
@@ -66,16 +79,6 @@ typedef struct {
     uint64_t                 until_ms;      /* its end, monotonic */
 
     unsigned                 tail:1;        /* digests: of touched rows */
-    struct {
-        shard_id_t           shard;
-        uint64_t             at_ms;         /* monotonic, 0: no sample */
-        uint64_t             position;
-        double               rate;
-        unsigned             sized:1;
-        uint64_t             items;
-        uint64_t             bytes;
-    } seen[MIGRATOR_PG_NODES];              /* as nodes */
-
     uint32_t                 n;
     migrator_pg_node_t       nodes[MIGRATOR_PG_NODES];
     char                     err[MIGRATOR_ERR_SIZE];
@@ -93,7 +96,7 @@ typedef struct {
 extern const migrator_driver_t  migrator_driver_postgres;
 
 
-/* driver_postgres_conn.c, _rows.c: all of them answer migrator_rc_e and set pg->err */
+/* driver_postgres_conn.c, _rows.c: what answers migrator_rc_e sets pg->err */
 
 void migrator_pg_begin(migrator_pg_t *pg, const migrator_limit_t *limit);
 
@@ -114,7 +117,15 @@ int migrator_pg_number(migrator_pg_t *pg, const char *node, uint64_t *number,
 int migrator_pg_run(migrator_pg_t *pg, const char *node, const char *sql);
 
 int migrator_pg_sleep(migrator_pg_t *pg, long ms);
+
+/* NULL with pg->err: the configuration does not name it */
+
+migrator_pg_node_t *migrator_pg_node(migrator_pg_t *pg, const char *node);
 void migrator_pg_close(migrator_pg_node_t *node);
+
+/* "": the server sent no such row or column */
+
+const char *migrator_pg_cell(const PGresult *res, int row, int col);
 
 /* SHARD_ERROR: what is there is no unsigned number */
 
@@ -147,8 +158,6 @@ int migrator_pg_sync(migrator_pg_t *pg, const char *from, const char *to,
     shard_id_t shard, uint64_t *position);
 int migrator_pg_silence(migrator_pg_t *pg, const char *node,
     shard_id_t shard);
-int migrator_pg_link(migrator_pg_t *pg, const char *from, const char *to,
-    shard_id_t shard, char name[MIGRATOR_PG_NAME]);
 
 int migrator_pg_ship(void *data, const shard_node_t *from,
     const shard_node_t *to, shard_id_t shard, uint64_t entries,
@@ -187,8 +196,6 @@ int migrator_pg_has(const migrator_pg_names_t *names, const char *name);
 
 int migrator_pg_clean(migrator_pg_t *pg, const char *node,
     const char *prefix, const char *keep);
-int migrator_pg_drop_subscription(migrator_pg_t *pg, const char *node,
-    const char *name);
 int migrator_pg_drop_slot(migrator_pg_t *pg, const char *node,
     const char *name);
 int migrator_pg_mute(migrator_pg_t *pg, const char *node, shard_id_t shard);

@@ -63,7 +63,7 @@ migrator_pg_list(migrator_pg_t *pg, const char *node, const char *sql,
 
     for (i = 0; i < PQntuples(res); i++) {
         snprintf(names->name[names->n++], MIGRATOR_PG_NAME, "%s",
-                 PQgetvalue(res, i, 0));
+                 migrator_pg_cell(res, i, 0));
     }
 
     PQclear(res);
@@ -87,7 +87,7 @@ migrator_pg_has(const migrator_pg_names_t *names, const char *name)
 }
 
 
-int
+static int
 migrator_pg_drop_subscription(migrator_pg_t *pg, const char *node,
     const char *name)
 {

@@ -231,7 +231,7 @@ migrator_pg_range(migrator_pg_t *pg, const char *node, shard_id_t shard,
     }
 
     if (migrator_pg_value(res, 0, 0, &range->items) != SHARD_OK
-        || PQgetlength(res, 0, 2) >= (int) sizeof(range->last))
+        || strlen(migrator_pg_cell(res, 0, 2)) >= sizeof(range->last))
     {
         rc = migrator_pg_say(pg, MIGRATOR_REFUSED, "%s: a key of table %s is "
                              "longer than %zu bytes", node, table,
@@ -239,9 +239,9 @@ migrator_pg_range(migrator_pg_t *pg, const char *node, shard_id_t shard,
 
     } else {
         snprintf(range->hash, sizeof(range->hash), "%s",
-                 PQgetvalue(res, 0, 1));
+                 migrator_pg_cell(res, 0, 1));
         snprintf(range->last, sizeof(range->last), "%s",
-                 PQgetvalue(res, 0, 2));
+                 migrator_pg_cell(res, 0, 2));
     }
 
     PQclear(res);

@@ -26,7 +26,7 @@
     "SET client_connection_check_interval = 500;"                            \
     "SET synchronous_commit = on; SET search_path = pg_catalog;"             \
     "SET default_transaction_isolation = 'read committed';"                  \
-    "SET standard_conforming_strings = on;"                                    \
+    "SET standard_conforming_strings = on;"                                  \
     "SET lc_messages = 'C'; SET client_min_messages = warning"
 
 
@@ -46,11 +46,18 @@ static int migrator_pg_error(migrator_pg_t *pg, migrator_pg_node_t *c,
 int
 migrator_pg_say(migrator_pg_t *pg, int rc, const char *fmt, ...)
 {
+    size_t   n;
     va_list  args;
 
     va_start(args, fmt);
     vsnprintf(pg->err, sizeof(pg->err), fmt, args);
     va_end(args);
+
+    /* libpq ends its own with a newline */
+
+    for (n = strlen(pg->err); n && pg->err[n - 1] == '\n'; n--) {
+        pg->err[n - 1] = '\0';
+    }
 
     return rc;
 }
@@ -225,27 +232,39 @@ migrator_pg_connected(migrator_pg_t *pg, migrator_pg_node_t *c)
 }
 
 
+migrator_pg_node_t *
+migrator_pg_node(migrator_pg_t *pg, const char *node)
+{
+    uint32_t  i;
+
+    for (i = 0; i < pg->n; i++) {
+        if (strcmp(pg->nodes[i].name, node) == 0) {
+            return &pg->nodes[i];
+        }
+    }
+
+    migrator_pg_say(pg, MIGRATOR_REFUSED, "node %s: its database is unknown: "
+                    "\"nodes\" in section \"postgres\" of the configuration "
+                    "names it", node);
+
+    return NULL;
+}
+
+
 static int
 migrator_pg_open(migrator_pg_t *pg, const char *node,
     migrator_pg_node_t **conn)
 {
     int                  rc;
-    uint32_t             i;
     PGresult            *res;
     migrator_pg_node_t  *c;
 
-    for (i = 0; i < pg->n && strcmp(pg->nodes[i].name, node); i++) {
-        /* void */
+    c = migrator_pg_node(pg, node);
+
+    if (c == NULL) {
+        return MIGRATOR_REFUSED;
     }
 
-    if (i == pg->n) {
-        return migrator_pg_say(pg, MIGRATOR_REFUSED, "node %s: its database "
-                               "is unknown: \"nodes\" in section "
-                               "\"postgres\" of the configuration names it",
-                               node);
-    }
-
-    c = &pg->nodes[i];
     *conn = c;
 
     if (c->pg && PQstatus(c->pg) == CONNECTION_OK) {
@@ -398,8 +417,8 @@ migrator_pg_answer(migrator_pg_t *pg, migrator_pg_node_t *c, PGresult **res)
 
 
 /*
- * SH...: conf/postgres.sql says no; 42 and 28: it is not installed, or not
- * for this user; 55000: a server that cannot do it as it is configured.
+ * SH...: conf/postgres.sql says no; 3F, 42 and 28: it is not installed, or
+ * not for this user; 55000: a server that cannot do it as it is configured.
  * Anything else may be over when it is tried again.
  */
 
@@ -408,7 +427,6 @@ migrator_pg_error(migrator_pg_t *pg, migrator_pg_node_t *c,
     const PGresult *res)
 {
     int          rc;
-    char        *end;
     const char  *state, *text;
 
     state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
@@ -419,25 +437,14 @@ migrator_pg_error(migrator_pg_t *pg, migrator_pg_node_t *c,
     }
 
     rc = strncmp(state, "SH", 2) == 0 || strncmp(state, "42", 2) == 0
-         || strncmp(state, "28", 2) == 0 || strcmp(state, "55000") == 0
+         || strncmp(state, "28", 2) == 0 || strcmp(state, "3F000") == 0
+         || strcmp(state, "55000") == 0
          ? MIGRATOR_REFUSED : MIGRATOR_DOWN;
 
     migrator_pg_say(pg, rc, "%s: %.300s%s", c->name,
                     text ? text : PQerrorMessage(c->pg),
                     strcmp(state, "3F000") == 0 || strcmp(state, "42883") == 0
                     ? " (is conf/postgres.sql installed there?)" : "");
-
-    for (end = pg->err + strlen(pg->err); end > pg->err; end--) {
-        if (end[-1] != '\n') {
-            break;
-        }
-
-        end[-1] = '\0';
-    }
-
-    if (strcmp(state, "3F000") == 0) {
-        rc = MIGRATOR_REFUSED;
-    }
 
     if (state[0] == '\0' || PQstatus(c->pg) != CONNECTION_OK) {
         migrator_pg_close(c);

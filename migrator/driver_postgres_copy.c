@@ -35,15 +35,12 @@ migrator_pg_conninfo(migrator_pg_t *pg, const char *node, char *conninfo,
     size_t size)
 {
     size_t        n;
-    uint32_t      i;
     const char   *p;
     char *const  *map;
 
-    for (i = 0; i + 1 < pg->n && strcmp(pg->nodes[i].name, node); i++) {
-        /* void */
-    }
+    /* it was asked for its slot before: it is known */
 
-    p = pg->nodes[i].conninfo;
+    p = migrator_pg_node(pg, node)->conninfo;
 
     for (map = pg->conf->postgres.subscribe; map && *map; map += 2) {
         if (strcmp(map[0], node) == 0) {
@@ -85,7 +82,6 @@ migrator_pg_subscribe(migrator_pg_t *pg, const char *from, const char *to,
     int       rc, bad;
     char      conninfo[2048], quoted[2 * sizeof(conninfo) + 1],
               sql[sizeof(quoted) + 512];
-    uint32_t  i;
 
     rc = migrator_pg_conninfo(pg, from, conninfo, sizeof(conninfo));
 
@@ -99,12 +95,8 @@ migrator_pg_subscribe(migrator_pg_t *pg, const char *from, const char *to,
         return rc;
     }
 
-    for (i = 0; i + 1 < pg->n && strcmp(pg->nodes[i].name, to); i++) {
-        /* void */
-    }
-
-    PQescapeStringConn(pg->nodes[i].pg, quoted, conninfo, strlen(conninfo),
-                       &bad);
+    PQescapeStringConn(migrator_pg_node(pg, to)->pg, quoted, conninfo,
+                       strlen(conninfo), &bad);
 
     if (bad) {
         return migrator_pg_say(pg, MIGRATOR_REFUSED, "%s: its connection "

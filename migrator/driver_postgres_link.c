@@ -150,7 +150,7 @@ migrator_pg_sync(migrator_pg_t *pg, const char *from, const char *to,
 
 /* the subscription at "to" whose slot is at "from", or "" */
 
-int
+static int
 migrator_pg_link(migrator_pg_t *pg, const char *from, const char *to,
     shard_id_t shard, char name[MIGRATOR_PG_NAME])
 {

@@ -9,16 +9,20 @@
 #include "driver_postgres.h"
 
 
+const char *
+migrator_pg_cell(const PGresult *res, int row, int col)
+{
+    return row < PQntuples(res) && col < PQnfields(res)
+           ? PQgetvalue(res, row, col) : "";
+}
+
+
 int
 migrator_pg_value(const PGresult *res, int row, int col, uint64_t *number)
 {
     shard_str_t  text;
 
-    if (row >= PQntuples(res) || col >= PQnfields(res)) {
-        return SHARD_ERROR;
-    }
-
-    text.data = PQgetvalue(res, row, col);
+    text.data = migrator_pg_cell(res, row, col);
     text.len = strlen(text.data);
 
     return shard_uint64_decode(text, number);
@@ -35,8 +39,7 @@ migrator_pg_text(migrator_pg_t *pg, const char *node, char *buf, size_t size,
     rc = migrator_pg_query(pg, node, &res, sql, n, values);
 
     if (rc == MIGRATOR_OK) {
-        snprintf(buf, size, "%s", PQntuples(res) && PQnfields(res)
-                                  ? PQgetvalue(res, 0, 0) : "");
+        snprintf(buf, size, "%s", migrator_pg_cell(res, 0, 0));
         PQclear(res);
     }
 
@@ -61,7 +64,7 @@ migrator_pg_number(migrator_pg_t *pg, const char *node, uint64_t *number,
 
     if (PQntuples(res) && migrator_pg_value(res, 0, 0, number) != SHARD_OK) {
         rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: \"%.40s\" is no number",
-                             node, PQgetvalue(res, 0, 0));
+                             node, migrator_pg_cell(res, 0, 0));
     }
 
     PQclear(res);
