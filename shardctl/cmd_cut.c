@@ -26,7 +26,7 @@ static int cut_around(shardctl_t *ctl, const shard_record_t *rec,
     const char *key, char *cut, char *end);
 static int cut_inside(shardctl_t *ctl, const shard_record_t *rec,
     const char *text);
-static int cut_run(shardctl_t *ctl, move_t *move);
+static int cut_run(shardctl_t *ctl, move_t *move, const char *where);
 
 
 /* a bound in the words of the command line, as records have it */
@@ -177,11 +177,26 @@ cut_around(shardctl_t *ctl, const shard_record_t *rec, const char *key,
 }
 
 
+/* 16 hex digits as "shardctl shards" shows them; buf takes CUT_TEXT bytes */
+
+static const char *
+cut_words(const shard_record_t *rec, const char *cut, char *buf)
+{
+    if (rec->kind != SHARD_KIND_RANGE_UINT64) {
+        return cut;
+    }
+
+    snprintf(buf, CUT_TEXT, "%llu", strtoull(cut, NULL, 16));
+
+    return buf;
+}
+
+
 static int
 cut_inside(shardctl_t *ctl, const shard_record_t *rec, const char *text)
 {
     int            inside;
-    char           err[SHARD_ERR_SIZE];
+    char           err[SHARD_ERR_SIZE], words[CUT_TEXT];
     uint64_t       value;
     shard_str_t    str;
     shard_bytes_t  bytes;
@@ -206,15 +221,15 @@ cut_inside(shardctl_t *ctl, const shard_record_t *rec, const char *text)
 
     return inside ? SHARDCTL_OK
            : shardctl_fail(ctl, "%s is not between the bounds of shard %u: "
-                           "\"shardctl explain %u\" shows them", text,
-                           rec->id, rec->id);
+                           "\"shardctl shards\" shows them",
+                           cut_words(rec, text, words), rec->id);
 }
 
 
-/* decides what has been checked, or says what it would be */
+/* decides what has been checked, or says what and where it would be */
 
 static int
-cut_run(shardctl_t *ctl, move_t *move)
+cut_run(shardctl_t *ctl, move_t *move, const char *where)
 {
     int      rc, again;
     json_t  *out;
@@ -257,7 +272,7 @@ cut_run(shardctl_t *ctl, move_t *move)
 
         printf("would %s shard %u %s %s, its keys to %s, as %s\n",
                move->decision, move->shard, move->with ? "with" : "at",
-               move->with ? move->with : move->cut, move->to, move->id);
+               where, move->to, move->id);
         json_decref(out);
         return SHARDCTL_OK;
     }
@@ -306,7 +321,7 @@ static int
 split_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
 {
     int              rc;
-    char             cut[CUT_TEXT], end[CUT_TEXT];
+    char             cut[CUT_TEXT], end[CUT_TEXT], words[CUT_TEXT];
     const char      *at, *around;
     shard_node_t    *to;
     shard_record_t  *rec;
@@ -353,16 +368,14 @@ split_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
         return shardctl_no_node(ctl, table, move->to);
     }
 
-    if (to->state != SHARD_NODE_UP) {
-        return shardctl_fail(ctl, "node \"%s\" is %s: \"shardctl node up %s\" "
-                             "makes it take shards", to->name,
-                             shard_node_state_name(to->state), to->name);
+    if (move_check_up(ctl, to) != SHARDCTL_OK) {
+        return SHARDCTL_FAILED;
     }
 
     shard_hex_encode(shard_cut_id(move->shard, move->epoch, move->decision,
                                   cut, move->to), move->id);
 
-    return cut_run(ctl, move);
+    return cut_run(ctl, move, cut_words(rec, cut, words));
 }
 
 
@@ -421,7 +434,7 @@ merge_run(shardctl_t *ctl, shardd_table_t *table, move_t *move,
     shard_hex_encode(shard_cut_id(move->shard, move->epoch, "merge", what,
                                   move->to), move->id);
 
-    return cut_run(ctl, move);
+    return cut_run(ctl, move, with);
 }
 
 

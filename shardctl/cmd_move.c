@@ -94,6 +94,16 @@ move_check_freeze(shardctl_t *ctl, shard_id_t shard)
 }
 
 
+int
+move_check_up(shardctl_t *ctl, const shard_node_t *node)
+{
+    return node->state == SHARD_NODE_UP ? SHARDCTL_OK
+           : shardctl_fail(ctl, "node \"%s\" is %s: \"shardctl node up %s\" "
+                           "makes it take shards", node->name,
+                           shard_node_state_name(node->state), node->name);
+}
+
+
 /* whoever serves a stateless shard needs no data of it */
 
 static int
@@ -110,16 +120,26 @@ move_check_standby(shardctl_t *ctl, const shard_record_t *rec,
 
     return (rec->strategy == SHARD_STATELESS) ? SHARDCTL_OK
            : shardctl_fail(ctl, "node \"%s\" is no standby of shard %u and "
-                           "has none of its data: \"shardctl explain %u\" "
-                           "lists them", move->to, move->shard, move->shard);
+                           "has none of its data: \"shardctl shards\" lists "
+                           "standbys", move->to, move->shard);
 }
 
 
 static int
 move_known(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
 {
-    if (shardd_table_shard(table, move->shard) == NULL) {
+    const shard_record_t  *rec;
+
+    rec = shardd_table_shard(table, move->shard);
+
+    if (rec == NULL) {
         return shardctl_no_shard(ctl, table, move->shard);
+    }
+
+    if (move->to == NULL && rec->nstandbys == 0) {
+        return shardctl_fail(ctl, "shard %u has no standby: \"shardctl "
+                             "replicate %u NODE\" makes one", move->shard,
+                             move->shard);
     }
 
     if (move->to == NULL) {
@@ -151,10 +171,8 @@ move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
                              move->shard, move->to);
     }
 
-    if (to->state != SHARD_NODE_UP) {
-        return shardctl_fail(ctl, "node \"%s\" is %s: \"shardctl node up %s\" "
-                             "makes it take shards", to->name,
-                             shard_node_state_name(to->state), to->name);
+    if (move_check_up(ctl, to) != SHARDCTL_OK) {
+        return SHARDCTL_FAILED;
     }
 
     if (strcmp(move->decision, "promote") == 0

@@ -34,6 +34,7 @@ typedef struct {
 
 int move_add(shardctl_t *ctl, const move_t *move, int *again);
 int move_check_freeze(shardctl_t *ctl, shard_id_t shard);
+int move_check_up(shardctl_t *ctl, const shard_node_t *node);
 void move_stale(shardctl_t *ctl, move_t *move);
 
 /* checks the move, decides it, and finishes as the options say */

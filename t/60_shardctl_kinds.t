@@ -82,6 +82,11 @@ sub numbers {
     is(locate('u', '0001000'), '1 n2', 'locate 0001000');
     is(locate('u', '18446744073709551615'), '2 n1', 'locate the last one');
 
+    like(($t->try_ctl('-k', 'u', 'split', 1, '--at', 1500, '--dry-run'))[1],
+         qr/^would split shard 1 at 1500, its keys to n2/, 'a cut is a number');
+    like(($t->try_ctl('-k', 'u', 'split', 1, '--at', 7, '--dry-run'))[2],
+         qr/ 7 is not between the bounds of shard 1/, 'that is mistaken');
+
     $t->ctl('-k', 'u4', 'init', '--kind', 'range uint64', '--shards', 4,
             '--max', 10, @nodes);
     is_deeply(shards('u4', qw/ from to /),
