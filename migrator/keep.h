@@ -172,7 +172,6 @@ typedef struct {
     uint32_t           blocks;
     uint64_t           token[MIGRATOR_KEEP_BLOCKS];
     uint64_t           presence;            /* token of migrator:HOLDER */
-    uint32_t           peers;               /* that keep standbys, with us */
 } migrator_keep_claims_t;
 
 /* renews, takes what is free, gives back what is more than a fair share */

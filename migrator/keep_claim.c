@@ -181,7 +181,6 @@ migrator_keep_claim(migrator_keep_claims_t *claims, shardd_store_t *store,
         return rc;
     }
 
-    claims->peers = seen.peers;
     share = (MIGRATOR_KEEP_BLOCKS + seen.peers - 1) / seen.peers;
     had = claims->blocks & ~seen.taken;
     claims->blocks = 0;
