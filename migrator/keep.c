@@ -339,16 +339,17 @@ migrator_keep_free_shard(migrator_keeper_t *k, shard_id_t shard)
 static void
 migrator_keep_copies(migrator_keeper_t *k)
 {
-    uint32_t          i, n, at;
+    uint32_t          i, n, at, first;
     migrator_kept_t  *seen[COPIES_SEEN];
 
     n = 0;
     pthread_mutex_lock(&k->mutex);
+    first = k->copy_next;
 
     for (i = 0; k->list.copying < k->conf.copies && i < k->list.n
          && n < COPIES_SEEN; i++)
     {
-        at = (k->copy_next + i) % k->list.n;
+        at = (first + i) % k->list.n;
 
         if (k->list.kept[at]->state == MIGRATOR_KEEP_COPY
             && !k->list.kept[at]->granted && !k->list.kept[at]->busy)
