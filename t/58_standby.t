@@ -269,6 +269,7 @@ is($exit, 0, 'n1 is promoted');
 my @lost = grep { fetch(0, $_) ne $acked{$_}[1] } keys %acked;
 my @untold = grep { $acked{$_}[0] < $told } @lost;
 
+cmp_ok(scalar keys %acked, '>', 0, 'it was written until then');
 is(scalar @untold, 0, sprintf '%d writes, %d lost, none of before the time '
    . 'that was told', scalar keys %acked, scalar @lost);
 
