@@ -314,28 +314,6 @@ migrator_keep_table(migrator_keeper_t *k)
 
 /* a shard that a migration has in hands gets no snapshot beside its own */
 
-static int
-migrator_keep_free_shard(migrator_keeper_t *k, shard_id_t shard)
-{
-    int       rc;
-    char      field[32], *claim;
-    uint64_t  until;
-
-    snprintf(field, sizeof(field), "shard:%u", (unsigned) shard);
-    claim = NULL;
-    until = 0;
-    rc = shardd_hash_get(&k->store, "claims", field, &claim);
-
-    if (rc == SHARDD_OK && sscanf(claim, "%*u %*s %lu", &until) != 1) {
-        until = 0;
-    }
-
-    free(claim);
-
-    return rc == SHARDD_NONE || (rc == SHARDD_OK && until < shardd_now_ms());
-}
-
-
 static void
 migrator_keep_copies(migrator_keeper_t *k)
 {
@@ -364,7 +342,7 @@ migrator_keep_copies(migrator_keeper_t *k)
     /* the list is changed by this thread alone: they are all there */
 
     for (i = 0; i < n; i++) {
-        if (migrator_keep_free_shard(k, seen[i]->shard)) {
+        if (migrator_keep_unclaimed(&k->store, seen[i]->shard)) {
             pthread_mutex_lock(&k->mutex);
             migrator_keep_grant(&k->list, seen[i], shardd_monotonic_ms());
             pthread_mutex_unlock(&k->mutex);

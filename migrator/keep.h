@@ -181,6 +181,10 @@ int migrator_keep_claim(migrator_keep_claims_t *claims, shardd_store_t *store,
 void migrator_keep_leave(migrator_keep_claims_t *claims,
     shardd_store_t *store, const char *holder);
 
+/* 1: nobody has the shard's claim, by the store's clock; 0: or unknown */
+
+int migrator_keep_unclaimed(shardd_store_t *store, shard_id_t shard);
+
 
 /* keep_publish.c: the hash "standbys", by the thread that updates the list */
 

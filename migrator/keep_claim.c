@@ -233,3 +233,28 @@ migrator_keep_leave(migrator_keep_claims_t *claims, shardd_store_t *store,
     claim.token = claims->presence;
     (void) shardd_release(store, &claim);
 }
+
+
+int
+migrator_keep_unclaimed(shardd_store_t *store, shard_id_t shard)
+{
+    int       rc;
+    char      scope[32], *claim;
+    uint64_t  now, until;
+
+    snprintf(scope, sizeof(scope), "shard:%u", (unsigned) shard);
+    rc = shardd_hash_get(store, "claims", scope, &claim);
+
+    if (rc != SHARDD_OK) {
+        return rc == SHARDD_NONE;
+    }
+
+    if (sscanf(claim, "%*u %*s %lu", &until) != 1) {
+        until = 0;
+    }
+
+    free(claim);
+    now = migrator_keep_clock(store);
+
+    return now && until <= now;
+}
