@@ -127,7 +127,6 @@ typedef struct {
     migrator_state_t          state;
     uint64_t                  token;        /* of the claim */
     uint64_t                  into_token;   /* of the other shard's, or 0 */
-    uint64_t                  version;      /* of the last pair's commit */
 
     uint64_t                  started_ms;   /* this run's clock of the phase */
     uint64_t                  renewed_ms;
@@ -356,7 +355,7 @@ void migrator_promote_others(migrator_t *m, const shard_record_t *rec);
 migrator_result_e migrator_replicate_commit(migrator_t *m);
 
 
-/* step_cut.c, step_cut_after.c: splits and merges */
+/* step_cut.c, step_cut_commit.c, step_cut_after.c: splits and merges */
 
 void migrator_cut_begin(migrator_t *m);
 migrator_result_e migrator_cut_claim(migrator_t *m, long ttl_ms);
@@ -374,6 +373,7 @@ migrator_result_e migrator_cut_open(migrator_t *m, shard_record_t *rec,
     uint64_t version);
 migrator_result_e migrator_cut_free(migrator_t *m, uint64_t version,
     const shard_record_t *rec);
+migrator_result_e migrator_cut_desert(migrator_t *m);
 migrator_result_e migrator_cut_forget(migrator_t *m, uint32_t epoch);
 migrator_result_e migrator_cut_after(migrator_t *m);
 

@@ -1,7 +1,7 @@
 
 /*
  * What splits and merges do in the steps of a move (cut.h says what becomes
- * of the records).
+ * of the records, step_cut_commit.c writes them).
  *
  *    copy       split: the range as a standby of the new shard; merge: the
  *               other shard writes what the merged one has, as its primary
@@ -15,10 +15,8 @@
  */
 
 
-#include <stdio.h>
 #include <string.h>
 
-#include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_store.h"
 #include "shard_codec.h"
 #include "cut.h"
@@ -27,13 +25,6 @@
 /* between calls that dropped something: others write there, too */
 
 #define DROP_PAUSE_MS  5
-
-
-static migrator_result_e migrator_cut_into(migrator_t *m,
-    shard_record_t *into, uint64_t version);
-static migrator_result_e migrator_cut_pair(migrator_t *m,
-    const char *operation, uint64_t version, const shard_record_t *rec,
-    const shard_record_t *other, shard_id_t gone);
 
 
 /* for a driver's calls: in every run anew, the driver keeps it */
@@ -117,49 +108,6 @@ migrator_cut_release(migrator_t *m)
 }
 
 
-/* the version must be that of the first record: both are of one moment */
-
-static migrator_result_e
-migrator_cut_into(migrator_t *m, shard_record_t *into, uint64_t version)
-{
-    int       rc;
-    uint64_t  now;
-
-    rc = m->io->shard(m->io->data, m->state.into, into, &now);
-
-    if (rc == SHARDD_NONE) {
-        return migrator_say(m, MIGRATOR_FAIL, "shard %u does not exist any "
-                            "more", (unsigned) m->state.into);
-    }
-
-    if (rc == SHARDD_OK && now != version) {
-        return migrator_wait(m, 0);
-    }
-
-    return migrator_store_rc(m, rc, "shard");
-}
-
-
-static migrator_result_e
-migrator_cut_pair(migrator_t *m, const char *operation, uint64_t version,
-    const shard_record_t *rec, const shard_record_t *other, shard_id_t gone)
-{
-    int   rc;
-    char  name[96];
-
-    migrator_operation(&m->state, operation, name, sizeof(name));
-
-    rc = m->io->commit_pair(m->io->data, m->state.shard, m->token, &version,
-                            name, rec, other, gone);
-
-    if (rc == SHARDD_OK) {
-        m->version = version;
-    }
-
-    return migrator_store_rc(m, rc, operation);
-}
-
-
 /* of a merge's shard, when it is gone, the one that has its keys */
 
 int
@@ -168,6 +116,12 @@ migrator_cut_look(migrator_t *m, shard_record_t *rec, uint64_t *version)
     int  rc;
 
     rc = m->io->shard(m->io->data, m->state.into, rec, version);
+
+    /* no commit of ours: the shard was deleted by another hand */
+
+    if (rc == SHARDD_OK && rec->epoch <= m->state.into_epoch) {
+        return SHARDD_NONE;
+    }
 
     if (rc == SHARDD_OK && (rec->epoch != m->state.into_epoch + 1
                             || strcmp(rec->primary, m->state.to) != 0))
@@ -302,204 +256,6 @@ migrator_cut_import(migrator_t *m)
     m->dirty = 1;
 
     return MIGRATOR_NEXT;
-}
-
-
-migrator_result_e
-migrator_cut_hold(migrator_t *m, uint64_t *version, shard_record_t *rec)
-{
-    shard_record_t     into;
-    migrator_result_e  result;
-
-    rec->phase = SHARD_HELD;
-    rec->migration = m->state.id;
-
-    if (m->state.verb != MIGRATOR_MERGE) {
-        return migrator_commit(m, "hold", version, rec);
-    }
-
-    result = migrator_cut_into(m, &into, *version);
-
-    if (result == MIGRATOR_NEXT && into.epoch != m->state.into_epoch) {
-        return migrator_say(m, MIGRATOR_FAIL, "shard %u was changed "
-                            "meanwhile", (unsigned) into.id);
-    }
-
-    if (result == MIGRATOR_NEXT) {
-        result = migrator_check_override_of(m, m->state.into);
-    }
-
-    if (result != MIGRATOR_NEXT) {
-        return result;
-    }
-
-    into.phase = SHARD_HELD;
-    into.migration = m->state.id;
-
-    result = migrator_cut_pair(m, "hold", *version, rec, &into,
-                               SHARD_ID_NONE);
-    *version = m->version;
-
-    return result;
-}
-
-
-migrator_result_e
-migrator_cut_commit(migrator_t *m)
-{
-    int                held;
-    uint64_t           version;
-    shard_record_t     rec, other;
-    migrator_result_e  result;
-
-    result = migrator_record(m, &rec, &version);
-
-    if (result != MIGRATOR_NEXT) {
-        return result;
-    }
-
-    if (migrator_owner(&m->state, &rec) == MIGRATOR_COMMITTED) {
-        return MIGRATOR_NEXT;
-    }
-
-    held = m->state.strategy != SHARD_STATELESS;
-
-    if (migrator_owner(&m->state, &rec) != MIGRATOR_OURS
-        || (held && rec.phase != SHARD_HELD))
-    {
-        return migrator_say(m, MIGRATOR_FAIL, "the shard's record was "
-                            "changed meanwhile");
-    }
-
-    if (m->state.verb == MIGRATOR_MERGE) {
-        result = migrator_cut_into(m, &other, version);
-
-        if (result == MIGRATOR_NEXT
-            && (other.epoch != m->state.into_epoch
-                || (held && other.migration != m->state.id)))
-        {
-            return migrator_say(m, MIGRATOR_FAIL, "shard %u was changed "
-                                "meanwhile", (unsigned) other.id);
-        }
-
-        if (result != MIGRATOR_NEXT) {
-            return result;
-        }
-
-        migrator_cut_joined(&m->state, &other);
-
-        result = migrator_cut_pair(m, "commit", version, &other, NULL,
-                                   m->state.shard);
-
-    } else {
-        migrator_cut_parts(&m->state, &rec, &other);
-
-        result = migrator_cut_pair(m, "commit", version, &rec, &other,
-                                   SHARD_ID_NONE);
-    }
-
-    return result == MIGRATOR_NEXT ? migrator_wait(m, 0) : result;
-}
-
-
-/*
- * A split's new shard does not wait for the old one's node, should that have
- * died: its own has all it needs.
- */
-
-migrator_result_e
-migrator_cut_open(migrator_t *m, shard_record_t *rec, uint64_t version)
-{
-    int                rc;
-    uint64_t           position;
-    shard_record_t     child;
-    migrator_limit_t   limit;
-    migrator_result_e  result;
-
-    result = migrator_nodes(m);
-
-    if (result == MIGRATOR_NEXT && m->state.verb != MIGRATOR_MERGE) {
-        result = migrator_cut_into(m, &child, version);
-    }
-
-    if (result != MIGRATOR_NEXT) {
-        return result;
-    }
-
-    rc = m->driver->role(m->driver_data, &m->target, m->state.into,
-                         MIGRATOR_ROLE_PRIMARY,
-                         (m->state.verb == MIGRATOR_MERGE
-                          ? m->state.into_epoch : m->state.epoch) + 1,
-                         migrator_limit(m, &limit), &position);
-
-    if (rc != MIGRATOR_OK) {
-        return migrator_driver_rc(m, rc, "open");
-    }
-
-    rec->phase = SHARD_STEADY;
-    rec->migration = 0;
-
-    if (m->state.verb == MIGRATOR_MERGE) {
-        result = migrator_cut_pair(m, "release", version, rec, NULL,
-                                   SHARD_ID_NONE);
-        return result == MIGRATOR_NEXT ? migrator_wait(m, 0) : result;
-    }
-
-    rc = m->driver->role(m->driver_data, &m->source, m->state.shard,
-                         MIGRATOR_ROLE_PRIMARY, m->state.epoch + 1,
-                         migrator_limit(m, &limit), &position);
-
-    if (child.migration == m->state.id) {
-        child.phase = SHARD_STEADY;
-        child.migration = 0;
-
-        result = rc == MIGRATOR_OK
-                 ? migrator_cut_pair(m, "release", version, rec, &child,
-                                     SHARD_ID_NONE)
-                 : migrator_cut_pair(m, "release.child", version, &child,
-                                     NULL, SHARD_ID_NONE);
-
-    } else if (rc == MIGRATOR_OK) {
-        result = migrator_cut_pair(m, "release", version, rec, NULL,
-                                   SHARD_ID_NONE);
-    }
-
-    if (result == MIGRATOR_NEXT && rc != MIGRATOR_OK) {
-        return migrator_driver_rc(m, rc, "open");
-    }
-
-    return result == MIGRATOR_NEXT ? migrator_wait(m, 0) : result;
-}
-
-
-/* requests go where they went before: of a merge to both */
-
-migrator_result_e
-migrator_cut_free(migrator_t *m, uint64_t version, const shard_record_t *rec)
-{
-    shard_record_t     into;
-    migrator_result_e  result;
-
-    if (m->state.verb != MIGRATOR_MERGE) {
-        return migrator_commit(m, "free", &version, rec);
-    }
-
-    result = migrator_cut_into(m, &into, version);
-
-    if (result == MIGRATOR_FAIL
-        || (result == MIGRATOR_NEXT && into.migration != m->state.id))
-    {
-        return migrator_commit(m, "free", &version, rec);
-    }
-
-    if (result != MIGRATOR_NEXT) {
-        return result;
-    }
-
-    into.phase = SHARD_STEADY;
-    into.migration = 0;
-
-    return migrator_cut_pair(m, "free", version, rec, &into, SHARD_ID_NONE);
 }
 
 

@@ -60,7 +60,7 @@ migrator_step_rollback(migrator_t *m)
     if (rc == SHARDD_NONE) {
         m->io->note(m->io->data, SHARDD_LOG_WARN, &m->state,
                     "the shard does not exist any more");
-        return MIGRATOR_NEXT;
+        return migrator_cut_desert(m);
     }
 
     if (rc != SHARDD_OK) {
