@@ -8,9 +8,10 @@
  *                                               twice, or its answer never
  *
  * A node is its role, its epoch and the set of writes it has.  The steps of
- * a migrator are those of migrator/step_cutover.c and step_rollback.c, each
- * request one step: between any two the other migrator, a router or the
- * network may do anything, which is also what a process stopped there sees.
+ * a migrator are those of migrator/step_cutover.c, step_drain.c and
+ * step_rollback.c, each request one step: between any two the other
+ * migrator, a router or the network may do anything, which is also what a
+ * process stopped there sees.
  */
 
 #ifndef WRITES

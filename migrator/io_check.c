@@ -16,21 +16,9 @@
 #include "preconditions.h"
 
 
-static int migrator_store_said(migrator_store_t *s, int rc);
 static void migrator_zone_of(const shardd_entry_t *nodes, const char *name,
     char zone[SHARD_NAME_SIZE]);
 static void migrator_learnt(migrator_store_t *s, migrator_learnt_t *out);
-
-
-static int
-migrator_store_said(migrator_store_t *s, int rc)
-{
-    if (rc != SHARDD_OK) {
-        snprintf(s->err, sizeof(s->err), "%s", s->store.err);
-    }
-
-    return rc;
-}
 
 
 int
@@ -52,7 +40,7 @@ migrator_store_views(void *data, const char *node, migrator_views_t *out)
     }
 
     if (rc != SHARDD_OK) {
-        return migrator_store_said(s, rc);
+        return migrator_store_say(s, rc, s->store.err);
     }
 
     for (i = 0; i < entry.nfields && out->n < MIGRATOR_ROUTERS_MAX; i++) {
@@ -87,14 +75,14 @@ migrator_store_others(void *data, uint64_t self, migrator_others_t *out)
     rc = shardd_hash_load(&s->store, "nodes", &nodes);
 
     if (rc != SHARDD_OK && rc != SHARDD_NONE) {
-        return migrator_store_said(s, rc);
+        return migrator_store_say(s, rc, s->store.err);
     }
 
     rc = shardd_migrations(&s->store, MIGRATOR_RUNNING_MAX, &list);
 
     if (rc != SHARDD_OK) {
         shardd_entry_free(&nodes);
-        return migrator_store_said(s, rc);
+        return migrator_store_say(s, rc, s->store.err);
     }
 
     for (i = 0; i < list.n; i++) {

@@ -14,20 +14,6 @@
 #include "io_store.h"
 
 
-static int migrator_mirror_say(migrator_store_t *s, int rc, const char *text);
-
-
-static int
-migrator_mirror_say(migrator_store_t *s, int rc, const char *text)
-{
-    if (rc != SHARDD_OK) {
-        snprintf(s->err, sizeof(s->err), "%s", text);
-    }
-
-    return rc;
-}
-
-
 /* a policy that routers refuse is none here, too */
 
 int
@@ -48,14 +34,14 @@ migrator_store_mirror(void *data, uint32_t *bp)
     if (rc != SHARDD_OK || value == NULL) {
         free(value);
         return rc == SHARDD_NONE ? SHARDD_OK
-                                 : migrator_mirror_say(s, rc, s->store.err);
+                                 : migrator_store_say(s, rc, s->store.err);
     }
 
     work = malloc(sizeof(shard_policy_work_t));
 
     if (work == NULL) {
         free(value);
-        return migrator_mirror_say(s, SHARDD_DOWN, "no memory");
+        return migrator_store_say(s, SHARDD_DOWN, "no memory");
     }
 
     json.data = value;
@@ -90,7 +76,7 @@ migrator_store_mirrors(void *data, uint64_t migration,
     }
 
     if (rc != SHARDD_OK) {
-        return migrator_mirror_say(s, rc, s->store.err);
+        return migrator_store_say(s, rc, s->store.err);
     }
 
     for (i = 0; i < entry.nfields; i++) {

@@ -15,9 +15,6 @@
 #define CLOCK_EVERY_MS  1000
 
 
-static int migrator_store_say(migrator_store_t *s, int rc, const char *text);
-
-
 static uint64_t
 migrator_store_now(void *data)
 {
@@ -121,7 +118,7 @@ migrator_store_err(void *data)
 }
 
 
-static int
+int
 migrator_store_say(migrator_store_t *s, int rc, const char *text)
 {
     if (rc != SHARDD_OK) {
@@ -295,25 +292,6 @@ migrator_store_shard(void *data, shard_id_t id, shard_record_t *rec,
 
 
 static int
-migrator_store_commit(void *data, shard_id_t shard, uint64_t token,
-    uint64_t *version, const char *operation, const shard_record_t *rec)
-{
-    migrator_store_t  *s = data;
-
-    char            by[SHARD_NAME_SIZE + 16];
-    shardd_claim_t  claim;
-
-    migrator_claim_of(s->holder, shard, token, &claim);
-    snprintf(by, sizeof(by), "migrator:%s", s->holder);
-
-    return migrator_store_say(s, shardd_commit_shard(&s->store, &claim,
-                                                     version, operation, by,
-                                                     rec),
-                              s->store.err);
-}
-
-
-static int
 migrator_store_commit_pair(void *data, shard_id_t shard, uint64_t token,
     uint64_t *version, const char *operation, const shard_record_t *rec,
     const shard_record_t *other, shard_id_t gone)
@@ -335,6 +313,15 @@ migrator_store_commit_pair(void *data, shard_id_t shard, uint64_t token,
                                                       recs, other ? 2 : 1,
                                                       gone),
                               s->store.err);
+}
+
+
+static int
+migrator_store_commit(void *data, shard_id_t shard, uint64_t token,
+    uint64_t *version, const char *operation, const shard_record_t *rec)
+{
+    return migrator_store_commit_pair(data, shard, token, version, operation,
+                                      rec, NULL, SHARD_ID_NONE);
 }
 
 

@@ -28,6 +28,10 @@ typedef struct {
 extern const migrator_io_t  migrator_store_io;    /* but for "data" */
 
 
+/* rc, and unless it is SHARDD_OK its words, for err() */
+
+int migrator_store_say(migrator_store_t *s, int rc, const char *text);
+
 void migrator_claim_of(const char *holder, shard_id_t shard, uint64_t token,
     shardd_claim_t *claim);
 

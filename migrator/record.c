@@ -83,6 +83,12 @@ static const migrator_column_t  migrator_columns[] = {
     { NULL, 0, 0, 0, 0 }
 };
 
+/* with the words below, and two of the creation */
+
+_Static_assert(sizeof(migrator_columns) / sizeof(migrator_columns[0]) - 1
+               + 3 + 2 <= MIGRATOR_FIELDS_MAX,
+               "a migration's fields do not fit");
+
 
 static int migrator_record_word(const shardd_entry_t *entry,
     migrator_state_t *state, char *err);
