@@ -124,6 +124,13 @@ migrator_copy(migrator_t *m, const migrator_stats_t *target)
     migrator_stats_t   source;
     migrator_result_e  result;
 
+    if (m->state.copies >= COPIES_MAX) {
+        return migrator_say(m, MIGRATOR_FAIL, "%d snapshots were too old "
+                            "when they had arrived: the log of %s is kept "
+                            "for too short a time", COPIES_MAX,
+                            m->state.from);
+    }
+
     rc = m->driver->stats(m->driver_data, &m->source, m->state.shard,
                           migrator_limit(m, &limit), &source);
 
@@ -148,13 +155,6 @@ migrator_copy(migrator_t *m, const migrator_stats_t *target)
         if (result != MIGRATOR_NEXT) {
             return result;
         }
-    }
-
-    if (m->state.copies >= COPIES_MAX) {
-        return migrator_say(m, MIGRATOR_FAIL, "%d snapshots were too old "
-                            "when they had arrived: the log of %s is kept "
-                            "for too short a time", COPIES_MAX,
-                            m->state.from);
     }
 
     rc = m->driver->copy(m->driver_data, &m->source, &m->target,

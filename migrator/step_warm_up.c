@@ -104,6 +104,7 @@ static migrator_result_e
 migrator_warm_digests(migrator_t *m)
 {
     int                 rc;
+    uint64_t            before;
     migrator_limit_t    limit;
     migrator_result_e   result;
     migrator_digest_t  *source, *target;
@@ -136,10 +137,24 @@ migrator_warm_digests(migrator_t *m)
     }
 
     while (m->state.position < source->position) {
-        result = migrator_ship(m, source->position - m->state.position);
+        before = m->state.position;
+        result = migrator_ship(m, source->position - before);
 
         if (result != MIGRATOR_NEXT) {
             return result;
+        }
+
+        if (m->state.position == before) {
+            return migrator_say(m, MIGRATOR_RETRY, "the log of %s ends at "
+                                "%llu, its digest is of %llu", m->state.from,
+                                (unsigned long long) before,
+                                (unsigned long long) source->position);
+        }
+
+        /* many short calls take as long as one that is long */
+
+        if (limit.tick(limit.data)) {
+            return migrator_driver_rc(m, MIGRATOR_INTERRUPTED, "ship");
         }
     }
 
