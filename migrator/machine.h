@@ -197,6 +197,12 @@ typedef migrator_result_e (*migrator_step_pt)(migrator_t *m);
 migrator_end_e migrator_run(migrator_t *m);
 
 
+/* machine_attend.c; renew: the claim alone */
+
+migrator_result_e migrator_attend(migrator_t *m);
+migrator_result_e migrator_renew(migrator_t *m);
+
+
 /* for steps */
 
 #if (__GNUC__)
@@ -216,7 +222,7 @@ migrator_result_e migrator_driver_rc(migrator_t *m, int rc, const char *what);
 
 migrator_result_e migrator_wait(migrator_t *m, long ms);
 
-/* time limit of one request: within the hold no more than is left of it */
+/* step_limit.c: of one request: within the hold no more than is left of it */
 
 const migrator_limit_t *migrator_limit(migrator_t *m, migrator_limit_t *buf);
 
@@ -329,6 +335,13 @@ migrator_result_e migrator_check_override_of(migrator_t *m,
 
 int migrator_write_moves(const migrator_state_t *state);
 migrator_result_e migrator_write_sync(migrator_t *m);
+migrator_result_e migrator_write_part(migrator_t *m, migrator_role_e role,
+    uint64_t *position);
+migrator_result_e migrator_write_ship(migrator_t *m, uint64_t *position);
+migrator_result_e migrator_write_level(migrator_t *m, uint64_t *lag);
+
+/* step_write_back.c */
+
 migrator_result_e migrator_write_back(migrator_t *m, shard_record_t *rec,
     uint64_t version);
 
