@@ -392,7 +392,7 @@ cmp_ok($reason->{breach_in_s}, '>', 1800,
        . 'the move takes');
 cmp_ok($reason->{breach_in_s}, '<=', 7200 - 3 * RES,
        'and not decided as soon as the horizon shows it');
-cmp_ok($reason->{gain_s}, '>', $reason->{price_s},
+cmp_ok($reason->{gain_s}, '>', $reason->{cost_s},
        "it saves $reason->{gain_s} violation-seconds, more than its price");
 is($reason->{breach_at}, $reason->{at} + $reason->{breach_in_s},
    'breach_at is at + breach_in_s');

@@ -158,11 +158,9 @@ test_timing(void)
 
 
 static void
-test_rules(void)
+test_targets(void)
 {
-    double              memory[128];
-    uint32_t            i;
-    predictor_budget_t  budget;
+    uint32_t  i;
 
     peak_ahead(5);
     w.nodes[1].state = SHARD_NODE_DRAINING;
@@ -178,6 +176,21 @@ test_rules(void)
         w.shards[i].fixed = i % 3 == 0;
     }
     tap_is_int(plan(), 0, "fixed shards stay");
+
+    world(2, 2);
+    w.shards[1].from = w.shards[1].to = 0;
+    shard(0, 91, 0, 91, 0);
+    shard(1, 1, 0, 1, 0);
+    tap_is_int(plan(), 0, "a shard above any threshold is not sent around");
+}
+
+
+static void
+test_chains(void)
+{
+    double              memory[128];
+    uint32_t            i;
+    predictor_budget_t  budget;
 
     peak_ahead(5);
     for (i = 1; i < 12; i += 3) {
@@ -217,7 +230,12 @@ test_rules(void)
     tap_is_int(plan(), 1, "up to its capacity when the source exceeds its "
                "own");
     tap_is_dbl(w.moves[0].to_after, 0.95, 1e-6, "the target is full then");
+}
 
+
+static void
+test_in_flight(void)
+{
     peak_ahead(5);
     w.shards[3].to = 1;
     tap_is_int(plan(), 0, "a move in flight has solved it");
@@ -233,6 +251,13 @@ test_rules(void)
     peak_ahead(5);
     w.shards[1].to = w.shards[4].to = 2;
     tap_is_int(plan(), 0, "both targets are busy");
+}
+
+
+static void
+test_drain(void)
+{
+    uint32_t  i;
 
     world(3, 6);
     for (i = 0; i < 6; i++) {
@@ -244,12 +269,6 @@ test_rules(void)
     tap_ok(w.moves[0].drain && w.moves[0].from == 1, "and says why");
     tap_ok(w.moves[0].breach_in_s < 0, "without a breach");
     tap_ok(w.moves[0].to != w.moves[1].to, "evenly");
-
-    world(2, 2);
-    w.shards[1].from = w.shards[1].to = 0;
-    shard(0, 91, 0, 91, 0);
-    shard(1, 1, 0, 1, 0);
-    tap_is_int(plan(), 0, "a shard above any threshold is not sent around");
 }
 
 
@@ -373,7 +392,10 @@ main(void)
     test_formula();
     test_base();
     test_timing();
-    test_rules();
+    test_targets();
+    test_chains();
+    test_in_flight();
+    test_drain();
     test_policy();
     test_bytes();
 
