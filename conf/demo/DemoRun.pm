@@ -124,7 +124,7 @@ sub start_replay {
 }
 
 
-# no more shards than the trace has: what is above capacity is told by these
+# as many shards as the trace has: what is above capacity is told by these
 
 sub predictor_conf {
     my ($self) = @_;
@@ -140,6 +140,7 @@ grace_real: 200ms
 move_time: 45m
 lead_margin: 30m
 shards:
+    min: ${\ $self->{trace}->shards() }
     max: ${\ $self->{trace}->shards() }
 clock:
     speed: $self->{speed}
@@ -277,17 +278,18 @@ sub look {
 }
 
 
-# splits and merges are advice that nobody carries out: they are no moves
+# what is no move has no migration that is followed
 
 sub look_decision {
     my ($self, $d) = @_;
 
-    my $why = decode_json($d->{reason} || '{}');
-
     if ($d->{verb} ne 'move') {
-        $self->tell("decided $d->{id}", advice($d, $why));
+        $self->tell("decided $d->{id}",
+                    "decided: $d->{verb} shard $d->{shard} of $d->{from}");
         return;
     }
+
+    my $why = decode_json($d->{reason} || '{}');
 
     $self->{decisions}{ $d->{id} } = $d;
     $self->tell("decided $d->{id}", sprintf 'decided: shard %s moves from '
@@ -295,21 +297,6 @@ sub look_decision {
         $d->{from}, $d->{to}, $d->{from},
         100 * ($why->{utilisation_from_before} || 0),
         $self->hour($why->{breach_at} || 0));
-}
-
-
-sub advice {
-    my ($d, $why) = @_;
-
-    my %done = (split => 'split', isolate => 'freed of its busiest key',
-                merge => 'merged with shard ' . ($why->{with} // ''));
-
-    return sprintf 'advised: shard %s to be %s, its peak is %.0f %% of what '
-                   . 'a node carries', $d->{shard}, $done{ $d->{verb} },
-                   100 * $why->{peak} / $why->{capacity}
-        if $done{ $d->{verb} };
-
-    return "decided: $d->{verb} shard $d->{shard} of $d->{from}";
 }
 
 
