@@ -66,7 +66,7 @@ predictor_fleet_fix(predictor_fleet_read_t *r, uint32_t shard)
 }
 
 
-/* n 0: it was done, older ones do not count */
+/* n 0: it was done, and what failed before it does not count */
 
 static void
 predictor_fleet_failed(predictor_fleet_read_t *r, uint32_t shard, uint32_t n,
@@ -90,13 +90,13 @@ predictor_fleet_failed(predictor_fleet_read_t *r, uint32_t shard, uint32_t n,
         f->shard = shard;
         f->n = 0;
         f->since_s = since_s;
-        f->closed = 0;
+        f->done_s = INFINITY;
     }
 
     if (n == 0) {
-        f->closed = 1;
+        f->done_s = fmin(f->done_s, since_s);
 
-    } else if (!f->closed) {
+    } else if (since_s < f->done_s) {
         f->n += n;
         f->since_s = fmin(f->since_s, since_s);
     }

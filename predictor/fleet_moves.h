@@ -25,7 +25,7 @@ typedef struct {
     uint32_t                 shard;
     uint32_t                 n;
     double                   since_s;   /* the last one */
-    unsigned                 closed:1;  /* before them one was done */
+    double                   done_s;    /* one was done; INFINITY: none */
 } predictor_fleet_failed_t;
 
 typedef struct {

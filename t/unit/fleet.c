@@ -15,7 +15,7 @@ typedef struct {
     const char  *text[FIELDS];      /* name, value, ..., NULL */
 } hash_t;
 
-static hash_t            hashes[8];
+static hash_t            hashes[16];
 static size_t            nhashes;
 static hash_t            wishes[8];
 static size_t            nwishes;
@@ -348,6 +348,12 @@ test_failed(void)
     cut("split", "3", "93", "rolled-back", "999", 7200 * 64 + 10);
     wish("split", "4", "", "act", 7300);
     wish("split", "4", "", "act", 14500);
+    cut("split", "5", "92", "done", "1", 22000);
+    wish("split", "5", "", "act", 7300);
+    wish("split", "5", "", "act", 14500);
+    wish("split", "5", "", "act", 28000);
+    cut("split", "6", "91", "done", "1", 7300);
+    wish("split", "6", "", "act", 7400);
 
     tap_is_int(predictor_fleet_load(&f, &seam, &conf), SHARDD_OK, "loaded");
     is_cut(&f, 0, 0, 1, "twice: four hours");
@@ -355,6 +361,8 @@ test_failed(void)
     is_cut(&f, 2, 0, 0, "once since it was done: two hours");
     is_cut(&f, 3, 0, 0, "any number of times: 64 pauses");
     is_cut(&f, 4, 0, 1, "no migrator made a migration of two");
+    is_cut(&f, 5, 0, 1, "nor of the two since it was done");
+    is_cut(&f, 6, 0, 0, "what was before that does not matter");
     tap_is_int(f.cuts, 0, "none in flight");
     predictor_fleet_done(&f);
 }
