@@ -208,7 +208,7 @@ sub print_table {
              $c->{small}{items_per_s} >= 100_000);
         line("    held ms, $_ values", $c->{$_}{hold_ms}, '<= 50', $c->{$_}{hold_ms} <= 50) for qw(large small);
         line('p99 of 1,000 requests/s within a copy / before', $c->{foreground}{ratio}, '<= 1.2',
-             $c->{foreground}{ratio} <= 1.2);
+             $c->{foreground}{ratio} <= 1.2) if $c->{foreground};
     }
 
     if (my $f = $report{flush}) {

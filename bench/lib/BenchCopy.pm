@@ -24,6 +24,7 @@ use JSON::PP;
 use MIME::Base64;
 use Time::HiRes qw(sleep time);
 
+use BenchCpu;
 use BenchServers;
 
 use Exporter qw(import);
@@ -137,7 +138,11 @@ sub window {
     my ($t, $url, $seconds) = @_;
 
     my $file = $t->dir() . '/window.json';
-    my ($status, $out, $err) = $t->run($t->program('shardload'),
+
+    # its status tells of answers, which do not matter; its report is there
+
+    unlink $file;
+    $t->run($t->program('shardload'),
         '--url', $url, '--rate', 1000, '--seconds', $seconds,
         '--shards', 1, '--mix', '70,30,0', '--keys', 1000, '--connections', 32, '--quiet',
         '--report', $file);
@@ -145,15 +150,6 @@ sub window {
     my $report = decode_json(ShardTest::slurp($file));
     return $report->{latency}{p99_ms};
 }
-
-
-sub median {
-    my @sorted = sort { $a <=> $b } @_;
-    return @sorted ? $sorted[$#sorted / 2] : undef;
-}
-
-
-sub round { return sprintf('%.2f', $_[0]) + 0 }
 
 
 # seconds so far, of all threads
@@ -194,7 +190,7 @@ sub copy_of {
         $got{$name} = { items => $items, value_bytes => $size, copy_s => $m->{copy_s},
                         hold_ms => $m->{hold_ms} + 0, mb_per_s => int($items * $size / $m->{copy_s} / 1e6),
                         items_per_s => int($items / $m->{copy_s}),
-                        cpu_s => { map { $_ => round($after{$_} - $before{$_}) } keys %after } };
+                        cpu_s => { map { $_ => BenchCpu::round($after{$_} - $before{$_}, 2) } keys %after } };
         progress("$name: $got{$name}{mb_per_s} MB/s, $got{$name}{items_per_s} items/s, "
                  . "held $m->{hold_ms} ms; CPU s: source $got{$name}{cpu_s}{c1}, target "
                  . "$got{$name}{cpu_s}{c2}, migrator $got{$name}{cpu_s}{fast}");
@@ -239,8 +235,8 @@ sub foreground {
     }
 
     $t->process('kind')->stop();
-    return { before_p99_ms => median(@before), within_p99_ms => median(@within),
-             ratio => sprintf('%.2f', median(@ratio)) + 0, rounds => $args{rounds} };
+    return { before_p99_ms => BenchCpu::median(@before), within_p99_ms => BenchCpu::median(@within),
+             ratio => BenchCpu::round(BenchCpu::median(@ratio), 2), rounds => $args{rounds} };
 }
 
 
