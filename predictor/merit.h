@@ -112,15 +112,16 @@ double predictor_merit_stretch(const predictor_merit_t *merit,
 /*
  * Rows of ask->horizon steps, 1 + ask->nq each, as predictor_predict() gives
  * them, are raised by the surprise at their lead, between the leads that are
- * watched by a straight line.  What was not foreseen an hour ago is taken for
+ * watched by a straight line.  What was not foreseen so long ago is taken for
  * lasting in part, and for as uncertain as it was large:
  *
  *     point'       = point + 0.3 surprise
  *     quantile(q)' = point' + max(quantile(q) - point, 0.5 surprise z(q) /
  *                    z(0.9)), q > 0.5
  *
- * The shares are those that left the fewest violation-seconds in simulations
- * of four fleets, docs/planning.md; they matter little between half and twice.
+ * The shares, the sigmas and the hour were chosen by a grid of simulations of
+ * fleet-256 and of two shuffled fleets; a third one was held back
+ * (docs/planning.md "Simulation").
  */
 
 void predictor_merit_heed(const predictor_merit_t *merit,
