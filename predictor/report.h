@@ -50,7 +50,7 @@ typedef struct {
 int predictor_report_entry(const predictor_io_t *io,
     const predictor_report_entry_t *e);
 
-/* the same of a move that was planned */
+/* report_move.c: the same of a move that was planned, and its line */
 
 int predictor_report_decision(const predictor_io_t *io,
     const predictor_fleet_t *fleet, const predictor_conf_t *conf,
