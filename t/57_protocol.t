@@ -71,9 +71,15 @@ is_deeply([ sort keys %$checks ],
                      convergence budget routers hold / ], 'every precondition');
 is($json->{check}{expect}{from}, 'guess', 'nothing is known of durations yet');
 
-$t->reload(upstream => 'shard_hold timeout=5s;');
-wait_for { ($r->hash($t->key('routers'))->{'edge-1'} || '') =~ /"hold_ms":5000/ } 10,
+# the shorter one of two upstreams, be it the default
+
+$t->reload(upstream => 'shard_hold timeout=9s;');
+wait_for { ($r->hash($t->key('routers'))->{'edge-1'} || '') =~ /"hold_ms":9000\b/ } 10,
          'the longer hold';
+$t->reload(upstream => 'shard_hold timeout=9s;',
+           http => "upstream other { shard $t->{keyspace} key=\$arg_k; }");
+wait_for { ($r->hash($t->key('routers'))->{'edge-1'} || '') =~ /"hold_ms":5000\b/ } 10,
+         'the shorter hold';
 
 ($rc, $checks) = checks(0, other(0));
 is($rc, 0, 'good') or diag explain $checks;

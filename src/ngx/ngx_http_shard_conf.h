@@ -92,7 +92,7 @@ typedef struct {
     ngx_uint_t                  leaving;         /* led, and ends */
     ngx_atomic_uint_t           token;           /* of its last lead */
     ngx_msec_t                  hold_timeout;    /* the longest of them */
-    ngx_msec_t                  hold_shortest;   /* 0: none is said */
+    ngx_msec_t                  hold_shortest;   /* 0: no upstream */
     ngx_uint_t                  mirror_due;      /* basis points of a read */
     ngx_http_shard_health_conf_t *health;        /* NULL: no shard_health */
 

@@ -313,12 +313,6 @@ ngx_http_shard_hold_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     sscf->keyspace->hold_timeout = ngx_max(sscf->keyspace->hold_timeout,
                                            sscf->hold_timeout);
 
-    if (sscf->keyspace->hold_shortest == 0
-        || sscf->keyspace->hold_shortest > sscf->hold_timeout)
-    {
-        sscf->keyspace->hold_shortest = sscf->hold_timeout;
-    }
-
     return NGX_CONF_OK;
 }
 

@@ -37,6 +37,7 @@ ngx_int_t
 ngx_http_shard_init_upstream(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
 {
     ngx_http_shard_srv_conf_t  *sscf;
+    ngx_http_shard_keyspace_t  *ks;
 
     if (us->servers->nelts != 1) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -66,6 +67,14 @@ ngx_http_shard_init_upstream(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
     sscf = ngx_http_conf_upstream_srv_conf(us, ngx_http_shard_module);
     sscf->balances = 1;
     sscf->plain = sscf->client == NULL && sscf->from == NULL;
+
+    /* an upstream without shard_hold counts with its default */
+
+    ks = sscf->keyspace;
+
+    if (ks->hold_shortest == 0 || ks->hold_shortest > sscf->hold_timeout) {
+        ks->hold_shortest = sscf->hold_timeout;
+    }
 
     return NGX_OK;
 }
