@@ -6,7 +6,6 @@
 
 
 static int shard_bytes_plain(unsigned char c);
-static int shard_bytes_digit(char c);
 
 
 int
@@ -35,8 +34,8 @@ shard_bytes_decode(shard_str_t text, const char *field, shard_bytes_t *out,
         low = -1;
 
         if (text.data[i] == '%' && text.len - i > 2) {
-            high = shard_bytes_digit(text.data[i + 1]);
-            low = shard_bytes_digit(text.data[i + 2]);
+            high = shard_hex_digit(text.data[i + 1]);
+            low = shard_hex_digit(text.data[i + 2]);
         }
 
         if (high < 0 || low < 0
@@ -86,17 +85,6 @@ static int
 shard_bytes_plain(unsigned char c)
 {
     return c >= 0x20 && c < 0x7f && c != '%' && c != '"' && c != '\\';
-}
-
-
-static int
-shard_bytes_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 

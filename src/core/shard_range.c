@@ -12,7 +12,6 @@ static int shard_range_number(shard_str_t text, const char *name,
     uint64_t *value, char *err);
 static int shard_range_bytes(shard_str_t text, const char *name,
     shard_bytes_t *out, char *err);
-static int shard_range_digit(char c);
 static void shard_range_add_bytes(shard_text_t *text, const char *name,
     const shard_bytes_t *bytes);
 
@@ -104,8 +103,8 @@ shard_range_bytes(shard_str_t text, const char *name, shard_bytes_t *out,
     }
 
     for (i = 0; i + 1 < text.len && i < 2 * SHARD_BOUND_MAX; i += 2) {
-        high = shard_range_digit(text.data[i]);
-        low = shard_range_digit(text.data[i + 1]);
+        high = shard_hex_digit(text.data[i]);
+        low = shard_hex_digit(text.data[i + 1]);
 
         if (high < 0 || low < 0) {
             break;
@@ -121,17 +120,6 @@ shard_range_bytes(shard_str_t text, const char *name, shard_bytes_t *out,
     }
 
     return SHARD_OK;
-}
-
-
-static int
-shard_range_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 

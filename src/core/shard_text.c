@@ -301,9 +301,20 @@ shard_uint64_decode(shard_str_t text, uint64_t *value)
 
 
 int
+shard_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+
+int
 shard_hex_decode(shard_str_t text, uint64_t *value)
 {
-    char      c;
+    int       digit;
     size_t    i;
     uint64_t  n;
 
@@ -314,17 +325,13 @@ shard_hex_decode(shard_str_t text, uint64_t *value)
     n = 0;
 
     for (i = 0; i < 16; i++) {
-        c = text.data[i];
+        digit = shard_hex_digit(text.data[i]);
 
-        if (c >= '0' && c <= '9') {
-            n = n << 4 | (uint64_t) (c - '0');
-
-        } else if (c >= 'a' && c <= 'f') {
-            n = n << 4 | (uint64_t) (c - 'a' + 10);
-
-        } else {
+        if (digit < 0) {
             return SHARD_ERROR;
         }
+
+        n = n << 4 | (uint64_t) digit;
     }
 
     *value = n;

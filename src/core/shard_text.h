@@ -49,6 +49,10 @@ shard_str_t shard_text_array(const char *array, size_t size);
 
 int shard_text_equal(shard_str_t str, const char *word);
 
+/* of a lower-case hex digit; -1: it is none */
+
+int shard_hex_digit(char c);
+
 /*
  * Fills "err" and returns SHARD_ERROR.  In the format %s takes a C string,
  * %q a const shard_str_t * to be quoted, %u an unsigned.

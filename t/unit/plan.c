@@ -356,7 +356,7 @@ test_policy(void)
 static void
 test_bytes(void)
 {
-    char                memory[1024];
+    double              memory[128];
     uint32_t            i;
     predictor_budget_t  budget;
 

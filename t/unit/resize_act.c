@@ -22,7 +22,7 @@ static predictor_conf_t          conf;
 static predictor_resizing_t      r;
 static predictor_resizes_view_t  view;
 static predictor_resize_t        split, merge, isolate;
-static char                      memory[4096];
+static double                    memory[512];
 
 
 static void
