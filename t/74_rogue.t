@@ -16,10 +16,20 @@ use Test::More;
 use ShardTest;
 
 my $http = HTTP::Tiny->new(timeout => 15);
+my $undo;                   # of the namespace, while there is one
 
 stopped();
 namespace();
 done_testing();
+
+
+# also when the test dies, or is told to end
+
+END {
+    my $status = $?;
+    $undo->() if $undo;
+    $? = $status;
+}
 
 
 sub world {
@@ -186,6 +196,7 @@ sub mounted { return slurp('/proc/self/mounts') =~ m! /run/netns ! }
 sub remove {
     my ($ns, $before) = @_;
 
+    $undo = undef;
     ip('netns', 'del', $ns);
     system('umount /run/netns') if !$before && mounted();
 }
@@ -209,6 +220,8 @@ sub namespace {
 
         my $made = 1;
 
+        $undo = sub { remove($ns, $before) };
+
         for my $command (
             "link add d$$ type veth peer name e$$ netns $ns",
             "link add s$$ type veth peer name t$$ netns $ns",
@@ -223,13 +236,13 @@ sub namespace {
         }
 
         if (!$made) {
-            remove($ns, $before);
+            $undo->();
             skip('no veth here', 1);
         }
 
         eval { cut_off($name, $ns, $data, $store) };
         is($@, '', "$name: comes to its end");
-        remove($ns, $before);
+        $undo->();
     }
 }
 
