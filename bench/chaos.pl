@@ -72,10 +72,11 @@ for my $cell (@todo) {
                sprintf('%d:%02d', $left / 60, $left % 60),
                $got->{ok} ? $got->{why} || ''
                           : join('; ', @{ $got->{bad} }) . " ($got->{dir})");
-    matrix() if !$ENV{CHAOS_QUIET} && @cells == @todo;
     ShardTest::spew(ShardTest::top() . '/build/chaos.json',
                     JSON::PP->new()->canonical()->pretty()->encode(\@cells));
 }
+
+matrix();
 
 my $bad = grep { !$_->{ok} } @cells;
 

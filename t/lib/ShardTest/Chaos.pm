@@ -39,7 +39,7 @@ my %quiet = map { $_ => 1 } qw/ kill stop redis-killed reload target-slow
                                 clock-ahead clock-back /;
 
 my $shards = 4;
-my $faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+my ($faketime) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';
 
 
 # why not, or undef when the cell is one
@@ -58,7 +58,7 @@ sub unfit {
     return 'data must move' if $cell{driver} eq 'none';
     return 'queues only' if $cell{phase} eq 'consume'
                             && $cell{strategy} ne 'queue';
-    return 'no libfaketime' if $cell{fault} =~ /^clock/ && !-e $faketime;
+    return 'no libfaketime' if $cell{fault} =~ /^clock/ && !$faketime;
     return;
 }
 
@@ -231,10 +231,7 @@ sub reach {
 
     my $t = $self->{t};
 
-    # nginx is served by load: the shard has data
-
-    my $until = time() + 20;
-    my $seen = 0;
+    # by then the shard has data
 
     wait_for { $t->redis()->command('XLEN', $t->key('metrics')) >= 3 } 20,
         'load';
@@ -338,8 +335,8 @@ sub settle {
 
     my $t = $self->{t};
 
-    wait_for { $self->ended() } 60, 'the end of the migration, it is in '
-        . eval { $self->phase_now() };
+    eval { wait_for { $self->ended() } 60, 'the end of the migration' }
+        || die $@ =~ s/\n//r, '; it is in ', $self->phase_now(), "\n";
 
     my $m = $t->migration($self->{id});
 
@@ -383,12 +380,14 @@ sub judge_owner {
     my $addr = $self->{t}{nodes}{$rec->{primary}}{addr};
     my $got;
 
-    wait_for {
-        $got = eval { decode_json(HTTP::Tiny->new(timeout => 5)->get(
-                          "http://$addr/_shard/0/stats")->{content}) };
-        $got && $got->{role} eq 'primary' && $got->{epoch} == $rec->{epoch}
-    } 15, "$rec->{primary} serves as primary $rec->{epoch}: it is "
-        . ($got ? "$got->{role} $got->{epoch}" : 'silent');
+    eval {
+        wait_for {
+            $got = eval { decode_json(HTTP::Tiny->new(timeout => 5)->get(
+                              "http://$addr/_shard/0/stats")->{content}) };
+            $got && $got->{role} eq 'primary' && $got->{epoch} == $rec->{epoch}
+        } 15, "$rec->{primary} serves as primary $rec->{epoch}"
+    } || die $@ =~ s/\n//r, '; it is ',
+             $got ? "$got->{role} $got->{epoch}" : 'silent', "\n";
 }
 
 

@@ -71,9 +71,6 @@ sub stop {
 }
 
 
-sub DESTROY { }
-
-
 # in its own process from here on
 
 sub now {
