@@ -237,7 +237,7 @@ sub queues {
     $t->load_is_clean($t->end_load(), 'queues');
 
     my $report = $end->();
-    is_deeply([ @{ $report->{failed} } ], [],
+    is_deeply($report->{failed}, [],
               "$report->{delivered} messages were delivered once, in order");
     ok($report->{delivered} > 50, '... many');
 
@@ -251,13 +251,14 @@ sub queues {
 
 sub whole_stores {
     my $migrator = start_migrator('');
-    my @differ;
+    my (@differ, @compared);
 
     for my $shard (0 .. $shards - 1) {
         my $rec = $t->shard_record($shard);
         my ($owner, $standby) = ($rec->{primary}, @{ $rec->{standbys} || [] });
 
         next if !$standby;
+        push @compared, $shard;
         push @differ, $shard if !eval {
             wait_for {
                 my ($a, $b) = map { node_json($_,
@@ -271,6 +272,7 @@ sub whole_stores {
 
     $migrator->stop();
     is("@differ", '', 'owners and standbys hold the same, read in full');
+    cmp_ok(scalar @compared, '>', 0, scalar(@compared) . ' standbys');
 }
 
 
@@ -300,9 +302,8 @@ sub killed_at_on {
     my ($shard, $point, $conf, $before, $meanwhile) = @_;
 
     $turn = $shard;
-    my $m = killed_at($point, $conf, before => $before, back => 1,
-                      meanwhile => sub { $meanwhile->($_[3]) });
-    return $m;
+    killed_at($point, $conf, before => $before, back => 1,
+              meanwhile => sub { $meanwhile->($_[3]) });
 }
 
 

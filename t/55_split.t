@@ -13,7 +13,6 @@ use lib "$FindBin::Bin/lib";
 
 use HTTP::Tiny;
 use JSON::PP;
-use MIME::Base64;
 use Test::More;
 
 use ShardTest;
@@ -114,6 +113,7 @@ sub stores_are_whole {
         push @strange, "$key: $home{$key}, not $at" if $at != $home{$key};
     }
 
+    cmp_ok(scalar keys %home, '>', 30, "$what: keys are there");
     is(scalar @twice, 0, "$what: no key in two shards") or diag("@twice[0 .. ($#twice < 9 ? $#twice : 9)]");
     is_deeply(\@strange, [], "$what: each in the shard that holds it");
 }
@@ -138,7 +138,7 @@ sub keyspace {
     # in place, and to another node at once
 
     my $first = (ids())[0];
-    my $split = act("$order: split in place", 'split', $first, '--at', $cuts[0]);
+    act("$order: split in place", 'split', $first, '--at', $cuts[0]);
     my ($one, $two) = (ids())[0, 1];
 
     is($one, $first, "$order: the lower keys stay");
@@ -182,7 +182,7 @@ sub keyspace {
     act("$order: merge of $ids[5] and $ids[4]", 'merge', $ids[5], $ids[4]);
     is_deeply([ ids() ], [ $ids[0], $ids[5] ], "$order: two are left");
 
-    my $again = act("$order: once more", 'split', $ids[0], '--at', $cuts[0], '--to', 'n3');
+    act("$order: once more", 'split', $ids[0], '--at', $cuts[0], '--to', 'n3');
     is(scalar(grep { $_ == (ids())[1] } @ids), 0, "$order: a new shard has an id of its own");
 
     my $report = $t->end_load();

@@ -66,7 +66,15 @@ sub role {
 }
 
 
-sub digest { return $http->get(url($_[0], "$_[1]/digest?parts=64&scan=yes"))->{content} }
+sub digest {
+    my ($node, $shard) = @_;
+
+    my $got = $http->get(url($node, "$shard/digest?parts=64&scan=yes"));
+
+    die "$node shard $shard: $got->{status} $got->{content}\n"
+        if !$got->{success};
+    return $got->{content};
+}
 
 
 my $value = encode_base64('v' x 1000, '');
@@ -158,7 +166,7 @@ my $id = decide(0, 'n2');
 
 under_way($id);
 ok(put(0, "during$_"), "written during the copy: $_") for 1 .. 5;
-put(0, "key$_") for 1 .. 20;
+is((grep { put(0, "key$_") } 1 .. 20), 20, '... and over what is there');
 
 my $streamed = node('n1', 0, 'stats')->{streamed} - $sent;
 my $took = time() - $began;
@@ -169,7 +177,7 @@ my $parts = parts($id);
 cmp_ok($streamed, '<=', $RATE * ($took + 0.05) + 2_000_000,
        "the rate is kept: $streamed bytes in $took s");
 is((migration($id)->{phase} || ''), 'copy', "killed in the copy, $parts parts there");
-put(0, "between$_") for 1 .. 5;
+is((grep { put(0, "between$_") } 1 .. 5), 5, '... and written meanwhile');
 
 migrator(0);
 my $m = arrived('migrator killed', $id, 0, 'n1', 'n2');
@@ -194,7 +202,7 @@ for my $who (qw/ n3 n1 /) {
     fill($shard);
     $id = decide($shard, 'n3');
     under_way($id);
-    put($shard, 'before');
+    ok(put($shard, 'before'), "$name: written before");
     my $told = tries();
     $t->process($who)->kill();
     wait_for { tries() > $told } 20, 'the migrator to miss it';
