@@ -27,6 +27,9 @@
 #define DROP_PAUSE_MS  5
 
 
+static migrator_result_e migrator_cut_take(migrator_t *m, long ttl_ms);
+
+
 /* for a driver's calls: in every run anew, the driver keeps it */
 
 void
@@ -59,9 +62,6 @@ migrator_cut_begin(migrator_t *m)
 migrator_result_e
 migrator_cut_claim(migrator_t *m, long ttl_ms)
 {
-    int       rc;
-    uint64_t  token;
-
     if (!migrator_cuts(&m->state)) {
         return MIGRATOR_NEXT;
     }
@@ -79,6 +79,18 @@ migrator_cut_claim(migrator_t *m, long ttl_ms)
     {
         return MIGRATOR_NEXT;
     }
+
+    return migrator_cut_take(m, ttl_ms);
+}
+
+
+/* one that is not ours yet is waited for, as long as the phase has time */
+
+static migrator_result_e
+migrator_cut_take(migrator_t *m, long ttl_ms)
+{
+    int       rc;
+    uint64_t  token;
 
     token = m->into_token;
     rc = m->io->claim(m->io->data, m->state.into, ttl_ms, &token);
@@ -156,13 +168,12 @@ migrator_cut_check(migrator_t *m, const shard_record_t *rec)
                             "merge shards", m->driver->name);
     }
 
-    if (m->into_token == 0 && !m->dry
-        && m->io->claim(m->io->data, m->state.into, m->policy->claim_ttl_ms,
-                        &m->into_token) != SHARDD_OK)
-    {
-        return migrator_say(m, MIGRATOR_FAIL, "shard %u: %s",
-                            (unsigned) m->state.into,
-                            m->io->err(m->io->data));
+    if (m->into_token == 0 && !m->dry) {
+        result = migrator_cut_take(m, m->policy->claim_ttl_ms);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
     }
 
     if (m->state.verb != MIGRATOR_MERGE) {
