@@ -311,6 +311,9 @@ for my $bytes (300, length($many) - 10) {
              . "X-Shard-Position: 99\r\nContent-Length: " . length($many)
              . "\r\n\r\n" . substr($many, 0, $bytes);
     $s->flush();
+
+    # MHD sees an end that comes with the last bytes only after 75 s
+
     sleep 0.05;
     close $s;
 

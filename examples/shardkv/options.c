@@ -22,7 +22,7 @@ static const char  shardkv_help[] =
     "\n"
     "  --listen HOST:PORT  numeric address, [..] around IPv6; port 0: any\n"
     "  --dir DIR           where the data is; made when missing\n"
-    "  --store URL         or: a database of its own holds them, see README.md\n"
+    "  --store URL         or: in a database of its own, see README.md\n"
     "  --store-password-file FILE  whose first line is the password there\n"
     "  --store-connections N  at once, a thread each, 1 to 64 (default: 8)\n"
     "  --name NAME         in messages (default: shardkv)\n"
