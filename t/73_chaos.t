@@ -11,7 +11,8 @@ use Test::More;
 
 use ShardTest::Chaos;
 
-my @cells = map { { driver => 'http', strategy => 'log-shipping', %$_ } } (
+my @cells = map { { verb => 'move', driver => 'http',
+                    strategy => 'log-shipping', %$_ } } (
     { phase => 'final-sync', fault => 'kill' },
     { phase => 'drain', fault => 'source-killed' },
     { phase => 'verify', fault => 'target-killed' },
@@ -23,11 +24,19 @@ my @cells = map { { driver => 'http', strategy => 'log-shipping', %$_ } } (
     { phase => 'consume', fault => 'kill', strategy => 'queue' },
     { phase => 'warm-up', fault => 'kill', strategy => 'stateless',
       driver => 'none' },
+    { phase => 'fill', fault => 'target-killed', strategy => 'copy-on-write' },
+    { phase => 'final-sync', fault => 'kill', verb => 'split' },
+    { phase => 'verify', fault => 'kill', verb => 'merge' },
+    { phase => 'final-sync', fault => 'source-store-killed',
+      driver => 'postgres' },
+    { phase => 'rolling-back', fault => 'target-store-killed',
+      driver => 'redis' },
 );
 
 for my $cell (@cells) {
     my $got = ShardTest::Chaos::cell(%$cell);
-    my $name = "$cell->{strategy}, $cell->{fault} in $cell->{phase}";
+    my $name = ShardTest::Chaos::Cells::kind($cell)
+               . ", $cell->{fault} in $cell->{phase}";
 
     is(join('; ', @{ $got->{bad} }), '', "$name: ends well")
         or diag("logs are in $got->{dir}");

@@ -45,6 +45,11 @@ my $top = abs_path(dirname(__FILE__) . '/../..');
 my %open;
 my %taken;
 
+# free_port() takes of these; whoever runs several worlds at once gives each
+# its own
+
+our @ports = (10000, 29999);
+
 
 # shards (16), keyspace (orders), name (of the folder)
 
@@ -93,13 +98,13 @@ sub program { return "$_[0]->{build}/$_[1]" }
 
 sub free_port {
     for (1 .. 200) {
-        my $port = 10000 + int(rand(20000));
+        my $port = $ports[0] + int(rand($ports[1] - $ports[0] + 1));
         my $sock = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$port",
                                          Proto => 'tcp', Listen => 1);
         return $port if $sock && !$taken{$port}++;
     }
 
-    die "no free port between 10000 and 30000\n";
+    die "no free port between $ports[0] and $ports[1]\n";
 }
 
 
@@ -206,20 +211,22 @@ sub start_redis {
 
 
 # another one, for the data of nodes, as durable as an acknowledged write must
-# be; its address is {data}{name}
+# be; its address is {data}{name}; on the disk {disk}{name}, if there is one
 
 sub start_data_redis {
     my ($self, $name, @options) = @_;
 
     my $port = free_port();
-    my $dir = "$self->{dir}/$name";
+    my $disk = $self->{disk}{$name};
+    my $dir = $disk ? $disk->{dir} : "$self->{dir}/$name";
 
     make_path($dir);
     $self->{data}{$name} = "127.0.0.1:$port";
 
     return $self->add(
         name => $name,
-        argv => [ 'redis-server', '--bind', '127.0.0.1', '--port', $port,
+        argv => [ $disk ? $disk->inside() : (),
+                  'redis-server', '--bind', '127.0.0.1', '--port', $port,
                   '--dir', $dir, '--save', '', '--appendonly', 'yes',
                   '--appendfsync', 'always', @options ],
         ready => sub {
