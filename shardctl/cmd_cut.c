@@ -279,7 +279,7 @@ cut_run(shardctl_t *ctl, move_t *move, const char *where)
 
     if (!ctl->json) {
         printf("%s%s\n", move->id, again ? " (decided before)" : "");
-        fflush(stdout);
+        (void) shardctl_flush();
     }
 
     return move_finish(ctl, move->id, "done", again ? "" : move->stale, out);

@@ -379,7 +379,7 @@ move_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
 
     if (!ctl->json) {
         printf("%s%s\n", move->id, again ? " (decided before)" : "");
-        fflush(stdout);
+        (void) shardctl_flush();
     }
 
     out = json_pack("{s:s, s:I, s:o, s:o, s:b}", "id", move->id, "shard",

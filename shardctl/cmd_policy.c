@@ -163,7 +163,7 @@ shardctl_cmd_policy_get(shardctl_t *ctl)
     }
 
     printf("%s\n", text);
-    fflush(stdout);
+    (void) shardctl_flush();
     free(text);
     policy_load_in_force(ctl);
     policy_terms_in_force(policy);

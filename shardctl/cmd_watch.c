@@ -339,10 +339,9 @@ watch_loop(watch_t *w)
             watch_progress_lines(w);
         }
 
-        fflush(stdout);
         json_decref(look);
 
-    } while (!watch_pause(w));
+    } while (shardctl_flush() == SHARDCTL_OK && !watch_pause(w));
 
     return SHARDCTL_OK;
 }

@@ -66,7 +66,7 @@ move_wish(shardctl_t *ctl, const char *id, const char *wish, const char *done)
 
     if (!ctl->json) {
         printf("migration %s: %s\n", id, done);
-        fflush(stdout);
+        (void) shardctl_flush();
     }
 
     out = json_pack("{s:s, s:s}", "id", id, "wish", wish);

@@ -76,7 +76,8 @@ shardctl_help(void)
 
     help_options(shardctl_globals);
 
-    printf("\nExit status: 0 done, 1 failed, 2 wrong use.\n");
+    printf("\nExit status: 0 done, 1 failed, 2 wrong use; a reader that leaves "
+           "(\"| head\") ends\nit by SIGPIPE, without a word.\n");
 }
 
 
@@ -132,7 +133,10 @@ shardctl_help_markdown(void)
            "Global options stand before or after the command. Exit status: 0 "
            "done, 1 failed (the message says what, where and\nthe way out), 2 "
            "wrong use. With `--json` a failure is also "
-           "`{\"error\":{\"code\",\"message\"}}` on standard output.\n\n");
+           "`{\"error\":{\"code\",\"message\"}}` on standard output.\n"
+           "A reader that leaves (`| head`) ends it by SIGPIPE, without a "
+           "word: 141 in a shell. What it had done by then stays\ndone, and "
+           "what `--wait` waits for goes on.\n\n");
 
     help_markdown_options(shardctl_globals);
 

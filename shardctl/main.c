@@ -438,7 +438,7 @@ main(int argc, char **argv)
     free(ctl.conf.user);
     free(ctl.conf.password);
 
-    if (fflush(stdout) != 0 || ferror(stdout)) {
+    if (shardctl_flush() != SHARDCTL_OK) {
         fprintf(stderr, "shardctl: cannot write the output: %m\n");
         return SHARDCTL_FAILED;
     }

@@ -153,6 +153,13 @@ double shardctl_get_number(const json_t *object, const char *key);
 const char *shardctl_get_text(const json_t *object, const char *key);
 int shardctl_show(shardctl_t *ctl, json_t *value);    /* takes value */
 
+/*
+ * out_flush.c: SHARDCTL_OK, or not all of it was written and errno says why;
+ * where nobody reads any more it does not return
+ */
+
+int shardctl_flush(void);
+
 /* out_table.c */
 
 typedef enum {

@@ -43,7 +43,7 @@ move_seen(shardctl_t *ctl, const shardd_entry_t *m, const char *stale,
         if (!ctl->json) {
             shardctl_put(ctl, shardctl_state_colour(phase), phase);
             printf("\n");
-            fflush(stdout);
+            (void) shardctl_flush();
         }
     }
 
