@@ -152,6 +152,11 @@ move_known(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
         return shardctl_no_node(ctl, table, move->to);
     }
 
+    if (strcmp(rec->primary, move->to) == 0) {
+        return shardctl_already(ctl, "shard %u is on node \"%s\" already",
+                                move->shard, move->to);
+    }
+
     return SHARDCTL_OK;
 }
 
@@ -165,11 +170,6 @@ move_check(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
 
     rec = shardd_table_shard(table, move->shard);
     to = shardd_table_node(table, move->to);
-
-    if (strcmp(rec->primary, move->to) == 0) {
-        return shardctl_fail(ctl, "shard %u is on node \"%s\" already",
-                             move->shard, move->to);
-    }
 
     if (move_check_up(ctl, to) != SHARDCTL_OK) {
         return SHARDCTL_FAILED;

@@ -111,8 +111,9 @@ move_back(shardctl_t *ctl, const shardd_entry_t *m)
     rec = shardd_table_shard(&table, move.shard);
 
     if (rec && strcmp(rec->primary, from) == 0) {
-        rc = shardctl_fail(ctl, "shard %u is back on node \"%s\" already: "
-                           "nothing is left to take back", move.shard, from);
+        rc = shardctl_already(ctl, "shard %u is back on node \"%s\" already: "
+                              "nothing is left to take back", move.shard,
+                              from);
 
     } else if (rec && strcmp(rec->primary, to) != 0) {
         rc = shardctl_fail(ctl, "shard %u is not on node \"%s\" any more but "
@@ -145,8 +146,8 @@ shardctl_cmd_rollback(shardctl_t *ctl)
     phase = move_phase(&m);
 
     if (strcmp(phase, "rolled-back") == 0) {
-        rc = shardctl_fail(ctl, "migration %s is rolled back already",
-                           ctl->args[0]);
+        rc = shardctl_already(ctl, "migration %s is rolled back already",
+                              ctl->args[0]);
 
     } else if (strcmp(phase, "commit") == 0) {
         rc = shardctl_fail(ctl, "migration %s is committing: ask again when "

@@ -76,8 +76,9 @@ shardctl_help(void)
 
     help_options(shardctl_globals);
 
-    printf("\nExit status: 0 done, 1 failed, 2 wrong use; a reader that leaves "
-           "(\"| head\") ends\nit by SIGPIPE, without a word.\n");
+    printf("\nExit status: 0 done, 1 failed, 2 wrong use, 3 it is so already; a "
+           "reader that\nleaves (\"| head\") ends it by SIGPIPE, without a "
+           "word.\n");
 }
 
 
@@ -132,10 +133,11 @@ shardctl_help_markdown(void)
            "    shardctl [--redis URL] [-k KEYSPACE] [--json] COMMAND ...\n\n"
            "Global options stand before or after the command. Exit status: 0 "
            "done, 1 failed (the message says what, where and\nthe way out), 2 "
-           "wrong use. With `--json` a failure is also "
-           "`{\"error\":{\"code\",\"message\"}}` on standard output.\n"
-           "A reader that leaves (`| head`) ends it by SIGPIPE, without a "
-           "word: 141 in a shell. What it had done by then stays\ndone, and "
+           "wrong use, 3 nothing to do: a shard is there, or back, already. "
+           "With `--json` a\nfailure is also "
+           "`{\"error\":{\"code\",\"message\"}}` on standard output. "
+           "A reader that leaves (`| head`) ends it by\nSIGPIPE, without a "
+           "word: 141 in a shell. What it had done by then stays done, and "
            "what `--wait` waits for goes on.\n\n");
 
     help_markdown_options(shardctl_globals);

@@ -254,7 +254,8 @@ const shardctl_command_t  shardctl_commands[] = {
     { "migrate", "SHARD NODE [--dry-run] [--wait]", "move a shard to a node",
       shardctl_cmd_migrate, 2, 2, migrate_opts,
       "It is a decision by hand: a migrator carries it out.  Asking for the\n"
-      "same move again while it runs is the same migration.  --dry-run asks a\n"
+      "same move again while it runs is the same migration; when the shard is\n"
+      "there nothing is decided, and the exit status is 3.  --dry-run asks a\n"
       "migrator for its verdict on every precondition, and what the move is\n"
       "expected to take; exit status 1 when one is refused." },
 
@@ -284,7 +285,7 @@ const shardctl_command_t  shardctl_commands[] = {
     { "rollback", "MIGRATION [--wait]", "take a migration back",
       shardctl_cmd_rollback, 1, 1, &migrate_opts[1],
       "Before its commit the migration rolls back; after it the shard is\n"
-      "moved back by a new migration." },
+      "moved back by a new migration.  Exit status 3 when it is back." },
 
     { "pause", "MIGRATION", "keep a migration where it is",
       shardctl_cmd_pause, 1, 1, NULL, NULL },

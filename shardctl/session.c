@@ -64,6 +64,22 @@ shardctl_fail(shardctl_t *ctl, const char *fmt, ...)
 
 
 int
+shardctl_already(shardctl_t *ctl, const char *fmt, ...)
+{
+    char     text[SESSION_MESSAGE_MAX];
+    va_list  args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+
+    session_message(ctl, "already_there", text);
+
+    return SHARDCTL_ALREADY;
+}
+
+
+int
 shardctl_usage(shardctl_t *ctl, const char *fmt, ...)
 {
     char     text[SESSION_MESSAGE_MAX];

@@ -30,6 +30,7 @@
 #define SHARDCTL_OK       0
 #define SHARDCTL_FAILED   1
 #define SHARDCTL_USAGE    2
+#define SHARDCTL_ALREADY  3      /* what was asked for is so already */
 
 #define SHARDCTL_CLAIM_MS  30000
 #define SHARDCTL_LIVE_MS   3000      /* docs/redis-keys.md, "Router entry" */
@@ -124,6 +125,8 @@ void shardctl_help_markdown(void);
 
 shardctl_printf(2, 3)
 int shardctl_fail(shardctl_t *ctl, const char *fmt, ...);
+shardctl_printf(2, 3)
+int shardctl_already(shardctl_t *ctl, const char *fmt, ...);
 shardctl_printf(2, 3)
 int shardctl_usage(shardctl_t *ctl, const char *fmt, ...);
 int shardctl_store_fail(shardctl_t *ctl, int rc, const char *what);

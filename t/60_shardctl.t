@@ -384,6 +384,23 @@ $r->command('HSET', $t->key("migration:$id"), 'phase', 'done', 'to', 'n1',
             'from', 'n3', 'shard', 7);
 is($t->ctl('rollback', $id)->{to}, 'n3', 'rollback after the commit');
 
+# ... and what is back is not taken back again: no failure, nothing done
+
+{
+    my $decided = $r->command('XLEN', $t->key('decisions'));
+    my $from = $t->shard_record(7)->{primary};
+
+    $r->command('HSET', $t->key("migration:$id"), 'from', $from, 'to', 'n3');
+    my ($status, undef, $err) = $t->try_ctl('rollback', $id);
+    like("$status $err", qr/^3 .*shard 7 is back on node "$from" already/,
+         'rollback of what is back');
+
+    $r->command('HSET', $t->key("migration:$id"), 'phase', 'rolled-back');
+    ($status, undef, $err) = $t->try_ctl('rollback', $id);
+    like("$status $err", qr/^3 .*is rolled back already/, 'rolled back already');
+    is($r->command('XLEN', $t->key('decisions')), $decided, 'nothing is decided');
+}
+
 
 # SHARD_REDIS, SHARD_KEYSPACE, the unix socket, options before and behind
 

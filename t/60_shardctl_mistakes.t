@@ -127,7 +127,11 @@ my @after = (
     [ [ 'migrate', 1, 'zzz' ], 1, qr/has no node "zzz": "shardctl nodes"/ ],
     [ [ 'migrate', 4, 'n2' ], 1, qr/has no shard 4: it has 4/ ],
     [ [ 'migrate', 'four', 'n2' ], 2, qr/"four" is no shard id/ ],
-    [ [ 'migrate', 0, 'n1' ], 1, qr/shard 0 is on node "n1" already/ ],
+    [ [ 'migrate', 0, 'n1' ], 3, qr/shard 0 is on node "n1" already/ ],
+    [ [ 'migrate', 0, 'n1', '--dry-run' ], 3, qr/shard 0 is on node "n1" already/ ],
+    [ [ 'migrate', 0, 'n1', '--wait' ], 3, qr/shard 0 is on node "n1" already/ ],
+    [ [ 'promote', 0, 'n1' ], 3, qr/shard 0 is on node "n1" already/ ],
+    [ [ 'replicate', 0, 'n1' ], 3, qr/shard 0 is on node "n1" already/ ],
     [ [ 'migrate', 2, 'n2', '--wait', '--timeout', 'soon' ], 2,
       qr/"--timeout soon": a time/ ],
     [ [ 'migrate', 2, 'n2', '--wait', '--timeout', '300ms' ], 1,
@@ -257,6 +261,10 @@ is($t->ctl('status')->{version}, $t->version(), 'the table is as it was');
 
 my ($status, $out) = $t->try_ctl('--json', 'migrate', 9, 'n1');
 is(eval { decode_json($out)->{error}{code} }, 'failed', 'JSON of a failure');
+
+($status, $out) = $t->try_ctl('--json', 'migrate', 0, 'n1');
+is(eval { decode_json($out)->{error}{code} }, 'already_there',
+   'JSON of what is so already, in the word of the HTTP API');
 
 ($status, $out) = $t->try_ctl('--json', 'migrate', 'x', 'n1');
 is(eval { decode_json($out)->{error}{code} }, 'usage', 'JSON of wrong use');
