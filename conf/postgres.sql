@@ -2,10 +2,12 @@
 -- nginx-shard in a PostgreSQL database (15 or later):
 --
 --     psql -d app -f postgres.sql
---     psql -d app -c "SELECT shard.install('orders', 'shard_id')"
+--     psql -d app -c "SELECT shard.install('orders', 'shard_id',
+--                                          'customer')"
 --
 -- for every table whose rows move with their shard; its column of that name
--- holds the shard's number and is part of the primary key.  May be run again.
+-- holds the shard's number and is part of the primary key.  The last one has
+-- the key and is needed for splits alone.  May be run again.
 --
 --   write of an application ──▶ guard (trigger) ──▶ shard.write()
 --                                  │                 lock of the shard, shared
@@ -61,8 +63,11 @@ CREATE TABLE IF NOT EXISTS shard.tables (
     col       name   NOT NULL,
     keys      name[] NOT NULL,                 -- of the primary key
     types     text[] NOT NULL,
-    touched   name   NOT NULL                  -- its table in this schema
+    touched   name   NOT NULL,                 -- its table in this schema
+    place     name                             -- has the key, for splits
 );
+
+ALTER TABLE shard.tables ADD COLUMN IF NOT EXISTS place name;
 
 
 -- "SHAR" and the number: an application's own advisory locks are elsewhere
@@ -138,10 +143,13 @@ $$;
 
 -- Makes a table's rows move with their shard.  The guard runs AFTER: it sees
 -- the row as it is, whatever other triggers made of it, and what it refuses
--- takes the whole transaction back.
+-- takes the whole transaction back.  p_place: the column with the key by
+-- which routers find the shard; it is known already, or there are no splits.
 
-CREATE OR REPLACE FUNCTION shard.install(p_table regclass, p_column name)
-RETURNS void
+DROP FUNCTION IF EXISTS shard.install(regclass, name);
+
+CREATE OR REPLACE FUNCTION shard.install(p_table regclass, p_column name,
+    p_place name DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET client_min_messages = warning AS $$
 DECLARE
     full_name  text;
@@ -172,6 +180,14 @@ BEGIN
     IF length(touched) > 63 THEN
         RAISE EXCEPTION '%: the name is too long, 55 bytes are possible',
                         full_name;
+    END IF;
+
+    IF p_place IS NOT NULL
+       AND NOT EXISTS (SELECT FROM pg_attribute
+                        WHERE attrelid = p_table AND attname = p_place
+                              AND attnum > 0 AND NOT attisdropped)
+    THEN
+        RAISE EXCEPTION '%: there is no column "%"', full_name, p_place;
     END IF;
 
     EXECUTE format('CREATE TABLE IF NOT EXISTS shard.%I (LIKE %s)', touched,
@@ -226,10 +242,11 @@ BEGIN
                    'shard.no_truncate()', p_table::text);
 
     INSERT INTO shard.tables VALUES (full_name, p_table, p_column, k, ty,
-                                     touched)
+                                     touched, p_place)
     ON CONFLICT (name) DO UPDATE SET tab = EXCLUDED.tab, col = EXCLUDED.col,
         keys = EXCLUDED.keys, types = EXCLUDED.types,
-        touched = EXCLUDED.touched;
+        touched = EXCLUDED.touched,
+        place = coalesce(EXCLUDED.place, tables.place);
 END
 $$;
 
@@ -713,6 +730,414 @@ BEGIN
     RETURN n;
 END
 $$;
+
+
+-- Splits and merges, in place: the rows of a range are written again under
+-- the number of the shard that is to have them, while the old one is used.
+--
+--   source  touch on ▶ its rows of the range ── carry ──▶ rows of target
+--           touched  ────────────────────────── carry ──▶ the same again
+--           compared, sealed, the last touched carried and compared
+--
+-- Which keys are in a range only the driver knows: their order may be that
+-- of a hash.  The target is a standby (a split's new shard) or the primary
+-- that takes the source's rows in (a merge).
+
+CREATE TABLE IF NOT EXISTS shard.cut (
+    target    bigint PRIMARY KEY,
+    source    bigint NOT NULL,
+    epoch     bigint NOT NULL,       -- of a target that is primary, else 0
+    run       bigint NOT NULL,       -- of who copies: an older one is late
+    position  bigint                 -- of the source; NULL: not whole yet
+);
+
+-- what was carried since both sides were compared
+
+CREATE TABLE IF NOT EXISTS shard.carried (
+    source    bigint NOT NULL,
+    tab       text   NOT NULL,
+    pk        text   NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS carried_source ON shard.carried (source);
+
+
+-- The bytes of a row's key, as a router has them
+
+CREATE OR REPLACE FUNCTION shard.place(t shard.tables, p_alias text)
+RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT format(CASE WHEN atttypid = 'bytea'::regtype THEN '%s.%I'
+                       ELSE 'convert_to(%s.%I::text, ''UTF8'')' END,
+                  p_alias, t.place)
+      FROM pg_attribute WHERE attrelid = t.tab AND attname = t.place
+$$;
+
+
+-- All of a row but its shard
+
+CREATE OR REPLACE FUNCTION shard.row_hash(t shard.tables, p_alias text)
+RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT format('hashtextextended(ROW(%s)::text, %s)',
+                  string_agg(format('%s.%I', p_alias, attname), ', '
+                             ORDER BY attname), hashtextextended(t.name, 0))
+      FROM pg_attribute
+     WHERE attrelid = t.tab AND attnum > 0 AND NOT attisdropped
+           AND attname <> t.col
+$$;
+
+
+CREATE OR REPLACE FUNCTION shard.pk(t shard.tables, p_alias text)
+RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT format('json_build_array(%s)::text',
+                  string_agg(format('%s.%I::text', p_alias, k), ', '
+                             ORDER BY n))
+      FROM unnest(t.keys) WITH ORDINALITY u(k, n)
+$$;
+
+
+-- The row of p_shard with the key of row p_other, or of the JSON array k.v
+
+CREATE OR REPLACE FUNCTION shard.same_key(t shard.tables, p_alias text,
+    p_shard text, p_other text) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT string_agg(CASE WHEN k = t.col
+                           THEN format('%s.%I = %s', p_alias, k, p_shard)
+                           WHEN p_other IS NULL
+                           THEN format('%s.%I = (k.v ->> %s)::%s', p_alias, k,
+                                       n - 1, t.types[n])
+                           ELSE format('%s.%I = %s.%I', p_alias, k, p_other,
+                                       k) END, ' AND ' ORDER BY n)
+      FROM unnest(t.keys) WITH ORDINALITY u(k, n)
+$$;
+
+
+-- What must be true before a shard is cut; nothing when all of it is
+
+CREATE OR REPLACE FUNCTION shard.cut_problems() RETURNS SETOF text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    t  record;
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        RETURN NEXT format('%s is no superuser: triggers cannot be passed by',
+                           current_user);
+    END IF;
+
+    FOR t IN SELECT s.name, s.col, s.place, g.tgenabled AS guard,
+                    (SELECT string_agg(i.indexrelid::regclass::text, ', ')
+                       FROM pg_index i
+                      WHERE i.indrelid = s.tab
+                            AND (i.indisunique OR i.indisexclusion)
+                            AND NOT EXISTS (SELECT FROM pg_attribute a
+                                 WHERE a.attrelid = s.tab
+                                       AND a.attname = s.col
+                                       AND a.attnum = ANY (i.indkey)))
+                    AS alone
+               FROM shard.tables s
+                    LEFT JOIN pg_trigger g ON g.tgrelid = s.tab
+                              AND g.tgname = 'shard_guard' ORDER BY s.name
+    LOOP
+        IF t.place IS NULL THEN
+            RETURN NEXT format('it is not known which column of table %s has '
+                               'the key: SELECT shard.install(%L, %L, '
+                               '''COLUMN'')', t.name, t.name, t.col);
+        END IF;
+
+        IF t.guard IS DISTINCT FROM 'O' THEN
+            RETURN NEXT format('table %s has no guard that fires: SELECT '
+                               'shard.install() again', t.name);
+        END IF;
+
+        IF t.alone IS NOT NULL THEN
+            RETURN NEXT format('table %s: index %s is unique without the '
+                               'column %s, so that a row cannot be in two '
+                               'shards for a while', t.name, t.alone, t.col);
+        END IF;
+    END LOOP;
+
+    IF NOT EXISTS (SELECT FROM shard.tables) THEN
+        RETURN NEXT 'no table is guarded: SELECT shard.install(''TABLE'', '
+                    '''COLUMN'', ''COLUMN OF THE KEY'')';
+    END IF;
+END
+$$;
+
+
+-- A copy begins, or is gone on with (NULL: there is none that was whole).
+-- Its number makes all earlier ones void.
+
+CREATE OR REPLACE FUNCTION shard.cut_begin(p_source bigint, p_target bigint,
+    p_epoch bigint) RETURNS bigint
+LANGUAGE sql AS $$
+    INSERT INTO shard.cut VALUES (p_target, p_source, p_epoch, 1)
+    ON CONFLICT (target) DO UPDATE SET source = EXCLUDED.source,
+        epoch = EXCLUDED.epoch, run = cut.run + 1, position = NULL
+    RETURNING run
+$$;
+
+
+CREATE OR REPLACE FUNCTION shard.cut_resume(p_source bigint,
+    p_target bigint) RETURNS bigint
+LANGUAGE sql AS $$
+    UPDATE shard.cut SET run = run + 1
+     WHERE target = p_target AND source = p_source AND position IS NOT NULL
+    RETURNING run
+$$;
+
+
+CREATE OR REPLACE FUNCTION shard.cut_end(p_source bigint, p_target bigint)
+RETURNS void
+LANGUAGE sql AS $$
+    DELETE FROM shard.cut WHERE target = p_target AND source = p_source;
+    DELETE FROM shard.carried WHERE source = p_source
+$$;
+
+
+-- Nobody else writes what the target has of the source.  The rest of the
+-- transaction fires no trigger.
+
+CREATE OR REPLACE FUNCTION shard.cut_mine(p_target bigint, p_run bigint)
+RETURNS shard.cut
+LANGUAGE plpgsql AS $$
+DECLARE
+    c  shard.cut;
+    o  shard.owner;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(shard.lock(p_target));
+    SELECT * INTO o FROM shard.owner WHERE shard = p_target;
+    SELECT * INTO c FROM shard.cut WHERE target = p_target FOR UPDATE;
+
+    IF c.run IS DISTINCT FROM p_run
+       OR (c.epoch = 0 AND o.role IS DISTINCT FROM 'standby')
+       OR (c.epoch > 0 AND (o.role IS DISTINCT FROM 'primary'
+                            OR o.epoch IS DISTINCT FROM c.epoch))
+    THEN
+        RAISE EXCEPTION USING ERRCODE = 'SH409', MESSAGE =
+            format('shard %s is %s at epoch %s here and takes no rows of '
+                   'this copy (%s, now %s)', p_target,
+                   coalesce(o.role, 'unknown'), coalesce(o.epoch, 0), p_run,
+                   coalesce(c.run, 0));
+    END IF;
+
+    PERFORM set_config('session_replication_role', 'replica', true);
+
+    RETURN c;
+END
+$$;
+
+
+-- What an earlier copy brought to a new shard: those that were still there
+
+CREATE OR REPLACE FUNCTION shard.cut_clear(p_target bigint, p_run bigint,
+    p_rows int) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    t      shard.tables;
+    n      bigint;
+    total  bigint := 0;
+BEGIN
+    PERFORM shard.cut_mine(p_target, p_run);
+    DELETE FROM shard.marker WHERE shard = p_target;
+
+    FOR t IN SELECT * FROM shard.tables LOOP
+        EXECUTE format('DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT ctid '
+                       'FROM %1$s WHERE %2$I = $1 LIMIT $2))', t.tab, t.col)
+          USING p_target, p_rows;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        total := total + n;
+    END LOOP;
+
+    RETURN total;
+END
+$$;
+
+
+-- Rows of p_shard behind p_after, with the hash of p_other's row of the same
+-- key; late: the source's was written and has not been carried yet
+
+CREATE OR REPLACE FUNCTION shard.cut_rows(p_table text, p_shard bigint,
+    p_other bigint, p_source bigint, p_after text, p_limit int)
+RETURNS TABLE (pk text, key bytea, hash bigint, other bigint, late boolean)
+LANGUAGE plpgsql STABLE
+SET extra_float_digits = 3 SET datestyle = 'ISO' SET timezone = 'UTC'
+SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
+DECLARE
+    t  shard.tables;
+BEGIN
+    SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;
+
+    RETURN QUERY EXECUTE format(
+        'SELECT %1$s, %2$s, %3$s, (SELECT %4$s FROM %5$s o WHERE %6$s), '
+        'EXISTS (SELECT FROM shard.%7$I x WHERE %8$s) FROM %5$s t '
+        'WHERE t.%9$I = $1 %10$s ORDER BY %11$s LIMIT $4',
+        shard.pk(t, 't'), shard.place(t, 't'), shard.row_hash(t, 't'),
+        shard.row_hash(t, 'o'), t.tab, shard.same_key(t, 'o', '$2', 't'),
+        t.touched, shard.same_key(t, 'x', '$3', 't'), t.col,
+        CASE WHEN p_after IS NULL THEN '' ELSE
+            format('AND (%s) > (%s)', shard.keys(t, 't'),
+                   shard.bound(t, p_after)) END, shard.keys(t, 't'))
+    USING p_shard, p_other, p_source, p_limit;
+END
+$$;
+
+
+-- Touched keys of the source, and which key the rows have now at both
+
+CREATE OR REPLACE FUNCTION shard.cut_touched(p_table text, p_source bigint,
+    p_target bigint, p_limit int)
+RETURNS TABLE (touch bigint, pk text, key bytea, other bytea)
+LANGUAGE plpgsql STABLE
+SET extra_float_digits = 3 SET datestyle = 'ISO' SET timezone = 'UTC'
+SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
+DECLARE
+    t  shard.tables;
+BEGIN
+    SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;
+
+    RETURN QUERY EXECUTE format(
+        'SELECT x.shard_touch, %1$s, (SELECT %2$s FROM %3$s t WHERE %4$s), '
+        '(SELECT %2$s FROM %3$s t WHERE %5$s) FROM shard.%6$I x '
+        'WHERE x.%7$I = $1 ORDER BY x.shard_touch LIMIT $3',
+        shard.pk(t, 'x'), shard.place(t, 't'), t.tab,
+        shard.same_key(t, 't', '$1', 'x'), shard.same_key(t, 't', '$2', 'x'),
+        t.touched, t.col)
+    USING p_source, p_target, p_limit;
+END
+$$;
+
+
+-- The target's rows p_out go, the source's rows p_in are the target's as
+-- well, the touches p_done are done with: how many came
+
+CREATE OR REPLACE FUNCTION shard.carry(p_target bigint, p_run bigint,
+    p_table text, p_out text, p_in text, p_done bigint[]) RETURNS bigint
+LANGUAGE plpgsql
+SET datestyle = 'ISO' SET timezone = 'UTC' SET intervalstyle = 'postgres'
+SET extra_float_digits = 3 SET bytea_output = 'hex' AS $$
+DECLARE
+    t  shard.tables;
+    c  shard.cut;
+    n  bigint;
+BEGIN
+    c := shard.cut_mine(p_target, p_run);
+    SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;
+
+    EXECUTE format('DELETE FROM %s t USING json_array_elements($1) k(v) '
+                   'WHERE %s', t.tab, shard.same_key(t, 't', '$2', NULL))
+      USING p_out::json, p_target;
+
+    EXECUTE (SELECT format(
+        'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM '
+        '(SELECT DISTINCT e.v::text AS v FROM json_array_elements($1) e(v)) d '
+        'CROSS JOIN LATERAL (SELECT d.v::json AS v) k JOIN %1$s t ON %4$s',
+        t.tab, string_agg(quote_ident(attname), ', ' ORDER BY attnum),
+        string_agg(CASE WHEN attname = t.col THEN '$3'
+                        ELSE format('t.%I', attname) END, ', '
+                   ORDER BY attnum),
+        shard.same_key(t, 't', '$2', NULL))
+      FROM pg_attribute
+     WHERE attrelid = t.tab AND attnum > 0 AND NOT attisdropped
+           AND attgenerated = '') USING p_in::json, c.source, p_target;
+    GET DIAGNOSTICS n = ROW_COUNT;
+
+    EXECUTE format('INSERT INTO shard.carried SELECT DISTINCT $1, $2, %s '
+                   'FROM shard.%I x WHERE x.%I = $1 AND x.shard_touch = ANY '
+                   '($3)', shard.pk(t, 'x'), t.touched, t.col)
+      USING c.source, t.name, p_done;
+    EXECUTE format('DELETE FROM shard.%I WHERE %I = $1 AND shard_touch = ANY '
+                   '($2)', t.touched, t.col) USING c.source, p_done;
+
+    -- a primary's write, as its own are
+
+    IF c.epoch > 0 THEN
+        PERFORM nextval((SELECT counter FROM shard.owner
+                          WHERE shard = p_target));
+    END IF;
+
+    RETURN n;
+
+EXCEPTION WHEN unique_violation THEN
+    RAISE EXCEPTION USING ERRCODE = 'SH409', MESSAGE =
+        format('table %s: a row is in shard %s and in shard %s: %s', p_table,
+               c.source, p_target, SQLERRM);
+END
+$$;
+
+
+-- All of the source before p_position was carried: how many rows were since
+-- the comparison
+
+CREATE OR REPLACE FUNCTION shard.cut_at(p_target bigint, p_run bigint,
+    p_position bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    c  shard.cut := shard.cut_mine(p_target, p_run);
+BEGIN
+    UPDATE shard.cut SET position = p_position WHERE target = p_target;
+
+    IF c.epoch = 0 THEN
+        PERFORM shard.mark(p_target, p_position);
+    END IF;
+
+    RETURN (SELECT count(*) FROM shard.carried WHERE source = c.source);
+END
+$$;
+
+
+-- Rows of p_shard whose keys were carried since the comparison
+
+CREATE OR REPLACE FUNCTION shard.cut_tail(p_table text, p_source bigint,
+    p_shard bigint) RETURNS TABLE (key bytea, hash bigint)
+LANGUAGE plpgsql STABLE
+SET extra_float_digits = 3 SET datestyle = 'ISO' SET timezone = 'UTC'
+SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
+DECLARE
+    t  shard.tables;
+BEGIN
+    SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;
+
+    RETURN QUERY EXECUTE format(
+        'SELECT %s, %s FROM (SELECT DISTINCT c.pk FROM shard.carried c '
+        'WHERE c.source = $1 AND c.tab = $2) c CROSS JOIN LATERAL '
+        '(SELECT c.pk::json AS v) k JOIN %s t ON %s', shard.place(t, 't'),
+        shard.row_hash(t, 't'), t.tab, shard.same_key(t, 't', '$3', NULL))
+    USING p_source, t.name, p_shard;
+END
+$$;
+
+
+-- A primary of that epoch gives up rows, [[primary key, key in hex], ...],
+-- whose key is still that: how many went
+
+CREATE OR REPLACE FUNCTION shard.cut_drop(p_shard bigint, p_epoch bigint,
+    p_table text, p_rows text) RETURNS bigint
+LANGUAGE plpgsql
+SET datestyle = 'ISO' SET timezone = 'UTC' SET intervalstyle = 'postgres'
+SET extra_float_digits = 3 SET bytea_output = 'hex' AS $$
+DECLARE
+    t  shard.tables;
+    n  bigint;
+BEGIN
+    PERFORM set_config('shard.epoch', p_epoch::text, true);
+    PERFORM shard.write(p_shard, '');
+    PERFORM set_config('session_replication_role', 'replica', true);
+
+    SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;
+
+    EXECUTE format('DELETE FROM %s t USING (SELECT e.v -> 0 AS v, e.v ->> 1 '
+                   'AS key FROM json_array_elements($1) e(v)) k WHERE %s AND '
+                   'encode(%s, ''hex'') = k.key', t.tab,
+                   shard.same_key(t, 't', '$2', NULL), shard.place(t, 't'))
+      USING p_rows::json, p_shard;
+    GET DIAGNOSTICS n = ROW_COUNT;
+
+    RETURN n;
+END
+$$;
+
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA shard FROM PUBLIC;
 GRANT USAGE ON SCHEMA shard TO PUBLIC;

@@ -220,6 +220,9 @@ migrator_pg_node_stats(void *data, const shard_node_t *node,
     stats->epoch = s.epoch;
     stats->position = s.position;
 
+    /* check() says what is missing for that */
+    stats->ranges = 1;
+
     /* a server tells nobody how much room its disk has */
     stats->free_bytes = INT64_MAX;
 
@@ -384,6 +387,11 @@ migrator_pg_digest(void *data, const shard_node_t *node, shard_id_t shard,
     migrator_pg_stats_t   stats;
 
     migrator_pg_begin(pg, limit);
+
+    if (pg->cuts) {
+        return migrator_pg_cut_digest(pg, node->name, shard, at, digest);
+    }
+
     memset(digest, 0, sizeof(migrator_digest_t));
 
     snprintf(id, sizeof(id), "%u", (unsigned) shard);
@@ -434,7 +442,8 @@ migrator_pg_digest(void *data, const shard_node_t *node, shard_id_t shard,
 
 const migrator_driver_t  migrator_driver_postgres = {
     .name = "postgres",
-    .can = MIGRATOR_CAN_DATA|MIGRATOR_CAN_SHIP_ALONE,
+    .can = MIGRATOR_CAN_DATA|MIGRATOR_CAN_SHIP_ALONE|MIGRATOR_CAN_CUT
+           |MIGRATOR_CUTS_IN_PLACE,
     .open = migrator_pg_new,
     .close = migrator_pg_free,
     .bind = migrator_pg_bind,
@@ -449,4 +458,5 @@ const migrator_driver_t  migrator_driver_postgres = {
     .turn = migrator_pg_turn,
     .settle = migrator_pg_settle,
     .err = migrator_pg_err,
+    .cuts = &migrator_pg_cuts,
 };

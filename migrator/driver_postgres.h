@@ -22,6 +22,9 @@
  *   driver_postgres_copy.c     links: made, with all the rows there are
  *   driver_postgres_clean.c    links: dropped
  *   driver_postgres_compare.c  check, prepare
+ *   driver_postgres_cut.c      splits and merges: what is said to one node
+ *   driver_postgres_cut_copy.c     rows carried to their new shard
+ *   driver_postgres_cut_compare.c  both sides compared
  *   driver_postgres_conn.c     connections, each query with its deadline
  *   driver_postgres_rows.c     what comes of one, checked
  *
@@ -43,6 +46,7 @@
 #define MIGRATOR_PG_NODES  64
 #define MIGRATOR_PG_NAME   64           /* NAMEDATALEN, with the zero */
 #define MIGRATOR_PG_LINKS  32
+#define MIGRATOR_PG_KEY    4096         /* a primary key as JSON */
 
 
 /* of the shard that stats() was asked for last at a node */
@@ -70,6 +74,16 @@ typedef struct {
     char                     name[MIGRATOR_PG_LINKS][MIGRATOR_PG_NAME];
 } migrator_pg_names_t;
 
+/* rows of a shard by their primary keys, a page at a time */
+
+typedef struct {
+    uint32_t                 table;         /* of those that are guarded */
+    const char              *name;          /* its name, NULL: all are read */
+    shard_id_t               shard;
+    shard_id_t               other;         /* whose rows are looked up */
+    char                     after[MIGRATOR_PG_KEY];    /* "": the first */
+} migrator_pg_page_t;
+
 typedef struct {
     const migrator_conf_t   *conf;
     uint64_t                 migration;     /* 0: not bound */
@@ -79,6 +93,10 @@ typedef struct {
     uint64_t                 until_ms;      /* its end, monotonic */
 
     unsigned                 tail:1;        /* digests: of touched rows */
+    unsigned                 cuts:1;        /* of a split or merge: "cut" */
+    migrator_cut_t           cut;
+    uint64_t                 run;           /* of its copy, 0: not known */
+    migrator_pg_page_t       drop;          /* where it goes on */
     uint32_t                 n;
     migrator_pg_node_t       nodes[MIGRATOR_PG_NODES];
     char                     err[MIGRATOR_ERR_SIZE];
@@ -212,6 +230,53 @@ int migrator_pg_check(void *data, const shard_node_t *from,
     const shard_node_t *to, shard_id_t shard, const migrator_limit_t *limit);
 int migrator_pg_prepare(void *data, const shard_node_t *from,
     const shard_node_t *to, shard_id_t shard, const migrator_limit_t *limit);
+
+/* older writes of the shard have ended, later ones touch */
+
+int migrator_pg_touch(migrator_pg_t *pg, const char *from,
+    shard_id_t shard);
+
+
+/* driver_postgres_cut.c */
+
+extern const migrator_cuts_t  migrator_pg_cuts;
+
+int migrator_pg_cut_check(migrator_pg_t *pg, const char *from,
+    const char *to);
+int migrator_pg_cut_settle(migrator_pg_t *pg, const char *node);
+
+int migrator_pg_tables(migrator_pg_t *pg, const char *node,
+    migrator_pg_names_t *tables);
+
+/* *rows: pk, key, hash, hash of the other's, late; to be cleared */
+
+int migrator_pg_page(migrator_pg_t *pg, const char *node,
+    const migrator_pg_names_t *tables, migrator_pg_page_t *page,
+    PGresult **rows);
+
+/* the key of a row, in column "col", is in the cut's range */
+
+int migrator_pg_in_range(const migrator_pg_t *pg, const PGresult *res,
+    int row, int col);
+
+/*
+ * JSON array of the rows' primary keys that "which" (an array of flags) has
+ * set; with_key: of pairs with the key in hex.  NULL: no memory.  free().
+ */
+
+char *migrator_pg_pick(const PGresult *res, int pk, int key, int with_key,
+    const char *which);
+
+
+/* driver_postgres_cut_copy.c, _cut_compare.c: in place of the driver's own */
+
+int migrator_pg_cut_copy(migrator_pg_t *pg, const char *node,
+    uint64_t *position, uint64_t *bytes);
+int migrator_pg_cut_ship(migrator_pg_t *pg, const char *node,
+    uint64_t *position);
+int migrator_pg_cut_compare(migrator_pg_t *pg, const char *node);
+int migrator_pg_cut_digest(migrator_pg_t *pg, const char *node,
+    shard_id_t shard, const uint64_t *at, migrator_digest_t *digest);
 
 
 #endif /* _MIGRATOR_DRIVER_POSTGRES_H_INCLUDED_ */

@@ -353,6 +353,11 @@ migrator_pg_settle(void *data, const shard_node_t *from,
     migrator_pg_t  *pg = data;
 
     migrator_pg_begin(pg, limit);
+
+    if (pg->cuts) {
+        return migrator_pg_cut_settle(pg, from->name);
+    }
+
     migrator_pg_prefix(pg, shard, prefix);
     migrator_pg_name(pg, shard, 'r', keep);
 
@@ -402,7 +407,7 @@ migrator_pg_settle(void *data, const shard_node_t *from,
 int
 migrator_pg_give_up(migrator_pg_t *pg, const char *node, shard_id_t shard)
 {
-    int                   rc;
+    int                   last, rc;
     char                  id[16], prefix[MIGRATOR_PG_NAME];
     uint32_t              i, k;
     uint64_t              left;
@@ -412,6 +417,7 @@ migrator_pg_give_up(migrator_pg_t *pg, const char *node, shard_id_t shard)
     snprintf(id, sizeof(id), "%u", (unsigned) shard);
     values[0] = id;
     values[1] = "20000";
+    last = MIGRATOR_OK;
     migrator_pg_prefix(pg, shard, prefix);
 
     rc = migrator_pg_list(pg, node, MIGRATOR_PG_SUBSCRIPTIONS, prefix, &subs);
@@ -430,11 +436,13 @@ migrator_pg_give_up(migrator_pg_t *pg, const char *node, shard_id_t shard)
     do {
         if (rc == MIGRATOR_OK) {
             left = 0;
-            (void) migrator_pg_number(pg, node, &left, "SELECT "
+            last = migrator_pg_number(pg, node, &left, "SELECT "
                                       "shard.empty($1, $2)", 2, values);
         }
 
     } while (rc == MIGRATOR_OK && left);
 
-    return rc;
+    /* of a merged shard nobody empties the rest later */
+
+    return rc == MIGRATOR_OK && pg->cuts ? last : rc;
 }

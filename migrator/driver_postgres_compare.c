@@ -37,8 +37,6 @@ static int migrator_pg_problems(migrator_pg_t *pg, const char *node,
     const char *tables, const char *columns, char *out, size_t size);
 static int migrator_pg_array(char *const *map, int which, char *buf,
     size_t size);
-static int migrator_pg_touch(migrator_pg_t *pg, const char *from,
-    const char *to, shard_id_t shard);
 static int migrator_pg_compare(migrator_pg_t *pg, const char *from,
     const char *to, shard_id_t shard, const char *table);
 static int migrator_pg_range(migrator_pg_t *pg, const char *node,
@@ -126,6 +124,10 @@ migrator_pg_check(void *data, const shard_node_t *from,
     migrator_pg_begin(pg, limit);
     out[0] = '\0';
 
+    if (pg->cuts) {
+        return migrator_pg_cut_check(pg, from->name, to->name);
+    }
+
     if (migrator_pg_array(pg->conf->postgres.tables, 0, tables,
                           sizeof(tables)) != SHARD_OK
         || migrator_pg_array(pg->conf->postgres.tables, 1, columns,
@@ -174,13 +176,11 @@ migrator_pg_check(void *data, const shard_node_t *from,
 
 /* writes that began before may still not touch: they end first */
 
-static int
-migrator_pg_touch(migrator_pg_t *pg, const char *from, const char *to,
-    shard_id_t shard)
+int
+migrator_pg_touch(migrator_pg_t *pg, const char *from, shard_id_t shard)
 {
     int          rc;
     char         id[16], xid[24], older[8];
-    uint64_t     position;
     const char  *values[1];
 
     snprintf(id, sizeof(id), "%u", (unsigned) shard);
@@ -195,7 +195,7 @@ migrator_pg_touch(migrator_pg_t *pg, const char *from, const char *to,
                               "shard.older($1)", 1, values);
 
         if (rc == MIGRATOR_OK && older[0] == 'f') {
-            return migrator_pg_sync(pg, from, to, shard, &position);
+            return MIGRATOR_OK;
         }
 
         if (rc == MIGRATOR_OK) {
@@ -337,7 +337,7 @@ migrator_pg_prepare(void *data, const shard_node_t *from,
     int                   rc;
     char                  id[16], migration[24], name[MIGRATOR_PG_NAME];
     uint32_t              i;
-    uint64_t              done, n;
+    uint64_t              done, n, position;
     const char           *values[2];
     migrator_pg_t        *pg = data;
     migrator_pg_names_t   tables;
@@ -358,12 +358,14 @@ migrator_pg_prepare(void *data, const shard_node_t *from,
         return rc;
     }
 
-    rc = migrator_pg_touch(pg, from->name, to->name, shard);
+    rc = migrator_pg_touch(pg, from->name, shard);
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_list(pg, from->name, "SELECT name FROM shard.tables "
-                              "WHERE starts_with(name, $1) ORDER BY name", "",
-                              &tables);
+        rc = migrator_pg_sync(pg, from->name, to->name, shard, &position);
+    }
+
+    if (rc == MIGRATOR_OK) {
+        rc = migrator_pg_tables(pg, from->name, &tables);
     }
 
     for (i = 0; rc == MIGRATOR_OK && i < tables.n; i++) {

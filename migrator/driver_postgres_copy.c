@@ -233,6 +233,11 @@ migrator_pg_copy(void *data, const shard_node_t *from, const shard_node_t *to,
     migrator_pg_t  *pg = data;
 
     migrator_pg_begin(pg, limit);
+
+    if (pg->cuts) {
+        return migrator_pg_cut_copy(pg, to->name, position, bytes);
+    }
+
     migrator_pg_name(pg, shard, 'f', name);
 
     rc = migrator_pg_begin_copy(pg, from->name, to->name, shard, name);

@@ -289,10 +289,14 @@ migrator_pg_ship(void *data, const shard_node_t *from, const shard_node_t *to,
     migrator_pg_t        *pg = data;
     migrator_pg_stats_t   source, target;
 
-    (void) entries;
     (void) bytes;
+    (void) entries;
 
     migrator_pg_begin(pg, limit);
+
+    if (pg->cuts) {
+        return migrator_pg_cut_ship(pg, to->name, position);
+    }
 
     rc = migrator_pg_stats(pg, from->name, shard, &source);
 
@@ -383,6 +387,13 @@ migrator_pg_turn(void *data, const shard_node_t *from, const shard_node_t *to,
     (void) from;
 
     migrator_pg_begin(pg, limit);
+
+    /* there is no way back but another cut */
+
+    if (pg->cuts) {
+        return MIGRATOR_OK;
+    }
+
     migrator_pg_name(pg, shard, 'r', name);
     snprintf(id, sizeof(id), "%u", (unsigned) shard);
 

@@ -304,6 +304,7 @@ struct migrator_conf_s;
 #define MIGRATOR_CAN_CUT         0x04   /* a part of a shard: has "cuts" */
 #define MIGRATOR_CAN_SHIP_ALONE  0x02   /* the store keeps a standby level by
                                            itself once ship() joined them */
+#define MIGRATOR_CUTS_IN_PLACE   0x08   /* both shards are of one node */
 
 
 /*

@@ -38,6 +38,10 @@ migrator_cut_after(migrator_t *m)
     result = migrator_nodes(m);
 
     if (result == MIGRATOR_NEXT) {
+        result = migrator_settle(m, MIGRATOR_MOVED);
+    }
+
+    if (result == MIGRATOR_NEXT) {
         result = m->state.verb == MIGRATOR_MERGE ? migrator_after_merge(m)
                                                  : migrator_after_split(m);
     }

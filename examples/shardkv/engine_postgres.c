@@ -24,12 +24,11 @@
     "SET default_transaction_isolation = 'read committed';"                  \
     "SET lc_messages = 'C'; SET client_min_messages = warning"
 
-/* the last thing that examples/shardkv/postgres.sql makes */
+/* the last thing that examples/shardkv/postgres.sql does */
 
 #define INSTALLED                                                            \
-    "SELECT count(*) FROM pg_proc p JOIN pg_namespace n "                    \
-    "ON n.oid = p.pronamespace WHERE nspname = 'shardkv' "                   \
-    "AND proname = 'append'"
+    "SELECT count(*) FROM pg_namespace WHERE nspname = 'shardkv' "           \
+    "AND obj_description(oid, 'pg_namespace') = '2'"
 
 
 static int shardkv_pg_connect(shardkv_pg_t *c, const char *url,

@@ -1,0 +1,234 @@
+#!/usr/bin/perl
+
+# Shards of the driver "postgres" that are split and merged in place, under
+# load: nothing fails or is lost, each row is in one shard, whatever dies.
+
+use warnings;
+no warnings 'portable';
+use strict;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::PP;
+use Test::More;
+
+use ShardTest;
+use ShardTest::Postgres;
+
+my $t = ShardTest->new(shards => 2);
+my %pg = map { $_ => ShardTest::Postgres->start(name => $_) } qw/ n1 n2 /;
+my $n = 0;
+my @holds;
+
+$t->start_redis();
+$t->start_node($_, store => $pg{$_}->url()) for sort keys %pg;
+
+# both on one node: what is split or merged is of one database
+
+$t->seed(place => sub { 'n1' }, record => { standbys => [] });
+
+my $r = $t->redis();
+my $conf = $t->migrator_conf('m', "timeouts:\n    check: 5s\n"
+    . "driver: postgres\npostgres:\n    nodes:\n"
+    . join('', map { "        $_: \"" . $pg{$_}->conninfo() . "\"\n" } sort keys %pg)
+    . "    tables:\n        shardkv.kv: shard\n        shardkv.entry: shard\n"
+    . "hold:\n    timeout: 4s\n");
+
+
+sub migrator {
+    my (%args) = @_;
+
+    my $name = 'm' . ++$n;
+    my $m = $t->start_daemon('shard-migrator', $name, $conf =~ s/^name: .*/name: $name/mr, %args);
+
+    $m->{asked} = 1;
+    return $m;
+}
+
+sub ends { my ($m) = @_; $m->signal('TERM'); wait_for { !$m->alive() } 30, 'the migrator ends' }
+
+sub records {
+    my $all = $r->hash($t->key('table'));
+    return { map { ($_ => decode_json($all->{$_})) } keys %$all };
+}
+
+sub ids { my $rec = records(); my @ids = sort { $rec->{$a}{lo} cmp $rec->{$b}{lo} } keys %$rec; return @ids }
+
+sub migration { return $r->hash($t->key("migration:$_[0]")) }
+
+sub ended {
+    my ($id, $what) = @_;
+
+    wait_for { (migration($id)->{phase} // '') =~ /^(done|rolled-back)$/ } 60, $what;
+    return migration($id);
+}
+
+
+# the migration of a command, when it has ended: by whoever lives
+
+sub act {
+    my (@args) = @_;
+
+    my ($status, $out, $err) = $t->try_ctl('--json', @args, '--wait', '--timeout', '60s');
+    my $end = $out =~ /^\{/ ? migration(decode_json($out)->{id}) : { phase => "none: $err" };
+
+    push @holds, $end->{hold_ms} if $end->{phase} eq 'done';
+    return $end;
+}
+
+sub is_done {
+    my (@args) = @_;
+
+    my $end = act(@args);
+    is($end->{phase}, 'done', "@args") or diag($end->{error});
+}
+
+
+# by a migrator that is well
+
+sub plainly {
+    my (@args) = @_;
+
+    my $m = migrator();
+    is_done(@args);
+    ends($m);
+}
+
+
+# each row in one shard of those that are, nothing left over
+
+sub is_whole {
+    my ($what) = @_;
+
+    my $ids = join ',', ids();
+    my $left = $pg{n1}->sql(
+        "SELECT 'stray ' || count(*) FROM shardkv.kv WHERE shard NOT IN ($ids) HAVING count(*) > 0",
+        "SELECT 'stray entry ' || count(*) FROM shardkv.entry WHERE shard NOT IN ($ids) HAVING count(*) > 0",
+        "SELECT 'twice ' || encode(key, 'escape') FROM shardkv.kv GROUP BY key HAVING count(DISTINCT shard) > 1",
+        "SELECT 'entries twice ' || encode(key, 'escape') FROM shardkv.entry GROUP BY key HAVING count(DISTINCT shard) > 1",
+        "SELECT 'owner ' || shard || role FROM shard.owner WHERE (role = 'primary') <> (shard IN ($ids))",
+        "SELECT 'touching ' || shard FROM shard.owner WHERE touching",
+        "SELECT 'cut ' || target FROM shard.cut", "SELECT 'carried ' || pk FROM shard.carried");
+
+    is($left, '', "$what: each row is in its shard alone");
+}
+
+
+$t->start_nginx();
+wait_for { $t->api('')->{version} >= 1 } 20, 'the table in nginx';
+
+# what another program has there, by a key of its own
+
+$pg{n1}->sql('CREATE TABLE bill (id bigserial, shard int, customer text, cents int, PRIMARY KEY (shard, id))',
+             "SELECT shard.install('bill', 'shard')");
+
+$t->start_load(rate => 150, options => [ '--keys', 60, '--queues', 10 ]);
+$t->wait_served(150);
+
+
+# refused with the reason, and the way out
+
+my ($low, $high) = ids();
+my $m = migrator();
+
+sub is_refused {
+    my ($like, @args) = @_;
+
+    # the same wish is the same migration, which may have been refused before
+
+    my $id = $t->ctl(@args)->{id};
+    wait_for { my $m = migration($id); ($m->{phase} // '') eq 'rolled-back' && $m->{error} =~ $like } 60,
+             "@args: refused";
+    like(migration($id)->{error}, $like, "@args: refused, and why");
+}
+
+is_refused(qr/which column of table public\.bill has the key: SELECT shard\.install/, 'split', $low);
+$pg{n1}->sql("SELECT shard.install('bill', 'shard', 'customer')",
+             'CREATE UNIQUE INDEX bill_id ON bill (id)');
+is_refused(qr/bill_id is unique without the column shard/, 'split', $low);
+$pg{n1}->sql('DROP INDEX bill_id',
+             "SELECT shard.install('bill', 'shard')");
+
+my @customers = map { "customer-$_" } 1 .. 400;
+my %home = map { ($_ => $t->ctl('locate', $_)->{shard}) } @customers[0 .. 49];
+my $values = join ',', map { "($home{$_}, '$_', 7)" } sort keys %home;
+
+$pg{n1}->sql("INSERT INTO bill (shard, customer, cents) VALUES $values");
+
+
+# in place, and together again
+
+is_done('split', $low);
+is(scalar(my @three = ids()), 3, 'three shards');
+is($pg{n1}->sql("SELECT count(*) FROM shard.stats($three[1]) WHERE role = 'primary' AND epoch = 2"), 1,
+   'the new one has a primary');
+cmp_ok($pg{n1}->sql("SELECT count(*) FROM shardkv.kv WHERE shard = $three[1]"), '>', 0, '... and rows');
+$t->wait_served(50);
+is_whole('split');
+
+my @strange = grep { my ($shard, $customer) = split /\|/; $t->ctl('locate', $customer)->{shard} != $shard }
+              split /\n/, $pg{n1}->sql('SELECT shard, customer FROM bill');
+is_deeply(\@strange, [], 'other tables\' rows are where their keys are');
+is($pg{n1}->sql('SELECT count(*) FROM bill'), 50, '... all of them');
+
+is_done('merge', @three[0, 1]);
+is(scalar(my @two = ids()), 2, 'two shards');
+$t->wait_served(50);
+is_whole('merge');
+
+
+# a row that both have by one primary key, a merge would lose
+
+is_done('split', $low);
+@three = ids();
+$pg{n1}->sql("INSERT INTO bill (id, shard, customer, cents) VALUES (7777, $_, 'nobody', 1)") for @three[0, 1];
+is_refused(qr/has a key that is not of this shard|is in shard \d+ and in shard/, 'merge', @three[0, 1]);
+$pg{n1}->sql('DELETE FROM bill WHERE id = 7777');
+is_done('merge', @three[0, 1]);
+is_whole('merged after all');
+ends($m);
+
+
+# killed in each phase, before or behind its work; another one ends it
+
+sub killed {
+    my ($where, @args) = @_;
+
+    my $doomed = migrator(env => { SHARD_MIGRATOR_CRASH => $where });
+    my $id = $t->ctl(@args)->{id};
+
+    wait_for { !$doomed->alive() } 60, "killed at $where";
+
+    my $heir = migrator();
+    my $last = ended($id, "the end of @args, killed at $where");
+    my @held = grep { $_->{migration} || ($_->{phase} // 'steady') ne 'steady' } values %{ records() };
+
+    like("$last->{phase} " . @held, $where =~ /hold|drain|final|verify/ ? qr/^(done|rolled-back) 0$/ : qr/^done 0$/,
+         "@args[0, 1], killed at $where: $last->{phase}") or diag($last->{error});
+    ends($heir);
+    is_whole("@args[0, 1] at $where");
+    return $last->{phase} eq 'done';
+}
+
+my $after = 0;
+
+for my $phase (qw/ check copy catch-up hold drain final-sync verify commit release standby /) {
+    my $where = $after++ % 2 ? "$phase:after" : $phase;
+    my $other = $after % 2 ? "$phase:after" : $phase;
+
+    plainly('split', $low) if !killed($where, 'split', $low);
+    @three = ids();
+    plainly('merge', @three[0, 1]) if !killed($other, 'merge', @three[0, 1]);
+}
+
+is(scalar(ids()), 2, 'two shards at the end');
+
+my $report = $t->end_load();
+$t->load_is_clean($report, 'load');
+diag("held for @{[ sort { $a <=> $b } @holds ]} ms");
+
+$t->finish();
+$_->end() for values %pg;
+
+done_testing();
