@@ -393,9 +393,14 @@ migrator_http_digest(void *data, const shard_node_t *node, shard_id_t shard,
     char     path[MIGRATOR_PATH_SIZE], range[SHARD_RANGE_TEXT + 1];
     json_t  *root;
 
+    migrator_http_range(data, range);
+
+    if (migrator_http_child(data, shard)) {
+        range[0] = '\0';
+    }
+
     n = snprintf(path, sizeof(path), "/_shard/%u/digest?parts=%d%s",
-                 (unsigned) shard, MIGRATOR_PARTS,
-                 migrator_http_range(data, range));
+                 (unsigned) shard, MIGRATOR_PARTS, range);
 
     if (at) {
         n += snprintf(path + n, sizeof(path) - (size_t) n, "&at=%llu",

@@ -52,6 +52,10 @@ void migrator_http_paths(migrator_nodes_t *nodes, shard_id_t shard,
 const migrator_limit_t *migrator_http_sender(const migrator_nodes_t *nodes,
     const migrator_limit_t *limit, migrator_limit_t *buf);
 
+/* 1: of a split the new one, which has the range and nothing else */
+
+int migrator_http_child(const migrator_nodes_t *nodes, shard_id_t shard);
+
 /* "&RANGE" and "" where all of the shard is meant */
 
 const char *migrator_http_range(const migrator_nodes_t *nodes, char *buf);

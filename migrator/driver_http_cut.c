@@ -53,6 +53,13 @@ migrator_http_range(const migrator_nodes_t *nodes, char *buf)
 }
 
 
+int
+migrator_http_child(const migrator_nodes_t *nodes, shard_id_t shard)
+{
+    return nodes->cuts && nodes->cut.epoch == 0 && shard == nodes->cut.into;
+}
+
+
 const migrator_limit_t *
 migrator_http_sender(const migrator_nodes_t *nodes,
     const migrator_limit_t *limit, migrator_limit_t *buf)
@@ -208,9 +215,29 @@ migrator_http_drop(void *data, const shard_node_t *node, shard_id_t shard,
 }
 
 
+static int
+migrator_http_keep(void *data, const shard_node_t *node, shard_id_t shard,
+    const migrator_limit_t *limit)
+{
+    migrator_nodes_t  *nodes = data;
+
+    int   rc;
+    char  path[MIGRATOR_PATH_SIZE];
+
+    snprintf(path, sizeof(path), "/_shard/%u/digest?%s", (unsigned) shard,
+             nodes->range);
+
+    rc = migrator_http_call(&nodes->http, node, "PUT", path, "", limit);
+
+    return rc == MIGRATOR_DOWN && nodes->http.in.status == 501
+           ? MIGRATOR_REFUSED : rc;
+}
+
+
 const migrator_cuts_t  migrator_http_cuts = {
     .set = migrator_http_set,
     .imported = migrator_http_imported,
     .end = migrator_http_end,
     .drop = migrator_http_drop,
+    .keep = migrator_http_keep,
 };

@@ -292,6 +292,14 @@ typedef struct {
                          shard_id_t shard, uint32_t epoch,
                          const migrator_limit_t *limit,
                          char next[MIGRATOR_NEXT_SIZE], uint64_t *dropped);
+
+    /*
+     * NULL: it cannot.  Before the hold, of a primary that is written: what
+     * digest() of the range needs is made ready, so that it need not read
+     * all items then.  MIGRATOR_REFUSED: this node cannot.
+     */
+    int              (*keep)(void *data, const shard_node_t *node,
+                         shard_id_t shard, const migrator_limit_t *limit);
 } migrator_cuts_t;
 
 

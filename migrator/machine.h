@@ -153,6 +153,7 @@ typedef struct {
     unsigned                  mirrors:1;    /* mirrored reads are counted */
     unsigned                  settled:1;    /* nothing is left behind */
     unsigned                  dropped:1;    /* there is room for an import */
+    unsigned                  kept:1;       /* the digests of a cut are */
 
     shard_node_t              source;
     shard_node_t              target;
@@ -379,6 +380,7 @@ migrator_result_e migrator_cut_check(migrator_t *m,
 migrator_result_e migrator_cut_drop(migrator_t *m, const shard_node_t *node,
     shard_id_t shard, uint32_t epoch);
 migrator_result_e migrator_cut_import(migrator_t *m);
+migrator_result_e migrator_cut_keep(migrator_t *m);
 migrator_result_e migrator_cut_hold(migrator_t *m, uint64_t *version,
     shard_record_t *rec);
 migrator_result_e migrator_cut_commit(migrator_t *m);

@@ -182,7 +182,11 @@ migrator_step_catch_up(migrator_t *m)
     migrator_stats_t   stats;
     migrator_result_e  result;
 
-    result = migrator_ship(m, (uint64_t) m->policy->batch);
+    result = migrator_cut_keep(m);
+
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_ship(m, (uint64_t) m->policy->batch);
+    }
 
     if (result != MIGRATOR_NEXT) {
         return result;

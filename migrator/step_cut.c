@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_store.h"
 #include "shard_codec.h"
 #include "cut.h"
@@ -267,6 +268,51 @@ migrator_cut_import(migrator_t *m)
     m->dirty = 1;
 
     return MIGRATOR_NEXT;
+}
+
+
+/*
+ * Digests of what changes its shard, made ready while it is still written:
+ * verify reads them then, and requests do not wait for a scan.  A node that
+ * cannot do that is scanned in verify.
+ */
+
+migrator_result_e
+migrator_cut_keep(migrator_t *m)
+{
+    int                rc;
+    migrator_limit_t   limit;
+    migrator_result_e  result;
+
+    if (m->kept || !migrator_cuts(&m->state) || m->driver->cuts == NULL
+        || m->driver->cuts->keep == NULL)
+    {
+        return MIGRATOR_NEXT;
+    }
+
+    result = migrator_nodes(m);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    rc = m->driver->cuts->keep(m->driver_data, &m->source, m->state.shard,
+                               migrator_long_limit(m, &limit));
+
+    if (rc == MIGRATOR_OK && m->state.verb == MIGRATOR_MERGE) {
+        rc = m->driver->cuts->keep(m->driver_data, &m->target, m->state.into,
+                                   migrator_long_limit(m, &limit));
+    }
+
+    if (rc == MIGRATOR_REFUSED) {
+        m->io->note(m->io->data, SHARDD_LOG_INFO, &m->state,
+                    m->driver->err(m->driver_data));
+        rc = MIGRATOR_OK;
+    }
+
+    m->kept = rc == MIGRATOR_OK;
+
+    return migrator_driver_rc(m, rc, "digest");
 }
 
 

@@ -55,6 +55,10 @@ shardkv_apply(shardkv_request_t *r, MDB_txn *txn)
     case SHARDKV_IMPORT_DELETE:
         return shardkv_apply_import(r, txn);
 
+    case SHARDKV_DIGEST_PUT:
+    case SHARDKV_DIGEST_DELETE:
+        return shardkv_apply_kept(r, txn);
+
     default:
         return shardkv_apply_write(r, txn);
     }
@@ -405,10 +409,20 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
         }
     }
 
-    /* a hold is of its epoch */
+    /* a hold is of its epoch; who opens a shard has its cut behind it */
 
     if (r->epoch > s.epoch) {
         s.held = 0;
+    }
+
+    if (r->role == SHARDKV_PRIMARY
+        && (s.role != SHARDKV_PRIMARY || r->epoch > s.epoch))
+    {
+        rc = shardkv_kept_forget(&r->server->store, txn, r->shard);
+
+        if (rc != 0) {
+            return rc;
+        }
     }
 
     s.role = r->role;

@@ -52,6 +52,7 @@ shardkv_change_part(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     shardkv_shard_t *s, shardkv_item_t *item)
 {
     int              rc;
+    shardkv_part_t   was;
     shardkv_place_t  place;
 
     rc = shardkv_place(store, txn, id, s, item->key, item->klen, &place);
@@ -59,6 +60,8 @@ shardkv_change_part(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     if (rc != 0 || shardkv_part_ahead(s, &place, s->position)) {
         return rc;
     }
+
+    was = place.part;
 
     s->items -= place.part.items;
     s->bytes -= place.part.bytes;
@@ -91,6 +94,10 @@ shardkv_change_part(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     s->items += place.part.items;
     s->bytes += place.part.bytes;
     s->queued += place.part.queued;
+
+    if (rc == 0) {
+        rc = shardkv_kept_change(store, txn, id, item, &place, &was);
+    }
 
     return rc ? rc : shardkv_part_put(store, txn, id, place.n, &place.part);
 }

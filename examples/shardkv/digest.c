@@ -4,8 +4,9 @@
  * the MHD threads.
  *
  * What each part's record says (part.c) is the answer when it can be put
- * together of those: 64 parts or a divisor of it, of all keys.  scan=yes
- * reads all items again instead, so that what is on the disk is compared.
+ * together of those: 64 parts or a divisor of it, of all keys; of a range,
+ * what is kept of that one (kept.c).  scan=yes reads all items again instead,
+ * so that what is on the disk is compared.
  */
 
 
@@ -18,8 +19,6 @@
 
 static void *shardkv_scanner_main(void *data);
 static void shardkv_digest(shardkv_request_t *r);
-static int shardkv_digest_parts(shardkv_request_t *r, MDB_txn *txn,
-    const shardkv_shard_t *s, shardkv_part_t *parts);
 static int shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn,
     MDB_dbi dbi, MDB_val from, unsigned queue, shardkv_part_t *parts);
 static void shardkv_digest_answer(shardkv_request_t *r, uint64_t position,
@@ -52,7 +51,19 @@ shardkv_scanner_main(void *data)
 
         for ( /* void */ ; r; r = next) {
             next = r->next;
-            shardkv_digest(r);
+
+            if (r->route->call == SHARDKV_DIGEST) {
+                shardkv_digest(r);
+
+            } else {
+                shardkv_kept_scan(r);
+
+                if (r->answer.code == NULL) {
+                    shardkv_queue_push(&srv->writer, r);
+                    continue;
+                }
+            }
+
             shardkv_resume(r, SHARDKV_ANSWER);
         }
     }
@@ -92,7 +103,14 @@ shardkv_digest(shardkv_request_t *r)
         return;
     }
 
-    rc = shardkv_digest_parts(r, txn, &s, parts);
+    rc = (r->has_range && !r->scan && SHARDKV_PARTS % r->limit == 0)
+         ? shardkv_kept_get(r, txn, parts) : MDB_NOTFOUND;
+
+    r->kept = (rc == 0);
+
+    if (rc == MDB_NOTFOUND) {
+        rc = shardkv_digest_items(r, txn, &s, parts);
+    }
 
     shardkv_read_end(store, txn);
 
@@ -107,8 +125,8 @@ shardkv_digest(shardkv_request_t *r)
 }
 
 
-static int
-shardkv_digest_parts(shardkv_request_t *r, MDB_txn *txn,
+int
+shardkv_digest_items(shardkv_request_t *r, MDB_txn *txn,
     const shardkv_shard_t *s, shardkv_part_t *parts)
 {
     int               rc;
@@ -210,7 +228,7 @@ shardkv_digest_answer(shardkv_request_t *r, uint64_t position,
 
     memset(&out, 0, sizeof(out));
 
-    /* a part takes at most 59 bytes, what is around them 69 */
+    /* a part takes at most 59 bytes, what is around them 81 */
 
     if (shardkv_buf_reserve(&out, 128 + r->limit * 64) != SHARD_OK) {
         shardkv_refuse(&r->answer, 503, "no_memory", "no memory");
@@ -224,9 +242,10 @@ shardkv_digest_answer(shardkv_request_t *r, uint64_t position,
     }
 
     out.len = sprintf(out.data,
-                      "{\"position\":%llu,\"items\":%llu,\"parts\":[",
+                      "{\"position\":%llu,\"items\":%llu,%s\"parts\":[",
                       (unsigned long long) position,
-                      (unsigned long long) items);
+                      (unsigned long long) items,
+                      r->kept ? "\"kept\":true," : "");
 
     for (i = 0; i < r->limit; i++) {
         shard_hex_encode(parts[i].hash, hex);

@@ -66,6 +66,10 @@ shardkv_garbage_add_shard(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     rc = shardkv_garbage_add(store, txn, id, s->generation,
                              SHARDKV_ALL_PARTS);
 
+    if (rc == 0) {
+        rc = shardkv_kept_forget(store, txn, id);
+    }
+
     for (n = 0; rc == 0 && n < SHARDKV_PARTS; n++) {
         rc = shardkv_part_get(store, txn, id, s, n, &part);
 

@@ -56,7 +56,9 @@ shardkv_range_decode(shardkv_request_t *r)
 
     if (shardkv_query(r, "order", &order) == NULL) {
 
-        if (lo.data || hi.data || r->route->call == SHARDKV_DROP) {
+        if (lo.data || hi.data || r->route->call == SHARDKV_DROP
+            || r->route->call == SHARDKV_DIGEST_PUT)
+        {
             shardkv_refuse(&r->answer, 400, "bad_request",
                            "order= is missing: hash, uint64 or bytes");
             return SHARD_ERROR;

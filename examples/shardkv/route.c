@@ -28,6 +28,8 @@ static const shardkv_route_t  shardkv_routes[] = {
     { "log", "GET", SHARDKV_LOG_GET, 1, 0, 0, 0, 0, 1 },
     { "log", "POST", SHARDKV_LOG_POST, 1, 1, SHARDKV_LOG_BODY_MAX, 1, 0, 0 },
     { "digest", "GET", SHARDKV_DIGEST, 1, 0, 0, 0, 0, 1 },
+    { "digest", "PUT", SHARDKV_DIGEST_PUT, 1, 1, 0, 0, 0, 1 },
+    { "digest", "DELETE", SHARDKV_DIGEST_DELETE, 1, 1, 0, 0, 0, 0 },
     { "drop", "POST", SHARDKV_DROP, 1, 1, 0, 0, 0, 1 },
     { "import", "PUT", SHARDKV_IMPORT_PUT, 1, 1, SIZE_MAX, 1, 1, 0 },
     { "import", "POST", SHARDKV_IMPORT_POST, 1, 1, SHARDKV_LOG_BODY_MAX, 1,

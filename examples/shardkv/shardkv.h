@@ -97,6 +97,8 @@ typedef enum {
     SHARDKV_LOG_GET,
     SHARDKV_LOG_POST,
     SHARDKV_DIGEST,
+    SHARDKV_DIGEST_PUT,
+    SHARDKV_DIGEST_DELETE,
     SHARDKV_DROP,
     SHARDKV_IMPORT_PUT,
     SHARDKV_IMPORT_POST,
@@ -203,6 +205,7 @@ struct shardkv_request_s {
     unsigned                has_at;
     unsigned                has_part;
     unsigned                scan;       /* digest: not from what is kept */
+    unsigned                kept;       /* digest: and it was from that */
     uint64_t                part;       /* of a snapshot */
     uint64_t                limit;      /* log's limit=, digest's parts= */
     shardkv_role_e          role;       /* PUT role */
@@ -218,7 +221,7 @@ struct shardkv_request_s {
     shard_id_t              of;         /* import: whose the data were */
     char                    after[SHARDKV_NEXT_MAX];    /* drop: go on */
 
-    shardkv_buf_t           body;
+    shardkv_buf_t           body;       /* kept.c: sums on their way */
     shardkv_upload_t       *upload;
     uint64_t                discarded;  /* bytes read after an error */
 
@@ -374,6 +377,25 @@ int shardkv_stream_queue(shardkv_request_t *r, MDB_txn *txn,
 /* digest.c */
 
 int shardkv_scanner_start(shardkv_server_t *srv);
+
+/* r->limit sums, of r's range, are added to "parts" */
+
+int shardkv_digest_items(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s, shardkv_part_t *parts);
+
+/* kept.c: within the writer's transaction */
+
+int shardkv_apply_kept(shardkv_request_t *r, MDB_txn *txn);
+
+/* 1: the writer has begun with it, the scanner is next */
+
+int shardkv_kept_unread(const shardkv_request_t *r);
+void shardkv_kept_scan(shardkv_request_t *r);
+
+/* as digest_items(), but read; MDB_NOTFOUND: that range's is not kept */
+
+int shardkv_kept_get(shardkv_request_t *r, MDB_txn *txn,
+    shardkv_part_t *parts);
 
 /* upload.c */
 

@@ -351,6 +351,10 @@ shardkv_chunk_switch_part(shardkv_request_t *r, MDB_txn *txn,
     rc = shardkv_part_put(store, txn, r->shard, k, part);
 
     if (rc == 0) {
+        rc = shardkv_kept_forget(store, txn, r->shard);
+    }
+
+    if (rc == 0) {
         rc = shardkv_shard_put(store, txn, r->shard, s);
     }
 

@@ -10,6 +10,7 @@
  *   data      generation shard mix key               value
  *   queue     generation shard mix klen key n        value
  *             generation shard mix klen key 0        n, taken up to it
+ *   kept      shard [number]                         sums of a range, kept.c
  *   gone      generation shard mix key               (empty)
  *   log       generation shard position              op klen key value
  *   garbage   generation shard [part]                (empty)
@@ -71,7 +72,7 @@ shardkv_store_open(shardkv_store_t *store, const char *dir, uint64_t map_size,
     rc = mdb_env_create(&store->env);
 
     if (rc == 0) {
-        mdb_env_set_maxdbs(store->env, 8);
+        mdb_env_set_maxdbs(store->env, 16);
         mdb_env_set_maxreaders(store->env, SHARDKV_READERS);
         rc = mdb_env_set_mapsize(store->env, map_size + SHARDKV_RESERVE);
     }
@@ -150,6 +151,7 @@ shardkv_store_dbs(shardkv_store_t *store)
         { "queue", &store->queue },
         { "log", &store->log },
         { "gone", &store->gone },
+        { "kept", &store->kept },
         { "garbage", &store->garbage }
     };
 

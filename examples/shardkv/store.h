@@ -101,6 +101,7 @@ typedef struct {
     MDB_dbi          queue;         /* ..., key length, key, n -> value */
     MDB_dbi          log;           /* ..., position -> entry */
     MDB_dbi          gone;          /* as data: deleted while filling */
+    MDB_dbi          kept;          /* shard[, part] -> of a range: kept.c */
     MDB_dbi          garbage;       /* generation, shard[, part] -> nothing */
     uint64_t         map_size;      /* without the reserve */
     uint64_t         log_keep;      /* entries per shard */
@@ -232,6 +233,14 @@ int shardkv_gone_add(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 
 int shardkv_gone(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     const shardkv_place_t *place, const char *key, size_t klen);
+
+/* kept.c: sums of a range that change with each write; was: the key's part
+ * before it.  forget: there are none any more */
+
+int shardkv_kept_change(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
+    const shardkv_item_t *item, const shardkv_place_t *place,
+    const shardkv_part_t *was);
+int shardkv_kept_forget(shardkv_store_t *store, MDB_txn *txn, shard_id_t id);
 
 /* garbage.c: a generation, or one part of it */
 

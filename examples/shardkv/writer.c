@@ -208,6 +208,11 @@ shardkv_writer_answer(shardkv_request_t *r)
         return;
     }
 
+    if (shardkv_kept_unread(r)) {
+        shardkv_queue_push(&r->server->scanner, r);
+        return;
+    }
+
     shardkv_resume(r, SHARDKV_ANSWER);
 }
 
