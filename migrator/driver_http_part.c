@@ -28,7 +28,8 @@ migrator_http_copy_part(void *data, const shard_node_t *from,
     migrator_nodes_t  *nodes = data;
 
     int               rc;
-    char              path[PATH_SIZE];
+    char              range[SHARD_RANGE_TEXT + 1];
+    char              source[MIGRATOR_PATH_SIZE], target[PATH_SIZE];
     migrator_http_t  *h;
 
     h = &nodes->http;
@@ -45,10 +46,14 @@ migrator_http_copy_part(void *data, const shard_node_t *from,
         h->watch = &nodes->watch;
     }
 
-    snprintf(path, sizeof(path), "/_shard/%u/snapshot?parts=%d&part=%u",
-             (unsigned) shard, MIGRATOR_PARTS, part);
+    snprintf(source, sizeof(source), "/_shard/%u/snapshot?parts=%d&part=%u%s",
+             (unsigned) shard, MIGRATOR_PARTS, part,
+             migrator_http_range(nodes, range));
+    snprintf(target, sizeof(target), "/_shard/%u/snapshot?parts=%d&part=%u",
+             (unsigned) (nodes->cuts ? nodes->cut.into : shard),
+             MIGRATOR_PARTS, part);
 
-    rc = migrator_http_pipe(h, from, path, to, "PUT", path, NULL, limit);
+    rc = migrator_http_pipe(h, from, source, to, "PUT", target, NULL, limit);
 
     migrator_watch_off(&nodes->watch);
     h->watch = NULL;

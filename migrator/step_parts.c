@@ -40,7 +40,7 @@ static migrator_result_e migrator_parts_restart(migrator_t *m,
 static void migrator_parts_figures(migrator_t *m);
 
 
-/* both nodes have them, and the shard is worth it */
+/* both nodes have them; who imports writes a log of its own */
 
 int
 migrator_parts_offered(const migrator_t *m, const migrator_stats_t *source,
@@ -50,8 +50,8 @@ migrator_parts_offered(const migrator_t *m, const migrator_stats_t *source,
            && source->parts == MIGRATOR_PARTS
            && target->parts == MIGRATOR_PARTS
            && source->position > 0
-           && (m->state.verb == MIGRATOR_MOVE
-               || m->state.verb == MIGRATOR_REPLICATE);
+           && m->state.verb != MIGRATOR_MERGE
+           && m->state.verb != MIGRATOR_PROMOTE;
 }
 
 
