@@ -368,6 +368,29 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 
+-- Where a shard stands, once that is p_position or p_ms are over: its
+-- follower waits here, and not from afar
+
+CREATE OR REPLACE FUNCTION shard.reach(p_shard bigint, p_position bigint,
+    p_ms int) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    p      bigint;
+    until  timestamptz := clock_timestamp() + p_ms * interval '1 ms';
+BEGIN
+    LOOP
+        SELECT s.pos INTO p FROM shard.stats(p_shard) s;
+
+        IF p >= p_position OR clock_timestamp() >= until THEN
+            RETURN p;
+        END IF;
+
+        PERFORM pg_sleep(0.001);
+    END LOOP;
+END
+$$;
+
+
 CREATE OR REPLACE FUNCTION shard.size(p_shard bigint, OUT items bigint,
     OUT bytes bigint)
 LANGUAGE plpgsql STABLE AS $$
@@ -731,6 +754,26 @@ BEGIN
 END
 $$;
 
+
+-- At a standby that has all there is: its subscriptions are off, and the way
+-- back begins behind what came over them.  All of that is before this
+-- transaction in the WAL, and durable with it.  False: there is no such slot,
+-- or no such standby.
+
+CREATE OR REPLACE FUNCTION shard.turn(p_shard bigint, p_epoch bigint,
+    p_prefix text, p_slot text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM shard.silence(p_prefix);
+
+    UPDATE shard.owner SET turned = pg_current_wal_insert_lsn()
+     WHERE shard = p_shard AND role = 'standby' AND epoch = p_epoch
+           AND EXISTS (SELECT FROM pg_replication_slots
+                        WHERE slot_name = p_slot);
+
+    RETURN FOUND;
+END
+$$;
 
 -- Splits and merges, in place: the rows of a range are written again under
 -- the number of the shard that is to have them, while the old one is used.

@@ -13,6 +13,14 @@
 #include "driver_postgres.h"
 
 
+#define ROLE  "SELECT shard.role($1, $2, $3)"
+
+/* flushed with the next commit of that server */
+
+#define ROLE_LATER                                                           \
+    ROLE " FROM set_config('synchronous_commit', 'off', true)"
+
+
 static const char *const  migrator_pg_roles[] = {
     "none", "standby", "primary"
 };
@@ -65,6 +73,9 @@ migrator_pg_new(const migrator_conf_t *conf, void **data, char *err)
         return -1;
     }
 
+    /* the cheaper guess of a migrator that has prepared nothing itself */
+
+    pg->tail = 1;
     pg->conf = conf;
     migrator_pg_space(conf->keyspace, pg->space);
 
@@ -262,6 +273,53 @@ migrator_pg_node_stats(void *data, const shard_node_t *node,
 }
 
 
+/* who owns a shard hears nobody: what still comes is older */
+
+static int
+migrator_pg_own(migrator_pg_t *pg, const char *node, shard_id_t shard,
+    const char *const role[3], uint64_t *position)
+{
+    int          rc;
+    char         prefix[MIGRATOR_PG_NAME];
+    PGresult    *res;
+    const char  *values[4];
+
+    migrator_pg_prefix(pg, shard, prefix);
+    memcpy(values, role, 3 * sizeof(values[0]));
+    values[3] = prefix;
+
+    for ( ;; ) {
+        rc = migrator_pg_query(pg, node, &res, "SELECT CASE WHEN "
+                               "shard.silence($4) = 0 THEN shard.role($1, "
+                               "$2, $3) END", 4, values);
+
+        if (rc != MIGRATOR_OK) {
+            return rc;
+        }
+
+        if (!PQgetisnull(res, 0, 0)) {
+            break;
+        }
+
+        PQclear(res);
+        rc = migrator_pg_sleep(pg, 1);
+
+        if (rc != MIGRATOR_OK) {
+            return rc;
+        }
+    }
+
+    if (migrator_pg_value(res, 0, 0, position) != SHARD_OK) {
+        rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: shard.role() has no "
+                             "position", node);
+    }
+
+    PQclear(res);
+
+    return rc;
+}
+
+
 static int
 migrator_pg_role(void *data, const shard_node_t *node, shard_id_t shard,
     migrator_role_e role, uint32_t epoch, const migrator_limit_t *limit,
@@ -281,18 +339,22 @@ migrator_pg_role(void *data, const shard_node_t *node, shard_id_t shard,
     values[1] = migrator_pg_roles[role];
     values[2] = number;
 
-    /* who owns a shard hears nobody: what still comes is older */
+    pg->sealed[0] = '\0';
 
     if (role == MIGRATOR_ROLE_PRIMARY) {
-        rc = migrator_pg_silence(pg, node->name, shard);
-
-        if (rc != MIGRATOR_OK) {
-            return rc;
-        }
+        return migrator_pg_own(pg, node->name, shard, values, position);
     }
 
-    rc = migrator_pg_number(pg, node->name, position, "SELECT "
-                            "shard.role($1, $2, $3)", 3, values);
+    rc = migrator_pg_number(pg, node->name, position,
+                            role == MIGRATOR_ROLE_STANDBY
+                            && strcmp(node->name, pg->heir) == 0
+                            ? ROLE_LATER : ROLE, 3, values);
+
+    if (rc == MIGRATOR_OK && role == MIGRATOR_ROLE_STANDBY) {
+        memcpy(pg->sealed, node->name, sizeof(pg->sealed));
+        pg->sealed_shard = shard;
+        pg->sealed_at = *position;
+    }
 
     /* fence.c, which is of no migration: a primary that was given up for
      * dead feeds nobody any more */
@@ -334,112 +396,6 @@ migrator_pg_probe(void *data, const shard_node_t *node, shard_id_t shard,
 }
 
 
-static int
-migrator_pg_digest_add(const PGresult *res, migrator_digest_t *digest)
-{
-    int          i;
-    char        *end;
-    uint64_t     part, items;
-    long long    hash;
-    const char  *text;
-
-    for (i = 0; i < PQntuples(res); i++) {
-        text = migrator_pg_cell(res, i, 2);
-        hash = strtoll(text, &end, 10);
-
-        if (migrator_pg_value(res, i, 0, &part) != SHARD_OK
-            || part >= MIGRATOR_PARTS
-            || migrator_pg_value(res, i, 1, &items) != SHARD_OK
-            || end == text || *end)
-        {
-            return SHARD_ERROR;
-        }
-
-        digest->items += items;
-        digest->part[part].items += items;
-
-        /* two tables may have rows in the same part: neither hides */
-        digest->part[part].hash = digest->part[part].hash * 31
-                                  + (uint64_t) hash;
-    }
-
-    return SHARD_OK;
-}
-
-
-/*
- * The source comes first, without "at", and knows whether all rows that
- * nobody touched were compared by this migration (prepare); then both
- * digests are of the touched ones alone.
- */
-
-static int
-migrator_pg_digest(void *data, const shard_node_t *node, shard_id_t shard,
-    const uint64_t *at, const migrator_limit_t *limit,
-    migrator_digest_t *digest)
-{
-    int                   rc;
-    char                  id[16], name[24];
-    uint64_t              compared;
-    PGresult             *res;
-    const char           *values[2];
-    migrator_pg_t        *pg = data;
-    migrator_pg_stats_t   stats;
-
-    migrator_pg_begin(pg, limit);
-
-    if (pg->cuts) {
-        return migrator_pg_cut_digest(pg, node->name, shard, at, digest);
-    }
-
-    memset(digest, 0, sizeof(migrator_digest_t));
-
-    snprintf(id, sizeof(id), "%u", (unsigned) shard);
-    snprintf(name, sizeof(name), "%016llx",
-             (unsigned long long) pg->migration);
-    values[0] = id;
-    values[1] = name;
-
-    rc = migrator_pg_stats(pg, node->name, shard, &stats);
-
-    if (rc == MIGRATOR_OK && at == NULL) {
-        rc = migrator_pg_number(pg, node->name, &compared, "SELECT count(*) "
-                                "FROM shard.owner WHERE shard = $1 AND "
-                                "touching AND compared = $2", 2, values);
-        pg->tail = compared > 0;
-    }
-
-    if (rc != MIGRATOR_OK) {
-        return rc;
-    }
-
-    if (at && stats.position != *at) {
-        return migrator_pg_say(pg, MIGRATOR_DOWN, "%s: stands at %llu, not "
-                               "at %llu", node->name,
-                               (unsigned long long) stats.position,
-                               (unsigned long long) *at);
-    }
-
-    values[1] = pg->tail ? "true" : "false";
-    rc = migrator_pg_query(pg, node->name, &res, "SELECT part, items, hash "
-                           "FROM shard.digest($1, $2)", 2, values);
-    if (rc != MIGRATOR_OK) {
-        return rc;
-    }
-
-    digest->position = stats.position;
-
-    if (migrator_pg_digest_add(res, digest) != SHARD_OK) {
-        rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: shard.digest(%s) is no "
-                             "digest", node->name, id);
-    }
-
-    PQclear(res);
-
-    return rc;
-}
-
-
 const migrator_driver_t  migrator_driver_postgres = {
     .name = "postgres",
     .can = MIGRATOR_CAN_DATA|MIGRATOR_CAN_SHIP_ALONE|MIGRATOR_CAN_CUT
@@ -455,8 +411,8 @@ const migrator_driver_t  migrator_driver_postgres = {
     .probe = migrator_pg_probe,
     .check = migrator_pg_check,
     .prepare = migrator_pg_prepare,
-    .turn = migrator_pg_turn,
     .settle = migrator_pg_settle,
     .err = migrator_pg_err,
+    .verify = migrator_pg_verify,
     .cuts = &migrator_pg_cuts,
 };

@@ -9,8 +9,9 @@
  *   marker (position) ─────────────────▶ marker
  *
  *   subscription ..._r ◀──────────────── slot, publication ..._r
- *                made after the commit   made before the hold; turn() says
- *                by ship(), copies none  where it begins: behind all forward
+ *                made after the commit   made before the hold; verify()
+ *                by ship(), copies none  says where it begins: behind all
+ *                                        that came forward
  *
  * Names are shard_KEYSPACE_HASH_SHARD_MIGRATION_f or _r, the same for the
  * three of a way: a subscription at one node and a slot of its name at
@@ -18,10 +19,11 @@
  * the servers, so that any call may be made again by anybody.
  *
  *   driver_postgres.c          calls that need one node; the table
- *   driver_postgres_link.c     links: named, found, shipped over, turned
+ *   driver_postgres_link.c     links: named, found, shipped over
  *   driver_postgres_copy.c     links: made, with all the rows there are
  *   driver_postgres_clean.c    links: dropped
  *   driver_postgres_compare.c  check, prepare
+ *   driver_postgres_verify.c   digests; both servers compared and turned
  *   driver_postgres_cut.c      splits and merges: what is said to one node
  *   driver_postgres_cut_copy.c     rows carried to their new shard
  *   driver_postgres_cut_compare.c  both sides compared
@@ -66,6 +68,7 @@ typedef struct {
     const char              *conninfo;
     PGconn                  *pg;            /* NULL: none yet, or it broke */
     long                     timeout_ms;    /* the session's */
+    unsigned                 syncs;         /* of a pipeline, due still */
     migrator_pg_seen_t       seen;
 } migrator_pg_node_t;
 
@@ -97,6 +100,16 @@ typedef struct {
     migrator_cut_t           cut;
     uint64_t                 run;           /* of its copy, 0: not known */
     migrator_pg_page_t       drop;          /* where it goes on */
+    unsigned                 ready:1;       /* the hold's calls were tried */
+
+    /* prepare()'s target: what it is told is durable by verify() alone */
+    char                     heir[SHARD_NAME_SIZE];
+
+    /* who was made a standby last, "": nobody; where a sealed one stands */
+    char                     sealed[SHARD_NAME_SIZE];
+    shard_id_t               sealed_shard;
+    uint64_t                 sealed_at;
+
     uint32_t                 n;
     migrator_pg_node_t       nodes[MIGRATOR_PG_NODES];
     char                     err[MIGRATOR_ERR_SIZE];
@@ -122,6 +135,20 @@ void migrator_pg_begin(migrator_pg_t *pg, const migrator_limit_t *limit);
 
 int migrator_pg_query(migrator_pg_t *pg, const char *node, PGresult **res,
     const char *sql, int n, const char *const *values);
+
+/*
+ * The same in two, so that two nodes work at a time: what was sent must be
+ * received before the node's next statement, whatever became of the other.
+ */
+
+int migrator_pg_send(migrator_pg_t *pg, const char *node, const char *sql,
+    int n, const char *const *values);
+int migrator_pg_receive(migrator_pg_t *pg, const char *node, PGresult **res);
+
+/* what a result, or without one the connection, says: migrator_rc_e */
+
+int migrator_pg_error(migrator_pg_t *pg, migrator_pg_node_t *c,
+    const PGresult *res);
 
 /* one row and column of text, or of a number; "" and 0 without a row */
 
@@ -174,14 +201,10 @@ int migrator_pg_slot(migrator_pg_t *pg, const char *node, const char *name,
     shard_id_t shard);
 int migrator_pg_sync(migrator_pg_t *pg, const char *from, const char *to,
     shard_id_t shard, uint64_t *position);
-int migrator_pg_silence(migrator_pg_t *pg, const char *node,
-    shard_id_t shard);
 
 int migrator_pg_ship(void *data, const shard_node_t *from,
     const shard_node_t *to, shard_id_t shard, uint64_t entries,
     const migrator_limit_t *limit, uint64_t *position, uint64_t *bytes);
-int migrator_pg_turn(void *data, const shard_node_t *from,
-    const shard_node_t *to, shard_id_t shard, const migrator_limit_t *limit);
 
 
 /* driver_postgres_copy.c; copy: the rows that are there first, else it is
@@ -278,5 +301,14 @@ int migrator_pg_cut_compare(migrator_pg_t *pg, const char *node);
 int migrator_pg_cut_digest(migrator_pg_t *pg, const char *node,
     shard_id_t shard, const uint64_t *at, migrator_digest_t *digest);
 
+
+/* driver_postgres_verify.c */
+
+int migrator_pg_digest(void *data, const shard_node_t *node, shard_id_t shard,
+    const uint64_t *at, const migrator_limit_t *limit,
+    migrator_digest_t *digest);
+int migrator_pg_verify(void *data, const shard_node_t *from,
+    const shard_node_t *to, shard_id_t shard, int tail,
+    const migrator_limit_t *limit, uint64_t *position, uint64_t *items);
 
 #endif /* _MIGRATOR_DRIVER_POSTGRES_H_INCLUDED_ */

@@ -36,11 +36,10 @@ static int migrator_pg_wait(migrator_pg_t *pg, const char *node, int fd,
     short events);
 static int migrator_pg_open(migrator_pg_t *pg, const char *node,
     migrator_pg_node_t **conn);
-static int migrator_pg_limit(migrator_pg_t *pg, migrator_pg_node_t *c);
+static long migrator_pg_left(const migrator_pg_t *pg);
+static int migrator_pg_result(migrator_pg_node_t *c, PGresult **res);
 static int migrator_pg_answer(migrator_pg_t *pg, migrator_pg_node_t *c,
     PGresult **res);
-static int migrator_pg_error(migrator_pg_t *pg, migrator_pg_node_t *c,
-    const PGresult *res);
 
 
 int
@@ -78,6 +77,7 @@ migrator_pg_close(migrator_pg_node_t *node)
     if (node->pg) {
         PQfinish(node->pg);
         node->pg = NULL;
+        node->syncs = 0;
     }
 }
 
@@ -292,16 +292,13 @@ migrator_pg_open(migrator_pg_t *pg, const char *node,
 }
 
 
-/* what is left of the call, roundly, so that it is seldom set */
+/* of the call, roundly, so that it is seldom set */
 
-static int
-migrator_pg_limit(migrator_pg_t *pg, migrator_pg_node_t *c)
+static long
+migrator_pg_left(const migrator_pg_t *pg)
 {
-    int        rc;
-    char       sql[64];
-    long       ms;
-    uint64_t   now;
-    PGresult  *res;
+    long      ms;
+    uint64_t  now;
 
     now = shardd_monotonic_ms();
 
@@ -311,24 +308,7 @@ migrator_pg_limit(migrator_pg_t *pg, migrator_pg_node_t *c)
         }
     }
 
-    if (ms == c->timeout_ms) {
-        return MIGRATOR_OK;
-    }
-
-    snprintf(sql, sizeof(sql), "SET statement_timeout = %ld", ms);
-
-    if (!PQsendQuery(c->pg, sql)) {
-        return migrator_pg_error(pg, c, NULL);
-    }
-
-    rc = migrator_pg_answer(pg, c, &res);
-
-    if (rc == MIGRATOR_OK) {
-        c->timeout_ms = ms;
-        PQclear(res);
-    }
-
-    return rc;
+    return ms;
 }
 
 
@@ -336,25 +316,85 @@ int
 migrator_pg_query(migrator_pg_t *pg, const char *node, PGresult **res,
     const char *sql, int n, const char *const *values)
 {
-    int                  rc;
+    int  rc;
+
+    rc = migrator_pg_send(pg, node, sql, n, values);
+
+    return rc == MIGRATOR_OK ? migrator_pg_receive(pg, node, res) : rc;
+}
+
+
+/* a new statement_timeout goes with the statement: no round trip of its own */
+
+int
+migrator_pg_send(migrator_pg_t *pg, const char *node, const char *sql, int n,
+    const char *const *values)
+{
+    int                  ok, rc;
+    char                 set[64];
+    long                 ms;
     migrator_pg_node_t  *c;
 
     c = NULL;
     rc = migrator_pg_open(pg, node, &c);
 
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_limit(pg, c);
-    }
-
     if (rc != MIGRATOR_OK) {
         return rc;
     }
 
-    if (!PQsendQueryParams(c->pg, sql, n, NULL, values, NULL, NULL, 0)) {
-        return migrator_pg_error(pg, c, NULL);
+    ok = 1;
+    ms = migrator_pg_left(pg);
+    c->syncs = ms != c->timeout_ms ? 2 : 0;
+
+    if (c->syncs) {
+        snprintf(set, sizeof(set), "SET statement_timeout = %ld", ms);
+        ok = PQenterPipelineMode(c->pg)
+             && PQsendQueryParams(c->pg, set, 0, NULL, NULL, NULL, NULL, 0)
+             && PQpipelineSync(c->pg);
+        c->timeout_ms = ms;
     }
 
-    return migrator_pg_answer(pg, c, res);
+    ok = ok && PQsendQueryParams(c->pg, sql, n, NULL, values, NULL, NULL, 0)
+         && (c->syncs == 0 || PQpipelineSync(c->pg));
+
+    return ok ? MIGRATOR_OK : migrator_pg_error(pg, c, NULL);
+}
+
+
+int
+migrator_pg_receive(migrator_pg_t *pg, const char *node, PGresult **res)
+{
+    return migrator_pg_answer(pg, migrator_pg_node(pg, node), res);
+}
+
+
+/* 0: that was all; *res is NULL between two statements of a pipeline */
+
+static int
+migrator_pg_result(migrator_pg_node_t *c, PGresult **res)
+{
+    *res = PQgetResult(c->pg);
+
+    if (*res == NULL) {
+        return c->syncs && PQstatus(c->pg) == CONNECTION_OK;
+    }
+
+    if (PQresultStatus(*res) != PGRES_PIPELINE_SYNC) {
+        return 1;
+    }
+
+    PQclear(*res);
+    *res = NULL;
+
+    if (--c->syncs) {
+        return 1;
+    }
+
+    if (!PQexitPipelineMode(c->pg)) {
+        migrator_pg_close(c);
+    }
+
+    return 0;
 }
 
 
@@ -372,10 +412,12 @@ migrator_pg_answer(migrator_pg_t *pg, migrator_pg_node_t *c, PGresult **res)
         rc = PQflush(c->pg);
 
         if (rc == 0 && !PQisBusy(c->pg)) {
-            r = PQgetResult(c->pg);
+            if (!migrator_pg_result(c, &r)) {
+                break;
+            }
 
             if (r == NULL) {
-                break;
+                continue;
             }
 
             if (kept && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
@@ -402,6 +444,13 @@ migrator_pg_answer(migrator_pg_t *pg, migrator_pg_node_t *c, PGresult **res)
         }
     }
 
+    /* it broke: what came before that is no answer */
+
+    if (c->syncs && kept && PQresultStatus(kept) != PGRES_FATAL_ERROR) {
+        PQclear(kept);
+        kept = NULL;
+    }
+
     if (kept == NULL || (PQresultStatus(kept) != PGRES_TUPLES_OK
                          && PQresultStatus(kept) != PGRES_COMMAND_OK))
     {
@@ -413,42 +462,4 @@ migrator_pg_answer(migrator_pg_t *pg, migrator_pg_node_t *c, PGresult **res)
     *res = kept;
 
     return MIGRATOR_OK;
-}
-
-
-/*
- * SH...: conf/postgres.sql says no; 3F, 42 and 28: it is not installed, or
- * not for this user; 55000: a server that cannot do it as it is configured.
- * Anything else may be over when it is tried again.
- */
-
-static int
-migrator_pg_error(migrator_pg_t *pg, migrator_pg_node_t *c,
-    const PGresult *res)
-{
-    int          rc;
-    const char  *state, *text;
-
-    state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
-    text = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-
-    if (state == NULL) {
-        state = "";
-    }
-
-    rc = strncmp(state, "SH", 2) == 0 || strncmp(state, "42", 2) == 0
-         || strncmp(state, "28", 2) == 0 || strcmp(state, "3F000") == 0
-         || strcmp(state, "55000") == 0
-         ? MIGRATOR_REFUSED : MIGRATOR_DOWN;
-
-    migrator_pg_say(pg, rc, "%s: %.300s%s", c->name,
-                    text ? text : PQerrorMessage(c->pg),
-                    strcmp(state, "3F000") == 0 || strcmp(state, "42883") == 0
-                    ? " (is conf/postgres.sql installed there?)" : "");
-
-    if (state[0] == '\0' || PQstatus(c->pg) != CONNECTION_OK) {
-        migrator_pg_close(c);
-    }
-
-    return rc;
 }

@@ -1,5 +1,5 @@
 
-/* Links between two servers: named, found, shipped over and turned round */
+/* Links between two servers: named, found and shipped over */
 
 
 #include <stdio.h>
@@ -10,16 +10,8 @@
 #include "driver_postgres.h"
 
 
-/* a row when the way back is there and nobody was opened */
-
-#define TURN                                                                 \
-    "WITH u AS (UPDATE shard.owner SET turned = pg_current_wal_flush_lsn() " \
-    "WHERE shard = $2 AND role = 'standby' AND EXISTS (SELECT FROM "         \
-    "pg_replication_slots WHERE slot_name = $1) RETURNING 1) "               \
-    "SELECT count(*) FROM u"
-
-#define POLL_MS  2                 /* for a marker, requests may wait */
-#define SHIP_MS  1000              /* of one call, when far behind */
+#define REACH_MS  100              /* of one look for a marker */
+#define SHIP_MS   1000             /* of one call, when far behind */
 
 
 static int migrator_pg_reach(migrator_pg_t *pg, const char *to,
@@ -110,31 +102,48 @@ migrator_pg_marker(migrator_pg_t *pg, const char *from, const char *to,
 }
 
 
+/* the server looks for it as often as it can, in calls that end */
+
 static int
 migrator_pg_reach(migrator_pg_t *pg, const char *to, shard_id_t shard,
     uint64_t marker, uint64_t until_ms, uint64_t *position)
 {
-    int                  rc;
-    migrator_pg_stats_t  target;
+    int          rc;
+    char         id[16], at[24], ms[16];
+    uint64_t     now;
+    const char  *values[3];
 
-    rc = MIGRATOR_OK;
+    snprintf(id, sizeof(id), "%u", (unsigned) shard);
+    snprintf(at, sizeof(at), "%llu", (unsigned long long) marker);
+    values[0] = id;
+    values[1] = at;
+    values[2] = ms;
 
-    while (rc == MIGRATOR_OK) {
-        rc = migrator_pg_stats(pg, to, shard, &target);
-
-        if (rc == MIGRATOR_OK && (target.position >= marker
-                                  || shardd_monotonic_ms() >= until_ms))
-        {
-            *position = target.position;
-            return MIGRATOR_OK;
-        }
-
-        if (rc == MIGRATOR_OK) {
-            rc = migrator_pg_sleep(pg, POLL_MS);
-        }
+    if (until_ms > pg->until_ms) {
+        until_ms = pg->until_ms;
     }
 
-    return rc;
+    for ( ;; ) {
+        now = shardd_monotonic_ms();
+        snprintf(ms, sizeof(ms), "%u", until_ms <= now ? 0
+                 : until_ms - now < REACH_MS ? (unsigned) (until_ms - now)
+                 : REACH_MS);
+
+        rc = migrator_pg_number(pg, to, position, "SELECT shard.reach($1, "
+                                "$2, $3)", 3, values);
+
+        if (rc != MIGRATOR_OK || *position >= marker
+            || shardd_monotonic_ms() >= until_ms)
+        {
+            return rc;
+        }
+
+        rc = migrator_pg_sleep(pg, 0);
+
+        if (rc != MIGRATOR_OK) {
+            return rc;
+        }
+    }
 }
 
 
@@ -298,9 +307,14 @@ migrator_pg_ship(void *data, const shard_node_t *from, const shard_node_t *to,
         return migrator_pg_cut_ship(pg, to->name, position);
     }
 
-    rc = migrator_pg_stats(pg, from->name, shard, &source);
-
     /* sealed, its marker is on its way: once there, the link is no matter */
+
+    if (pg->sealed_shard == shard && strcmp(pg->sealed, from->name) == 0) {
+        return migrator_pg_reach(pg, to->name, shard, pg->sealed_at,
+                                 shardd_monotonic_ms() + SHIP_MS, position);
+    }
+
+    rc = migrator_pg_stats(pg, from->name, shard, &source);
 
     if (rc == MIGRATOR_OK && source.role == MIGRATOR_ROLE_STANDBY
         && source.position)
@@ -331,96 +345,6 @@ migrator_pg_ship(void *data, const shard_node_t *from, const shard_node_t *to,
     if (rc == MIGRATOR_OK) {
         rc = migrator_pg_marker(pg, from->name, to->name, shard,
                                 shardd_monotonic_ms() + SHIP_MS, position);
-    }
-
-    return rc;
-}
-
-
-int
-migrator_pg_silence(migrator_pg_t *pg, const char *node, shard_id_t shard)
-{
-    int          rc;
-    char         prefix[MIGRATOR_PG_NAME];
-    uint64_t     running;
-    const char  *values[1];
-
-    migrator_pg_prefix(pg, shard, prefix);
-    values[0] = prefix;
-
-    for ( ;; ) {
-        rc = migrator_pg_number(pg, node, &running, "SELECT "
-                                "shard.silence($1)", 1, values);
-
-        if (rc != MIGRATOR_OK || running == 0) {
-            return rc;
-        }
-
-        rc = migrator_pg_sleep(pg, 1);
-
-        if (rc != MIGRATOR_OK) {
-            return rc;
-        }
-    }
-}
-
-
-/*
- * The forward way ends, and the way back begins behind all that came over
- * it, so that nothing of it goes home again: PostgreSQL 15 cannot tell by
- * origin.  Where that is, is kept in the owner's row: a slot that is moved
- * goes back in a crash.  Not once the target is open: its own writes would
- * be skipped.  That a subscription was disabled is a commit, so that the
- * flushed WAL has all of what was applied before.
- */
-
-int
-migrator_pg_turn(void *data, const shard_node_t *from, const shard_node_t *to,
-    shard_id_t shard, const migrator_limit_t *limit)
-{
-    int             rc;
-    char            id[16], name[MIGRATOR_PG_NAME];
-    uint64_t        moved;
-    const char     *values[2];
-    migrator_pg_t  *pg = data;
-
-    (void) from;
-
-    migrator_pg_begin(pg, limit);
-
-    /* there is no way back but another cut */
-
-    if (pg->cuts) {
-        return MIGRATOR_OK;
-    }
-
-    migrator_pg_name(pg, shard, 'r', name);
-    snprintf(id, sizeof(id), "%u", (unsigned) shard);
-
-    values[0] = name;
-    values[1] = id;
-    moved = 0;
-
-    rc = migrator_pg_silence(pg, to->name, shard);
-
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_number(pg, to->name, &moved, TURN, 2, values);
-    }
-
-    /* prepare() made it, unless somebody dropped it */
-
-    if (rc == MIGRATOR_OK && moved == 0) {
-        rc = migrator_pg_slot(pg, to->name, name, shard);
-
-        if (rc == MIGRATOR_OK) {
-            rc = migrator_pg_number(pg, to->name, &moved, TURN, 2, values);
-        }
-    }
-
-    if (rc == MIGRATOR_OK && moved == 0) {
-        return migrator_pg_say(pg, MIGRATOR_REFUSED, "%s: is no standby of "
-                               "shard %u: the way back cannot begin",
-                               to->name, (unsigned) shard);
     }
 
     return rc;

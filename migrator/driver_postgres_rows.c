@@ -1,5 +1,5 @@
 
-/* What comes of a query, as numbers and texts: each is checked */
+/* What comes of a query, as numbers, texts and errors: each is checked */
 
 
 #include <stdio.h>
@@ -83,6 +83,44 @@ migrator_pg_run(migrator_pg_t *pg, const char *node, const char *sql)
 
     if (rc == MIGRATOR_OK) {
         PQclear(res);
+    }
+
+    return rc;
+}
+
+
+/*
+ * SH...: conf/postgres.sql says no; 3F, 42 and 28: it is not installed, or
+ * not for this user; 55000: a server that cannot do it as it is configured.
+ * Anything else may be over when it is tried again.
+ */
+
+int
+migrator_pg_error(migrator_pg_t *pg, migrator_pg_node_t *c,
+    const PGresult *res)
+{
+    int          rc;
+    const char  *state, *text;
+
+    state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+    text = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+
+    if (state == NULL) {
+        state = "";
+    }
+
+    rc = strncmp(state, "SH", 2) == 0 || strncmp(state, "42", 2) == 0
+         || strncmp(state, "28", 2) == 0 || strcmp(state, "3F000") == 0
+         || strcmp(state, "55000") == 0
+         ? MIGRATOR_REFUSED : MIGRATOR_DOWN;
+
+    migrator_pg_say(pg, rc, "%s: %.300s%s", c->name,
+                    text ? text : PQerrorMessage(c->pg),
+                    strcmp(state, "3F000") == 0 || strcmp(state, "42883") == 0
+                    ? " (is conf/postgres.sql installed there?)" : "");
+
+    if (state[0] == '\0' || PQstatus(c->pg) != CONNECTION_OK) {
+        migrator_pg_close(c);
     }
 
     return rc;

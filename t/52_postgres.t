@@ -283,6 +283,57 @@ for my $point (qw/ copy:after warm-up:after final-sync:after verify:after
 }
 
 
+# a slot of the way back that somebody dropped, and a row that differs: who
+# takes over in the hold, or shortly before, finds both
+
+sub stopped_at {
+    my ($point, $shard) = @_;
+
+    $t->process($_)->signal('STOP') for qw/ m1 m2 /;
+
+    my $doomed = migrator("stopped-$shard", env => {
+        SHARD_MIGRATOR_CRASH => $point });
+    $doomed->{asked} = 1;
+
+    my $id = decide($shard, other($shard));
+    wait_for { !$doomed->alive() } 30, "the migrator's end in $point";
+    return $id;
+}
+
+sub goes_on {
+    my ($id) = @_;
+
+    $t->process($_)->signal('CONT') for qw/ m1 m2 /;
+    return ended($id);
+}
+
+$id = stopped_at('final-sync:after', 3);
+$pg{other(3)}->sql('SELECT pg_drop_replication_slot(slot_name) FROM '
+                   . 'pg_replication_slots WHERE slot_name LIKE '
+                   . "'%${id}_r'");
+$m = goes_on($id);
+like($m->{phase}, qr/^(done|rolled-back)$/, "no slot: ends $m->{phase}");
+ok($m->{phase} eq 'done' ? only_way_back(3, $id, $m->{to})
+                         : leftovers(3) !~ /$id/,
+   'no slot: nothing is left behind') or diag leftovers(3);
+
+$id = stopped_at('warm-up:after', 4);
+
+my ($here, $there) = ($t->shard_record(4)->{primary}, other(4));
+my $cents = 'SELECT cents FROM bill WHERE shard = 4 AND id = 1';
+
+$pg{$here}->sql('UPDATE bill SET cents = 7 WHERE shard = 4 AND id = 1');
+wait_for { $pg{$there}->sql($cents) eq '7' } 30, 'it arrives';
+$pg{$there}->sql('SET session_replication_role = replica',
+                 'UPDATE bill SET cents = -1 WHERE shard = 4 AND id = 1');
+$m = goes_on($id);
+is($m->{phase}, 'rolled-back', 'a row that differs: no commit');
+like($m->{error}, qr/^verify: .*data differ/, '... and why');
+$pg{$here}->sql('UPDATE bill SET cents = 8 WHERE shard = 4 AND id = 1');
+wait_for { $pg{$there}->sql($cents) eq '8' } 30, 'the standby follows again';
+is(move(4)->{phase}, 'done', '... and takes over when it is mended');
+
+
 # what a migration left that ended when nobody could clean up behind it
 
 my $stray = $pg{n1}->sql("SELECT pubname FROM pg_publication LIMIT 1");
