@@ -8,6 +8,7 @@
 #   bench/lib/BenchCpu.pm            CPU seconds under wrk
 #   bench/lib/BenchTable.pm          look-up, loads, commits, changes, flush
 #   bench/lib/BenchCopy.pm           copies of shards by the migrator
+#   bench/lib/BenchHolds.pm          how long requests wait while shards move
 #   bench/lib/BenchServers.pm        the servers of all of them
 
 use strict;
@@ -24,12 +25,13 @@ use BenchInstructions;
 use BenchCpu;
 use BenchTable;
 use BenchCopy;
+use BenchHolds;
 
 my %part = (
     lookup => \&part_lookup, million => \&part_million, instructions => \&part_instructions,
     cpu => \&part_cpu, propagation => \&part_propagation, changes => \&part_changes,
-    flush => \&part_flush, copy => \&part_copy);
-my @parts = qw(lookup million flush propagation changes copy cpu instructions);
+    flush => \&part_flush, copy => \&part_copy, holds => \&part_holds);
+my @parts = qw(lookup million flush propagation changes copy holds cpu instructions);
 
 if (@ARGV && ($ARGV[0] eq '--help' || grep { !$part{$_} } @ARGV)) {
     my $help = $ARGV[0] eq '--help';
@@ -120,6 +122,12 @@ sub part_copy {
                    rounds => $ENV{BENCH_ROUNDS} // 9, seconds => 3);
 }
 
+sub part_holds {
+    return holds_of(drivers => [ split ' ', $ENV{BENCH_DRIVERS} || 'http postgres redis' ],
+                    alone => $ENV{BENCH_MOVES} || 60, together => $ENV{BENCH_MOVES} || 60,
+                    at_once => 4, rate => 250, keys => 200);
+}
+
 sub part_cpu {
     my %got;
 
@@ -149,6 +157,32 @@ sub line {
 
     printf "  %-58s %12s   %-22s %s\n", $what, $got, defined $aim ? "aim $aim" : '',
            defined $aim ? $reached ? 'reached' : 'MISSED' : '';
+}
+
+
+
+sub held {
+    my ($holds) = @_;
+
+    my %aim = (http => [ 10, 50 ], postgres => [ undef, 120 ]);
+
+    for my $driver (sort keys %$holds) {
+        my ($p50, $p99) = @{ $aim{$driver} || [] };
+
+        for my $how ([ alone => 'one after another' ], [ together => 'four at once' ]) {
+            my $h = $holds->{$driver}{$how->[0]};
+
+            line("held ms, driver $driver, $how->[1]: p50", $h->{p50},
+                 $p50 ? "<= $p50" : undef, $p50 && $h->{p50} <= $p50);
+            line('    p99', $h->{p99}, $p99 ? "<= $p99" : undef, $p99 && $h->{p99} <= $p99);
+            line('    longest', $h->{longest});
+            line('    ' . join(', ', BenchHolds::phases()),
+                 join(' ', map { $h->{phases}{$_}{p50} } BenchHolds::phases()));
+        }
+
+        my $faults = BenchHolds::faults($holds->{$driver}{load});
+        line('    requests failed, lost, reordered or stale', $faults, 0, !$faults);
+    }
 }
 
 
@@ -210,6 +244,8 @@ sub print_table {
         line('p99 of 1,000 requests/s within a copy / before', $c->{foreground}{ratio}, '<= 1.2',
              $c->{foreground}{ratio} <= 1.2) if $c->{foreground};
     }
+
+    held($report{holds}) if $report{holds};
 
     if (my $f = $report{flush}) {
         line('metrics flush of 10,000 shards, ms of the worker', $f->{worker_ms}, '<= 2', $f->{worker_ms} <= 2);
