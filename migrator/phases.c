@@ -11,6 +11,8 @@
 
 static const migrator_phase_e *migrator_phase_way(
     const migrator_state_t *state);
+static const migrator_phase_e *migrator_phase_cut(
+    const migrator_state_t *state);
 static int migrator_phase_legal(const migrator_state_t *state,
     migrator_phase_e to);
 static size_t migrator_digits(char *buf, uint64_t value);
@@ -170,6 +172,10 @@ static const migrator_phase_e  migrator_way_cut[] = {
     BEGINS, COPIES, CUTOVER, ENDS
 };
 
+static const migrator_phase_e  migrator_way_cut_queue[] = {
+    BEGINS, COPIES, MIGRATOR_CONSUME, CUTOVER, ENDS
+};
+
 static const migrator_phase_e  migrator_way_cut_stateless[] = {
     BEGINS, MIGRATOR_COMMIT, MIGRATOR_RELEASE, ENDS
 };
@@ -185,6 +191,14 @@ migrator_cuts(const migrator_state_t *state)
 {
     return state->verb == MIGRATOR_SPLIT || state->verb == MIGRATOR_ISOLATE
            || state->verb == MIGRATOR_MERGE;
+}
+
+
+int
+migrator_writes(const migrator_state_t *state)
+{
+    return state->strategy == SHARD_COPY_ON_WRITE
+           && state->verb == MIGRATOR_MOVE;
 }
 
 
@@ -259,8 +273,7 @@ migrator_phase_way(const migrator_state_t *state)
     }
 
     if (migrator_cuts(state)) {
-        return state->strategy == SHARD_STATELESS ? migrator_way_cut_stateless
-                                                  : migrator_way_cut;
+        return migrator_phase_cut(state);
     }
 
     switch (state->strategy) {
@@ -280,12 +293,29 @@ migrator_phase_way(const migrator_state_t *state)
 }
 
 
+/* copy-on-write has no way of its own: nothing leaves the node by a cut */
+
+static const migrator_phase_e *
+migrator_phase_cut(const migrator_state_t *state)
+{
+    switch (state->strategy) {
+
+    case SHARD_STATELESS:
+        return migrator_way_cut_stateless;
+
+    case SHARD_QUEUE:
+        return migrator_way_cut_queue;
+
+    default:
+        return migrator_way_cut;
+    }
+}
+
+
 uint32_t
 migrator_last_epoch(const migrator_state_t *state)
 {
-    return state->strategy == SHARD_COPY_ON_WRITE
-           && state->verb == MIGRATOR_MOVE ? state->epoch + 2
-                                           : state->epoch + 1;
+    return migrator_writes(state) ? state->epoch + 2 : state->epoch + 1;
 }
 
 

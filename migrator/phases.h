@@ -38,9 +38,9 @@
  * Two shards out of one, one out of two (split, isolate, merge), by
  *
  *   planned ▶ claimed ▶ check ▶ copy ▶ catch-up ▶ hold ▶ drain ▶ final-sync
- *                         ▼                                        ▼
- *             stateless: commit ◀──────────────────────────────── verify
- *                          ▼
+ *                         ▼                    ▲                   ▼
+ *             stateless: commit ◀──────────────│───────────────── verify
+ *                          ▼                   └ queue: consume first
  *                       release ▶ standby ▶ done
  *
  * A phase is stored before its work begins, and its work is "make it so":
@@ -223,6 +223,10 @@ migrator_verb_e migrator_verb_by_name(shard_str_t name);
 /* 1: keys change their shard, by a split or a merge */
 
 int migrator_cuts(const migrator_state_t *state);
+
+/* 1: a move whose writes are at the target before the copy is */
+
+int migrator_writes(const migrator_state_t *state);
 
 /* the shard's id at the target */
 

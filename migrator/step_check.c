@@ -372,7 +372,8 @@ migrator_check_record(migrator_t *m, const shard_record_t *rec)
                             m->driver->name);
     }
 
-    if (m->state.verb == MIGRATOR_MOVE && rec->strategy == SHARD_QUEUE
+    if ((m->state.verb == MIGRATOR_MOVE || migrator_cuts(&m->state))
+        && rec->strategy == SHARD_QUEUE
         && m->policy->queue_hold == MIGRATOR_HOLD_BACKEND
         && m->driver->hold == NULL)
     {

@@ -156,14 +156,6 @@ migrator_cut_check(migrator_t *m, const shard_record_t *rec)
     shard_record_t     into;
     migrator_result_e  result;
 
-    if (m->state.strategy != SHARD_STATELESS
-        && m->state.strategy != SHARD_LOG_SHIPPING)
-    {
-        return migrator_say(m, MIGRATOR_FAIL, "shards of strategy %s are not "
-                            "split or merged",
-                            shard_strategy_name(m->state.strategy));
-    }
-
     if (m->state.strategy != SHARD_STATELESS && m->driver->cuts == NULL) {
         return migrator_say(m, MIGRATOR_FAIL, "driver %s cannot split or "
                             "merge shards", m->driver->name);

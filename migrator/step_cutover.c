@@ -123,9 +123,7 @@ migrator_step_final_sync(migrator_t *m)
         result = migrator_nodes(m);
     }
 
-    if (result == MIGRATOR_NEXT
-        && m->state.strategy == SHARD_COPY_ON_WRITE)
-    {
+    if (result == MIGRATOR_NEXT && migrator_writes(&m->state)) {
         return migrator_write_sync(m);
     }
 
@@ -363,7 +361,7 @@ migrator_step_release(migrator_t *m)
 
     /* released, or in other hands already */
 
-    if ((m->state.hold_ms == 0 || m->state.strategy == SHARD_COPY_ON_WRITE)
+    if ((m->state.hold_ms == 0 || migrator_writes(&m->state))
         && m->state.hold_at_ms)
     {
         now = m->io->now_ms(m->io->data);

@@ -59,9 +59,7 @@ migrator_step_drain(migrator_t *m)
 
     now = m->io->now_ms(m->io->data);
 
-    if (m->state.strategy != SHARD_COPY_ON_WRITE
-        && now - m->stepped_ms >= SHIP_EVERY_MS)
-    {
+    if (!migrator_writes(&m->state) && now - m->stepped_ms >= SHIP_EVERY_MS) {
         m->stepped_ms = now;
         result = migrator_ship(m, (uint64_t) m->policy->batch);
 

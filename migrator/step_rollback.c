@@ -111,7 +111,7 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
         && rec->epoch == m->state.epoch)
     {
         return migrator_abandon(m,
-                                m->state.strategy == SHARD_COPY_ON_WRITE
+                                migrator_writes(&m->state)
                                 ? "switch" : "commit", rec, version);
     }
 
@@ -130,9 +130,7 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
                  || migrator_phase_seen(&m->state, MIGRATOR_SWITCH)
                  || migrator_phase_seen(&m->state, MIGRATOR_FINAL_SYNC));
 
-    if (sealed && !migrator_cuts(&m->state) && rec->phase != SHARD_HELD
-        && rec->epoch == m->state.epoch)
-    {
+    if (sealed && rec->phase != SHARD_HELD && rec->epoch == m->state.epoch) {
         return migrator_park(m, rec, version);
     }
 
@@ -228,7 +226,10 @@ migrator_park(migrator_t *m, shard_record_t *rec, uint64_t version)
 
     rec->phase = SHARD_HELD;
     rec->migration = m->state.id;
-    memcpy(rec->target, m->state.to, sizeof(rec->target));
+
+    if (!migrator_cuts(&m->state)) {
+        memcpy(rec->target, m->state.to, sizeof(rec->target));
+    }
 
     result = migrator_commit(m, "park", &version, rec);
 

@@ -43,9 +43,7 @@ static migrator_result_e migrator_write_again(migrator_t *m);
 int
 migrator_write_moves(const migrator_state_t *state)
 {
-    if (state->strategy != SHARD_COPY_ON_WRITE
-        || state->verb != MIGRATOR_MOVE)
-    {
+    if (!migrator_writes(state)) {
         return 0;
     }
 

@@ -2,7 +2,7 @@
 /*
  * Which splits and merges are carried out, and when:
  *
- *   mode act, served by migrators? ──no──▶ advice, once in a season
+ *   mode act, keys in an order? ──no──▶ advice, once in a season
  *        │ yes
  *        ▼
  *   free, few enough, within the budget? ──no──▶ later: the next tick asks
@@ -21,12 +21,12 @@
 #define PREDICTOR_RESIZE_ACTS  2        /* in flight at a time */
 
 
+/* of any strategy: a cut in place sends nothing to another node */
+
 static int
 predictor_resize_served(const shard_record_t *rec)
 {
-    return rec->kind != SHARD_KIND_LIST
-           && (rec->strategy == SHARD_LOG_SHIPPING
-               || rec->strategy == SHARD_STATELESS);
+    return rec->kind != SHARD_KIND_LIST;
 }
 
 

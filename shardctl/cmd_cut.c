@@ -298,14 +298,6 @@ cut_free(shardctl_t *ctl, shardd_table_t *table, const shard_record_t *rec)
                              "cut by \"shardctl init\" only", ctl->keyspace);
     }
 
-    if (rec->strategy != SHARD_STATELESS
-        && rec->strategy != SHARD_LOG_SHIPPING)
-    {
-        return shardctl_fail(ctl, "shard %u is of strategy %s: those are not "
-                             "split or merged", rec->id,
-                             shard_strategy_name(rec->strategy));
-    }
-
     if (rec->migration) {
         shard_hex_encode(rec->migration, migration);
         return shardctl_fail(ctl, "migration %s has shard %u in hands: wait "

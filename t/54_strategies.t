@@ -10,15 +10,14 @@ use strict;
 
 use HTTP::Tiny;
 use JSON::PP;
-use MIME::Base64;
-use POSIX ();
 use Test::More;
 use Time::HiRes qw/ sleep time /;
 
 use ShardTest;
+use ShardTest::Ledger;
 
 my $shards = 8;
-my ($t, $turn, $stop);
+my ($t, $turn);
 
 queues();
 writes();
@@ -122,103 +121,13 @@ sub node_json {
 }
 
 
-# an account of its own, in a process of its own; its report is a file
-
-sub start_ledger {
-    my ($code) = @_;
-
-    my $report = $t->dir() . '/ledger.json';
-    my $pid = fork();
-
-    die "fork: $!" if !defined $pid;
-
-    if ($pid == 0) {
-        $SIG{TERM} = sub { $stop = 1 };
-        my $got = eval { $code->() } || { failed => [ "died: $@" ] };
-        spew($report, encode_json($got));
-        POSIX::_exit(0);
-    }
-
-    return sub {
-        kill 'TERM', $pid;
-        waitpid $pid, 0;
-        return decode_json(slurp($report));
-    };
-}
-
-
-sub request {
-    my ($http, $method, $path, $key, $content) = @_;
-
-    return $http->request($method, $t->url($path), {
-        headers => { 'X-Key' => $key },
-        defined $content ? (content => $content) : () });
-}
-
-
-# a producer and the consumer of each of some queues: what is delivered must
-# be the next message, and nothing else
-
-sub consume {
-    my $http = HTTP::Tiny->new(timeout => 15);
-    my @keys = map { "consumed$_" } 1 .. 12;
-    my (%sent, %taken, @failed);
-    my $delivered = 0;
-    my $rest = 0;
-
-    while (!$stop || $rest++ < 2) {
-        for my $key (@keys) {
-            if (!$stop) {
-                my $got = request($http, 'POST', "/queue/$key", $key,
-                                  "$key:" . ($sent{$key} || 0));
-                my $n = eval { decode_json($got->{content})->{n} } || 0;
-
-                push @failed, "append to $key: $got->{status} $got->{content}"
-                    if $n != ++$sent{$key};
-            }
-
-            my $got = request($http, 'GET', "/queue/$key?limit=50", $key);
-
-            next if $got->{status} == 423;          # held at the backend
-            push @failed, "GET $key: $got->{status}" if $got->{status} != 200;
-
-            my $last = 0;
-
-            for my $line (split /\n/, $got->{content}) {
-                my $e = decode_json($line);
-                my $want = $taken{$key} || 0;
-
-                $delivered++;
-                $last = $e->{n};
-                push @failed, "$key: delivered $e->{n}, not " . ($want + 1)
-                    if $e->{n} != $want + 1
-                       || decode_base64($e->{v}) ne "$key:$want";
-                $taken{$key} = $e->{n};
-            }
-
-            next if !$last;
-            $got = request($http, 'POST', "/ack/$key?n=$last", $key, '');
-            push @failed, "ack of $key: $got->{status} $got->{content}"
-                if $got->{status} != 200;
-        }
-
-        die "too much failed: @failed[0 .. 9]\n" if @failed > 50;
-    }
-
-    push @failed, map { "$_: sent $sent{$_}, taken " . ($taken{$_} || 0) }
-                  grep { $sent{$_} != ($taken{$_} || 0) } @keys;
-
-    return { failed => \@failed, delivered => $delivered };
-}
-
-
 sub queues {
     my @keys = map { "queue:\n    drain: 300ms\n    hold: $_\n" }
                qw/ router backend /;
 
     begin('queue');
 
-    my $end = start_ledger(\&consume);
+    my $end = start_consumers($t);
     $t->start_load(rate => 150, options => [ '--mix', '40,30,30' ]);
     $t->wait_served(100);
 
@@ -314,17 +223,17 @@ sub rewrite {
     my (%value, @failed);
     my $n = 0;
 
-    while (!$stop) {
+    while (!ledger_ends()) {
         my $key = 'deleted' . int(rand(120));
         my $what = rand();
 
         if ($what < 0.35) {
-            my $got = request($http, 'PUT', "/kv/$key", $key, ++$n);
+            my $got = request($t, $http, 'PUT', "/kv/$key", $key, ++$n);
             push @failed, "PUT $key: $got->{status}" if $got->{status} != 204;
             $value{$key} = $n;
 
         } elsif ($what < 0.5) {
-            my $got = request($http, 'DELETE', "/kv/$key", $key);
+            my $got = request($t, $http, 'DELETE', "/kv/$key", $key);
 
             # one that is not there may be told so or not
             push @failed, "DELETE $key: $got->{status}"
@@ -349,7 +258,7 @@ sub rewrite {
 sub reread {
     my ($http, $key, $want) = @_;
 
-    my $got = request($http, 'GET', "/kv/$key", $key);
+    my $got = request($t, $http, 'GET', "/kv/$key", $key);
 
     return if defined $want ? $got->{status} == 200 && $got->{content} eq $want
                             : $got->{status} =~ /^(404|410)$/;
@@ -361,7 +270,7 @@ sub reread {
 sub writes {
     begin('copy-on-write');
 
-    my $end = start_ledger(\&rewrite);
+    my $end = start_ledger($t, \&rewrite);
     $t->start_load(rate => 200, options => [ '--mix', '55,45,0' ]);
     $t->wait_served(200);
 
@@ -400,14 +309,14 @@ sub target_killed {
     my ($old) = grep { shard_of($_) == $shard && $_ ne $key }
                 map { "late$_" } 1 .. 500;
 
-    request($http, 'PUT', "/kv/$_", $_, 'before') for $key, $old;
+    request($t, $http, 'PUT', "/kv/$_", $_, 'before') for $key, $old;
 
     killed_at_on($shard, 'fill', '', sub {
-        is(request($http, 'PUT', "/kv/$key", $key, 'after')->{status}, 204,
+        is(request($t, $http, 'PUT', "/kv/$key", $key, 'after')->{status}, 204,
            'target killed: written there');
-        is(request($http, 'DELETE', "/kv/$old", $old)->{status}, 204,
+        is(request($t, $http, 'DELETE', "/kv/$old", $old)->{status}, 204,
            '... and deleted');
-        is(request($http, 'GET', "/kv/$old", $old)->{status}, 410,
+        is(request($t, $http, 'GET', "/kv/$old", $old)->{status}, 410,
            '... which the source does not know');
         $t->process($to)->kill();
     }, sub {
@@ -417,9 +326,9 @@ sub target_killed {
         $t->process($to)->start();
     });
 
-    is(request($http, 'GET', "/kv/$key", $key)->{content}, 'after',
+    is(request($t, $http, 'GET', "/kv/$key", $key)->{content}, 'after',
        'target killed: its write is there');
-    is(request($http, 'GET', "/kv/$old", $old)->{status}, 404,
+    is(request($t, $http, 'GET', "/kv/$old", $old)->{status}, 404,
        '... and its deletion');
 }
 
@@ -435,7 +344,7 @@ sub queue_refused {
     my $http = HTTP::Tiny->new(timeout => 15);
     my ($key) = grep { shard_of($_) == $shard } map { "q$_" } 1 .. 500;
 
-    request($http, 'POST', "/queue/$key", $key, 'x');
+    request($t, $http, 'POST', "/queue/$key", $key, 'x');
 
     my $migrator = start_migrator('');
     my $id = $t->migrate($shard, $to);

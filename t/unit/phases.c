@@ -49,7 +49,7 @@ test_names(void)
 /* from each phase to each other one: only what is written here */
 
 static void
-test_ways(shard_strategy_e strategy, const char *way)
+test_ways(migrator_verb_e verb, shard_strategy_e strategy, const char *way)
 {
     int               from, to, want, wrong;
     char              ways[MIGRATOR_PHASES][MIGRATOR_PHASES], names[512];
@@ -85,6 +85,7 @@ test_ways(shard_strategy_e strategy, const char *way)
     for (from = 0; from < MIGRATOR_PHASES; from++) {
         for (to = 0; to < MIGRATOR_PHASES; to++) {
             memset(&state, 0, sizeof(state));
+            state.verb = verb;
             state.strategy = strategy;
             state.phase = (migrator_phase_e) from;
 
@@ -100,8 +101,8 @@ test_ways(shard_strategy_e strategy, const char *way)
         }
     }
 
-    tap_is_int(wrong, 0, "%s: all ways are open or closed as they must be",
-               shard_strategy_name(strategy));
+    tap_is_int(wrong, 0, "%s, %s: all ways are open or closed as they must be",
+               migrator_verb_name(verb), shard_strategy_name(strategy));
 }
 
 
@@ -238,21 +239,38 @@ test_trail(void)
 }
 
 
+#define CUT  "planned claimed check copy catch-up hold drain final-sync "     \
+             "verify commit release standby done"
+
+
 int
 main(void)
 {
+    int  verb;
+
     test_names();
-    test_ways(SHARD_LOG_SHIPPING, "planned claimed check copy catch-up "
-              "warm-up shift hold drain final-sync verify commit release "
-              "standby done");
-    test_ways(SHARD_QUEUE, "planned claimed check copy catch-up warm-up "
-              "consume hold drain final-sync verify commit release standby "
-              "done");
-    test_ways(SHARD_COPY_ON_WRITE, "planned claimed check warm-up freeze "
-              "settle switch fill hold drain final-sync verify commit release "
-              "standby done");
-    test_ways(SHARD_STATELESS, "planned claimed check warm-up shift commit "
-              "standby done");
+    test_ways(MIGRATOR_MOVE, SHARD_LOG_SHIPPING, "planned claimed check copy "
+              "catch-up warm-up shift hold drain final-sync verify commit "
+              "release standby done");
+    test_ways(MIGRATOR_MOVE, SHARD_QUEUE, "planned claimed check copy "
+              "catch-up warm-up consume hold drain final-sync verify commit "
+              "release standby done");
+    test_ways(MIGRATOR_MOVE, SHARD_COPY_ON_WRITE, "planned claimed check "
+              "warm-up freeze settle switch fill hold drain final-sync verify "
+              "commit release standby done");
+    test_ways(MIGRATOR_MOVE, SHARD_STATELESS, "planned claimed check warm-up "
+              "shift commit standby done");
+
+    for (verb = MIGRATOR_SPLIT; verb <= MIGRATOR_MERGE; verb++) {
+        test_ways((migrator_verb_e) verb, SHARD_LOG_SHIPPING, CUT);
+        test_ways((migrator_verb_e) verb, SHARD_COPY_ON_WRITE, CUT);
+        test_ways((migrator_verb_e) verb, SHARD_QUEUE, "planned claimed check "
+                  "copy catch-up consume hold drain final-sync verify commit "
+                  "release standby done");
+        test_ways((migrator_verb_e) verb, SHARD_STATELESS, "planned claimed "
+                  "check commit release standby done");
+    }
+
     test_flags();
     test_stateless();
     test_promote();

@@ -97,9 +97,11 @@ test_served(void)
     recs[0].strategy = SHARD_STATELESS;
     is(&split, PREDICTOR_RESIZE_NOW, "stateless");
     recs[0].strategy = SHARD_QUEUE;
-    is(&split, PREDICTOR_RESIZE_ADVICE, "a strategy that is not served");
-    recs[2].strategy = SHARD_QUEUE;
-    is(&merge, PREDICTOR_RESIZE_ADVICE, "nor of the other one");
+    is(&split, PREDICTOR_RESIZE_NOW, "a queue");
+    recs[0].strategy = SHARD_COPY_ON_WRITE;
+    is(&split, PREDICTOR_RESIZE_NOW, "copy-on-write");
+    recs[2].kind = SHARD_KIND_LIST;
+    is(&merge, PREDICTOR_RESIZE_ADVICE, "nor the other one of a list");
     merge.with = 3;
     is(&merge, PREDICTOR_RESIZE_ADVICE, "a merge of two nodes' shards");
 }
