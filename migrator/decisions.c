@@ -15,6 +15,7 @@
 #include "shard_codec.h"
 #include "record.h"
 #include "crew.h"
+#include "next.h"
 
 
 #define READ_LIMIT        64
@@ -225,6 +226,20 @@ migrator_decision_read(const shardd_entry_t *entry, migrator_state_t *state,
         return SHARD_ERROR;
     }
 
+    *why = "others";
+    value = shardd_entry_field(entry, "others");
+
+    if (state->verb == MIGRATOR_MOVE && value) {
+
+        if (strlen(value) >= sizeof(state->others)
+            || !migrator_others_valid(value))
+        {
+            return SHARD_ERROR;
+        }
+
+        snprintf(state->others, sizeof(state->others), "%s", value);
+    }
+
     by = shardd_entry_field(entry, "by");
     snprintf(state->by, sizeof(state->by), "%s", by ? by : "");
     snprintf(state->decision, sizeof(state->decision), "%s", entry->id);
@@ -338,6 +353,7 @@ migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
     }
 
     state->strategy = rec.strategy;
+    migrator_next_plan(state, state->strategy == SHARD_COPY_ON_WRITE);
     snprintf(state->driver, sizeof(state->driver), "%s",
              migrator_driver_of(crew->conf, rec.strategy)->name);
     state->created_ms = shardd_now_ms();

@@ -180,9 +180,8 @@ typedef struct {
                          const char *operation, const shard_record_t *rec,
                          const shard_record_t *other, shard_id_t gone);
 
-    /* a decision of this migrator: what follows from a split */
-    int              (*decide)(void *data, const migrator_state_t *wish,
-                         const char *cut);
+    /* a decision of this migrator: what follows, as next.h has it */
+    int              (*decide)(void *data, const migrator_state_t *wish);
 } migrator_io_t;
 
 

@@ -326,15 +326,15 @@ migrator_store_commit(void *data, shard_id_t shard, uint64_t token,
 
 
 static int
-migrator_store_decide(void *data, const migrator_state_t *wish,
-    const char *cut)
+migrator_store_decide(void *data, const migrator_state_t *wish)
 {
     migrator_store_t  *s = data;
 
-    char  id[MIGRATOR_ID_SIZE], shard[16], epoch[16], now[24];
-    char  by[SHARD_NAME_SIZE + 16];
-
-    const shardd_field_t  fields[] = {
+    int             merge;
+    char            id[MIGRATOR_ID_SIZE], shard[16], epoch[16], now[24];
+    char            by[SHARD_NAME_SIZE + 16], with[16], with_epoch[16];
+    size_t          n;
+    shardd_field_t  fields[12] = {
         { "id", id },
         { "verb", (char *) migrator_verb_name(wish->verb) },
         { "shard", shard },
@@ -344,18 +344,38 @@ migrator_store_decide(void *data, const migrator_state_t *wish,
         { "by", by },
         { "mode", "act" },
         { "decided_ms", now },
-        { "reason", "{\"after\":\"split\"}" },
-        { "cut", (char *) cut }
+        { "reason", "{\"after\":\"split\"}" }
     };
 
+    /* a decision to merge is of the shard that stays */
+
+    merge = wish->verb == MIGRATOR_MERGE;
+    n = 10;
+
+    if (merge) {
+        fields[9].value = (char *) "{\"after\":\"move\"}";
+        fields[n++] = (shardd_field_t) { "with", with };
+        fields[n++] = (shardd_field_t) { "with_epoch", with_epoch };
+
+    } else if (wish->next_cut[0]) {
+        fields[n++] = (shardd_field_t) { "cut", (char *) wish->next_cut };
+
+    } else if (wish->others[0]) {
+        fields[n++] = (shardd_field_t) { "others", (char *) wish->others };
+    }
+
     shard_hex_encode(wish->id, id);
-    snprintf(shard, sizeof(shard), "%u", (unsigned) wish->shard);
-    snprintf(epoch, sizeof(epoch), "%u", wish->epoch);
+    snprintf(shard, sizeof(shard), "%u",
+             (unsigned) (merge ? wish->into : wish->shard));
+    snprintf(epoch, sizeof(epoch), "%u",
+             merge ? wish->into_epoch : wish->epoch);
+    snprintf(with, sizeof(with), "%u", (unsigned) wish->shard);
+    snprintf(with_epoch, sizeof(with_epoch), "%u", wish->epoch);
     snprintf(now, sizeof(now), "%llu", (unsigned long long) shardd_now_ms());
     snprintf(by, sizeof(by), "migrator:%s", s->holder);
 
     return migrator_store_say(s, shardd_decision_add(&s->store, id, fields,
-                                                     cut ? 11 : 10),
+                                                     n),
                               s->store.err);
 }
 

@@ -206,7 +206,8 @@ typedef struct {
     char               order[8];        /* "" = keys have none */
     char               lo[MIGRATOR_BOUND_SIZE];
     char               hi[MIGRATOR_BOUND_SIZE];
-    char               next_cut[SHARD_BOUND_MAX * 3 + 1];  /* isolate */
+    char               next[17];        /* id of what follows, next.h */
+    char               next_cut[SHARD_BOUND_MAX * 3 + 1];
     char               next_to[SHARD_NAME_SIZE];
     char               others[SHARD_STANDBYS_MAX * SHARD_NAME_SIZE];
 

@@ -5,6 +5,7 @@
 
 #include "shard_codec.h"
 #include "shard_text.h"
+#include "next.h"
 #include "preconditions.h"
 
 
@@ -270,8 +271,8 @@ migrator_check_source(const migrator_facts_t *f, migrator_checks_t *out)
     /* what is appended needs the index before it, which a target that fills
      * does not know */
 
-    if (f->state->verb == MIGRATOR_MOVE
-        && f->state->strategy == SHARD_COPY_ON_WRITE && source->queue_depth)
+    if (f->state->strategy == SHARD_COPY_ON_WRITE && source->queue_depth
+        && (f->state->verb == MIGRATOR_MOVE || migrator_next_moves(f->state)))
     {
         migrator_check_say(out, "source", MIGRATOR_CHECK_REFUSED, "source %s "
                            "has %llu entries in queues, which do not move "
@@ -350,7 +351,9 @@ migrator_check_data(const migrator_facts_t *f, migrator_checks_t *out)
         return;
     }
 
-    if (migrator_cuts(f->state) && migrator_check_cuts(f, out)) {
+    if ((migrator_cuts(f->state) || migrator_next_merges(f->state))
+        && migrator_check_cuts(f, out))
+    {
         return;
     }
 

@@ -73,6 +73,7 @@ static const migrator_column_t  migrator_columns[] = {
     { "order", TEXT(order), 0 },
     { "lo", TEXT(lo), 0 },
     { "hi", TEXT(hi), 0 },
+    { "next", TEXT(next), 0 },
     { "next_cut", TEXT(next_cut), 0 },
     { "next_to", TEXT(next_to), 0 },
     { "others", TEXT(others), 0 },

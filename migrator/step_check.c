@@ -12,6 +12,7 @@
 #include "../src/daemon/shardd_store.h"
 #include "shard_codec.h"
 #include "shard_override.h"
+#include "next.h"
 #include "preconditions.h"
 
 
@@ -215,7 +216,9 @@ migrator_check_cut(migrator_t *m, migrator_facts_t *f)
 {
     migrator_result_e  result;
 
-    if (!migrator_cuts(&m->state) || f->decision[0]) {
+    if ((!migrator_cuts(&m->state) && !migrator_next_merges(&m->state))
+        || f->decision[0])
+    {
         return MIGRATOR_NEXT;
     }
 
@@ -363,8 +366,8 @@ migrator_check_limit(migrator_t *m, migrator_limit_t *buf)
 static migrator_result_e
 migrator_check_record(migrator_t *m, const shard_record_t *rec)
 {
-    if (m->state.verb == MIGRATOR_MOVE
-        && rec->strategy == SHARD_COPY_ON_WRITE
+    if (rec->strategy == SHARD_COPY_ON_WRITE
+        && (m->state.verb == MIGRATOR_MOVE || migrator_next_moves(&m->state))
         && (m->driver->mode == NULL || m->driver->fill == NULL))
     {
         return migrator_say(m, MIGRATOR_FAIL, "driver %s has no "

@@ -20,7 +20,7 @@
 #include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_store.h"
 #include "shard_codec.h"
-#include "cut.h"
+#include "next.h"
 
 
 /* between calls that dropped something: others write there, too */
@@ -161,7 +161,9 @@ migrator_cut_check(migrator_t *m, const shard_record_t *rec)
                             "merge shards", m->driver->name);
     }
 
-    if (m->into_token == 0 && !m->dry) {
+    /* the other shard of a merge that waits for its move is nobody's yet */
+
+    if (migrator_cuts(&m->state) && m->into_token == 0 && !m->dry) {
         result = migrator_cut_take(m, m->policy->claim_ttl_ms);
 
         if (result != MIGRATOR_NEXT) {
@@ -169,7 +171,7 @@ migrator_cut_check(migrator_t *m, const shard_record_t *rec)
         }
     }
 
-    if (m->state.verb != MIGRATOR_MERGE) {
+    if (m->state.verb != MIGRATOR_MERGE && !migrator_next_merges(&m->state)) {
         return migrator_cut_splits(&m->state, rec, err) == SHARD_OK
                ? MIGRATOR_NEXT : migrator_say(m, MIGRATOR_FAIL, "%s", err);
     }

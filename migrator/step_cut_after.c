@@ -3,37 +3,34 @@
  * After a split or merge: nothing here can undo it, and nobody waits for it.
  *
  *    split    the shard drops the keys that are the new one's; the new one
- *             gets standbys where the shard has them; an isolation goes on
- *             with its second split
+ *             gets standbys where the shard has them
  *    merge    the merged shard is given up by every node that had it
  *
- * The steps are found out again by whoever goes on with it: decisions have
- * deterministic ids, and what is dropped already is not there any more.
+ * First of all what is to follow is decided (next.h).  The steps are found
+ * out again by whoever goes on with it: decisions have deterministic ids, and
+ * what is dropped already is not there any more.
  */
 
 
-#include <stdio.h>
-#include <string.h>
-
 #include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_store.h"
-#include "shard_codec.h"
-#include "shard_key.h"
-#include "cut.h"
+#include "next.h"
 
 
 static migrator_result_e migrator_after_split(migrator_t *m);
 static migrator_result_e migrator_after_merge(migrator_t *m);
-static migrator_result_e migrator_after_standbys(migrator_t *m);
-static migrator_result_e migrator_after_isolate(migrator_t *m);
-static const char *migrator_after_other(const char *left,
-    char name[SHARD_NAME_SIZE]);
 
 
 migrator_result_e
 migrator_cut_after(migrator_t *m)
 {
     migrator_result_e  result;
+
+    result = migrator_next_decide(m);
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
 
     result = migrator_nodes(m);
 
@@ -68,101 +65,22 @@ migrator_after_split(migrator_t *m)
 {
     migrator_result_e  result;
 
-    /* first what others wait for */
-
-    result = migrator_after_isolate(m);
-
-    if (result == MIGRATOR_NEXT && m->state.strategy != SHARD_STATELESS) {
-        result = migrator_after_standbys(m);
+    if (m->state.strategy == SHARD_STATELESS) {
+        return MIGRATOR_NEXT;
     }
 
-    if (result == MIGRATOR_NEXT && m->state.strategy != SHARD_STATELESS) {
+    /* one that moves on gets them where it will be */
+
+    result = m->state.verb == MIGRATOR_SPLIT && migrator_next_moves(&m->state)
+             ? MIGRATOR_NEXT
+             : migrator_next_standbys(m, m->state.into, m->state.epoch + 1);
+
+    if (result == MIGRATOR_NEXT) {
         result = migrator_cut_drop(m, &m->source, m->state.shard,
                                    m->state.epoch + 1);
     }
 
     return result;
-}
-
-
-/* "a b c": the next name into "name", NULL behind the last one */
-
-static const char *
-migrator_after_other(const char *left, char name[SHARD_NAME_SIZE])
-{
-    size_t  n;
-
-    left += strspn(left, " ");
-    n = strcspn(left, " ");
-
-    if (n == 0 || n >= SHARD_NAME_SIZE) {
-        return NULL;
-    }
-
-    memset(name, 0, SHARD_NAME_SIZE);
-    memcpy(name, left, n);
-
-    return left + n;
-}
-
-
-static migrator_result_e
-migrator_after_standbys(migrator_t *m)
-{
-    int               rc;
-    const char       *left;
-    migrator_state_t  wish;
-
-    memset(&wish, 0, sizeof(wish));
-    wish.verb = MIGRATOR_REPLICATE;
-    wish.shard = m->state.into;
-    wish.epoch = m->state.epoch + 1;
-    left = m->state.others;
-
-    while ((left = migrator_after_other(left, wish.to)) != NULL) {
-
-        if (strcmp(wish.to, m->state.to) == 0) {
-            continue;
-        }
-
-        memcpy(wish.from, wish.to, sizeof(wish.from));
-        wish.id = shard_decision_id(wish.shard, wish.epoch, wish.from,
-                                    wish.to);
-
-        rc = m->io->decide(m->io->data, &wish, NULL);
-
-        if (rc != SHARDD_OK && rc != SHARDD_CONFLICT) {
-            return migrator_store_rc(m, rc, "decision");
-        }
-    }
-
-    return MIGRATOR_NEXT;
-}
-
-
-static migrator_result_e
-migrator_after_isolate(migrator_t *m)
-{
-    int               rc;
-    migrator_state_t  wish;
-
-    if (m->state.verb != MIGRATOR_ISOLATE) {
-        return MIGRATOR_NEXT;
-    }
-
-    memset(&wish, 0, sizeof(wish));
-    wish.verb = MIGRATOR_SPLIT;
-    wish.shard = m->state.shard;
-    wish.epoch = m->state.epoch + 1;
-    memcpy(wish.from, m->state.from, sizeof(wish.from));
-    memcpy(wish.to, m->state.next_to, sizeof(wish.to));
-    wish.id = shard_cut_id(wish.shard, wish.epoch, "split",
-                           m->state.next_cut, wish.to);
-
-    rc = m->io->decide(m->io->data, &wish, m->state.next_cut);
-
-    return rc == SHARDD_CONFLICT ? MIGRATOR_NEXT
-                                 : migrator_store_rc(m, rc, "decision");
 }
 
 
@@ -187,7 +105,7 @@ migrator_after_merge(migrator_t *m)
                                 migrator_limit(m, &limit));
 
     for (left = m->state.others;
-         (left = migrator_after_other(left, name)) != NULL; )
+         (left = migrator_others_next(left, name)) != NULL; )
     {
         if (m->io->node(m->io->data, name, &node) == SHARDD_OK) {
             (void) m->driver->role(m->driver_data, &node, m->state.shard,

@@ -21,7 +21,7 @@
 
 #include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_store.h"
-#include "machine.h"
+#include "next.h"
 
 
 /* requests wait no longer than this for a source that does not answer */
@@ -171,6 +171,7 @@ migrator_back_to_source(migrator_t *m, shard_record_t *rec, uint64_t version)
 
     if (result == MIGRATOR_NEXT) {
         migrator_forget(m, rec);
+        result = migrator_next_standbys(m, m->state.shard, rec->epoch);
     }
 
     return result == MIGRATOR_FAIL ? MIGRATOR_NEXT : result;

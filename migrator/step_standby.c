@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "../src/daemon/shardd_log.h"
-#include "machine.h"
+#include "next.h"
 
 
 typedef struct {
@@ -24,6 +24,7 @@ typedef struct {
 } migrator_pair_t;
 
 
+static migrator_result_e migrator_standby_level(migrator_t *m);
 static migrator_pair_t migrator_standby_pair(const migrator_t *m);
 static migrator_result_e migrator_standby_end(migrator_t *m,
     const char *what, const char *err);
@@ -31,17 +32,35 @@ static int migrator_standby_alone(migrator_t *m, uint64_t now);
 static migrator_result_e migrator_standby_ship(migrator_t *m, int *level);
 
 
+/* what follows comes last: until then nobody else may have the shard */
+
 migrator_result_e
 migrator_step_standby(migrator_t *m)
 {
-    int                level;
-    uint64_t           version, now, end;
-    shard_record_t     rec;
     migrator_result_e  result;
 
     if (migrator_cuts(&m->state)) {
         return migrator_cut_after(m);
     }
+
+    result = migrator_standby_level(m);
+
+    if (result == MIGRATOR_NEXT && m->state.verb == MIGRATOR_MOVE) {
+        result = migrator_next_standbys(m, m->state.shard,
+                                        migrator_last_epoch(&m->state));
+    }
+
+    return result == MIGRATOR_NEXT ? migrator_next_decide(m) : result;
+}
+
+
+static migrator_result_e
+migrator_standby_level(migrator_t *m)
+{
+    int                level;
+    uint64_t           version, now, end;
+    shard_record_t     rec;
+    migrator_result_e  result;
 
     if (m->state.strategy == SHARD_STATELESS) {
         return MIGRATOR_NEXT;

@@ -226,6 +226,19 @@ cut_inside(shardctl_t *ctl, const shard_record_t *rec, const char *text)
 }
 
 
+/* copy-on-write: what leaves its node does so by a move */
+
+static const char *
+cut_then(const move_t *move)
+{
+    if (move->then == NULL) {
+        return "";
+    }
+
+    return move->with ? " by a move before it" : " by a move after it";
+}
+
+
 /* decides what has been checked, or says what and where it would be */
 
 static int
@@ -254,6 +267,10 @@ cut_run(shardctl_t *ctl, move_t *move, const char *where)
         json_object_set_new(out, "cut", json_string(move->cut));
     }
 
+    if (move->then) {
+        json_object_set_new(out, "then", json_string(move->then));
+    }
+
     if (move->end) {
         json_object_set_new(out, "end", json_string(move->end));
     }
@@ -270,9 +287,9 @@ cut_run(shardctl_t *ctl, move_t *move, const char *where)
             return shardctl_show(ctl, out);
         }
 
-        printf("would %s shard %u %s %s, its keys to %s, as %s\n",
+        printf("would %s shard %u %s %s, its keys to %s%s, as %s\n",
                move->decision, move->shard, move->with ? "with" : "at",
-               where, move->to, move->id);
+               where, move->to, cut_then(move), move->id);
         json_decref(out);
         return SHARDCTL_OK;
     }
@@ -354,6 +371,12 @@ split_run(shardctl_t *ctl, shardd_table_t *table, move_t *move)
     move->cut = cut;
     move->end = end[0] ? end : NULL;
 
+    if (rec->strategy == SHARD_COPY_ON_WRITE
+        && strcmp(move->from, move->to) != 0)
+    {
+        move->then = "move";
+    }
+
     to = shardd_table_node(table, move->to);
 
     if (to == NULL) {
@@ -421,6 +444,12 @@ merge_run(shardctl_t *ctl, shardd_table_t *table, move_t *move,
     move->decision = "merge";
     move->with = with;
     move->with_epoch = epoch;
+
+    if (rec->strategy == SHARD_COPY_ON_WRITE
+        && strcmp(move->from, move->to) != 0)
+    {
+        move->then = "merge";
+    }
 
     snprintf(what, sizeof(what), "%s.%s", with, epoch);
     shard_hex_encode(shard_cut_id(move->shard, move->epoch, "merge", what,

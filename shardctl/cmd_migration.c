@@ -85,7 +85,7 @@ static int
 migration_show(shardctl_t *ctl, json_t *out)
 {
     json_t      *rows;
-    const char  *error;
+    const char  *error, *next;
 
     if (ctl->json) {
         return shardctl_show(ctl, out);
@@ -101,6 +101,14 @@ migration_show(shardctl_t *ctl, json_t *out)
     if (error[0]) {
         printf("why it rolled back: ");
         shardctl_put(ctl, SHARDCTL_PLAIN, error);
+        printf("\n");
+    }
+
+    next = shardctl_get_text(json_object_get(out, "migration"), "next");
+
+    if (next[0]) {
+        printf("what follows it: ");
+        shardctl_put(ctl, SHARDCTL_PLAIN, next);
         printf("\n");
     }
 

@@ -343,7 +343,7 @@ shardctl_row_migration(const shardd_entry_t *m)
     json_int_t   created, finished;
 
     static const char *const  texts[] = { "verb", "from", "to", "strategy",
-        "driver", "by", "phase", "holder", "error", "wish", NULL };
+        "driver", "by", "phase", "holder", "error", "wish", "next", NULL };
     static const char *const  numbers[] = { "shard", "epoch", "seq",
         "created_ms", "phase_ms", "finished_ms", "position", "shipped",
         "bytes", "items", "hold_ms", "shift", "size", "lag", "ship_rate",

@@ -25,6 +25,7 @@ typedef struct {
     const char  *end;         /* isolate: behind the key */
     const char  *with;        /* merge: the shard that goes, and its epoch */
     const char  *with_epoch;
+    const char  *then;        /* what follows the migration, or NULL */
     char         id[MOVE_ID_SIZE];
     char         stale[MOVE_SEQ_SIZE];    /* see move_finish() */
 } move_t;

@@ -1,5 +1,6 @@
 
-/* --wait: follows a migration, one line per phase, until it ends. */
+/* --wait: follows a migration, one line per phase, until it ends, and what
+ * follows it. */
 
 
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #define MOVE_POLL_MS     200
 #define MOVE_TIMEOUT_MS  600000
+#define MOVE_CHAIN       4              /* migrations in a row, at most */
 
 
 const char *
@@ -108,12 +110,35 @@ move_wait(shardctl_t *ctl, const char *id, const char *stale, json_t **row)
 }
 
 
+/* ended well, with an id behind it: the length of such a chain is bounded */
+
+static int
+move_follows(const json_t *row, const char *wanted, char *id, unsigned n)
+{
+    const char  *next;
+
+    next = shardctl_get_text(row, "next");
+
+    if (n == MOVE_CHAIN || strlen(next) != MOVE_ID_SIZE - 1
+        || strcmp(shardctl_get_text(row, "phase"), wanted) != 0)
+    {
+        return 0;
+    }
+
+    memcpy(id, next, MOVE_ID_SIZE);
+
+    return 1;
+}
+
+
 int
 move_finish(shardctl_t *ctl, const char *id, const char *wanted,
     const char *stale, json_t *out)
 {
     int          rc;
+    char         next[MOVE_ID_SIZE];
     json_t      *row;
+    unsigned     n;
     const char  *phase, *error;
 
     if (shardctl_option(ctl, "wait") == NULL) {
@@ -126,6 +151,12 @@ move_finish(shardctl_t *ctl, const char *id, const char *wanted,
     }
 
     rc = move_wait(ctl, id, stale, &row);
+
+    for (n = 0; rc == SHARDCTL_OK && move_follows(row, wanted, next, n); n++) {
+        json_decref(row);
+        id = next;
+        rc = move_wait(ctl, id, "", &row);
+    }
 
     if (rc != SHARDCTL_OK) {
         json_decref(out);
