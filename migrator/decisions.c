@@ -306,13 +306,14 @@ static int
 migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
     migrator_state_t *state)
 {
-    int              rc;
-    uint64_t         version;
-    char             err[SHARD_ERR_SIZE];
-    const char      *reason;
-    shard_record_t   rec;
-    shardd_claim_t   claim;
-    shardd_field_t   more[2];
+    int                       rc;
+    uint64_t                  version;
+    char                      err[SHARD_ERR_SIZE];
+    const char               *reason;
+    shard_record_t            rec;
+    shardd_claim_t            claim;
+    shardd_field_t            more[2];
+    const migrator_driver_t  *driver;
 
     rc = shardd_shard_load(&crew->store, state->shard, &rec, &version);
 
@@ -353,9 +354,10 @@ migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
     }
 
     state->strategy = rec.strategy;
-    migrator_next_plan(state, state->strategy == SHARD_COPY_ON_WRITE);
-    snprintf(state->driver, sizeof(state->driver), "%s",
-             migrator_driver_of(crew->conf, rec.strategy)->name);
+    driver = migrator_driver_of(crew->conf, rec.strategy);
+    migrator_next_plan(state, rec.strategy == SHARD_COPY_ON_WRITE
+                              || (driver->can & MIGRATOR_CUTS_IN_PLACE));
+    snprintf(state->driver, sizeof(state->driver), "%s", driver->name);
     state->created_ms = shardd_now_ms();
     migrator_phase_begin(state, state->created_ms);
 

@@ -222,6 +222,21 @@ for my $phase (qw/ check copy catch-up hold drain final-sync verify commit relea
     plainly('merge', @three[0, 1]) if !killed($other, 'merge', @three[0, 1]);
 }
 
+
+# elsewhere: the new shard moves then, and moves back before it is joined; the
+# servers must be alike, and what is not among the tables that move is empty
+
+$pg{n1}->sql('DELETE FROM bill');
+$pg{n2}->sql('CREATE TABLE bill (id bigserial, shard int, customer text, cents int, PRIMARY KEY (shard, id))',
+             "SELECT shard.install('bill', 'shard', 'customer')");
+$m = migrator();
+is_done('split', $low, '--to', 'n2');
+is(records()->{(ids())[1]}{primary}, 'n2', 'split to another node: then moved');
+$t->wait_served(50);
+is_done('merge', (ids())[0, 1]);
+ends($m);
+is_whole('merged from another node');
+
 is(scalar(ids()), 2, 'two shards at the end');
 
 my $report = $t->end_load();
