@@ -36,6 +36,12 @@ static const shardd_conf_key_t  migrator_conf_redis[] = {
     END
 };
 
+static const shardd_conf_key_t  migrator_conf_log[] = {
+    { "format", SHARDD_CONF_ENUM, AT(log_format), 0, 0, 0,
+      shardd_log_formats, NULL, "text, or json: one object a line" },
+    END
+};
+
 static const shardd_conf_key_t  migrator_conf_claim[] = {
     MS("ttl", policy.claim_ttl_ms, 500, 600000,
        "another migrator takes over after"),
@@ -231,6 +237,7 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
     STRING("name", name, 0, "of this migrator; default: the host's"),
     { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0,
       shardd_log_words, NULL, "error, warn, info or debug" },
+    SECTION("log", migrator_conf_log, "its lines, on stderr"),
     INT("max_migrations", max_migrations, 1, 64, "at once in this process"),
     INT("max_per_node", policy.max_per_node, 1, 64,
         "at once with the same source or target, all migrators together"),

@@ -39,6 +39,7 @@ typedef struct migrator_conf_s {
     char                 *name;             /* NULL: the host's */
     shardd_redis_conf_t   redis;
     int                   log_level;
+    int                   log_format;
 
     long                  max_migrations;
     long                  decision_ttl_ms;

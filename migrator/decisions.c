@@ -371,8 +371,8 @@ migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
     rc = migrator_record_put(&crew->store, &claim, state, more, 2);
 
     if (rc == SHARDD_OK) {
-        shardd_log(SHARDD_LOG_INFO, "shard=%u migration=%016llx %s>%s %s "
-                   "planned for %s", (unsigned) state->shard,
+        shardd_log(SHARDD_LOG_INFO, "shard=%u migration=%016llx from=%s to=%s "
+                   "verb=%s by=%s planned", (unsigned) state->shard,
                    (unsigned long long) state->id, state->from, state->to,
                    migrator_verb_name(state->verb), state->by);
     }

@@ -109,16 +109,22 @@ migrator_store_audit(void *data, const migrator_state_t *state,
 
     shardd_log(SHARDD_LOG_INFO, "audit what=%s was=%s took_ms=%llu "
                "migration=%s shard=%u verb=%s from=%s to=%s phase=%s by=%s "
-               "bytes=%llu shipped=%llu lag=%llu mirrored=%llu "
-               "mirror_bad=%llu", wish ? "wish" : "phase", was,
+               "holder=%s epoch=%u attempt=%u position=%llu bytes=%llu "
+               "items=%llu shipped=%llu lag=%llu shift_bp=%u mirrored=%llu "
+               "mirror_bad=%llu hold_ms=%llu error=%s",
+               wish ? "wish" : "phase", was,
                (unsigned long long) took_ms, id, (unsigned) state->shard,
                migrator_verb_name(state->verb), state->from, state->to,
-               migrator_phase(state->phase)->name, by,
+               migrator_phase(state->phase)->name, by, s->holder,
+               (unsigned) state->epoch, (unsigned) state->attempt,
+               (unsigned long long) state->position,
                (unsigned long long) state->bytes,
+               (unsigned long long) state->items,
                (unsigned long long) state->shipped,
-               (unsigned long long) state->lag,
+               (unsigned long long) state->lag, (unsigned) state->shift_bp,
                (unsigned long long) state->mirrored,
-               (unsigned long long) state->mirror_bad);
+               (unsigned long long) state->mirror_bad,
+               (unsigned long long) state->hold_ms, state->error);
 
     e.argc = 0;
     e.argv[e.argc++] = "XADD";

@@ -98,16 +98,16 @@ migrator_store_note(void *data, int level, const migrator_state_t *state,
 {
     (void) data;
 
-    shardd_log(level, "shard=%u migration=%016llx %s>%s phase=%s "
+    shardd_log(level, "shard=%u migration=%016llx from=%s to=%s phase=%s "
                "position=%llu shipped=%llu bytes=%llu shift_bp=%u "
-               "hold_ms=%llu%s%s", (unsigned) state->shard,
+               "hold_ms=%llu %s", (unsigned) state->shard,
                (unsigned long long) state->id, state->from, state->to,
                migrator_phase(state->phase)->name,
                (unsigned long long) state->position,
                (unsigned long long) state->shipped,
                (unsigned long long) state->bytes, state->shift_bp,
                (unsigned long long) state->hold_ms,
-               text[0] ? " " : "", text);
+               text[0] ? text : "reached");
 }
 
 

@@ -33,6 +33,8 @@ migrator_help(void)
            "\n"
            "  -c, --conf FILE   YAML, see below\n"
            "  -t, --test        check FILE and end\n"
+           "  --log-format text|json\n"
+           "                    whatever FILE says; json: one object a line\n"
            "  -h, --help        this text\n"
            "  -V, --version\n"
            "\n"
@@ -117,7 +119,7 @@ migrator_daemon(const migrator_conf_t *conf)
 int
 main(int argc, char **argv)
 {
-    int          c, test;
+    int          c, test, format;
     char         err[SHARDD_ERR_SIZE];
     const char  *path;
 
@@ -127,6 +129,7 @@ main(int argc, char **argv)
     static const struct option  options[] = {
         { "conf", required_argument, NULL, 'c' },
         { "test", no_argument, NULL, 't' },
+        { "log-format", required_argument, NULL, 'l' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 }
@@ -134,6 +137,7 @@ main(int argc, char **argv)
 
     path = NULL;
     test = 0;
+    format = -1;
 
     while ((c = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
 
@@ -145,6 +149,17 @@ main(int argc, char **argv)
 
         case 't':
             test = 1;
+            break;
+
+        case 'l':
+            format = shardd_log_format_of(optarg);
+
+            if (format < 0) {
+                fprintf(stderr, "shard-migrator: --log-format \"%s\": text "
+                        "or json is expected\n", optarg);
+                return 2;
+            }
+
             break;
 
         case 'h':
@@ -177,6 +192,7 @@ main(int argc, char **argv)
     }
 
     shardd_log_init("migrator", conf.keyspace, conf.log_level);
+    shardd_log_format(format < 0 ? conf.log_format : format);
 
     if (shardd_loop_init() != 0) {
         shardd_log(SHARDD_LOG_ERROR, "signals: %s", strerror(errno));

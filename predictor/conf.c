@@ -25,6 +25,12 @@ const char *const  predictor_mode_words[] = {
 };
 
 
+static const shardd_conf_key_t  predictor_conf_log[] = {
+    { "format", SHARDD_CONF_ENUM, AT(log_format), 0, 0, 0,
+      shardd_log_formats, NULL, "text, or json: one object a line" },
+    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+};
+
 static const shardd_conf_key_t  predictor_conf_redis[] = {
     { "addr", SHARDD_CONF_STRING, AT(redis.addr), 0, 0, 0, NULL, NULL,
       "host:port or unix:/path" },
@@ -203,6 +209,8 @@ static const shardd_conf_key_t  predictor_conf_keys[] = {
       "address and port at which /metrics is answered, for Prometheus" },
     { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0, shardd_log_words,
       NULL, "error, warn, info or debug" },
+    { "log", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_log,
+      "its lines, on stderr" },
     { "signals", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL,
       predictor_conf_signals, "what is forecast beside the load" },
     { "scrape", SHARDD_CONF_SECTION, 0, 0, 0, 0, NULL, predictor_conf_scrape,

@@ -36,6 +36,7 @@ typedef struct {
     char                *keyspace;
     int                  mode;
     int                  log_level;
+    int                  log_format;
     char                *metrics;       /* host:port or NULL */
 
     long                 interval_ms;

@@ -148,7 +148,7 @@ predictor_serve(predictor_io_store_t *world)
 
 
 int
-predictor_daemon(const char *conf_path)
+predictor_daemon(const char *conf_path, int log_format)
 {
     int                    rc;
     char                   err[SHARDD_ERR_SIZE];
@@ -161,6 +161,7 @@ predictor_daemon(const char *conf_path)
 
     shardd_log_init("predictor", predictor_conf.keyspace,
                     predictor_conf.log_level);
+    shardd_log_format(log_format < 0 ? predictor_conf.log_format : log_format);
 
     if (shardd_loop_init() != 0) {
         fprintf(stderr, "shard-predictor: signals: %s\n", strerror(errno));

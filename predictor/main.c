@@ -4,15 +4,17 @@
 
 #include "predictor.h"
 #include "shard_codec.h"
+#include "../src/daemon/shardd_log.h"
 #include "../src/daemon/shardd_version.h"
 
 
 static int predictor_dispatch(int argc, char **argv);
+static int predictor_configured(int argc, char **argv);
 static int predictor_unknown(const char *word);
 
 
 static const char  predictor_help[] =
-"usage: shard-predictor -c predictor.yaml [--check]\n"
+"usage: shard-predictor -c predictor.yaml [--check] [--log-format text|json]\n"
 "       shard-predictor forecast --interval S [options] <series >forecast\n"
 "       shard-predictor backtest [options] FILE.csv...\n"
 "       shard-predictor simulate SCENARIO.yaml [options]\n"
@@ -24,7 +26,8 @@ static const char  predictor_help[] =
 "\"backtest\" tells how good forecasts of files would have been; see\n"
 "shard-predictor backtest --help.  \"simulate\" lets policies move the shards\n"
 "of a recorded fleet; see shard-predictor simulate --help.  --check prints the\n"
-"configuration as it is in force, with what each key means.\n";
+"configuration as it is in force, with what each key means.  --log-format json\n"
+"makes each line of the log one object, whatever the configuration says.\n";
 
 
 static const char *const  predictor_words[] = {
@@ -60,17 +63,7 @@ predictor_dispatch(int argc, char **argv)
     }
 
     if (strcmp(argv[1], "-c") == 0) {
-        if (argc == 4 && strcmp(argv[3], "--check") == 0) {
-            return predictor_daemon_check(argv[2]);
-        }
-
-        if (argc != 3) {
-            fputs("shard-predictor: -c takes one configuration file\n",
-                  stderr);
-            return 2;
-        }
-
-        return predictor_daemon(argv[2]);
+        return predictor_configured(argc - 1, argv + 1);
     }
 
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
@@ -84,6 +77,49 @@ predictor_dispatch(int argc, char **argv)
     }
 
     return predictor_unknown(argv[1]);
+}
+
+
+/* -c FILE, and what may follow */
+
+static int
+predictor_configured(int argc, char **argv)
+{
+    int  i, check, format;
+
+    check = 0;
+    format = -1;
+
+    if (argc < 2) {
+        fputs("shard-predictor: -c takes one configuration file\n", stderr);
+        return 2;
+    }
+
+    for (i = 2; i < argc; i++) {
+
+        if (strcmp(argv[i], "--check") == 0) {
+            check = 1;
+            continue;
+        }
+
+        if (strcmp(argv[i], "--log-format") != 0) {
+            fprintf(stderr, "shard-predictor: -c takes one configuration "
+                    "file, --check and --log-format: \"%s\" is none of them"
+                    "\n", argv[i]);
+            return 2;
+        }
+
+        format = i + 1 < argc ? shardd_log_format_of(argv[++i]) : -1;
+
+        if (format < 0) {
+            fprintf(stderr, "shard-predictor: --log-format \"%s\": text or "
+                    "json is expected\n", argv[i]);
+            return 2;
+        }
+    }
+
+    return check ? predictor_daemon_check(argv[1])
+                 : predictor_daemon(argv[1], format);
 }
 
 

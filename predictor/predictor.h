@@ -11,7 +11,7 @@
 
 /* runs until a signal ends it */
 
-int predictor_daemon(const char *conf_path);
+int predictor_daemon(const char *conf_path, int log_format);
 
 /* prints the configuration as it is in force */
 

@@ -4,7 +4,8 @@
  *
  *   2026-11-21T08:00:00.123Z info migrator keyspace=orders shard=42 text
  *
- * Levels error, warn, info, debug.  Threshold is set once at start.
+ * or, as JSON, one object each (shardd_log_json.h).  Levels error, warn,
+ * info, debug.  Threshold and format are set once at start.
  */
 
 
@@ -19,10 +20,23 @@ typedef enum {
     SHARDD_LOG_DEBUG
 } shardd_log_e;
 
-extern const char *const shardd_log_words[];    /* for SHARDD_CONF_ENUM */
+typedef enum {
+    SHARDD_LOG_TEXT = 0,
+    SHARDD_LOG_JSON
+} shardd_log_format_e;
+
+/* for SHARDD_CONF_ENUM */
+
+extern const char *const shardd_log_words[];
+extern const char *const shardd_log_formats[];
 
 
 void shardd_log_init(const char *program, const char *keyspace, int level);
+void shardd_log_format(int format);             /* text when it is not called */
+
+/* "text" or "json" to SHARDD_LOG_TEXT or _JSON; -1: neither */
+
+int shardd_log_format_of(const char *word);
 
 #if (__GNUC__)
 __attribute__((format(printf, 2, 3)))
