@@ -14,7 +14,6 @@
 #include <time.h>
 
 #include "engine_postgres.h"
-#include "postgres_sql.h"
 
 
 /* less than SHARDKV_ENGINE_MS: the server's own word comes first */
@@ -24,24 +23,16 @@
     "SET default_transaction_isolation = 'read committed';"                  \
     "SET lc_messages = 'C'; SET client_min_messages = warning"
 
-/* the last thing that examples/shardkv/postgres.sql does */
-
-#define INSTALLED                                                            \
-    "SELECT count(*) FROM pg_namespace WHERE nspname = 'shardkv' "           \
-    "AND obj_description(oid, 'pg_namespace') = '2'"
-
 
 static int shardkv_pg_connect(shardkv_pg_t *c, const char *url,
     const char *password, char err[SHARD_ERR_SIZE]);
 static int shardkv_pg_where(shardkv_pg_t *c, const char *url,
     char err[SHARD_ERR_SIZE]);
-static int shardkv_pg_install(shardkv_pg_t *c, char err[SHARD_ERR_SIZE]);
-static PGresult *shardkv_pg_answer(shardkv_pg_t *c, uint64_t until_ms);
 static int shardkv_pg_failed(shardkv_pg_t *c, shardkv_request_t *r,
     const PGresult *res);
 
 
-static uint64_t
+uint64_t
 shardkv_pg_ms(void)
 {
     struct timespec  ts;
@@ -96,7 +87,7 @@ shardkv_pg_open(void **conn, const char *url, const char *password_file,
     }
 
     if (rc == SHARD_OK) {
-        rc = shardkv_pg_install(c, err);
+        rc = shardkv_pg_schema(c, err);
     }
 
     if (rc != SHARD_OK) {
@@ -216,9 +207,7 @@ shardkv_pg_connect(shardkv_pg_t *c, const char *url, const char *password,
 }
 
 
-/* the last result, or NULL: no answer, or the first error in its place */
-
-static PGresult *
+PGresult *
 shardkv_pg_answer(shardkv_pg_t *c, uint64_t until_ms)
 {
     int        flush;
@@ -255,43 +244,6 @@ shardkv_pg_answer(shardkv_pg_t *c, uint64_t until_ms)
             return NULL;
         }
     }
-}
-
-
-static int
-shardkv_pg_install(shardkv_pg_t *c, char err[SHARD_ERR_SIZE])
-{
-    int          i, there;
-    uint64_t     until_ms;
-    PGresult    *res;
-
-    static const char *const  scripts[] = {
-        INSTALLED, conf_postgres_sql, examples_shardkv_postgres_sql
-    };
-
-    until_ms = shardkv_pg_ms() + SHARDKV_ENGINE_MS;
-
-    for (i = 0; i < 3; i++) {
-        res = PQsendQuery(c->pg, scripts[i]) ? shardkv_pg_answer(c, until_ms)
-                                             : NULL;
-
-        if (res == NULL || PQresultStatus(res) == PGRES_FATAL_ERROR) {
-            snprintf(err, SHARD_ERR_SIZE, "%s: tables: %.100s", c->where,
-                     res ? PQresultErrorMessage(res) : PQerrorMessage(c->pg));
-            err[strcspn(err, "\n")] = '\0';
-            PQclear(res);
-            return SHARD_ERROR;
-        }
-
-        there = i == 0 && PQntuples(res) && PQgetvalue(res, 0, 0)[0] != '0';
-        PQclear(res);
-
-        if (there) {
-            break;
-        }
-    }
-
-    return SHARD_OK;
 }
 
 

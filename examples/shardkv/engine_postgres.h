@@ -1,7 +1,7 @@
 
 /*
  * --store postgres://[USER@]HOST[:PORT]/DATABASE: what engine_postgres.c
- * (connection) and engine_postgres_call.c (requests) share.
+ * (connection), _schema.c (tables and functions) and _call.c (requests) share.
  */
 
 
@@ -53,6 +53,16 @@ void shardkv_pg_epoch(shardkv_pg_params_t *p, unsigned known, uint64_t epoch);
 void shardkv_pg_word(shardkv_pg_params_t *p, const char *word);
 void shardkv_pg_number(shardkv_pg_params_t *p, uint64_t number);
 void shardkv_pg_bytes(shardkv_pg_params_t *p, const char *data, size_t len);
+
+/* the last result, or NULL: no answer, or the first error in its place */
+
+PGresult *shardkv_pg_answer(shardkv_pg_t *c, uint64_t until_ms);
+uint64_t shardkv_pg_ms(void);           /* of the monotonic clock */
+
+/* engine_postgres_schema.c: makes it what this shardkv needs, or says why
+ * it cannot be */
+
+int shardkv_pg_schema(shardkv_pg_t *c, char err[SHARD_ERR_SIZE]);
 
 /* engine_postgres_call.c */
 
