@@ -28,7 +28,8 @@ endif
 CFLAGS  = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) -MMD -MP -Isrc/core -Isrc/daemon -I$(BUILD)/gen -I/usr/include/postgresql
 
 core      := $(wildcard src/core/*.c)
-daemon    := $(wildcard src/daemon/*.c)
+expose    := src/daemon/shardd_expose.c
+daemon    := $(filter-out $(expose),$(wildcard src/daemon/*.c))
 predictor := $(wildcard predictor/*.c)
 migrator  := $(wildcard migrator/*.c)
 shardctl  := $(wildcard shardctl/*.c)
@@ -44,7 +45,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 LIBS_daemon    = -lhiredis -lyaml -ljansson -lical
 LIBS_predictor = $(LIBS_daemon) -lcurl -lmicrohttpd -llapack -lblas -lpthread -ldl -lm
-LIBS_migrator  = $(LIBS_daemon) -lcurl -lldns -lpq -lm
+LIBS_migrator  = $(LIBS_daemon) -lcurl -lmicrohttpd -lldns -lpq -lpthread -lm
 LIBS_shardctl  = $(LIBS_daemon) -lcurl -lm
 LIBS_shardkv   = -lpq -lmicrohttpd -llmdb -ljansson -lhiredis -lpthread -lm
 LIBS_shardload = -ljansson -lm
@@ -58,10 +59,10 @@ programs: $(programs)
 module: $(module)
 units: $(units)
 
-$(BUILD)/shard-predictor: $(call obj,$(core) $(daemon) $(predictor))
+$(BUILD)/shard-predictor: $(call obj,$(core) $(daemon) $(expose) $(predictor))
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor)
 
-$(BUILD)/shard-migrator: $(call obj,$(core) $(daemon) $(migrator))
+$(BUILD)/shard-migrator: $(call obj,$(core) $(daemon) $(expose) $(migrator))
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_migrator)
 
 # it shows what the predictor makes of a distribution by the same code, and
@@ -80,7 +81,7 @@ $(BUILD)/shardkv: $(call obj,$(core) $(redis) $(shardkv))
 $(BUILD)/shardload: $(call obj,$(core) $(shardload))
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_shardload)
 
-$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(call obj,$(core) $(daemon) $(predictor_pure) $(migrator_pure))
+$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(call obj,$(core) $(daemon) $(expose) $(predictor_pure) $(migrator_pure))
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor) -lcurl -lldns -lpq
 

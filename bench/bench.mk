@@ -16,13 +16,13 @@ $(BUILD)/bench/loopwatch.so: bench/loopwatch.c
 
 units: $(BUILD)/bench/forecast_fleet
 
-$(BUILD)/bench/forecast_fleet: $(BUILD)/obj/bench/forecast_fleet.o $(call obj,$(core) $(daemon) $(predictor_pure))
+$(BUILD)/bench/forecast_fleet: $(BUILD)/obj/bench/forecast_fleet.o $(call obj,$(core) $(daemon) $(expose) $(predictor_pure))
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor)
 
 # what borrowing is worth to shards without a history, see docs/forecast.md
 
-$(BUILD)/bench/coldstart: $(BUILD)/obj/bench/coldstart.o $(call obj,$(core) $(daemon) $(predictor_pure))
+$(BUILD)/bench/coldstart: $(BUILD)/obj/bench/coldstart.o $(call obj,$(core) $(daemon) $(expose) $(predictor_pure))
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(LDHARD) -o $@ $^ $(LIBS_predictor)
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../src/daemon/shardd_expose.h"
 #include "../src/daemon/shardd_log.h"
 #include "shard_codec.h"
 #include "conf.h"
@@ -238,6 +239,8 @@ static const shardd_conf_key_t  migrator_conf_keys[] = {
     { "log_level", SHARDD_CONF_ENUM, AT(log_level), 0, 0, 0,
       shardd_log_words, NULL, "error, warn, info or debug" },
     SECTION("log", migrator_conf_log, "its lines, on stderr"),
+    STRING("metrics", metrics, 0,
+           "address and port at which /metrics is answered, for Prometheus"),
     INT("max_migrations", max_migrations, 1, 64, "at once in this process"),
     INT("max_per_node", policy.max_per_node, 1, 64,
         "at once with the same source or target, all migrators together"),
@@ -460,6 +463,13 @@ migrator_conf_load(const char *path, migrator_conf_t *conf,
     if (conf->health_uri[0] != '/' || strlen(conf->health_uri) > 256) {
         snprintf(err, SHARDD_ERR_SIZE, "%s: health_uri \"%.60s\": a path "
                  "that begins with / is needed", path, conf->health_uri);
+        return -1;
+    }
+
+    if (conf->metrics && !shardd_expose_valid(conf->metrics)) {
+        snprintf(err, SHARDD_ERR_SIZE, "%s: metrics: \"%.80s\" is no address "
+                 "and port, as 127.0.0.1:9106 or [::1]:9106", path,
+                 conf->metrics);
         return -1;
     }
 

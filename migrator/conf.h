@@ -40,6 +40,7 @@ typedef struct migrator_conf_s {
     shardd_redis_conf_t   redis;
     int                   log_level;
     int                   log_format;
+    char                 *metrics;      /* host:port or NULL */
 
     long                  max_migrations;
     long                  decision_ttl_ms;

@@ -9,6 +9,9 @@
 #include "crew.h"
 
 
+#define MIGRATOR_EXPOSE_MS  1000
+
+
 static void *migrator_worker(void *data);
 static void migrator_worker_run(migrator_worker_t *w);
 
@@ -21,6 +24,7 @@ migrator_crew_init(migrator_crew_t *crew, const migrator_conf_t *conf)
     memset(crew, 0, sizeof(migrator_crew_t));
 
     crew->conf = conf;
+    migrator_figures_init(&crew->figures);
     snprintf(crew->holder, sizeof(crew->holder), "%.40s.%d.%x", conf->name,
              (int) getpid(), (unsigned) (shardd_now_ms() & 0xffffff));
 }
@@ -46,6 +50,8 @@ migrator_worker_new(migrator_crew_t *crew, const migrator_state_t *state)
     w->io = migrator_store_io;
     w->io.data = &w->store;
     w->store.holder = crew->holder;
+    w->store.figures = &crew->figures;
+    w->store.phase = (unsigned) state->phase;
 
     w->m.io = &w->io;
     w->m.driver = migrator_driver_of(crew->conf, state->strategy);
@@ -89,6 +95,38 @@ migrator_crew_keep(const migrator_crew_t *crew)
     keep.claim_ttl_ms = conf->policy.claim_ttl_ms;
 
     return migrator_keeper_start(&keep, conf, crew->holder);
+}
+
+
+void
+migrator_crew_expose(migrator_crew_t *crew)
+{
+    uint32_t  i, phase, running[MIGRATOR_PHASES];
+    uint64_t  now_ms;
+
+    now_ms = shardd_monotonic_ms();
+
+    if (crew->expose == NULL
+        || now_ms - crew->exposed_ms < MIGRATOR_EXPOSE_MS)
+    {
+        return;
+    }
+
+    crew->exposed_ms = now_ms;
+    memset(running, 0, sizeof(running));
+
+    for (i = 0; i < crew->n; i++) {
+        phase = __atomic_load_n(&crew->workers[i]->store.phase,
+                                __ATOMIC_RELAXED);
+
+        if (crew->workers[i]->request[0] == '\0' && phase < MIGRATOR_PHASES) {
+            running[phase]++;
+        }
+    }
+
+    shardd_expose_put(crew->expose,
+                      migrator_figures_text(&crew->figures,
+                                            crew->conf->keyspace, running));
 }
 
 

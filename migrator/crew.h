@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 
+#include "../src/daemon/shardd_expose.h"
 #include "conf.h"
 #include "driver.h"
 #include "io_store.h"
@@ -55,6 +56,9 @@ typedef struct {
     const migrator_driver_t *driver;        /* fence.c's */
     void                    *driver_data;
     uint64_t                 told_ms;       /* that it lives */
+    migrator_figures_t       figures;
+    shardd_expose_t         *expose;        /* NULL: figures are not wanted */
+    uint64_t                 exposed_ms;
     migrator_others_t        others;        /* adopt.c's, of one scan */
     shardd_entry_t           table_nodes;   /* the same, by name */
     unsigned                 down;          /* the store, said already */
@@ -101,6 +105,10 @@ void migrator_crew_fence(migrator_crew_t *crew);
 /* retire.c: former primaries that were kept for long enough give up */
 
 void migrator_crew_retire(migrator_crew_t *crew);
+
+/* once a second at most: figures for who asks */
+
+void migrator_crew_expose(migrator_crew_t *crew);
 
 /* standbys are kept from now on; NULL: not by this process */
 

@@ -107,6 +107,12 @@ migrator_store_audit(void *data, const migrator_state_t *state,
     wished = wish ? migrator_wished_by(s, state) : NULL;
     by = wished ? wished : wish ? "somebody" : state->by;
 
+    __atomic_store_n(&s->phase, (unsigned) state->phase, __ATOMIC_RELAXED);
+
+    if (s->figures && !wish) {
+        migrator_figures_add(s->figures, state, was, took_ms);
+    }
+
     shardd_log(SHARDD_LOG_INFO, "audit what=%s was=%s took_ms=%llu "
                "migration=%s shard=%u verb=%s from=%s to=%s phase=%s by=%s "
                "holder=%s epoch=%u attempt=%u position=%llu bytes=%llu "

@@ -9,6 +9,7 @@
 
 
 #include "../src/daemon/shardd_store.h"
+#include "figures.h"
 #include "io.h"
 
 
@@ -21,6 +22,8 @@ typedef struct {
     const char      *holder;
     int64_t          clock_ms;          /* the store's minus ours */
     uint64_t         clock_at_ms;       /* when that was asked, 0 = never */
+    migrator_figures_t  *figures;       /* NULL: nobody wants them */
+    unsigned         phase;             /* atomic: as it was told last */
     char             err[SHARDD_ERR_SIZE];
 } migrator_store_t;
 

@@ -119,7 +119,7 @@ migrator_wishes(migrator_t *m)
 
         if (strcmp(wish, "rollback") == 0) {
             m->io->audit(m->io->data, &m->state, wish, 0, 1);
-            return migrator_say(m, MIGRATOR_FAIL, "an operator wished so");
+            return migrator_say(m, MIGRATOR_FAIL, MIGRATOR_WISHED);
         }
 
         if (m->paused && strcmp(wish, "pause") != 0) {

@@ -73,6 +73,16 @@ migrator_daemon(const migrator_conf_t *conf)
         return 1;
     }
 
+    if (conf->metrics) {
+        crew.expose = shardd_expose_start(conf->metrics, err);
+
+        if (crew.expose == NULL) {
+            shardd_log(SHARDD_LOG_ERROR, "%s", err);
+            shardd_store_close(&crew.store);
+            return 1;
+        }
+    }
+
     crew.driver = migrator_driver_of(conf, SHARD_LOG_SHIPPING);
 
     if (crew.driver->open(conf, &crew.driver_data, err) != 0) {
@@ -94,6 +104,7 @@ migrator_daemon(const migrator_conf_t *conf)
         migrator_crew_checks(&crew);
         migrator_crew_fence(&crew);
         migrator_crew_retire(&crew);
+        migrator_crew_expose(&crew);
         (void) shardd_loop_pause(conf->scan_ms);
     }
 
@@ -106,6 +117,7 @@ migrator_daemon(const migrator_conf_t *conf)
     }
 
     migrator_crew_untell(&crew);
+    shardd_expose_stop(crew.expose);
     shardd_log(SHARDD_LOG_INFO, "ends, %u migrations left to others", crew.n);
     shardd_store_close(&crew.store);
     crew.driver->close(crew.driver_data);
@@ -116,15 +128,19 @@ migrator_daemon(const migrator_conf_t *conf)
 }
 
 
-int
-main(int argc, char **argv)
-{
-    int          c, test, format;
-    char         err[SHARDD_ERR_SIZE];
+typedef struct {
     const char  *path;
+    int          test;
+    int          format;            /* of the log, -1: as the file says */
+} migrator_options_t;
 
-    /* its strings live as long as the process, and so does it */
-    static migrator_conf_t  conf;
+
+/* the exit status, or -1: go on */
+
+static int
+migrator_options(int argc, char **argv, migrator_options_t *o)
+{
+    int  c;
 
     static const struct option  options[] = {
         { "conf", required_argument, NULL, 'c' },
@@ -135,26 +151,26 @@ main(int argc, char **argv)
         { NULL, 0, NULL, 0 }
     };
 
-    path = NULL;
-    test = 0;
-    format = -1;
+    o->path = NULL;
+    o->test = 0;
+    o->format = -1;
 
     while ((c = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
 
         switch (c) {
 
         case 'c':
-            path = optarg;
+            o->path = optarg;
             break;
 
         case 't':
-            test = 1;
+            o->test = 1;
             break;
 
         case 'l':
-            format = shardd_log_format_of(optarg);
+            o->format = shardd_log_format_of(optarg);
 
-            if (format < 0) {
+            if (o->format < 0) {
                 fprintf(stderr, "shard-migrator: --log-format \"%s\": text "
                         "or json is expected\n", optarg);
                 return 2;
@@ -176,23 +192,43 @@ main(int argc, char **argv)
         }
     }
 
-    if (path == NULL || optind != argc) {
+    if (o->path == NULL || optind != argc) {
         fprintf(stderr, "usage: shard-migrator -c FILE\n");
         return 2;
     }
 
-    if (migrator_conf_load(path, &conf, err) != 0) {
+    return -1;
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int                 rc;
+    char                err[SHARDD_ERR_SIZE];
+    migrator_options_t  o;
+
+    /* its strings live as long as the process, and so does it */
+    static migrator_conf_t  conf;
+
+    rc = migrator_options(argc, argv, &o);
+
+    if (rc >= 0) {
+        return rc;
+    }
+
+    if (migrator_conf_load(o.path, &conf, err) != 0) {
         fprintf(stderr, "shard-migrator: %s\n", err);
         return 1;
     }
 
-    if (test) {
-        printf("%s is good\n", path);
+    if (o.test) {
+        printf("%s is good\n", o.path);
         return 0;
     }
 
     shardd_log_init("migrator", conf.keyspace, conf.log_level);
-    shardd_log_format(format < 0 ? conf.log_format : format);
+    shardd_log_format(o.format < 0 ? conf.log_format : o.format);
 
     if (shardd_loop_init() != 0) {
         shardd_log(SHARDD_LOG_ERROR, "signals: %s", strerror(errno));

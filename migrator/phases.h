@@ -58,6 +58,7 @@
 #define MIGRATOR_TRAIL_SIZE  2048
 #define MIGRATOR_BY_SIZE     128
 #define MIGRATOR_ERROR_SIZE  512
+#define MIGRATOR_WISHED      "an operator wished so"    /* in an error */
 #define MIGRATOR_BOUND_SIZE  (2 * SHARD_BOUND_MAX + 1)
 
 

@@ -383,7 +383,7 @@ predictor_conf_check(const char *path, const predictor_conf_t *c, char *err)
         return -1;
     }
 
-    if (c->metrics && !predictor_expose_valid(c->metrics)) {
+    if (c->metrics && !shardd_expose_valid(c->metrics)) {
         snprintf(err, SHARDD_ERR_SIZE, "%s: metrics: \"%.80s\" is no address "
                  "and port, as 127.0.0.1:9105 or [::1]:9105", path,
                  c->metrics);

@@ -54,7 +54,7 @@ predictor_holder(char *holder)
  * forecasts are made those of the ones before stay */
 
 static void
-predictor_run_expose(const predictor_daemon_t *d, predictor_expose_t *expose,
+predictor_run_expose(const predictor_daemon_t *d, shardd_expose_t *expose,
     uint64_t *shown_ms)
 {
     uint64_t  now_ms;
@@ -64,14 +64,14 @@ predictor_run_expose(const predictor_daemon_t *d, predictor_expose_t *expose,
     if (expose && d->state != PREDICTOR_FORECASTING
         && now_ms - *shown_ms >= PREDICTOR_EXPOSE_MS)
     {
-        predictor_expose_put(expose, predictor_expose_text(d));
+        shardd_expose_put(expose, predictor_expose_text(d));
         *shown_ms = now_ms;
     }
 }
 
 
 static int
-predictor_run(predictor_daemon_t *d, predictor_expose_t *expose)
+predictor_run(predictor_daemon_t *d, shardd_expose_t *expose)
 {
     long      pause_ms;
     uint64_t  shown_ms;
@@ -113,8 +113,8 @@ predictor_serve(predictor_io_store_t *world)
     int                  rc;
     char                 err[SHARDD_ERR_SIZE];
     predictor_io_t       io;
+    shardd_expose_t     *expose;
     predictor_daemon_t  *d;
-    predictor_expose_t  *expose;
 
     d = malloc(sizeof(predictor_daemon_t));
 
@@ -126,7 +126,7 @@ predictor_serve(predictor_io_store_t *world)
     expose = NULL;
 
     if (predictor_conf.metrics) {
-        expose = predictor_expose_start(predictor_conf.metrics, err);
+        expose = shardd_expose_start(predictor_conf.metrics, err);
 
         if (expose == NULL) {
             fprintf(stderr, "shard-predictor: %s\n", err);
@@ -140,7 +140,7 @@ predictor_serve(predictor_io_store_t *world)
 
     rc = predictor_run(d, expose);
 
-    predictor_expose_stop(expose);
+    shardd_expose_stop(expose);
     free(d);
 
     return rc;

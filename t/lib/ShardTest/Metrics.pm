@@ -28,7 +28,7 @@ sub parse_metrics {
             next;
         }
 
-        if ($line =~ /^# TYPE ($name) (counter|gauge|histogram)$/) {
+        if ($line =~ /^# TYPE ($name) (counter|gauge|histogram|summary)$/) {
             push @bad, "TYPE twice: $line" if $type{$1};
             push @bad, "TYPE without HELP: $line" if !$help{$1};
             $done{$family} = 1 if defined $family;

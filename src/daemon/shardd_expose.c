@@ -9,22 +9,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "expose.h"
+#include "shardd_conf.h"
+#include "shardd_expose.h"
 
 
-#define PREDICTOR_EXPOSE_IDLE_S  10
-#define PREDICTOR_EXPOSE_BYTES   16384          /* of one client */
-#define PREDICTOR_EXPOSE_TYPE    "text/plain; version=0.0.4; charset=utf-8"
+#define SHARDD_EXPOSE_IDLE_S  10
+#define SHARDD_EXPOSE_BYTES   16384          /* of one client */
+#define SHARDD_EXPOSE_TYPE    "text/plain; version=0.0.4; charset=utf-8"
 
 
-struct predictor_expose_s {
+struct shardd_expose_s {
     struct MHD_Daemon  *daemon;
     pthread_mutex_t     lock;
     char               *text;
 };
 
 
-static enum MHD_Result predictor_expose_answer(void *cls,
+static enum MHD_Result shardd_expose_answer(void *cls,
     struct MHD_Connection *connection, const char *url, const char *method,
     const char *version, const char *data, size_t *size, void **ctx);
 
@@ -32,7 +33,7 @@ static enum MHD_Result predictor_expose_answer(void *cls,
 /* "host:port" of an address, no name: [::1]:9105, 127.0.0.1:9105 */
 
 static int
-predictor_expose_resolve(const char *addr, struct addrinfo **found)
+shardd_expose_resolve(const char *addr, struct addrinfo **found)
 {
     char             host[64];
     size_t           len;
@@ -63,11 +64,11 @@ predictor_expose_resolve(const char *addr, struct addrinfo **found)
 
 
 int
-predictor_expose_valid(const char *addr)
+shardd_expose_valid(const char *addr)
 {
     struct addrinfo  *found;
 
-    if (predictor_expose_resolve(addr, &found) != 0) {
+    if (shardd_expose_resolve(addr, &found) != 0) {
         return 0;
     }
 
@@ -78,12 +79,12 @@ predictor_expose_valid(const char *addr)
 
 
 static int
-predictor_expose_listen(const char *addr, char *err)
+shardd_expose_listen(const char *addr, char *err)
 {
     int               fd, on;
     struct addrinfo  *found;
 
-    if (predictor_expose_resolve(addr, &found) != 0) {
+    if (shardd_expose_resolve(addr, &found) != 0) {
         snprintf(err, SHARDD_ERR_SIZE, "metrics: \"%.80s\" is no address and "
                  "port, as 127.0.0.1:9105 or [::1]:9105", addr);
         return -1;
@@ -96,7 +97,7 @@ predictor_expose_listen(const char *addr, char *err)
     if (fd < 0
         || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0
         || bind(fd, found->ai_addr, found->ai_addrlen) != 0
-        || listen(fd, PREDICTOR_EXPOSE_CLIENTS) != 0)
+        || listen(fd, SHARDD_EXPOSE_CLIENTS) != 0)
     {
         snprintf(err, SHARDD_ERR_SIZE, "metrics: cannot listen at %.80s: %s",
                  addr, strerror(errno));
@@ -114,19 +115,19 @@ predictor_expose_listen(const char *addr, char *err)
 }
 
 
-predictor_expose_t *
-predictor_expose_start(const char *addr, char *err)
+shardd_expose_t *
+shardd_expose_start(const char *addr, char *err)
 {
     int                  fd;
-    predictor_expose_t  *e;
+    shardd_expose_t  *e;
 
-    fd = predictor_expose_listen(addr, err);
+    fd = shardd_expose_listen(addr, err);
 
     if (fd < 0) {
         return NULL;
     }
 
-    e = calloc(1, sizeof(predictor_expose_t));
+    e = calloc(1, sizeof(shardd_expose_t));
 
     if (e == NULL || pthread_mutex_init(&e->lock, NULL) != 0) {
         snprintf(err, SHARDD_ERR_SIZE, "metrics: no memory");
@@ -136,17 +137,17 @@ predictor_expose_start(const char *addr, char *err)
     }
 
     e->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL,
-        predictor_expose_answer, e,
+        shardd_expose_answer, e,
         MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned) PREDICTOR_EXPOSE_CLIENTS,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) PREDICTOR_EXPOSE_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) PREDICTOR_EXPOSE_BYTES,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned) SHARDD_EXPOSE_CLIENTS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) SHARDD_EXPOSE_IDLE_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) SHARDD_EXPOSE_BYTES,
         MHD_OPTION_END);
 
     if (e->daemon == NULL) {
         snprintf(err, SHARDD_ERR_SIZE, "metrics: cannot serve %.80s: no "
                  "thread or memory", addr);
-        predictor_expose_stop(e);
+        shardd_expose_stop(e);
         return NULL;
     }
 
@@ -157,7 +158,7 @@ predictor_expose_start(const char *addr, char *err)
 /* the listening socket is closed by the library with its daemon */
 
 void
-predictor_expose_stop(predictor_expose_t *e)
+shardd_expose_stop(shardd_expose_t *e)
 {
     if (e == NULL) {
         return;
@@ -174,7 +175,7 @@ predictor_expose_stop(predictor_expose_t *e)
 
 
 void
-predictor_expose_put(predictor_expose_t *e, char *text)
+shardd_expose_put(shardd_expose_t *e, char *text)
 {
     char  *old;
 
@@ -192,7 +193,7 @@ predictor_expose_put(predictor_expose_t *e, char *text)
 
 
 static enum MHD_Result
-predictor_expose_send(struct MHD_Connection *connection, unsigned status,
+shardd_expose_send(struct MHD_Connection *connection, unsigned status,
     char *text, const char *type)
 {
     enum MHD_Result       rc;
@@ -222,12 +223,12 @@ predictor_expose_send(struct MHD_Connection *connection, unsigned status,
  * request that is refused is not waited for */
 
 static enum MHD_Result
-predictor_expose_answer(void *cls, struct MHD_Connection *connection,
+shardd_expose_answer(void *cls, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version,
     const char *data, size_t *size, void **ctx)
 {
     enum MHD_Result      rc;
-    predictor_expose_t  *e = cls;
+    shardd_expose_t  *e = cls;
 
     (void) version;
     (void) data;
@@ -235,18 +236,18 @@ predictor_expose_answer(void *cls, struct MHD_Connection *connection,
     (void) ctx;
 
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-        return predictor_expose_send(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+        return shardd_expose_send(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
                                      "GET it\n", "text/plain");
     }
 
     if (strcmp(url, "/metrics") != 0) {
-        return predictor_expose_send(connection, MHD_HTTP_NOT_FOUND,
+        return shardd_expose_send(connection, MHD_HTTP_NOT_FOUND,
                                      "there is /metrics only\n", "text/plain");
     }
 
     pthread_mutex_lock(&e->lock);
-    rc = predictor_expose_send(connection, MHD_HTTP_OK, e->text ? e->text : "",
-                               PREDICTOR_EXPOSE_TYPE);
+    rc = shardd_expose_send(connection, MHD_HTTP_OK, e->text ? e->text : "",
+                               SHARDD_EXPOSE_TYPE);
     pthread_mutex_unlock(&e->lock);
 
     return rc;
