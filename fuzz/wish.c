@@ -8,6 +8,7 @@
 
 
 static void move(shard_str_t body);
+static void order(shard_str_t body);
 static void verb(shard_str_t body);
 static void event(shard_str_t body);
 static void spans(const shard_event_t *e, int64_t start_s);
@@ -32,6 +33,25 @@ move(shard_str_t body)
 
     fuzz_must(m.shard != SHARD_ID_NONE, "no id");
     fuzz_must(memchr(m.to, '\0', sizeof(m.to)) != NULL && m.to[0], "no node");
+}
+
+
+static void
+order(shard_str_t body)
+{
+    char         err[SHARD_ERR_SIZE];
+    const char  *word, *before;
+
+    before = word = NULL;
+    memset(err, 0, sizeof(err));
+
+    if (shard_wish_order(body, &word, err) != SHARD_OK) {
+        fuzz_refused(err, &word, &before);
+        return;
+    }
+
+    fuzz_must(strcmp(word, "pause") == 0 || strcmp(word, "resume") == 0
+              || strcmp(word, "rollback") == 0, "no wish");
 }
 
 
@@ -165,6 +185,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     switch (data[0]) {
     case 'm':
         move(body);
+        break;
+
+    case 'o':
+        order(body);
         break;
 
     case 'v':

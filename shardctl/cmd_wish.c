@@ -1,7 +1,8 @@
 
 /*
  * rollback, pause, resume: what operators wish for a migration.  Before its
- * commit that is its field "wish", which only operators write.
+ * commit that is its field "wish", which only operators write, by the same
+ * function of Redis as the HTTP API, which tells what is too late.
  */
 
 
@@ -52,16 +53,23 @@ move_get(shardctl_t *ctl, const char *id, shardd_entry_t *m)
 }
 
 
+/* "done": what is said when it was heard */
+
 static int
-move_wish(shardctl_t *ctl, const char *id, const char *wish, const char *done)
+move_wish(shardctl_t *ctl, const char *id, const char *wish, const char *done,
+    shardd_wish_t *answer)
 {
     int      rc;
     json_t  *out;
 
-    rc = shardd_migration_wish(&ctl->store, id, wish, shardctl_by());
+    rc = shardd_migration_wish(&ctl->store, id, wish, shardctl_by(), answer);
 
     if (rc != SHARDD_OK) {
         return shardctl_store_fail(ctl, rc, "cannot write the wish");
+    }
+
+    if (strcmp(answer->verdict, "wished") != 0) {
+        return SHARDCTL_OK;
     }
 
     if (!ctl->json) {
@@ -69,7 +77,8 @@ move_wish(shardctl_t *ctl, const char *id, const char *wish, const char *done)
         (void) shardctl_flush();
     }
 
-    out = json_pack("{s:s, s:s}", "id", id, "wish", wish);
+    out = json_pack("{s:s, s:s}", "id", id, "wish",
+                    strcmp(wish, "resume") == 0 ? "" : wish);
 
     return move_finish(ctl, id, "rolled-back", "", out);
 }
@@ -134,31 +143,28 @@ int
 shardctl_cmd_rollback(shardctl_t *ctl)
 {
     int              rc;
-    const char      *phase;
+    const char      *id;
+    shardd_wish_t    answer;
     shardd_entry_t   m;
 
-    rc = move_get(ctl, ctl->args[0], &m);
+    id = ctl->args[0];
+    rc = move_get(ctl, id, &m);
 
     if (rc != SHARDCTL_OK) {
         return rc;
     }
 
-    phase = move_phase(&m);
+    rc = move_wish(ctl, id, "rollback", "is to roll back", &answer);
 
-    if (strcmp(phase, "rolled-back") == 0) {
-        rc = shardctl_already(ctl, "migration %s is rolled back already",
-                              ctl->args[0]);
+    if (strcmp(answer.verdict, "back") == 0) {
+        rc = shardctl_already(ctl, "migration %s is rolled back already", id);
 
-    } else if (strcmp(phase, "commit") == 0) {
+    } else if (strcmp(answer.phase, "commit") == 0) {
         rc = shardctl_fail(ctl, "migration %s is committing: ask again when "
-                           "it is done, it will be moved back",
-                           ctl->args[0]);
+                           "it is done, it will be moved back", id);
 
-    } else if (shardctl_phase_committed(phase)) {
+    } else if (strcmp(answer.verdict, "late") == 0) {
         rc = move_back(ctl, &m);
-
-    } else {
-        rc = move_wish(ctl, ctl->args[0], "rollback", "is to roll back");
     }
 
     shardd_entry_free(&m);
@@ -171,35 +177,31 @@ static int
 move_pause(shardctl_t *ctl, const char *wish, const char *done)
 {
     int              rc;
-    const char      *phase;
+    const char      *id;
+    shardd_wish_t    answer;
     shardd_entry_t   m;
 
-    rc = move_get(ctl, ctl->args[0], &m);
+    id = ctl->args[0];
+    rc = move_get(ctl, id, &m);
 
     if (rc != SHARDCTL_OK) {
         return rc;
     }
 
-    phase = move_phase(&m);
+    shardd_entry_free(&m);
 
-    if (strcmp(phase, "commit") == 0 || shardctl_phase_committed(phase)
-        || strncmp(phase, "roll", 4) == 0)
-    {
-        rc = shardctl_fail(ctl, "migration %s is in phase \"%s\": only one "
-                           "before its commit can pause", ctl->args[0], phase);
+    rc = move_wish(ctl, id, wish, done, &answer);
 
-    } else if (strcmp(wish, "") == 0
-               && strcmp(shardd_entry_field(&m, "wish")
-                         ? shardd_entry_field(&m, "wish") : "", "pause") != 0)
-    {
-        rc = shardctl_fail(ctl, "migration %s does not pause",
-                           ctl->args[0]);
-
-    } else {
-        rc = move_wish(ctl, ctl->args[0], wish, done);
+    if (strcmp(answer.verdict, "idle") == 0) {
+        return shardctl_fail(ctl, "migration %s does not pause", id);
     }
 
-    shardd_entry_free(&m);
+    if (strcmp(answer.verdict, "late") == 0
+        || strcmp(answer.verdict, "back") == 0)
+    {
+        return shardctl_fail(ctl, "migration %s is in phase \"%s\": only one "
+                             "before its commit can pause", id, answer.phase);
+    }
 
     return rc;
 }
@@ -215,5 +217,5 @@ shardctl_cmd_pause(shardctl_t *ctl)
 int
 shardctl_cmd_resume(shardctl_t *ctl)
 {
-    return move_pause(ctl, "", "goes on");
+    return move_pause(ctl, "resume", "goes on");
 }

@@ -25,6 +25,7 @@ $r->command('FUNCTION', 'LOAD', $t->library());
 
 migrations();
 decisions();
+wishes();
 ids();
 beside();
 recommendations();
@@ -113,6 +114,46 @@ sub decisions {
     is_deeply({ @{ $r->command('HGETALL', k("decision:$id")) } },
               { id => $id, shard => 3, after_seq => 2 }, 'its hash');
     like($add->(after_seq => 1), qr/^bad field after_seq/, 'a reserved name');
+}
+
+
+# wishes: what is too late for each, and that then nothing is written
+
+sub wishes {
+    my $id = '00000000000000cf';
+    my $key = k("migration:$id");
+    my $wish = sub { fcall('shard_migration_wish', 1, $key, @_) };
+    my $stored = sub { join ' ', map { $_ // '-' } @{ $r->command('HMGET', $key, 'wish', 'wish_by') } };
+
+    is($wish->('pause', 'me'), 'ok none ', 'none of no migration');
+    is($r->command('EXISTS', $key), 0, 'which makes none');
+
+    my $token = token('shard:3', 'm');
+    put($id, 'shard:3', $token, 'm', 0, phase => 'copy');
+    is($wish->('resume', 'me'), 'ok idle copy', 'what does not pause');
+    is($stored->(), '- -', 'nothing is written');
+    is($wish->('pause', 'me'), 'ok wished copy', 'pause');
+    is($stored->(), 'pause me', 'is the wish');
+    is($wish->('resume', 'you'), 'ok wished copy', 'resume');
+    is($stored->(), ' you', 'takes it away');
+    is($wish->('rollback', 'me'), 'ok wished copy', 'rollback');
+    is($stored->(), 'rollback me', 'is one');
+
+    my %verdict = (
+        commit => 'late late late', release => 'late late late', standby => 'late late late',
+        done => 'late late late', 'rolling-back' => 'late late wished', 'rolled-back' => 'back back back',
+    );
+
+    for my $phase (sort keys %verdict) {
+        $r->command('HSET', $key, 'phase', $phase, 'wish', 'pause', 'wish_by', 'x');
+        is(join(' ', map { (split / /, $wish->($_, 'me'))[1] } qw/ pause resume rollback /),
+           $verdict{$phase}, "in phase $phase");
+        is($stored->(), $verdict{$phase} =~ /wished/ ? 'rollback me' : 'pause x', 'and what is stored');
+    }
+
+    like($wish->(@$_), qr/^bad /, 'refused: ' . join ' ', @$_)
+        for [ 'pause' ], [ 'stop', 'me' ], [ '', 'me' ], [ 'pause', '' ], [ 'pause', 'a b' ],
+            [ 'pause', 'x' x 65 ], [ 'pause', 'me', 'you' ];
 }
 
 

@@ -243,10 +243,30 @@ refused('POST', '/rw/orders/migrations', '{"shard":2,"to":"n9"}', 404, 'no_such_
 refused('POST', '/rw/orders/migrations', '{"shard":2}', 400, 'bad_body');
 refused('POST', '/rw/orders/migrations', '[]', 400, 'bad_body');
 
+refused('PUT', "/shards/orders/migrations/$id", '{"wish":"pause"}', 403, 'read_only');
+refused('PUT', "/rw/orders/migrations/$id", $_, 400, 'bad_body')
+    for '', '[]', '{}', '{"wish":"stop"}', '{"wish":"pause","by":"me"}', '{"wish":null}';
+like((call('PUT', "/rw/orders/migrations/$id", '{"wish":"paus"}'))[1]{error}{message},
+     qr/"paus".*"pause"/, 'the message helps');
+refused('PUT', "/rw/orders/migrations/$id", '{"wish":"resume"}', 409, 'not_paused');
+ok(!$r->command('HGET', $t->key("migration:$id"), 'wish'), 'and no wish of these');
+
+is((call('PUT', "/rw/orders/migrations/$id", '{"wish":"pause"}'))[0], 200, 'a pause is asked for');
+is($r->command('HGET', $t->key("migration:$id"), 'wish'), 'pause', 'as a wish');
+is($r->command('HGET', $t->key("migration:$id"), 'wish_by'), 'api', 'and whose it is');
+is($t->request('PUT', "/rw/orders/migrations/$id", '{"wish":"resume"}', 'If-Match' => '"999999"')->{status}, 412,
+   'not of another table');
+is($t->request('PUT', "/rw/orders/migrations/$id", '{"wish":"resume"}', 'If-Match' => "\"$v\"")->{status}, 200,
+   'it may go on');
+is($r->command('HGET', $t->key("migration:$id"), 'wish'), '', 'which takes the wish away');
+refused('PUT', '/rw/orders/migrations/00000000000000ac', '{"wish":"pause"}', 404, 'not_there');
+
+is((call('PUT', "/rw/orders/migrations/$id", '{"wish":"rollback"}'))[0], 200, 'a roll-back, too');
 is((call('DELETE', "/rw/orders/migrations/$id"))[0], 200, 'a roll-back is asked for');
 is($r->command('HGET', $t->key("migration:$id"), 'wish'), 'rollback', 'as a wish');
 $r->command('HSET', $t->key("migration:$id"), 'phase', 'done', 'wish', '');
 refused('DELETE', "/rw/orders/migrations/$id", undef, 409, 'too_late');
+refused('PUT', "/rw/orders/migrations/$id", '{"wish":"pause"}', 409, 'too_late');
 is($r->command('HGET', $t->key("migration:$id"), 'wish'), '', 'and no wish');
 refused('DELETE', '/rw/orders/migrations/00000000000000ac', undef, 404, 'not_there');
 is($r->command('EXISTS', $t->key('migration:00000000000000ac')), 0, 'nothing made');

@@ -74,6 +74,33 @@ shard_wish_move(shard_str_t body, shard_move_t *out, char *err)
 
 
 int
+shard_wish_order(shard_str_t body, const char **out, char *err)
+{
+    unsigned      word;
+    jsmntok_t     token[SHARD_WISH_TOKENS];
+    shard_json_t  json;
+
+    static const char *const  words[] = { "pause", "resume", "rollback",
+                                          NULL };
+
+    static const shard_json_field_t  fields[] = {
+        { "wish", 1, shard_json_set_word, 0, 0, words },
+        { NULL, 0, NULL, 0, 0, NULL }
+    };
+
+    if (shard_wish_parse(&json, token, body, fields, err) != SHARD_OK
+        || shard_json_bind(&json, fields, &word, err) != SHARD_OK)
+    {
+        return SHARD_ERROR;
+    }
+
+    *out = words[word];
+
+    return SHARD_OK;
+}
+
+
+int
 shard_wish_verb(shard_str_t body, shard_override_t *out, shard_str_t *text,
     char *err)
 {

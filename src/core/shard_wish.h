@@ -3,6 +3,7 @@
  * What operators write through the HTTP API, checked before Redis sees it.
  *
  *     POST migrations  {"shard":42,"to":"n3"}              shard_wish_move
+ *     PUT  migrations  {"wish":"pause"}                     shard_wish_order
  *     PUT  override    {"verb":"pin n3"}                    shard_wish_verb
  *     POST events      {"start":..,"end":..,"effect":..}    shard_wish_event
  *     If-Match         "17", W/"18", *                      shard_etag_next
@@ -27,6 +28,10 @@ typedef struct {
 
 
 int shard_wish_move(shard_str_t body, shard_move_t *out, char *err);
+
+/* "pause", "resume" or "rollback", for a migration; a constant */
+
+int shard_wish_order(shard_str_t body, const char **out, char *err);
 
 /* "text" is the verb as it stands in the body */
 

@@ -73,6 +73,14 @@ typedef struct {
 } shardd_claim_t;
 
 
+/* "wished", or why not: "late", "back", "idle"; and the migration's phase */
+
+typedef struct {
+    char             verdict[16];
+    char             phase[32];
+} shardd_wish_t;
+
+
 /* one field of a hash or stream entry; both strings zero terminated */
 
 typedef struct {
@@ -178,8 +186,9 @@ int shardd_migration_get(shardd_store_t *s, const char *id,
     shardd_entry_t *entry);
 /* newest first */
 int shardd_migrations(shardd_store_t *s, size_t limit, shardd_entries_t *out);
+/* "pause", "resume" or "rollback"; the verdict, docs/redis-keys.md */
 int shardd_migration_wish(shardd_store_t *s, const char *id,
-    const char *wish, const char *by);
+    const char *wish, const char *by, shardd_wish_t *out);
 
 /* group read; block_ms 0 does not wait; own pending entries come first, then
  * those that another consumer left alone for 30 s; an entry trimmed since has

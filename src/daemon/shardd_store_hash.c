@@ -355,27 +355,40 @@ shardd_migrations(shardd_store_t *s, size_t limit, shardd_entries_t *out)
 
 int
 shardd_migration_wish(shardd_store_t *s, const char *id, const char *wish,
-    const char *by)
+    const char *by, shardd_wish_t *out)
 {
-    int              rc;
-    char             key[64];
-    shardd_entry_t   entry;
-    shardd_field_t   fields[2];
+    int          rc;
+    char         key[SHARDD_KEY_SIZE];
+    redisReply  *reply;
 
-    rc = shardd_migration_get(s, id, &entry);
+    const char  *argv[] = { "FCALL", "shard_migration_wish", "1",
+                            shardd_store_key(s, key, "migration:%.40s", id),
+                            wish, by };
+
+    memset(out, 0, sizeof(shardd_wish_t));
+
+    rc = shardd_store_call(s, 6, argv, NULL, &reply);
 
     if (rc != SHARDD_OK) {
         return rc;
     }
 
-    shardd_entry_free(&entry);
+    if (reply->elements == 3 && reply->element[1]->type == REDIS_REPLY_STRING
+        && reply->element[2]->type == REDIS_REPLY_STRING)
+    {
+        snprintf(out->verdict, sizeof(out->verdict), "%.15s",
+                 reply->element[1]->str);
+        snprintf(out->phase, sizeof(out->phase), "%.31s",
+                 reply->element[2]->str);
 
-    snprintf(key, sizeof(key), "migration:%s", id);
+    } else {
+        rc = shardd_store_fail(s, SHARDD_BAD, "shard_migration_wish answers "
+                               "otherwise than its version 7");
+    }
 
-    fields[0].name = (char *) "wish";
-    fields[0].value = (char *) wish;
-    fields[1].name = (char *) "wish_by";
-    fields[1].value = (char *) by;
+    freeReplyObject(reply);
 
-    return shardd_hash_put(s, key, fields, 2);
+    return strcmp(out->verdict, "none") != 0 ? rc
+           : shardd_store_fail(s, SHARDD_NONE, "there is no migration %.40s",
+                               id);
 }

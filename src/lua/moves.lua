@@ -166,6 +166,68 @@ local function shard_decision_add(keys, args)
 end
 
 
+-- KEYS migration:ID, ARGV WISH ("pause", "resume", "rollback") BY
+--   ok VERDICT PHASE: "wished"; or nothing was written: "none" (there is no
+-- such migration), "late" (committing, or behind it), "back" (it is rolled
+-- back), "idle" (to be resumed, and does not pause)
+
+local COMMITTED = { commit = true, release = true, standby = true,
+                    done = true }
+
+local WISHES = { pause = 'pause', resume = '', rollback = 'rollback' }
+
+
+local function wish_verdict(wish, phase, now)
+    if not phase then
+        return 'none'
+    end
+
+    if COMMITTED[phase] then
+        return 'late'
+    end
+
+    if phase == 'rolled-back' then
+        return 'back'
+    end
+
+    if wish ~= 'rollback' and phase == 'rolling-back' then
+        return 'late'
+    end
+
+    if wish == 'resume' and now ~= 'pause' then
+        return 'idle'
+    end
+
+    return 'wished'
+end
+
+
+local function shard_migration_wish(keys, args)
+    local id = migration_id(keys[1])
+    local wish, by = args[1], args[2]
+
+    if not id or #keys ~= 1 or #args ~= 2 or not WISHES[wish] then
+        return bad('key must be migration:ID, arguments pause, resume or '
+                   .. 'rollback, and BY')
+    end
+
+    if #by > 64 or not by:find('^[%w_.:-]+$') then
+        return bad('by is no name')
+    end
+
+    local stored = redis.call('HMGET', keys[1], 'phase', 'wish')
+    local there = redis.call('EXISTS', keys[1]) == 1
+    local phase = there and (stored[1] or 'planned')
+    local verdict = wish_verdict(wish, phase, stored[2])
+
+    if verdict == 'wished' then
+        redis.call('HSET', keys[1], 'wish', WISHES[wish], 'wish_by', by)
+    end
+
+    return { 'ok', verdict, phase or '' }
+end
+
+
 -- KEYS table ids
 --   ok ID, of a shard to be made: above all that there have ever been, so
 -- that what backends, claims and history keep of one that is gone is never
@@ -214,6 +276,7 @@ redis.register_function('shard_stage', shard_stage)
 redis.register_function('shard_stage_commit', shard_stage_commit)
 redis.register_function('shard_migration_put', shard_migration_put)
 redis.register_function('shard_decision_add', shard_decision_add)
+redis.register_function('shard_migration_wish', shard_migration_wish)
 redis.register_function('shard_id_new', shard_id_new)
 redis.register_function{ function_name = 'shard_library_version',
                          callback = shard_library_version,

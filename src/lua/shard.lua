@@ -22,7 +22,7 @@
 -- this one (words, claims), record, commit, stage, moves.
 
 -- loaders replace a library of a smaller number
-local VERSION = 6
+local VERSION = 7
 
 local EXACT_MAX = 9007199254740991
 local ID_MAX = 4294967294

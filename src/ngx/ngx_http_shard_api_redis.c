@@ -9,6 +9,7 @@
  *     PUT    override/ID   {"verb":"pin n3"}          with write=on
  *     DELETE override/ID
  *     POST   migrations    {"shard":42,"to":"n3"}     202 with the id
+ *     PUT    migrations/ID {"wish":"pause"}           or resume, rollback
  *     DELETE migrations/ID                            asks for the roll-back
  *     POST   events        {"start":..,"effect":..}   201 with the id
  *     DELETE events/ID
@@ -91,8 +92,10 @@ static const ngx_http_shard_resource_t  ngx_http_shard_resources[] = {
       ngx_http_shard_ask_migrate, ngx_http_shard_ask_render_decision },
     { "GET", "migrations", NGX_HTTP_SHARD_ID_MIGRATION, 0, "migration:%",
       ngx_http_shard_ask_fields, ngx_http_shard_ask_render_fields },
+    { "PUT", "migrations", NGX_HTTP_SHARD_ID_MIGRATION, 1, "migration:%",
+      ngx_http_shard_ask_wish, ngx_http_shard_ask_render_wish },
     { "DELETE", "migrations", NGX_HTTP_SHARD_ID_MIGRATION, 1, "migration:%",
-      ngx_http_shard_ask_roll_back, ngx_http_shard_ask_render_rollback },
+      ngx_http_shard_ask_roll_back, ngx_http_shard_ask_render_wish },
 
     { NULL, NULL, 0, 0, NULL, NULL, NULL }
 };

@@ -8,6 +8,8 @@
 #include "ngx_http_shard_ask.h"
 
 
+static ngx_int_t ngx_http_shard_ask_bad(ngx_http_shard_ask_t *ask,
+    redisReply *reply);
 static ngx_int_t ngx_http_shard_ask_missing(ngx_http_shard_ask_t *ask);
 static ngx_int_t ngx_http_shard_ask_too_big(ngx_http_shard_ask_t *ask);
 static ngx_int_t ngx_http_shard_ask_pairs(ngx_http_shard_ask_t *ask,
@@ -58,6 +60,16 @@ ngx_http_shard_ask_outcome(redisReply *reply, const char *word)
            && reply->element[0]->type == REDIS_REPLY_STRING
            && reply->element[1]->type == REDIS_REPLY_STRING
            && ngx_strcmp(reply->element[0]->str, word) == 0;
+}
+
+
+static ngx_int_t
+ngx_http_shard_ask_bad(ngx_http_shard_ask_t *ask, redisReply *reply)
+{
+    return ngx_http_shard_api_error(&ask->api, NGX_HTTP_BAD_GATEWAY,
+                                    "redis_refused", "%*s",
+                                    ngx_min(reply->element[1]->len, 200),
+                                    reply->element[1]->str);
 }
 
 
@@ -403,17 +415,44 @@ ngx_http_shard_ask_render_done(ngx_http_shard_ask_t *ask, redisReply *reply)
 
 
 ngx_int_t
-ngx_http_shard_ask_render_rollback(ngx_http_shard_ask_t *ask,
-    redisReply *reply)
+ngx_http_shard_ask_render_wish(ngx_http_shard_ask_t *ask, redisReply *reply)
 {
-    if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 2) {
-        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_CONFLICT,
-                                        "too_late", "migration %V has ended "
-                                        "or committed: a move back is a "
-                                        "migration of its own", &ask->id);
+    const char  *verdict, *phase;
+
+    if (ngx_http_shard_ask_outcome(reply, "bad")) {
+        return ngx_http_shard_ask_bad(ask, reply);
     }
 
-    return ngx_http_shard_ask_render_done(ask, reply);
+    if (!ngx_http_shard_ask_outcome(reply, "ok") || reply->elements != 3
+        || reply->element[2]->type != REDIS_REPLY_STRING)
+    {
+        return NGX_ERROR;
+    }
+
+    verdict = reply->element[1]->str;
+    phase = reply->element[2]->str;
+
+    if (ngx_strcmp(verdict, "none") == 0) {
+        return ngx_http_shard_ask_missing(ask);
+    }
+
+    if (ngx_strcmp(verdict, "idle") == 0) {
+        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_CONFLICT,
+                                        "not_paused", "migration %V does not "
+                                        "pause", &ask->id);
+    }
+
+    if (ngx_strcmp(verdict, "wished") != 0) {
+        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_CONFLICT,
+                                        "too_late", "migration %V is in phase "
+                                        "\"%*s\": only one before its commit "
+                                        "can pause or roll back, a move back "
+                                        "is a migration of its own", &ask->id,
+                                        ngx_min(reply->element[2]->len, 32),
+                                        phase);
+    }
+
+    return ngx_http_shard_ask_id_answer(ask, NGX_HTTP_OK);
 }
 
 
@@ -439,10 +478,7 @@ ngx_http_shard_ask_render_decision(ngx_http_shard_ask_t *ask,
     redisReply *reply)
 {
     if (ngx_http_shard_ask_outcome(reply, "bad")) {
-        return ngx_http_shard_api_error(&ask->api, NGX_HTTP_BAD_GATEWAY,
-                                        "redis_refused", "%*s",
-                                        ngx_min(reply->element[1]->len, 200),
-                                        reply->element[1]->str);
+        return ngx_http_shard_ask_bad(ask, reply);
     }
 
     if (!ngx_http_shard_ask_outcome(reply, "ok")) {

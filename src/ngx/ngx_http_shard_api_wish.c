@@ -20,19 +20,10 @@ static ngx_int_t ngx_http_shard_ask_route(ngx_http_shard_ask_t *ask,
     shard_id_t id, shard_route_t *route, char *from);
 static ngx_uint_t ngx_http_shard_ask_knows(ngx_http_shard_ask_t *ask,
     const char *node);
+static ngx_int_t ngx_http_shard_ask_order(ngx_http_shard_ask_t *ask,
+    const char *wish);
 static ngx_int_t ngx_http_shard_ask_decide(ngx_http_shard_ask_t *ask,
     const shard_move_t *move, uint32_t epoch, const char *from);
-
-
-/* "too late" once it has committed: a move back is a migration of its own */
-
-static const char  ngx_http_shard_roll_back_script[] =
-    "local phase = redis.call('HGET', KEYS[1], 'phase') "
-    "if not phase then return 0 end "
-    "if phase == 'release' or phase == 'standby' or phase == 'done' "
-    "or phase == 'rolled-back' then return 2 end "
-    "redis.call('HSET', KEYS[1], 'wish', 'rollback', "
-    "'wish_by', 'api') return 1";
 
 
 void
@@ -227,15 +218,40 @@ ngx_http_shard_ask_delete(ngx_http_shard_ask_t *ask)
 }
 
 
+/* for a migration; Redis tells what is too late, to shardctl, too */
+
+static ngx_int_t
+ngx_http_shard_ask_order(ngx_http_shard_ask_t *ask, const char *wish)
+{
+    ngx_http_shard_ask_add(ask, "FCALL");
+    ngx_http_shard_ask_add(ask, "shard_migration_wish");
+    ngx_http_shard_ask_add(ask, "1");
+    ngx_http_shard_ask_add_key(ask, ask->resource->key);
+    ngx_http_shard_ask_add(ask, wish);
+    ngx_http_shard_ask_add(ask, "api");
+
+    return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_http_shard_ask_wish(ngx_http_shard_ask_t *ask)
+{
+    char         err[SHARD_ERR_SIZE];
+    const char  *wish;
+
+    if (shard_wish_order(ask->body, &wish, err) != SHARD_OK) {
+        return ngx_http_shard_ask_refuse(ask, err);
+    }
+
+    return ngx_http_shard_ask_order(ask, wish);
+}
+
+
 ngx_int_t
 ngx_http_shard_ask_roll_back(ngx_http_shard_ask_t *ask)
 {
-    ngx_http_shard_ask_add(ask, "EVAL");
-    ngx_http_shard_ask_add(ask, ngx_http_shard_roll_back_script);
-    ngx_http_shard_ask_add(ask, "1");
-    ngx_http_shard_ask_add_key(ask, ask->resource->key);
-
-    return NGX_AGAIN;
+    return ngx_http_shard_ask_order(ask, "rollback");
 }
 
 

@@ -120,6 +120,7 @@ ngx_int_t ngx_http_shard_ask_forecasts(ngx_http_shard_ask_t *ask);
 ngx_int_t ngx_http_shard_ask_set_override(ngx_http_shard_ask_t *ask);
 ngx_int_t ngx_http_shard_ask_delete(ngx_http_shard_ask_t *ask);
 ngx_int_t ngx_http_shard_ask_migrate(ngx_http_shard_ask_t *ask);
+ngx_int_t ngx_http_shard_ask_wish(ngx_http_shard_ask_t *ask);
 ngx_int_t ngx_http_shard_ask_roll_back(ngx_http_shard_ask_t *ask);
 ngx_int_t ngx_http_shard_ask_add_event(ngx_http_shard_ask_t *ask);
 ngx_int_t ngx_http_shard_ask_set_policy(ngx_http_shard_ask_t *ask);
@@ -157,7 +158,7 @@ ngx_int_t ngx_http_shard_ask_render_forecasts(ngx_http_shard_ask_t *ask,
     redisReply *reply);
 ngx_int_t ngx_http_shard_ask_render_done(ngx_http_shard_ask_t *ask,
     redisReply *reply);
-ngx_int_t ngx_http_shard_ask_render_rollback(ngx_http_shard_ask_t *ask,
+ngx_int_t ngx_http_shard_ask_render_wish(ngx_http_shard_ask_t *ask,
     redisReply *reply);
 ngx_int_t ngx_http_shard_ask_render_event(ngx_http_shard_ask_t *ask,
     redisReply *reply);

@@ -253,6 +253,7 @@ static void
 moves(void)
 {
     uint64_t          seq;
+    shardd_wish_t     w;
     shardd_claim_t    claim;
     shardd_entry_t    e;
     shardd_entries_t  all;
@@ -268,8 +269,8 @@ moves(void)
     seq = 0;
     tap_is_int(shardd_migration_get(&s, ID, &e), SHARDD_NONE, "none yet");
     tap_is_int(shardd_migration_get(&s, "AB", &e), SHARDD_BAD, "a bad id");
-    tap_is_int(shardd_migration_wish(&s, ID, "pause", "operator:me"), SHARDD_NONE,
-               "no wish without a migration");
+    tap_is_int(shardd_migration_wish(&s, ID, "pause", "operator:me", &w),
+               SHARDD_NONE, "no wish without a migration");
     tap_is_int(shardd_migration_put(&s, &claim, ID, &seq, f, 3), SHARDD_OK,
                "put: %s", s.err);
     tap_is_int((long long) seq, 1, "seq 1");
@@ -277,7 +278,17 @@ moves(void)
     tap_is_int(shardd_migration_put(&s, &claim, ID, &seq, f, 3),
                SHARDD_CONFLICT, "twice");
     tap_is_int((long long) seq, 1, "stands at 1");
-    tap_is_int(shardd_migration_wish(&s, ID, "pause", "operator:me"), SHARDD_OK, "a wish");
+    tap_is_int(shardd_migration_wish(&s, ID, "resume", "operator:me", &w),
+               SHARDD_OK, "nothing to resume");
+    tap_is_str(w.verdict, "idle", "which is said");
+    tap_is_int(shardd_migration_wish(&s, ID, "pause", "operator:me", &w),
+               SHARDD_OK, "a wish");
+    tap_is_str(w.verdict, "wished", "is heard");
+    tap_is_str(w.phase, "planned", "in its phase");
+    tap_is_int(shardd_migration_wish(&s, ID, "pouse", "operator:me", &w),
+               SHARDD_BAD, "a wish that is none");
+    tap_is_int(shardd_migration_wish(&s, ID, "pause", "no name", &w),
+               SHARDD_BAD, "by nobody");
     tap_is_int(shardd_migration_get(&s, ID, &e), SHARDD_OK, "get");
     tap_is_str(e.id, ID, "id");
     tap_is_str(shardd_entry_field(&e, "phase"), "planned", "phase");

@@ -32,6 +32,19 @@ static const case_t  moves[] = {
     { "{\"shard\":42,\"to\":\"n3\"", "ends too early" },
 };
 
+static const case_t  orders[] = {
+    { "{\"wish\":\"pause\"}", NULL },
+    { " { \"wish\" : \"resume\" } ", NULL },
+    { "{\"wish\":\"rollback\"}", NULL },
+    { "", "empty" },
+    { "{}", "\"wish\" is missing" },
+    { "{\"wish\":\"paus\"}", "nearest is \"pause\"" },
+    { "{\"wish\":\"\"}", "unknown wish" },
+    { "{\"wish\":null}", "not a string" },
+    { "{\"wish\":\"pause\",\"by\":\"me\"}", "unknown field \"by\"" },
+    { "{\"wish\":\"pause\",\"wish\":\"resume\"}", "twice" },
+};
+
 static const case_t  verbs[] = {
     { "{\"verb\":\"pin n2\"}", NULL },
     { "{\"verb\":\"hold until 2026-12-01T08:00Z\"}", NULL },
@@ -139,6 +152,15 @@ decode_move(shard_str_t body, char *err)
     shard_move_t  move;
 
     return shard_wish_move(body, &move, err);
+}
+
+
+static int
+decode_order(shard_str_t body, char *err)
+{
+    const char  *order;
+
+    return shard_wish_order(body, &order, err);
 }
 
 
@@ -255,6 +277,9 @@ main(void)
 
     n = sizeof(moves) / sizeof(moves[0]);
     test_cases("move", moves, n, decode_move);
+    n = sizeof(orders) / sizeof(orders[0]);
+    test_cases("order", orders, n, decode_order);
+
     n = sizeof(verbs) / sizeof(verbs[0]);
     test_cases("verb", verbs, n, decode_verb);
     n = sizeof(events) / sizeof(events[0]);
