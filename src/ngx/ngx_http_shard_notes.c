@@ -13,18 +13,22 @@ static void ngx_http_shard_notes_drain_nodes(ngx_http_shard_sh_t *sh,
 ngx_int_t
 ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks)
 {
+    void                    *memory;
     size_t                   nnodes;
     ngx_uint_t               i;
     ngx_http_shard_notes_t  *notes;
 
     nnodes = ks->sh->nnodes_max + 1;
 
-    notes = ngx_memalign(64, sizeof(ngx_http_shard_notes_t), ngx_cycle->log);
-    if (notes == NULL) {
+    memory = ngx_calloc(sizeof(ngx_http_shard_notes_t)
+                        + nnodes * sizeof(ngx_http_shard_near_t)
+                        + ngx_pagesize, ngx_cycle->log);
+    if (memory == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memzero(notes, sizeof(ngx_http_shard_notes_t));
+    notes = (ngx_http_shard_notes_t *) ngx_align_ptr(memory, ngx_pagesize);
+    notes->memory = memory;
 
     for (i = 0; i < NGX_HTTP_SHARD_NOTES; i++) {
         notes->note[i].slot = SHARD_SLOT_NONE;
@@ -34,18 +38,12 @@ ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks)
                               ngx_cycle->log);
     notes->answered = ngx_calloc(nnodes * sizeof(uint16_t), ngx_cycle->log);
 
-    /* not ngx_memalign(): memory that is zero comes as it is touched */
-
-    notes->near = ngx_calloc(nnodes * sizeof(ngx_http_shard_near_t) + 63,
-                             ngx_cycle->log);
-
-    if (notes->nodes == NULL || notes->answered == NULL || notes->near == NULL)
-    {
+    if (notes->nodes == NULL || notes->answered == NULL) {
         return NGX_ERROR;
     }
 
     ks->notes = notes;
-    ks->near = (ngx_http_shard_near_t *) ngx_align_ptr(notes->near, 64);
+    ks->near = notes->near;
     ks->nleft = 0;
     ks->left_room = 1;
 
@@ -72,8 +70,7 @@ ngx_http_shard_notes_destroy(ngx_http_shard_keyspace_t *ks)
     if (ks->notes) {
         ngx_free(ks->notes->nodes);
         ngx_free(ks->notes->answered);
-        ngx_free(ks->notes->near);
-        ngx_free(ks->notes);
+        ngx_free(ks->notes->memory);
         ks->notes = NULL;
     }
 }

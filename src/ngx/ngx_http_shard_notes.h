@@ -98,7 +98,8 @@ typedef struct {
 
 struct ngx_http_shard_notes_s {
     ngx_http_shard_note_t       note[NGX_HTTP_SHARD_NOTES];
-    ngx_http_shard_left_t       left[NGX_HTTP_SHARD_LEFT];
+/* aligned to a page: what follows the notes, with the first nodes, is in one */
+
     uint64_t                    counted[NGX_HTTP_SHARD_NOTES / 64];
                                                  /* notes with counts */
     uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
@@ -108,7 +109,10 @@ struct ngx_http_shard_notes_s {
     uint32_t                    nanswered;       /* nodes with a count */
     uint16_t                   *answered;        /* [nnodes_max + 1] */
     ngx_http_shard_node_note_t *nodes;           /* [nnodes_max + 1] */
-    void                       *near;            /* as allocated */
+    void                       *memory;          /* as allocated */
+    ngx_http_shard_left_t       left[NGX_HTTP_SHARD_LEFT]
+                                __attribute__((aligned(64)));
+    ngx_http_shard_near_t       near[];          /* [nnodes_max + 1] */
 };
 
 
