@@ -170,6 +170,7 @@ ngx_http_shard_health_run(ngx_http_shard_checks_t *checks)
         ngx_http_shard_health_look(checks->keyspace, n);
     }
 
+    ngx_http_shard_health_calm(checks->keyspace->sh);
     ngx_http_shard_health_fill(checks);
 }
 

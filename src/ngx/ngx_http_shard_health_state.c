@@ -8,6 +8,7 @@
 #include "ngx_http_shard_sync.h"
 
 
+static ngx_uint_t ngx_http_shard_health_failing(ngx_http_shard_sh_t *sh);
 static void ngx_http_shard_health_settle(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t n);
 static void ngx_http_shard_health_tell(ngx_http_shard_keyspace_t *ks,
@@ -78,6 +79,39 @@ ngx_http_shard_health_look(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
 
     if ((before.health.state == SHARD_HEALTH_UP && requests == 0)
         || ngx_http_shard_health_arena(ks)->nodes[n].name_len == 0)
+static ngx_uint_t
+ngx_http_shard_health_failing(ngx_http_shard_sh_t *sh)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < sh->nnodes_max; i++) {
+        if (__atomic_load_n(&sh->node_health[i].requests, __ATOMIC_SEQ_CST)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* looked at once more behind the word: a failure is counted before it says
+ * so, and either is seen by the other */
+
+void
+ngx_http_shard_health_calm(ngx_http_shard_sh_t *sh)
+{
+    if (!sh->failing || ngx_http_shard_health_failing(sh)) {
+        return;
+    }
+
+    __atomic_store_n(&sh->failing, 0, __ATOMIC_SEQ_CST);
+
+    if (ngx_http_shard_health_failing(sh)) {
+        __atomic_store_n(&sh->failing, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+
     {
         return;
     }
@@ -278,7 +312,8 @@ ngx_http_shard_node_failure(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
     }
 
     requests = __atomic_add_fetch(&ks->sh->node_health[n].requests, 1,
-                                  __ATOMIC_RELAXED);
+                                  __ATOMIC_SEQ_CST);
+    __atomic_store_n(&ks->sh->failing, 1, __ATOMIC_SEQ_CST);
 
     /* the others shall know at once; the leader notes it at its next look */
 

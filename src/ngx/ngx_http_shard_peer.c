@@ -322,8 +322,10 @@ ngx_http_shard_answered(ngx_http_shard_ctx_t *ctx)
 
     ks = ngx_http_shard_keyspace(ctx);
 
-    if (ctx->node != SHARD_NODE_NONE
-        && ngx_http_shard_unlikely(ks->node_health[ctx->node].requests)
+    if (ngx_http_shard_unlikely(__atomic_load_n(&ks->sh->failing,
+                                                __ATOMIC_RELAXED))
+        && ctx->node != SHARD_NODE_NONE
+        && ks->node_health[ctx->node].requests
         && ctx->request->upstream->headers_in.status_n)
     {
         ks->node_health[ctx->node].requests = 0;

@@ -333,6 +333,7 @@ ngx_http_shard_inherit(ngx_http_shard_keyspace_t *ks,
         ngx_memcpy(to->node_flags, from->node_flags, src->nnodes);
         ngx_memcpy(to->node_health, from->node_health,
                    src->nnodes * sizeof(ngx_http_shard_node_health_t));
+        to->failing = 1;
         dst->nnodes = src->nnodes;
         dst->nshards = src->nshards;
 

@@ -42,7 +42,7 @@
 #include "ngx_http_shard_health.h"
 
 
-#define NGX_HTTP_SHARD_VERSION      7            /* of the zone's layout */
+#define NGX_HTTP_SHARD_VERSION      8            /* of the zone's layout */
 #define NGX_HTTP_SHARD_MAGIC        0x3144524148534e47ULL
 #define NGX_HTTP_SHARD_WORKERS_MAX  256
 #define NGX_HTTP_SHARD_CLASSES      6            /* 0: none, 1xx .. 5xx */
@@ -222,6 +222,9 @@ typedef struct {
     uint32_t                    routes;
 
     /* under shpool's mutex; begins with the word that every request reads */
+    /* 0: no node has failed requests, there is nothing for an answer to end */
+    uint32_t                    failing;
+
     shard_tickets_t             tickets;
 
     ngx_http_shard_arena_t      arenas[2];
