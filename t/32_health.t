@@ -282,6 +282,8 @@ pass('and the leader says so');
 
 sleep(0.7);
 is(health('n2'), 'dead', 'its trials fail');
+is($t->get('/kv/x', 'X-Key' => $key)->{status}, 503,
+   'it is not asked any more, by a key that was asked for before either');
 $t->process('n2')->start();
 becomes('n2', 'up', 10);
 like(logged($mark), qr/node "n2" is back after \d+ ms: 1 connection made/,

@@ -293,6 +293,11 @@ const char *ngx_http_shard_node_seen(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t n);
 void ngx_http_shard_health_forget(ngx_http_shard_sh_t *sh, ngx_uint_t n);
 
+/* bits of node_flags, some cleared and then some set */
+
+void ngx_http_shard_node_mark(ngx_http_shard_sh_t *sh, ngx_uint_t n,
+    uint8_t clear, uint8_t set);
+
 /* _vars */
 
 ngx_int_t ngx_http_shard_add_variables(ngx_conf_t *cf);
@@ -403,14 +408,11 @@ ngx_http_shard_node_leave(ngx_http_shard_ctx_t *ctx)
     (((ks)->sh->node_flags[n] & SHARD_FLAG_SLOW)                              \
      && ngx_http_shard_node_avoids(ks, n, sticky))
 
-/* several write flags of one node, each its own bits */
-
 #define ngx_http_shard_node_set(sh, n, flags)                                 \
-    (void) __atomic_fetch_or(&(sh)->node_flags[n], (flags), __ATOMIC_RELAXED)
+    ngx_http_shard_node_mark(sh, n, 0, flags)
 
 #define ngx_http_shard_node_clear(sh, n, flags)                               \
-    (void) __atomic_fetch_and(&(sh)->node_flags[n], (uint8_t) ~(flags),       \
-                              __ATOMIC_RELAXED)
+    ngx_http_shard_node_mark(sh, n, flags, 0)
 
 
 #define ngx_http_shard_pick_is_near(ctx)                                      \

@@ -39,6 +39,35 @@ ngx_http_shard_health_forgive(ngx_http_shard_sh_t *sh)
 }
 
 
+/*
+ * Several write flags of one node, each its own bits.  Notes say "plain" of
+ * what a node without flags owns: "routes" is counted up behind a change, and
+ * by whoever buries a worker that died between the two.
+ */
+
+void
+ngx_http_shard_node_mark(ngx_http_shard_sh_t *sh, ngx_uint_t n, uint8_t clear,
+    uint8_t set)
+{
+    uint8_t  old, new;
+
+    old = __atomic_load_n(&sh->node_flags[n], __ATOMIC_RELAXED);
+
+    do {
+        new = (uint8_t) ((old & ~clear) | set);
+
+        if (new == old) {
+            return;
+        }
+
+    } while (!__atomic_compare_exchange_n(&sh->node_flags[n], &old, new, 0,
+                                          __ATOMIC_SEQ_CST,
+                                          __ATOMIC_RELAXED));
+
+    (void) __atomic_add_fetch(&sh->routes, 1, __ATOMIC_SEQ_CST);
+}
+
+
 /* number n is another node, or at another address: nothing is known of it */
 
 void
@@ -50,35 +79,6 @@ ngx_http_shard_health_forget(ngx_http_shard_sh_t *sh, ngx_uint_t n)
 }
 
 
-/* what requests and time changed */
-
-void
-ngx_http_shard_health_look(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
-{
-    uint32_t                       requests;
-    ngx_http_shard_sh_t           *sh;
-    ngx_http_shard_node_health_t  *nh, before;
-
-    sh = ks->sh;
-    nh = &sh->node_health[n];
-    before = *nh;
-
-    requests = ks->health->passive ? before.requests : 0;
-
-    if (before.health.state != SHARD_HEALTH_DEAD
-        && (sh->node_flags[n] & SHARD_FLAG_DEAD))
-    {
-        /* a worker counted to the end, and somebody was answered since */
-
-        requests = ngx_max(requests, ks->health->rule.fails);
-    }
-
-    before.requests = requests;
-
-    /* most are well: its record in the arena, a long one, is looked at last */
-
-    if ((before.health.state == SHARD_HEALTH_UP && requests == 0)
-        || ngx_http_shard_health_arena(ks)->nodes[n].name_len == 0)
 static ngx_uint_t
 ngx_http_shard_health_failing(ngx_http_shard_sh_t *sh)
 {
@@ -112,6 +112,35 @@ ngx_http_shard_health_calm(ngx_http_shard_sh_t *sh)
 }
 
 
+/* what requests and time changed */
+
+void
+ngx_http_shard_health_look(ngx_http_shard_keyspace_t *ks, ngx_uint_t n)
+{
+    uint32_t                       requests;
+    ngx_http_shard_sh_t           *sh;
+    ngx_http_shard_node_health_t  *nh, before;
+
+    sh = ks->sh;
+    nh = &sh->node_health[n];
+    before = *nh;
+
+    requests = ks->health->passive ? before.requests : 0;
+
+    if (before.health.state != SHARD_HEALTH_DEAD
+        && (sh->node_flags[n] & SHARD_FLAG_DEAD))
+    {
+        /* a worker counted to the end, and somebody was answered since */
+
+        requests = ngx_max(requests, ks->health->rule.fails);
+    }
+
+    before.requests = requests;
+
+    /* most are well: its record in the arena, a long one, is looked at last */
+
+    if ((before.health.state == SHARD_HEALTH_UP && requests == 0)
+        || ngx_http_shard_health_arena(ks)->nodes[n].name_len == 0)
     {
         return;
     }

@@ -200,6 +200,7 @@ ngx_http_shard_read_route(ngx_http_shard_ctx_t *ctx, ngx_http_shard_sh_t *sh)
         note->route = ctx->route;
         note->routes = routes;
         note->routed = shard_pick_alone(&note->route)
+                       && shard_pick_plain(&note->route, sh->node_flags)
                        ? NGX_HTTP_SHARD_ROUTED_PLAIN : NGX_HTTP_SHARD_ROUTED;
     }
 }

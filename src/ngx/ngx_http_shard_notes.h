@@ -20,6 +20,8 @@
  * and only then looks for requests in flight; so reading "routes" stands for
  * reading the latch in the proof of shard_ledger.h.  A publisher that dies
  * between the two has proved no drain, and the next lead counts "routes" up.
+ * Who marks a node counts "routes" up as well, behind the flag: what a note
+ * says of its primary is as good as a look at its flags.
  *
  * Only a hash keyspace has notes: there the position says all about the key.
  *
@@ -51,7 +53,8 @@ typedef struct {
     uint32_t                    routes;          /* that route is of ... */
     uint32_t                    routed;          /* ... if it is: */
 #define NGX_HTTP_SHARD_ROUTED        1
-#define NGX_HTTP_SHARD_ROUTED_PLAIN  2           /* by its primary alone */
+#define NGX_HTTP_SHARD_ROUTED_PLAIN  2           /* by its primary alone,
+                                                    which has no flags */
     shard_route_t               route;
     ngx_http_shard_counters_t   n __attribute__((aligned(64)));
 } ngx_http_shard_note_t;
@@ -96,10 +99,10 @@ typedef struct {
 } ngx_http_shard_left_t;
 
 
-struct ngx_http_shard_notes_s {
-    ngx_http_shard_note_t       note[NGX_HTTP_SHARD_NOTES];
 /* aligned to a page: what follows the notes, with the first nodes, is in one */
 
+struct ngx_http_shard_notes_s {
+    ngx_http_shard_note_t       note[NGX_HTTP_SHARD_NOTES];
     uint64_t                    counted[NGX_HTTP_SHARD_NOTES / 64];
                                                  /* notes with counts */
     uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];

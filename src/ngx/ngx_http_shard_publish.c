@@ -279,14 +279,11 @@ ngx_http_shard_publish_flags(ngx_http_shard_sh_t *sh, ngx_uint_t n,
         || ngx_memcmp(node->addr, old->addr, node->addr_len) != 0)
     {
         ngx_http_shard_health_forget(sh, n);
-        __atomic_store_n(&sh->node_flags[n], set, __ATOMIC_RELAXED);
+        ngx_http_shard_node_mark(sh, n, 0xff, set);
         return;
     }
 
-    (void) __atomic_fetch_or(&sh->node_flags[n], set, __ATOMIC_RELAXED);
-    (void) __atomic_fetch_and(&sh->node_flags[n],
-                              ~(SHARD_FLAG_DOWN|SHARD_FLAG_DRAINING) | set,
-                              __ATOMIC_RELAXED);
+    ngx_http_shard_node_mark(sh, n, SHARD_FLAG_DOWN|SHARD_FLAG_DRAINING, set);
 }
 
 

@@ -307,7 +307,6 @@ ngx_http_shard_pass_noted(ngx_http_shard_ctx_t *ctx,
 
     if (ngx_http_shard_unlikely(
             note->routed != NGX_HTTP_SHARD_ROUTED_PLAIN || !ctx->conf->plain
-            || ks->node_flags[ctx->route.primary]
             || __atomic_load_n(&sh->tickets.waiting, __ATOMIC_RELAXED)))
     {
         return ngx_http_shard_pass_routed(ctx);

@@ -159,6 +159,9 @@ ngx_http_shard_bury(ngx_http_shard_keyspace_t *ks)
 
         if (sh->workers[i] == pid) {
             ngx_http_shard_clear(ks, i);
+
+            /* it may have marked a node, and not told yet */
+            (void) __atomic_add_fetch(&sh->routes, 1, __ATOMIC_SEQ_CST);
         }
 
         ngx_shmtx_unlock(&ks->shpool->mutex);

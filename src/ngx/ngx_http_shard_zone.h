@@ -218,13 +218,14 @@ typedef struct {
     /* which arena is live: arenas[structure & 1]; readers check it twice */
     uint64_t                    structure;
 
-    /* grows behind each route that is written, and with each lead */
+    /* grows behind each route that is written, each flag of a node, and with
+     * each lead */
     uint32_t                    routes;
 
-    /* under shpool's mutex; begins with the word that every request reads */
     /* 0: no node has failed requests, there is nothing for an answer to end */
     uint32_t                    failing;
 
+    /* under shpool's mutex; begins with the word that every request reads */
     shard_tickets_t             tickets;
 
     ngx_http_shard_arena_t      arenas[2];
