@@ -241,8 +241,13 @@ sub print_table {
         line('copy of a million small values, a second', $c->{small}{items_per_s}, '>= 100000',
              $c->{small}{items_per_s} >= 100_000);
         line("    held ms, $_ values", $c->{$_}{hold_ms}, '<= 50', $c->{$_}{hold_ms} <= 50) for qw(large small);
-        line('p99 of 1,000 requests/s within a copy / before', $c->{foreground}{ratio}, '<= 1.2',
-             $c->{foreground}{ratio} <= 1.2) if $c->{foreground};
+
+        for (qw(large small)) {
+            my $f = $c->{foreground}{$_} or next;
+            line("p99 of 1,000 requests/s in a copy / before, $_ values", $f->{ratio}, '<= 1.2', $f->{ratio} <= 1.2);
+            line('    MB/s meanwhile', $f->{mb_per_s}, '>= 100', $f->{mb_per_s} >= 100) if $_ eq 'large';
+            line('    items/s meanwhile', $f->{items_per_s}, '>= 100000', $f->{items_per_s} >= 100_000) if $_ eq 'small';
+        }
     }
 
     held($report{holds}) if $report{holds};

@@ -61,6 +61,8 @@ static const shardd_conf_key_t  migrator_conf_copy[] = {
         "bytes per second of one copy at most; 0: no bound"),
     INT("min_rate", policy.copy_min_rate, 65536, 1e12,
         "bytes per second that a copy giving way comes down to"),
+    INT("item_bytes", policy.copy_item_bytes, 0, 1e6,
+        "bytes of \"rate\" that a key takes beside its own"),
     NUMBER("latency_ratio", policy.copy_latency_ratio, 0, 1000,
            "a node's answers, to those before the copy; 0: never gives way"),
     MS("latency_slack", policy.copy_latency_slack_ms, 0, 60000,
@@ -300,7 +302,9 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->room = 1.2;
     policy->batch = 10000;
     policy->parts_from = 16 * 1024 * 1024;
+    policy->copy_rate = 160000000;
     policy->copy_min_rate = 4 * 1024 * 1024;
+    policy->copy_item_bytes = 256;
     policy->copy_latency_ratio = 1.5;
     policy->copy_latency_slack_ms = 1;
     policy->catch_up_lag = 100;

@@ -15,6 +15,7 @@
 
 static size_t migrator_http_into_pipe(char *data, size_t size, size_t n,
     void *ctx);
+static uint64_t migrator_http_lines(const char *data, size_t n);
 static size_t migrator_http_from_pipe(char *data, size_t size, size_t n,
     void *ctx);
 static uint64_t migrator_http_now_us(void);
@@ -57,10 +58,33 @@ migrator_http_into_pipe(char *data, size_t size, size_t n, void *ctx)
     h->moved_ms = shardd_monotonic_ms();
 
     if (h->throttle) {
-        migrator_throttle_moved(h->throttle, n, migrator_http_now_us());
+        migrator_throttle_moved(h->throttle, n, migrator_http_lines(data, n),
+                                migrator_http_now_us());
     }
 
     return n;
+}
+
+
+static uint64_t
+migrator_http_lines(const char *data, size_t n)
+{
+    uint64_t     lines;
+    const char  *end;
+
+    end = data + n;
+
+    for (lines = 0; data < end; lines++) {
+        data = memchr(data, '\n', (size_t) (end - data));
+
+        if (data == NULL) {
+            break;
+        }
+
+        data++;
+    }
+
+    return lines;
 }
 
 

@@ -62,6 +62,7 @@ typedef struct {
     long               parts_from;          /* bytes of a shard */
     long               copy_rate;           /* bytes/s, 0: no bound */
     long               copy_min_rate;
+    long               copy_item_bytes;
     double             copy_latency_ratio;  /* to before the copy, 0: any */
     long               copy_latency_slack_ms;
     long               catch_up_lag;        /* entries */

@@ -69,6 +69,7 @@ migrator_copy_limit(migrator_t *m, migrator_limit_t *buf)
 
         m->throttle.most = (uint64_t) m->policy->copy_rate;
         m->throttle.least = (uint64_t) m->policy->copy_min_rate;
+        m->throttle.item_bytes = (uint32_t) m->policy->copy_item_bytes;
         m->throttle.ratio = m->policy->copy_latency_ratio;
         m->throttle.slack_us = (uint32_t) m->policy->copy_latency_slack_ms
                                * 1000;

@@ -4,9 +4,12 @@
 #include "throttle.h"
 
 
-/* what may have gathered in a pause: this much of a second */
+/*
+ * What may have gathered in a pause: this much of a second.  Such a burst
+ * keeps processors of both nodes busy, and other requests wait for it.
+ */
 
-#define BURST_S     0.05
+#define BURST_S     0.01
 #define SPEED_US    250000
 #define DOWN        0.7
 #define UP          1.1
@@ -58,19 +61,27 @@ migrator_throttle_wait(migrator_throttle_t *t, uint64_t now_us)
 
 void
 migrator_throttle_moved(migrator_throttle_t *t, uint64_t bytes,
-    uint64_t now_us)
+    uint64_t items, uint64_t now_us)
 {
+    double    span_us;
+    uint64_t  counted;
+
+    counted = bytes + items * t->item_bytes;
+
     if (t->rate) {
-        t->bucket -= (double) bytes;
+        t->bucket -= (double) counted;
     }
 
     t->bytes += bytes;
+    t->counted += counted;
 
     if (now_us - t->since_us >= SPEED_US) {
-        t->speed = (uint64_t) ((double) t->bytes * 1e6
-                               / (double) (now_us - t->since_us));
+        span_us = (double) (now_us - t->since_us);
+        t->speed = (uint64_t) ((double) t->bytes * 1e6 / span_us);
+        t->pace = (uint64_t) ((double) t->counted * 1e6 / span_us);
         t->since_us = now_us;
         t->bytes = 0;
+        t->counted = 0;
     }
 }
 
@@ -157,8 +168,8 @@ migrator_throttle_down(migrator_throttle_t *t)
 
     from = t->rate;
 
-    if (t->speed && (from == 0 || t->speed < from)) {
-        from = t->speed;
+    if (t->pace && (from == 0 || t->pace < from)) {
+        from = t->pace;
     }
 
     if (from == 0) {
@@ -187,7 +198,7 @@ migrator_throttle_up(migrator_throttle_t *t)
     if (t->most) {
         t->rate = t->rate < t->most ? t->rate : t->most;
 
-    } else if (t->speed && t->rate > 4 * t->speed) {
+    } else if (t->pace && t->rate > 4 * t->pace) {
         t->rate = 0;
     }
 }

@@ -13,6 +13,9 @@
  *     bytes are taken from a bucket that fills at the rate; an empty one
  *     (a debt is allowed, once) pauses the source
  *
+ * A key costs as much time as some hundred bytes of a value, so it counts
+ * item_bytes beside its own: one rate bounds copies of small values, too.
+ *
  * As long as nothing has risen there is no rate, only the bound.  Pure: the
  * caller brings the time, in microseconds of any monotonic clock.
  */
@@ -39,6 +42,7 @@ typedef struct {
 typedef struct {
     uint64_t   most;                        /* bytes/s, 0: no bound */
     uint64_t   least;                       /* bytes/s; not above most */
+    uint32_t   item_bytes;                  /* of a key beside its own */
     double     ratio;                       /* that is borne, 0: any */
     uint32_t   slack_us;                    /* and a rise of so much */
 
@@ -47,7 +51,9 @@ typedef struct {
     uint64_t   filled_us;
     uint64_t   since_us;                    /* of the measured speed */
     uint64_t   bytes;                       /* since then */
+    uint64_t   counted;                     /* the same, with item_bytes */
     uint64_t   speed;                       /* bytes/s, as measured last */
+    uint64_t   pace;                        /* the same, with item_bytes */
     uint32_t   backoffs;
 
     migrator_throttle_node_t  node[2];      /* source, target */
@@ -62,7 +68,7 @@ void migrator_throttle_init(migrator_throttle_t *t, uint64_t now_us);
 
 uint64_t migrator_throttle_wait(migrator_throttle_t *t, uint64_t now_us);
 void migrator_throttle_moved(migrator_throttle_t *t, uint64_t bytes,
-    uint64_t now_us);
+    uint64_t items, uint64_t now_us);
 
 /* one probe of a node; the first ones are from before the copy */
 

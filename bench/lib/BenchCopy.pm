@@ -12,7 +12,9 @@ package BenchCopy;
 #              reads, 30 % writes of a shard of their own) to the source; the
 #              99th percentile of windows of 3 s before and within the copy of
 #              another shard, in turn; the ratio of neighbours, its median.
-#              The target has a disk of its own there: it is in /dev/shm.
+#              By a migrator as it is by default, and how fast it copies
+#              within the same windows.  The target has a disk of its own
+#              there: it is in /dev/shm.
 
 use warnings;
 use strict;
@@ -176,7 +178,7 @@ sub copy_of {
     node($t, 'c3', $memory);
     $t->{shards} = 4;
     $t->seed(nodes => [ qw(c1 c2 c3) ], place => sub { 'c1' });
-    migrator($t, 'fast', "  latency_ratio: 0\n");
+    migrator($t, 'fast', "  rate: 0\n  latency_ratio: 0\n");
 
     for my $kind ([ large => 0, $args{large}, 65536 ], [ small => 1, $args{small}, 16 ]) {
         my ($name, $shard, $items, $size) = @$kind;
@@ -197,7 +199,17 @@ sub copy_of {
     }
 
     $t->process('fast')->stop();
-    $got{foreground} = foreground($t, %args) if $args{rounds};
+
+    if ($args{rounds}) {
+        my $front = front($t);
+
+        fill($t, 2, 3 * $args{small}, 16);
+        $got{foreground} = {
+            large => foreground($t, $front, %args, shard => 0, items => $args{large}, size => 65536),
+            small => foreground($t, $front, %args, shard => 2, items => 3 * $args{small}, size => 16),
+        };
+    }
+
     return \%got;
 }
 
@@ -206,47 +218,54 @@ sub copy_of {
 # given up, so that it is copied each time
 
 sub foreground {
-    my ($t, %args) = @_;
+    my ($t, $front, %args) = @_;
 
-    my (@before, @within, @ratio);
+    my (@before, @within, @ratio, @speed);
 
-    my $front = front($t);
-    migrator($t, 'kind', $args{copy} || '');
+    my ($shard, $name) = ($args{shard}, "kind$args{shard}");
+    migrator($t, $name, $args{copy} || '');
 
     for my $round (1 .. $args{rounds}) {
-        if ($t->shard_record(0)->{primary} ne 'c1') {
-            arrive($t, decide($t, 0, 'c1'));
+        if ($t->shard_record($shard)->{primary} ne 'c1') {
+            arrive($t, decide($t, $shard, 'c1'));
         }
 
-        give_up($t, $_) for qw(c2 c3);
+        give_up($t, $shard, $_) for qw(c2 c3);
         push @before, window($t, $front, $args{seconds});
 
-        my $id = decide($t, 0, 'c3');
+        my $id = decide($t, $shard, 'c3');
         ShardTest::wait_for { (migration($t, $id)->{phase} || '') eq 'copy' } 60, 'copy';
+        my ($bytes, $began) = (migration($t, $id)->{bytes}, time());
         push @within, window($t, $front, $args{seconds});
 
-        my $ended = migration($t, $id)->{phase} ne 'copy';
+        my $then = migration($t, $id);
+        my $took = time() - $began;
         my $m = arrive($t, $id);
         push @ratio, $within[-1] / $before[-1];
-        progress(sprintf 'round %d: p99 %.2f ms before, %.2f within, ratio %.2f; '
-                         . 'copy %.1f s%s, gave way %d times', $round,
-                 $before[-1], $within[-1], $ratio[-1], $m->{copy_s},
-                 $ended ? ' (shorter than the window)' : '', $m->{copy_backoffs});
+        push @speed, ($then->{bytes} - $bytes) / $m->{bytes} * $args{items} / $took;
+        progress(sprintf 'values of %d bytes, round %d: p99 %.2f ms before, %.2f within, ratio %.2f; '
+                         . '%.0f MB/s, %.0f items/s%s, gave way %d times; load of the machine %s',
+                 $args{size}, $round, $before[-1], $within[-1], $ratio[-1],
+                 $speed[-1] * $args{size} / 1e6, $speed[-1],
+                 $then->{phase} ne 'copy' ? ' (the copy is shorter than the window)' : '',
+                 $m->{copy_backoffs}, (split ' ', ShardTest::slurp('/proc/loadavg'))[0]);
     }
 
-    $t->process('kind')->stop();
+    $t->process($name)->stop();
+    my $speed = BenchCpu::median(@speed);
     return { before_p99_ms => BenchCpu::median(@before), within_p99_ms => BenchCpu::median(@within),
-             ratio => BenchCpu::round(BenchCpu::median(@ratio), 2), rounds => $args{rounds} };
+             ratio => BenchCpu::round(BenchCpu::median(@ratio), 2), rounds => $args{rounds},
+             mb_per_s => int($speed * $args{size} / 1e6), items_per_s => int($speed) };
 }
 
 
 sub give_up {
-    my ($t, $name) = @_;
+    my ($t, $shard, $name) = @_;
 
-    my $epoch = $t->shard_record(0)->{epoch};
+    my $epoch = $t->shard_record($shard)->{epoch};
 
-    $t->commit_shards({ standbys => undef }, 0);
-    call($t, $name, 'PUT', '/_shard/0/role', "{\"role\":\"$_\",\"epoch\":$epoch}")
+    $t->commit_shards({ standbys => undef }, $shard);
+    call($t, $name, 'PUT', "/_shard/$shard/role", "{\"role\":\"$_\",\"epoch\":$epoch}")
         for qw(standby none);
 }
 

@@ -29,10 +29,12 @@ window(migrator_throttle_t *t, int node, uint32_t us)
 }
 
 
-/* bytes that go through in so many microseconds, in blocks of 16 KB */
+/* bytes that go through in so many microseconds, in blocks of 16 KB that
+ * have so many keys */
 
 static uint64_t
-through(migrator_throttle_t *t, uint64_t *now, uint64_t us)
+through_keys(migrator_throttle_t *t, uint64_t *now, uint64_t us,
+    uint64_t keys)
 {
     uint64_t  wait, end, bytes;
 
@@ -47,12 +49,19 @@ through(migrator_throttle_t *t, uint64_t *now, uint64_t us)
             continue;
         }
 
-        migrator_throttle_moved(t, 16384, *now);
+        migrator_throttle_moved(t, 16384, keys, *now);
         bytes += 16384;
         *now += 10;
     }
 
     return bytes;
+}
+
+
+static uint64_t
+through(migrator_throttle_t *t, uint64_t *now, uint64_t us)
+{
+    return through_keys(t, now, us, 0);
 }
 
 
@@ -81,8 +90,27 @@ main(void)
 
     now += 60000000;
     bytes = through(&t, &now, 1000000);
-    tap_ok(bytes < 1100000, "a pause gathers no more than a burst: %llu",
+    tap_ok(bytes < 1050000, "a pause gathers no more than a burst: %llu",
        (unsigned long long) bytes);
+
+    /* 16384 bytes and 16 keys of 1024 are 32768 */
+
+    memset(&t, 0, sizeof(t));
+    t.most = 10000000;
+    t.item_bytes = 1024;
+    migrator_throttle_init(&t, now);
+    bytes = through_keys(&t, &now, 10000000, 16);
+    tap_ok(bytes > 49000000 && bytes < 51000000,
+       "keys count beside their bytes: %llu", (unsigned long long) bytes);
+    tap_ok(t.speed > 4500000 && t.speed < 5500000,
+       "the speed is that of bytes: %llu", (unsigned long long) t.speed);
+
+    base(&t, 300);
+    t.ratio = 2;
+    window(&t, 0, 5000);
+    tap_ok(t.rate > 6000000 && t.rate < 8000000,
+       "giving way begins from what was counted: %llu",
+       (unsigned long long) t.rate);
 
     memset(&t, 0, sizeof(t));
     t.least = 1000000;
