@@ -6,7 +6,7 @@
  */
 
 
-#include "shardkv.h"
+#include "items.h"
 
 
 static const char  shardkv_base64_digits[] =
@@ -17,11 +17,15 @@ size_t
 shardkv_base64_encode(char *dst, const void *src, size_t len)
 {
     char                 *d;
+    size_t                n;
     uint32_t              v;
     const unsigned char  *s;
 
-    d = dst;
-    s = src;
+    n = shardkv_base64_encode_most(dst, src, len);
+
+    d = dst + n / 3 * 4;
+    s = (const unsigned char *) src + n;
+    len -= n;
 
     for ( /* void */ ; len > 2; len -= 3, s += 3) {
         v = (uint32_t) s[0] << 16 | (uint32_t) s[1] << 8 | s[2];
@@ -97,7 +101,7 @@ long
 shardkv_base64_decode(char *dst, const char *src, size_t len)
 {
     char        *d;
-    size_t       pad;
+    size_t       n, pad;
     uint8_t      a, b, c, e, bad;
     uint32_t     v;
     const char  *end;
@@ -108,11 +112,13 @@ shardkv_base64_decode(char *dst, const char *src, size_t len)
 
     pad = (len && src[len - 1] == '=') + (len && src[len - 2] == '='
                                           && src[len - 1] == '=');
-    d = dst;
+    n = shardkv_base64_decode_most(dst, src, len);
+    d = dst + n / 4 * 3;
 
     bad = 0;
+    end = src + len - (pad ? 4 : 0);
 
-    for (end = src + len - (pad ? 4 : 0); src < end; src += 4) {
+    for (src += n; src < end; src += 4) {
         a = shardkv_base64_values[(uint8_t) src[0]];
         b = shardkv_base64_values[(uint8_t) src[1]];
         c = shardkv_base64_values[(uint8_t) src[2]];

@@ -103,5 +103,11 @@ int shardkv_key_valid(const char *key, size_t len);
 size_t shardkv_base64_encode(char *dst, const void *src, size_t len);
 long shardkv_base64_decode(char *dst, const char *src, size_t len);
 
+/* base64_x86.c: as much as goes fast, and how much of "src" that was: a
+ * multiple of 3 bytes, or of 4 digits */
+
+size_t shardkv_base64_encode_most(char *dst, const void *src, size_t len);
+size_t shardkv_base64_decode_most(char *dst, const char *src, size_t len);
+
 
 #endif /* _SHARDKV_ITEMS_H_INCLUDED_ */
