@@ -14,12 +14,13 @@
 #   one queue  └─ ...                                                   ┘   matrix
 #
 # The cells go to build/chaos.json; status 1 when one of them is bad.  A bad
-# cell's folder of logs stays.
+# cell's folder of logs stays.  Worlds are in /dev/shm when that has room: a
+# cell waits for what its servers write to disk, and all cells have one disk.
 
 use warnings;
 use strict;
 
-use File::Path ();
+use File::Spec ();
 use File::Temp ();
 use JSON::PP;
 use POSIX ();
@@ -32,6 +33,8 @@ use ShardTest::Postgres;
 my $cell_s = 300;               # longer than any cell may take
 my @ports = (10000, 29999);     # divided among the slots
 
+my $shm_mb = 4000;             # for all the slots
+
 my $jobs = $ENV{CHAOS_JOBS} || 4;
 my $self = $$;
 my $file = ShardTest::top() . '/build/chaos.json';
@@ -42,6 +45,15 @@ my $results = File::Temp->newdir('chaos.XXXXXX', DIR => ShardTest::top()
 my (@cells, %slot);
 
 $| = 1;
+
+# one folder for all of them, which goes with this process
+
+my $worlds = File::Temp->newdir('shard-chaos.XXXXXX',
+                 DIR => has_room('/dev/shm', $shm_mb) ? '/dev/shm'
+                                                      : File::Spec->tmpdir());
+chmod 0755, $worlds;
+$ENV{TMPDIR} = $ENV{CHAOS_DIR} = "$worlds";
+
 $ShardTest::Postgres::template = ShardTest::Postgres->make_template()
     if grep { $_->{driver} eq 'postgres' } @todo;
 
@@ -80,11 +92,16 @@ END {
     if ($$ == $self) {
         kill('TERM', map { $_->{pid} } values %slot);
         waitpid($_->{pid}, 0) for values %slot;
-        File::Path::remove_tree($ShardTest::Postgres::template)
-            if $ShardTest::Postgres::template;
     }
 
     $? = $status;
+}
+
+
+sub has_room {
+    my ($dir, $mb) = @_;
+
+    return -w $dir && `df -Pm $dir` =~ /^\S+ +\d+ +\d+ +(\d+) /m && $1 >= $mb;
 }
 
 
@@ -129,6 +146,8 @@ sub begin {
         my $width = int(($ports[1] - $ports[0] + 1) / $jobs);
 
         %slot = ();
+        $worlds->unlink_on_destroy(0);
+        $results->unlink_on_destroy(0);
         srand($$ ^ time());
         @ShardTest::ports = ($ports[0] + $n * $width,
                              $ports[0] + ($n + 1) * $width - 1);

@@ -74,7 +74,10 @@ shardload_pool_send(shardload_t *load, shardload_request_t *request)
     shardload_pool_t  *pool;
 
     pool = &load->pool;
-    c = pool->idle;
+
+    /* where a connection has just ended the others that rest may have, too */
+
+    c = request->tries && pool->unused ? NULL : pool->idle;
 
     if (c) {
         shardload_conn_unidle(load, c);

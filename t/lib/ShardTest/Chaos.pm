@@ -17,7 +17,6 @@ package ShardTest::Chaos;
 use warnings;
 use strict;
 
-use File::Path ();
 use HTTP::Tiny;
 use JSON::PP;
 use Time::HiRes qw/ time /;
@@ -42,22 +41,35 @@ sub cell {
         __PACKAGE__;
 
     eval {
-        $self->world();
-        $self->reach() && $self->fault();
-        $self->settle();
-        $self->judge();
+        $self->timed('world');
+        $self->timed('reach') && $self->timed('fault');
+        $self->timed('settle');
+        $self->timed('judge');
     };
 
     push @{ $self->{bad} }, $@ =~ s/\n/ /gr if $@;
-    $self->end_world();
+    $self->timed('end_world');
     $self->{seconds} = sprintf('%.1f', time() - $began) + 0;
     $self->{ok} = @{ $self->{bad} } ? 0 : 1;
 
     my %got = map { ($_ => $self->{$_}) } grep { exists $self->{$_} }
               qw/ verb strategy driver phase fault ok bad end why trail id
-                  hold_ms failed requests seconds dir /;
+                  hold_ms failed requests seconds took dir /;
 
     return \%got;
+}
+
+
+# a step, and how many seconds it took
+
+sub timed {
+    my ($self, $step) = @_;
+
+    my $at = time();
+    my $got = $self->$step();
+
+    $self->{took}{$step} = sprintf('%.1f', time() - $at) + 0;
+    return $got;
 }
 
 
@@ -91,14 +103,14 @@ sub reach {
 
     # by then the shard has data
 
-    wait_for { $t->redis()->command('XLEN', $t->key('metrics')) >= 3 } 20,
+    wait_for { $t->redis()->command('XLEN', $t->key('metrics')) >= 3 } 60,
         'load';
 
     $self->{m1} = $self->start_migrator('m1',
                                         SHARD_MIGRATOR_STOP => $self->{phase});
     $self->{id} = $self->begin();
 
-    wait_for { is_stopped($self->{m1}) || $self->ended() } 30,
+    wait_for { is_stopped($self->{m1}) || $self->ended() } 60,
         "the phase $self->{phase}";
 
     $self->{reached} = is_stopped($self->{m1});
@@ -115,7 +127,7 @@ sub settle {
 
     my $t = $self->{t};
 
-    eval { wait_for { $self->ended() } 60, 'the end of the migration' }
+    eval { wait_for { $self->ended() } 90, 'the end of the migration' }
         || die $@ =~ s/\n//r, '; it is in ', $self->phase_now(), "\n";
 
     my $m = $t->migration($self->{id});

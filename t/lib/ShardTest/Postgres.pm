@@ -50,6 +50,7 @@ sub start {
         listen_addresses => '127.0.0.1', port => $self->{port},
         unix_socket_directories => $self->{dir}, fsync => 'off',
         full_page_writes => 'off', wal_level => 'logical',
+        dynamic_shared_memory_type => 'mmap',   # in its folder: goes with it
         max_slot_wal_keep_size => '1GB', max_replication_slots => 32,
         max_wal_senders => 32, max_logical_replication_workers => 24,
         max_worker_processes => 40, shared_buffers => '32MB',

@@ -14,6 +14,9 @@ package ShardTest::Chaos;
 use warnings;
 use strict;
 
+use File::Path qw/ make_path remove_tree /;
+use File::Temp qw/ tempdir /;
+
 use ShardTest;
 use ShardTest::Disk;
 use ShardTest::Postgres;
@@ -25,7 +28,9 @@ my $shards = 4;
 sub world {
     my ($self) = @_;
 
-    my $t = $self->{t} = ShardTest->new(shards => $shards, name => 'chaos');
+    my $t = $self->{t} = ShardTest->new(
+        shards => $shards, name => 'chaos', $ENV{CHAOS_DIR}
+        ? (dir => tempdir('shard-chaos.XXXXXX', DIR => $ENV{CHAOS_DIR})) : ());
     my $stateless = $self->{strategy} eq 'stateless';
 
     # by the second it may lose what it has answered when it is killed
@@ -48,7 +53,11 @@ sub world {
     $t->seed(place => sub { $merge && $_[0] == 1 ? 'n2' : 'n1' },
              silent => $stateless,
              record => { strategy => $self->{strategy} });
-    $t->start_routers(2);
+
+    # who waits is served late on a busy machine, which is no fault
+
+    $t->start_routers(2, upstream => "shard_hold max=4096 timeout=25s;\n"
+                                     . '        keepalive 64;');
 
     wait_for { keys %{ $t->redis()->hash($t->key('routers')) } == 2 } 60,
         'both routers have reported';
@@ -60,7 +69,7 @@ sub world {
 
     for my $edge (qw/ edge-1 edge-2 /) {
         $t->start_load(name => "load-$edge", prefix => $edge, rate => 60,
-                       url => $t->router_url($edge), timeout => 12,
+                       url => $t->router_url($edge), timeout => 40,
                        options => [ '--mix', $mix ]);
     }
 }
@@ -278,19 +287,41 @@ sub begin {
 sub end_world {
     my ($self) = @_;
 
-    my $t = delete $self->{t} or return;
+    my $t = $self->{t} or return;
 
     $t->allow(qr/exited on signal|locked by/);
     $_->signal('CONT') for grep { $_ } map { $t->{process}{$_} } qw/ m1 m2 /;
     $t->stop_all();
     $self->bad(grep { !/did not end within/ } $t->problems());
     $_->stop() for @{ $self->{proxies} || [] };
+    $self->keep_logs() if @{ $self->{bad} };
     $_->{pg} && $_->{pg}->end() for values %{ $self->{store} || {} };
     $self->{disk}->end() if $self->{disk};
-    $self->{dir} = $t->dir();
-
-    File::Path::remove_tree($t->dir()) if !@{ $self->{bad} };
+    remove_tree($t->dir());
     $t->{keep} = 1;
+}
+
+
+# of a bad one: what servers wrote of themselves, not their data
+
+sub keep_logs {
+    my ($self) = @_;
+
+    my $from = $self->{t}->dir();
+    my $to = $self->{dir} = ShardTest::top() . "/build/chaos/"
+             . join('.', @$self{qw/ verb strategy driver phase fault /});
+
+    remove_tree($to);
+    make_path($to);
+
+    for my $file (glob "$from/*.log $from/*.json $from/*.yaml") {
+        spew("$to/" . $file =~ s|.*/||r, ShardTest::slurp($file));
+    }
+
+    for my $name (sort keys %{ $self->{store} || {} }) {
+        my $pg = $self->{store}{$name}{pg} or next;
+        spew("$to/postgres-$name.log", $pg->log());
+    }
 }
 
 
