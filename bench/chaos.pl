@@ -7,7 +7,7 @@
 #     make chaos CHAOS_PHASES=hold,commit CHAOS_FAULTS=kill,stop
 #     CHAOS_VERBS=... CHAOS_STRATEGIES=... CHAOS_DRIVERS=... CHAOS_JOBS=4
 #     CHAOS_STOP_S=10 (a stopped migrator sleeps) CHAOS_SHARE=1/3 (the first
-#     third of all cells, in turn)
+#     third of all cells, in turn) CHAOS_FULL=1 (phases that kinds share, too)
 #
 #              ┌─ slot 0: ports of its own ─▶ cell ─▶ its file of JSON ─┐
 #   cells in ──┼─ slot 1                                                ├─▶ lines,
@@ -78,8 +78,9 @@ matrix();
 
 my @bad = grep { !$_->{ok} } @cells;
 
-printf "%d cells in %s, %d bad\n", scalar @cells, clock(time() - $began),
-    scalar @bad;
+printf "%d cells in %s, %d at a time, %.0f s of CPU, %d bad\n",
+    scalar @cells, clock(time() - $began), $jobs,
+    (times())[2] + (times())[3], scalar @bad;
 print "\n$_->{kind}, $_->{fault} in $_->{phase}: ", join('; ', @{ $_->{bad} }),
       "\n    logs: ", $_->{dir} // 'none', "\n    again: $_->{again}\n"
     for @bad;
@@ -122,7 +123,7 @@ sub todo {
         $want{$what} = \@chosen;
     }
 
-    my @all = ShardTest::Chaos::Cells::all(%want);
+    my @all = ShardTest::Chaos::Cells::all(%want, full => $ENV{CHAOS_FULL});
     my ($part, $parts) = ($ENV{CHAOS_SHARE} || '1/1') =~ m|^(\d+)/(\d+)$|
         or die "CHAOS_SHARE: \"$ENV{CHAOS_SHARE}\" is not like 1/3\n";
 

@@ -37,8 +37,10 @@ sub cell {
     my (%cell) = @_;
 
     my $began = time();
-    my $self = bless { %cell, bad => [], end => 'none', failed => 0 },
-        __PACKAGE__;
+    my $self = bless {
+        %cell, bad => [], end => 'none', failed => 0,
+        target => ShardTest::Chaos::Cells::inside(\%cell) ? 'n1' : 'n2'
+    }, __PACKAGE__;
 
     eval {
         $self->timed('world');
@@ -155,8 +157,11 @@ sub judge {
     $self->bad(map { "shard $_ is left $rec{$_}{phase}" }
                grep { ($rec{$_}{phase} || 'steady') ne 'steady' } keys %rec);
 
-    $self->judge_shard($_, $rec{$_}) for $self->{strategy} eq 'stateless' ? ()
-                                                                  : keys %rec;
+    if ($self->{strategy} ne 'stateless') {
+        $self->judge_shard($_, $rec{$_}) for keys %rec;
+        $self->judge_target() if $self->{end} ne 'done'
+                                 && $self->{verb} ne 'merge';
+    }
 
     $self->bad('rolled back, and nobody says why')
         if $self->{end} eq 'rolled-back' && $self->{why} !~ /\w+: \S/;
@@ -180,12 +185,12 @@ sub owners {
     my $done = $self->{end} eq 'done';
     my %owner = map { ($_ => 'n1') } 0 .. 3;
 
-    $owner{1} = 'n2' if $self->{verb} eq 'merge';
+    $owner{1} = $self->{target} if $self->{verb} eq 'merge';
     return %owner if !$done;
 
     delete $owner{0} if $self->{verb} eq 'merge';
     $owner{0} = 'n2' if $self->{verb} eq 'move';
-    $owner{$self->{t}->migration($self->{id})->{into}} = 'n2'
+    $owner{$self->{t}->migration($self->{id})->{into}} = $self->{target}
         if $self->{verb} eq 'split';
 
     return %owner;
@@ -212,13 +217,36 @@ sub judge_shard {
 }
 
 
+# taken back it has nothing of what was copied
+
+sub judge_target {
+    my ($self) = @_;
+
+    my $id = $self->{verb} eq 'move'
+             ? 0 : $self->{t}->migration($self->{id})->{into};
+    my $got;
+
+    return if !defined $id;
+
+    eval {
+        wait_for {
+            $got = $self->stats($self->{target}, $id);
+            $got && $got->{role} eq 'none'
+        } 30, 'forgets'
+    } || $self->bad("$self->{target} has not forgotten shard $id, it is "
+                    . ($got ? "$got->{role} $got->{epoch}" : 'silent'));
+}
+
+
 sub stats {
     my ($self, $node, $shard) = @_;
 
     my $addr = $self->{t}{nodes}{$node}{addr};
 
-    return eval { decode_json(HTTP::Tiny->new(timeout => 5)->get(
-                      "http://$addr/_shard/$shard/stats")->{content}) };
+    my $got = eval { decode_json(HTTP::Tiny->new(timeout => 5)->get(
+                         "http://$addr/_shard/$shard/stats")->{content}) };
+
+    return $got && $got->{role} ? $got : undef;
 }
 
 

@@ -24,20 +24,21 @@ our @drivers = qw/ http postgres redis none /;
 # when the source is sealed
 
 my @begin = qw/ planned claimed check /;
+my @copy = qw/ copy catch-up /;
 my @hold = qw/ hold drain final-sync verify /;
 my @end = qw/ commit release standby rolling-back /;
 
 my %way = (
-    'move log-shipping' => [ @begin, qw/ copy catch-up warm-up shift /, @hold,
-                             @end ],
+    'move log-shipping' => [ @begin, @copy, qw/ warm-up shift /, @hold, @end ],
     'move copy-on-write' => [ @begin, qw/ warm-up freeze settle switch fill /,
                               @hold, @end ],
-    'move queue' => [ @begin, qw/ copy catch-up warm-up consume /, @hold,
-                      @end ],
+    'move queue' => [ @begin, @copy, qw/ warm-up consume /, @hold, @end ],
     'move stateless' => [ @begin, qw/ warm-up shift commit standby
                                       rolling-back / ],
-    'split log-shipping' => [ @begin, qw/ copy catch-up /, @hold, @end ],
-    'merge log-shipping' => [ @begin, qw/ copy catch-up /, @hold, @end ],
+    'split log-shipping' => [ @begin, @copy, @hold, @end ],
+    'merge log-shipping' => [ @begin, @copy, @hold, @end ],
+    'split queue' => [ @begin, @copy, 'consume', @hold, @end ],
+    'merge queue' => [ @begin, @copy, 'consume', @hold, @end ],
 );
 
 my %drivers = (
@@ -49,6 +50,15 @@ my %drivers = (
     'merge log-shipping' => [ 'http' ],
 );
 
+# what a kind shares with another is left out of the matrix, unless "full":
+# a queue goes its own way from consume on, a merge begins as a split does
+
+my %shared = (
+    queue => { map { $_ => 1 } @begin, @copy, 'warm-up', 'standby' },
+    merge => { planned => 1, claimed => 1 },
+    inside => { planned => 1, claimed => 1 },
+);
+
 our @phases = (@begin, qw/ copy catch-up warm-up shift consume freeze settle
                            switch fill /, @hold, @end);
 
@@ -58,17 +68,36 @@ my ($faketime) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';
 sub faketime { return $faketime }
 
 
-sub has_fault {
-    my ($driver, $fault) = @_;
+# a split or merge that is of one node: the shards are n1's before and after
 
-    return $driver =~ /^(postgres|redis)$/ if $fault =~ /-store-/;
-    return $driver ne 'none' if $fault eq 'disk-full';
+sub inside {
+    my ($cell) = @_;
+
+    return $cell->{verb} ne 'move' && $cell->{driver} =~ /^(postgres|redis)$/;
+}
+
+
+sub has_fault {
+    my ($cell, $fault) = @_;
+
+    return 0 if inside($cell) && $fault =~ /^target-.*killed/;
+    return $cell->{driver} =~ /^(postgres|redis)$/ if $fault =~ /-store-/;
+    return $cell->{driver} ne 'none' if $fault eq 'disk-full';
     return $faketime if $fault =~ /^clock/;
     return 1;
 }
 
 
-# "verbs", "strategies", "drivers", "phases", "faults": those wanted, or all
+sub is_shared {
+    my ($cell, $phase) = @_;
+
+    return $shared{$cell->{strategy}}{$phase} || $shared{$cell->{verb}}{$phase}
+           || inside($cell) && $shared{inside}{$phase};
+}
+
+
+# "verbs", "strategies", "drivers", "phases", "faults": those wanted, or all;
+# "full": with those that kinds share
 
 sub all {
     my (%want) = @_;
@@ -79,24 +108,34 @@ sub all {
     for my $verb (@{ $want{verbs} || \@verbs }) {
         for my $strategy (@{ $want{strategies} || \@strategies }) {
             for my $driver (@{ $want{drivers} || \@drivers }) {
-                my $kind = "$verb $strategy";
+                my %kind = (verb => $verb, strategy => $strategy,
+                            driver => $driver);
 
-                next if !grep { $_ eq $driver } @{ $drivers{$kind} || [] };
-
-                for my $fault (grep { has_fault($driver, $_) }
-                               @{ $want{faults} || \@faults })
-                {
-                    push @cells, map { { verb => $verb, phase => $_,
-                                         strategy => $strategy,
-                                         driver => $driver,
-                                         fault => $fault } }
-                                 grep { $phase{$_} } @{ $way{$kind} };
-                }
+                push @cells, cells_of(\%kind, \%phase, %want)
+                    if grep { $_ eq $driver }
+                            @{ $drivers{"$verb $strategy"} || [] };
             }
         }
     }
 
     return @cells;
+}
+
+
+sub cells_of {
+    my ($kind, $phase, %want) = @_;
+
+    my @way = grep { $phase->{$_}
+                     && ($want{full} || !is_shared($kind, $_)) }
+              @{ $way{"$kind->{verb} $kind->{strategy}"} };
+    my @all;
+
+    for my $fault (grep { has_fault($kind, $_) } @{ $want{faults} || \@faults })
+    {
+        push @all, map { { %$kind, phase => $_, fault => $fault } } @way;
+    }
+
+    return @all;
 }
 
 
@@ -113,7 +152,7 @@ sub again {
 
     return "make chaos CHAOS_PHASES=$cell->{phase} CHAOS_FAULTS=$cell->{fault} "
            . "CHAOS_VERBS=$cell->{verb} CHAOS_STRATEGIES=$cell->{strategy} "
-           . "CHAOS_DRIVERS=$cell->{driver}";
+           . "CHAOS_DRIVERS=$cell->{driver} CHAOS_FULL=1";
 }
 
 

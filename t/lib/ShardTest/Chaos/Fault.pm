@@ -89,7 +89,7 @@ sub fill {
     my ($self) = @_;
 
     my $http = HTTP::Tiny->new(timeout => 10);
-    my $url = "http://$self->{n2_addr}";
+    my $url = "http://$self->{target_addr}";
     my $n = 0;
 
     $http->put("$url/_shard/99/role",
@@ -114,7 +114,7 @@ sub fill {
 sub no_room {
     my ($self) = @_;
 
-    my $process = $self->{store}{n2}{process};
+    my $process = $self->{store}{$self->{target}}{process};
 
     $process->{asked} = 1 if $process;
     $self->{disk}->fill();
@@ -126,7 +126,7 @@ sub room_again {
 
     sleep($bad_s);
     $self->{disk}->free();
-    $self->{store}{n2}{start}->();
+    $self->{store}{$self->{target}}{start}->();
 }
 
 

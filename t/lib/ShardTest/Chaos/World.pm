@@ -2,7 +2,8 @@ package ShardTest::Chaos;
 
 # The world of a cell: Redis, two nodes of the driver, two routers with load.
 # Shard 0 is n1's and goes to n2, as a whole, by its upper half (split), or
-# into shard 1 that n2 has (merge).
+# into shard 1 that n2 has (merge).  Where the driver splits and merges on one
+# node that is n1, with the proxies before it: the target is the source.
 #
 #              ┌──▶ n1 ──▶ store n1 ◀─┐
 #   routers ───┤                      ├── migrators
@@ -45,12 +46,14 @@ sub world {
         $self->nodes();
     }
 
-    $self->{n2_addr} = $t->{nodes}{n2}{addr};
-    $t->{nodes}{n2}{addr} = $self->proxy('n2', $self->{n2_addr});
+    my $target = $t->{nodes}{$self->{target}};
+
+    $self->{target_addr} = $target->{addr};
+    $target->{addr} = $self->proxy('node', $target->{addr});
 
     my $merge = $self->{verb} eq 'merge';
 
-    $t->seed(place => sub { $merge && $_[0] == 1 ? 'n2' : 'n1' },
+    $t->seed(place => sub { $merge && $_[0] == 1 ? $self->{target} : 'n1' },
              silent => $stateless,
              record => { strategy => $self->{strategy} });
 
@@ -61,6 +64,9 @@ sub world {
 
     wait_for { keys %{ $t->redis()->hash($t->key('routers')) } == 2 } 60,
         'both routers have reported';
+    wait_for { $t->get($t->router_url($_, '/kv/any'), 'X-Key' => 'any')
+                   ->{status} != 503 } 60, "$_ has a table"
+        for qw/ edge-1 edge-2 /;
 
     # an append is no write that can be undone: not with copy-on-write
 
@@ -95,13 +101,13 @@ sub mode {
 
 
 # {store}{n1}: its address for nodes (url) and migrators (conf), kill, start;
-# n2's is on a small disk when that is to be full
+# the target's is on a small disk when that is to be full
 
 sub stores {
     my ($self) = @_;
 
     for my $node (qw/ n1 n2 /) {
-        my $small = $self->{fault} eq 'disk-full' && $node eq 'n2';
+        my $small = $self->{fault} eq 'disk-full' && $node eq $self->{target};
 
         $self->{store}{$node} =
             $self->{driver} eq 'postgres' ? $self->postgres($node, $small)
@@ -119,8 +125,8 @@ sub postgres {
     my $port = $pg->port();
 
     $self->{disk} = $pg->{disk} if $small;
-    ($port) = $self->proxy('store-n2', "127.0.0.1:$port") =~ /:(\d+)$/
-        if $node eq 'n2';
+    ($port) = $self->proxy('store', "127.0.0.1:$port") =~ /:(\d+)$/
+        if $node eq $self->{target};
 
     return { pg => $pg, url => $pg->url(),
              conf => "host=127.0.0.1 port=$port user=postgres dbname=postgres",
@@ -145,8 +151,8 @@ sub data_redis {
     my $addr = $t->{data}{$name};
 
     return { url => "redis://$addr", process => $process,
-             conf => 'redis://' . ($node eq 'n2'
-                                   ? $self->proxy('store-n2', $addr) : $addr),
+             conf => 'redis://' . ($node eq $self->{target}
+                                   ? $self->proxy('store', $addr) : $addr),
              kill => sub { $process->kill() },
              start => sub { $process->start() if !$process->alive() } };
 }
@@ -279,8 +285,9 @@ sub begin {
     my $t = $self->{t};
 
     return $t->migrate(0, 'n2') if $self->{verb} eq 'move';
-    return $t->ctl($self->{verb} eq 'split' ? qw/ split 0 --to n2 /
-                                            : qw/ merge 1 0 /)->{id};
+    return $t->ctl(qw/ merge 1 0 /)->{id} if $self->{verb} eq 'merge';
+    return $t->ctl(qw/ split 0 /, $self->{target} eq 'n1'
+                                  ? () : qw/ --to n2 /)->{id};
 }
 
 
