@@ -4,7 +4,7 @@
 # make bench       the data plane's figures       [BENCH="instructions cpu"]
 # make bench-forecast  how good forecasts are      [TRACES=folder] [BENCH_MINUTES=15]
 # make bench-plan  what planning ahead is worth    [TRACES=folder] [FLEET=file.csv]
-# make chaos        a fault in each phase of a migration   [CHAOS_FAULTS=kill,stop CHAOS_JOBS=4 ...]
+# make chaos        a fault in each phase of a migration   [CHAOS_FAULTS=kill,stop CHAOS_JOBS=6 ...]
 # make fuzz        every parser under libFuzzer  [FUZZ_SECONDS=20 each; -j2]
 # make sanitize    the same programs and module under ASan and UBSan, into build/san/
 # make clang       all of it by clang as well, warnings are errors, into build/clang/

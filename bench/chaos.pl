@@ -5,7 +5,7 @@
 # lost and a log that says why.
 #
 #     make chaos CHAOS_PHASES=hold,commit CHAOS_FAULTS=kill,stop
-#     CHAOS_VERBS=... CHAOS_STRATEGIES=... CHAOS_DRIVERS=... CHAOS_JOBS=4
+#     CHAOS_VERBS=... CHAOS_STRATEGIES=... CHAOS_DRIVERS=... CHAOS_JOBS=6
 #     CHAOS_STOP_S=10 (a stopped migrator sleeps) CHAOS_SHARE=1/3 (the first
 #     third of all cells, in turn) CHAOS_FULL=1 (phases that kinds share, too)
 #
@@ -35,7 +35,7 @@ my @ports = (10000, 29999);     # divided among the slots
 
 my $shm_mb = 4000;             # for all the slots
 
-my $jobs = $ENV{CHAOS_JOBS} || 4;
+my $jobs = $ENV{CHAOS_JOBS} || 3 * cores();
 my $self = $$;
 my $file = ShardTest::top() . '/build/chaos.json';
 
@@ -97,6 +97,11 @@ END {
 
     $? = $status;
 }
+
+
+# a cell waits most of the time, for what it has killed to come back
+
+sub cores { return `nproc` =~ /^(\d+)/ ? $1 : 2 }
 
 
 sub has_room {
