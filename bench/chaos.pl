@@ -68,10 +68,10 @@ while (@todo || %slot) {
         $slot{$n} = begin($n, shift @todo) if @todo;
     }
 
-    my ($n) = grep { has_ended($slot{$_}) } keys %slot;
+    my @ended = grep { has_ended($slot{$_}) } keys %slot;
 
-    $n // (sleep(0.05), next);
-    told(delete $slot{$n});
+    told(delete $slot{$_}) for @ended;
+    sleep(0.05) if !@ended;
 }
 
 matrix();

@@ -365,6 +365,11 @@ migrator_result_e migrator_promote_known(migrator_t *m, uint64_t version);
 void migrator_promote_others(migrator_t *m, const shard_record_t *rec);
 
 
+/* step_rollback.c: of a target's answer when it was told to forget */
+
+void migrator_left(migrator_t *m, int rc);
+
+
 /* step_replicate.c: the table's standbys */
 
 migrator_result_e migrator_replicate_commit(migrator_t *m);

@@ -188,6 +188,8 @@ typedef struct {
     uint32_t           standbys;        /* the shard had before, + 1; or 0 */
     uint64_t           retired_ms;      /* the former primary gave it up; 1:
                                          * it is not to */
+    uint32_t           left;            /* rolled back, the target silent: it
+                                         * may have what was copied */
     uint32_t           shift_bp;
     uint32_t           attempt;         /* the same wish again: 2, 3, ... */
     uint32_t           copies;          /* snapshots taken */

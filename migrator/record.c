@@ -56,6 +56,7 @@ static const migrator_column_t  migrator_columns[] = {
     { "fenced", MIGRATOR_U32, AT(fenced), 0, 0 },
     { "standbys", MIGRATOR_U32, AT(standbys), 0, 0 },
     { "retired_ms", MIGRATOR_U64, AT(retired_ms), 0, 0 },
+    { "left", MIGRATOR_U32, AT(left), 0, 0 },
     { "shift", MIGRATOR_U32, AT(shift_bp), 0, 0 },
     { "attempt", MIGRATOR_U32, AT(attempt), 0, 0 },
     { "copies", MIGRATOR_U32, AT(copies), 0, 0 },

@@ -11,6 +11,10 @@
  *
  * A standby that the shard had before a move, it has after: where the target
  * had been one, the former primary takes its place for good.
+ *
+ * The target of a move that was rolled back while it was silent is told here
+ * as well, when it is back: what was copied to it is of nobody.  So is that of
+ * a split, whose new shard has come to nothing.
  */
 
 
@@ -37,11 +41,13 @@
 
 typedef struct {
     shard_id_t   shard;
+    shard_id_t   data;                  /* whose they are: a split's new one */
     unsigned     done:1;                /* a move that has data to give up */
+    unsigned     left:1;                /* its target has, and no move is */
     unsigned     ended:1;
     uint64_t     finished_ms;
     uint64_t     retired_ms;
-    const char  *from;                  /* the entry's */
+    const char  *node;                  /* that has them, the entry's */
 } migrator_old_t;
 
 typedef struct {
@@ -52,6 +58,7 @@ typedef struct {
 
 static void migrator_retire_look(const shardd_entry_t *entry,
     migrator_old_t *old);
+static const char *migrator_retire_node(const migrator_state_t *state);
 static int migrator_retire_due(const migrator_policy_t *policy,
     const migrator_old_t *all, size_t n, size_t i, migrator_retire_t *how);
 static int migrator_retire(migrator_crew_t *crew,
@@ -59,6 +66,11 @@ static int migrator_retire(migrator_crew_t *crew,
 static int migrator_retire_one(migrator_crew_t *crew,
     const shardd_claim_t *claim, migrator_state_t *state,
     const migrator_retire_t *how);
+static int migrator_retire_cut(migrator_crew_t *crew,
+    migrator_state_t *state);
+static int migrator_retire_tell(migrator_crew_t *crew,
+    migrator_state_t *state, const char *name, shard_id_t shard,
+    uint32_t epoch);
 
 
 static long
@@ -152,7 +164,7 @@ migrator_retire_look(const shardd_entry_t *entry, migrator_old_t *old)
     old->shard = SHARD_ID_NONE;
     name.data = shardd_entry_field(entry, "phase");
     verb = shardd_entry_field(entry, "verb");
-    old->from = shardd_entry_field(entry, "from");
+    old->node = shardd_entry_field(entry, "from");
 
     if (name.data == NULL || verb == NULL) {
         return;
@@ -166,6 +178,21 @@ migrator_retire_look(const shardd_entry_t *entry, migrator_old_t *old)
                  && migrator_phase(phase)->kind == MIGRATOR_TERMINAL;
     old->done = phase == MIGRATOR_DONE && strcmp(verb, "move") == 0
                 && migrator_retire_number(entry, "standbys");
+    old->left = phase == MIGRATOR_ROLLED_BACK
+                && migrator_retire_number(entry, "left");
+
+    old->data = old->shard;
+
+    if (old->left) {
+        old->node = shardd_entry_field(entry, "to");
+    }
+
+    if (old->left && (strcmp(verb, "split") == 0
+                      || strcmp(verb, "isolate") == 0))
+    {
+        old->data = (shard_id_t) migrator_retire_number(entry, "into");
+    }
+
     old->finished_ms = migrator_retire_number(entry, "finished_ms");
     old->retired_ms = migrator_retire_number(entry, "retired_ms");
 }
@@ -183,7 +210,7 @@ migrator_retire_due(const migrator_policy_t *policy,
     long    newer;
     size_t  k;
 
-    if (!all[i].done || all[i].retired_ms) {
+    if ((!all[i].done && !all[i].left) || all[i].retired_ms) {
         return 0;
     }
 
@@ -202,8 +229,9 @@ migrator_retire_due(const migrator_policy_t *policy,
 
         /* it left that node later once more: the later move's matter */
 
-        if (k < i && all[k].done && all[k].from && all[i].from
-            && strcmp(all[k].from, all[i].from) == 0)
+        if (k < i && (all[k].done || all[k].left) && all[k].node
+            && all[k].data == all[i].data && all[i].node
+            && strcmp(all[k].node, all[i].node) == 0)
         {
             return 0;
         }
@@ -212,7 +240,7 @@ migrator_retire_due(const migrator_policy_t *policy,
         how->had += k > i && all[k].retired_ms > all[i].finished_ms;
     }
 
-    how->old = newer >= policy->keep_standby
+    how->old = all[i].left || newer >= policy->keep_standby
                || (policy->standby_time_ms
                    && all[i].finished_ms + (uint64_t) policy->standby_time_ms
                       <= shardd_now_ms());
@@ -241,8 +269,11 @@ migrator_retire(migrator_crew_t *crew, const shardd_entry_t *seen,
         return SHARDD_CONFLICT;
     }
 
+    /* one that is a standby by now is to stay one */
+
     left = how->had;
-    how->had = state.standbys - 1 > left ? state.standbys - 1 - left : 0;
+    how->had = state.phase != MIGRATOR_DONE ? SHARD_STANDBYS_MAX
+               : state.standbys - 1 > left ? state.standbys - 1 - left : 0;
 
     migrator_claim_of(crew->holder, state.shard, 0, &claim);
     rc = shardd_claim(&crew->store, claim.scope, crew->holder,
@@ -262,7 +293,8 @@ migrator_retire(migrator_crew_t *crew, const shardd_entry_t *seen,
     rc = SHARDD_CONFLICT;
 
     if (migrator_record_read(&entry, &state, err) == SHARD_OK
-        && state.phase == MIGRATOR_DONE && state.retired_ms == 0)
+        && (state.phase == MIGRATOR_DONE || state.left)
+        && state.retired_ms == 0)
     {
         rc = migrator_retire_one(crew, &claim, &state, how);
 
@@ -275,6 +307,13 @@ migrator_retire(migrator_crew_t *crew, const shardd_entry_t *seen,
     (void) shardd_release(&crew->store, &claim);
 
     return rc;
+}
+
+
+static const char *
+migrator_retire_node(const migrator_state_t *state)
+{
+    return state->phase == MIGRATOR_DONE ? state->from : state->to;
 }
 
 
@@ -313,12 +352,16 @@ migrator_retire_one(migrator_crew_t *crew, const shardd_claim_t *claim,
     migrator_state_t *state, const migrator_retire_t *how)
 {
     int               rc, named;
+    const char       *name;
     uint8_t           i;
-    uint64_t          version, position;
-    shard_node_t      node;
+    uint64_t          version;
     shard_record_t    rec;
-    migrator_limit_t  limit;
 
+    if (migrator_cuts(state)) {
+        return migrator_retire_cut(crew, state);
+    }
+
+    name = migrator_retire_node(state);
     rc = shardd_shard_load(&crew->store, state->shard, &rec, &version);
 
     if (rc == SHARDD_OK && (rec.migration || rec.phase != SHARD_STEADY)) {
@@ -326,7 +369,7 @@ migrator_retire_one(migrator_crew_t *crew, const shardd_claim_t *claim,
     }
 
     for (i = 0, named = 0; rc == SHARDD_OK && i < rec.nstandbys; i++) {
-        named |= strcmp(rec.standbys[i], state->from) == 0;
+        named |= strcmp(rec.standbys[i], name) == 0;
     }
 
     if (named && !how->old) {
@@ -336,7 +379,7 @@ migrator_retire_one(migrator_crew_t *crew, const shardd_claim_t *claim,
     /* in a standby's place, the primary again, or of a shard that is gone */
 
     if (rc == SHARDD_NONE
-        || (rc == SHARDD_OK && (strcmp(rec.primary, state->from) == 0
+        || (rc == SHARDD_OK && (strcmp(rec.primary, name) == 0
                                 || (named && rec.nstandbys <= how->had))))
     {
         state->retired_ms = RETIRED_NEVER;
@@ -347,9 +390,55 @@ migrator_retire_one(migrator_crew_t *crew, const shardd_claim_t *claim,
         rc = migrator_retire_unname(crew, claim, state, &rec, version);
     }
 
+    return rc == SHARDD_OK ? migrator_retire_tell(crew, state, name,
+                                                  state->shard, rec.epoch)
+                           : SHARDD_CONFLICT;
+}
+
+
+/* a new shard's epoch is that of the one it was to be cut from */
+
+static int
+migrator_retire_cut(migrator_crew_t *crew, migrator_state_t *state)
+{
+    int             rc;
+    uint32_t        epoch;
+    uint64_t        version;
+    shard_record_t  rec;
+
+    rc = shardd_shard_load(&crew->store, state->into, &rec, &version);
+
     if (rc == SHARDD_OK) {
-        rc = shardd_node_load(&crew->store, state->from, &node);
+        state->retired_ms = RETIRED_NEVER;
+        return SHARDD_OK;
     }
+
+    if (rc != SHARDD_NONE) {
+        return SHARDD_CONFLICT;
+    }
+
+    rc = shardd_shard_load(&crew->store, state->shard, &rec, &version);
+
+    if (rc != SHARDD_OK && rc != SHARDD_NONE) {
+        return SHARDD_CONFLICT;
+    }
+
+    epoch = rc == SHARDD_OK ? rec.epoch : state->epoch + 1;
+
+    return migrator_retire_tell(crew, state, state->to, state->into, epoch);
+}
+
+
+static int
+migrator_retire_tell(migrator_crew_t *crew, migrator_state_t *state,
+    const char *name, shard_id_t shard, uint32_t epoch)
+{
+    int               rc;
+    uint64_t          position;
+    shard_node_t      node;
+    migrator_limit_t  limit;
+
+    rc = shardd_node_load(&crew->store, name, &node);
 
     if (rc == SHARDD_NONE) {
         state->retired_ms = shardd_now_ms();
@@ -363,17 +452,19 @@ migrator_retire_one(migrator_crew_t *crew, const shardd_claim_t *claim,
     memset(&limit, 0, sizeof(limit));
     limit.timeout_ms = ANSWER_MS;
 
-    rc = crew->driver->role(crew->driver_data, &node, state->shard,
-                            MIGRATOR_ROLE_NONE, rec.epoch, &limit, &position);
+    rc = crew->driver->role(crew->driver_data, &node, shard,
+                            MIGRATOR_ROLE_NONE, epoch, &limit, &position);
 
     if (rc != MIGRATOR_OK && rc != MIGRATOR_REFUSED) {
         return SHARDD_DOWN;
     }
 
     state->retired_ms = shardd_now_ms();
-    shardd_log(SHARDD_LOG_INFO, "shard=%u migration=%016llx former primary "
-               "%s has given the shard up", (unsigned) state->shard,
-               (unsigned long long) state->id, state->from);
+    shardd_log(SHARDD_LOG_INFO, "shard=%u migration=%016llx %s %s has given "
+               "the shard up", (unsigned) shard,
+               (unsigned long long) state->id,
+               state->phase == MIGRATOR_DONE ? "former primary" : "target",
+               name);
 
     return SHARDD_OK;
 }

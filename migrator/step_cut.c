@@ -310,11 +310,15 @@ migrator_cut_keep(migrator_t *m)
 }
 
 
-/* a courtesy: what was copied in vain frees its room again */
+/*
+ * What was copied in vain frees its room again.  A silent target is not
+ * waited for: a new shard's is told later, as that of a move is.
+ */
 
 migrator_result_e
 migrator_cut_forget(migrator_t *m, uint32_t epoch)
 {
+    int                rc;
     uint64_t           position;
     migrator_limit_t   limit;
     migrator_result_e  result;
@@ -326,9 +330,11 @@ migrator_cut_forget(migrator_t *m, uint32_t epoch)
     }
 
     if (m->state.verb != MIGRATOR_MERGE) {
-        (void) m->driver->role(m->driver_data, &m->target, m->state.into,
-                               MIGRATOR_ROLE_NONE, epoch,
-                               migrator_limit(m, &limit), &position);
+        rc = m->driver->role(m->driver_data, &m->target, m->state.into,
+                             MIGRATOR_ROLE_NONE, epoch,
+                             migrator_limit(m, &limit), &position);
+        migrator_left(m, rc);
+
         return MIGRATOR_NEXT;
     }
 

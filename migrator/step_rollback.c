@@ -359,11 +359,15 @@ migrator_shift_back(migrator_t *m, shard_record_t *rec, uint64_t version)
 }
 
 
-/* a courtesy to a target that was no standby before: it frees the room */
+/*
+ * A target that was no standby before frees the room.  One that is silent is
+ * not waited for: it is told later, by whoever retires former primaries.
+ */
 
 static void
 migrator_forget(migrator_t *m, const shard_record_t *rec)
 {
+    int               rc;
     uint64_t          position;
     migrator_limit_t  limit;
 
@@ -375,7 +379,19 @@ migrator_forget(migrator_t *m, const shard_record_t *rec)
         return;
     }
 
-    (void) m->driver->role(m->driver_data, &m->target, m->state.shard,
-                           MIGRATOR_ROLE_NONE, rec->epoch,
-                           migrator_limit(m, &limit), &position);
+    rc = m->driver->role(m->driver_data, &m->target, m->state.shard,
+                         MIGRATOR_ROLE_NONE, rec->epoch,
+                         migrator_limit(m, &limit), &position);
+
+    migrator_left(m, rc);
+}
+
+
+void
+migrator_left(migrator_t *m, int rc)
+{
+    if (rc != MIGRATOR_OK && rc != MIGRATOR_REFUSED) {
+        m->state.left = 1;
+        m->dirty = 1;
+    }
 }

@@ -87,15 +87,6 @@ sub phase_now {
 sub ended { return $_[0]->phase_now() =~ /^(done|rolled-back)$/ }
 
 
-sub is_stopped {
-    my ($process) = @_;
-
-    my $pid = $process->pid();
-    open(my $f, '<', "/proc/$pid/stat") or return 0;
-    return readline($f) =~ /^\d+ \(.*\) T /;
-}
-
-
 # true when the migrator stands at the phase; it may have none
 
 sub reach {
@@ -112,10 +103,10 @@ sub reach {
                                         SHARD_MIGRATOR_STOP => $self->{phase});
     $self->{id} = $self->begin();
 
-    wait_for { is_stopped($self->{m1}) || $self->ended() } 60,
+    wait_for { $self->{m1}->is_stopped() || $self->ended() } 60,
         "the phase $self->{phase}";
 
-    $self->{reached} = is_stopped($self->{m1});
+    $self->{reached} = $self->{m1}->is_stopped();
     $self->bad("phase $self->{phase} was not reached") if !$self->{reached};
 
     return $self->{reached};
@@ -217,7 +208,8 @@ sub judge_shard {
 }
 
 
-# taken back it has nothing of what was copied
+# taken back it has nothing of what was copied: one that was silent is told
+# within 10 s of its coming back
 
 sub judge_target {
     my ($self) = @_;
@@ -232,7 +224,7 @@ sub judge_target {
         wait_for {
             $got = $self->stats($self->{target}, $id);
             $got && $got->{role} eq 'none'
-        } 30, 'forgets'
+        } 60, 'forgets'
     } || $self->bad("$self->{target} has not forgotten shard $id, it is "
                     . ($got ? "$got->{role} $got->{epoch}" : 'silent'));
 }

@@ -116,6 +116,16 @@ sub signal {
 }
 
 
+# by a signal, and not gone on yet
+
+sub is_stopped {
+    my ($self) = @_;
+
+    open(my $f, '<', "/proc/$self->{pid}/stat") or return 0;
+    return (readline($f) // '') =~ /^\d+ \(.*\) T /;
+}
+
+
 sub wait_end {
     my ($self, $seconds) = @_;
 
