@@ -275,6 +275,32 @@ inline put_record(t_, v_, m_, op_, e_, o_, h_, out)
 #endif
 
 
+#define AND_NEXT()                                                           \
+    if                                                                       \
+    :: res == ok                                                             \
+    :: res == lost -> goto again                                             \
+    :: res == refused -> goto back                                           \
+    fi
+
+#ifdef MUTANT_TARGET_NOT_RAISED
+#define RAISE()  skip
+#else
+#define RAISE()  STEP { ROLE(t, STANDBY, b + 1); AND_NEXT() }
+#endif
+
+#ifdef MUTANT_POSITION_BEFORE_DRAIN
+#define POSITION()  skip
+#else
+#define POSITION()  p = has[f]
+#endif
+
+#ifdef MUTANT_NO_SEAL
+#define SEAL()  STEP { p = has[f] }
+#else
+#define SEAL()  STEP { ROLE(f, STANDBY, SEAL_EPOCH); POSITION(); AND_NEXT() }
+#endif
+
+
 /* one look at the store and what follows from it; then a request; then ... */
 
 #define LOOK  skip; atomic
@@ -329,7 +355,7 @@ again:
         :: phase == COMMIT && !COMMITTED && (!OURS || h != m) -> goto back
         :: phase == COMMIT && OURS && h == m -> goto commit
         :: phase == RELEASE && COMMITTED && h == m -> goto release
-        :: phase == RELEASE && !(COMMITTED && h == m) -> PUT(DONE); goto leave
+        :: phase == RELEASE && !(COMMITTED && h == m) -> goto demote
         :: phase == BACK && COMMITTED && tried -> PUT(RELEASE); goto again
         :: phase == BACK && COMMITTED && !tried -> PUT(BACKED); goto leave
         :: phase == BACK && !COMMITTED && !OURS && !RETURNED ->
@@ -361,32 +387,11 @@ hold:
         goto again
     }
 
-sync:
-#ifndef MUTANT_TARGET_NOT_RAISED
-    STEP {
-        ROLE(t, STANDBY, b + 1);
-        if
-        :: res == ok
-        :: res == lost -> goto again
-        :: res == refused -> goto back
-        fi
-    }
-#endif
-#ifdef MUTANT_NO_SEAL
-    STEP { p = has[f] }
-#else
-    STEP {
-        ROLE(f, STANDBY, SEAL_EPOCH);
-#ifndef MUTANT_POSITION_BEFORE_DRAIN
-        p = has[f];
-#endif
-        if
-        :: res == ok
-        :: res == lost -> goto again
-        :: res == refused -> goto back
-        fi
-    }
-#endif
+sync:                                   /* sent at once */
+    if
+    :: true -> RAISE(); SEAL()
+    :: true -> SEAL(); RAISE()
+    fi;
     STEP {
         SHIP(t, p);
         if
@@ -424,11 +429,14 @@ release:
         :: res != ok -> goto again
         fi
     }
-    STEP { ROLE(f, STANDBY, b + 1) }        /* whatever comes of it */
     STEP {
         RECORD(OP_RELEASE, b + 1, t, 0);
         goto again
     }
+
+demote:                                 /* whatever comes of it */
+    STEP { ROLE(f, STANDBY, b + 1) }
+    STEP { PUT(DONE); goto leave }
 
 rollback:
 #ifndef MUTANT_NO_ABANDON

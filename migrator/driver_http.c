@@ -28,6 +28,9 @@ static int migrator_bad_answer(migrator_http_t *h, const char *host,
 static int migrator_http_role_put(void *data, const shard_node_t *node,
     shard_id_t shard, migrator_role_e role, uint32_t epoch, const char *body,
     const migrator_limit_t *limit, uint64_t *position);
+static int migrator_http_role_answer(migrator_http_t *h,
+    const migrator_exchange_t *x, migrator_role_e role, uint32_t epoch,
+    uint64_t *position);
 
 
 int
@@ -198,21 +201,29 @@ migrator_http_role_put(void *data, const shard_node_t *node,
 {
     migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
 
-    int          rc;
-    char         path[PATH_SIZE];
-    json_t      *root;
-    uint64_t     answered;
-    const char  *word;
+    int   rc;
+    char  path[PATH_SIZE];
 
     snprintf(path, sizeof(path), "/_shard/%u/role", (unsigned) shard);
 
     rc = migrator_http_call(h, node, "PUT", path, body, limit);
 
-    if (rc != MIGRATOR_OK) {
-        return rc;
-    }
+    return rc == MIGRATOR_OK
+           ? migrator_http_role_answer(h, &h->in, role, epoch, position) : rc;
+}
 
-    root = json_loads(h->in.answer, JSON_REJECT_DUPLICATES, NULL);
+
+static int
+migrator_http_role_answer(migrator_http_t *h, const migrator_exchange_t *x,
+    migrator_role_e role, uint32_t epoch, uint64_t *position)
+{
+    int          rc;
+    json_t      *root;
+    uint64_t     answered;
+    const char  *word;
+
+    rc = MIGRATOR_OK;
+    root = json_loads(x->answer, JSON_REJECT_DUPLICATES, NULL);
     word = json_string_value(json_object_get(root, "role"));
 
     if (word == NULL || strcmp(word, migrator_roles[role]) != 0
@@ -220,12 +231,42 @@ migrator_http_role_put(void *data, const shard_node_t *node,
         || answered != epoch
         || migrator_json_uint(root, "position", position) != SHARD_OK)
     {
-        rc = migrator_bad_answer(h, node->name, "role");
+        rc = migrator_bad_answer(h, x->host, "role");
     }
 
     json_decref(root);
 
     return rc;
+}
+
+
+static int
+migrator_http_seal(void *data, const shard_node_t *const node[2],
+    const shard_id_t shard[2], uint32_t epoch, const migrator_limit_t *limit,
+    uint64_t position[2])
+{
+    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
+
+    int          rc;
+    char         body[96], first[PATH_SIZE], second[PATH_SIZE];
+    const char  *paths[2] = { first, second };
+
+    snprintf(first, sizeof(first), "/_shard/%u/role", (unsigned) shard[0]);
+    snprintf(second, sizeof(second), "/_shard/%u/role", (unsigned) shard[1]);
+    snprintf(body, sizeof(body), "{\"role\":\"%s\",\"epoch\":%u,"
+             "\"keep_primary\":true}", migrator_roles[MIGRATOR_ROLE_STANDBY],
+             epoch);
+
+    rc = migrator_http_both(h, node, "PUT", paths, body, limit);
+
+    if (rc == MIGRATOR_OK) {
+        rc = migrator_http_role_answer(h, &h->in, MIGRATOR_ROLE_STANDBY,
+                                       epoch, &position[0]);
+    }
+
+    return rc == MIGRATOR_OK
+           ? migrator_http_role_answer(h, &h->out, MIGRATOR_ROLE_STANDBY,
+                                       epoch, &position[1]) : rc;
 }
 
 
@@ -480,6 +521,7 @@ const migrator_driver_t  migrator_driver_http = {
     .close = migrator_http_shut,
     .stats = migrator_http_stats,
     .role = migrator_http_role,
+    .seal = migrator_http_seal,
     .copy = migrator_http_copy,
     .ship = migrator_http_ship,
     .digest = migrator_http_digest,

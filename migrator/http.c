@@ -15,6 +15,11 @@
 
 static size_t migrator_http_header(char *data, size_t size, size_t n,
     void *ctx);
+static int migrator_http_send(migrator_http_t *h, migrator_exchange_t *x,
+    const shard_node_t *node, const char *method, const char *path,
+    const char *body);
+static int migrator_http_answers(migrator_http_t *h,
+    const migrator_limit_t *limit);
 
 
 int
@@ -211,11 +216,57 @@ migrator_http_call(migrator_http_t *h, const shard_node_t *node,
     const char *method, const char *path, const char *body,
     const migrator_limit_t *limit)
 {
-    int                 rc;
-    uint64_t            start, ticked;
-    struct curl_slist  *headers;
+    int  rc;
 
     migrator_http_clear(h);
+    h->out.done = 1;
+
+    rc = migrator_http_send(h, &h->in, node, method, path, body);
+
+    if (rc == MIGRATOR_OK) {
+        rc = migrator_http_answers(h, limit);
+    }
+
+    return rc == MIGRATOR_OK ? migrator_http_outcome(h, &h->in) : rc;
+}
+
+
+int
+migrator_http_both(migrator_http_t *h, const shard_node_t *const node[2],
+    const char *method, const char *const path[2], const char *body,
+    const migrator_limit_t *limit)
+{
+    int  rc;
+
+    migrator_http_clear(h);
+
+    rc = migrator_http_send(h, &h->in, node[0], method, path[0], body);
+
+    if (rc == MIGRATOR_OK) {
+        h->out_started = 1;
+        rc = migrator_http_send(h, &h->out, node[1], method, path[1], body);
+    }
+
+    if (rc == MIGRATOR_OK) {
+        rc = migrator_http_answers(h, limit);
+    }
+
+    if (rc == MIGRATOR_OK) {
+        rc = migrator_http_outcome(h, &h->in);
+    }
+
+    return rc == MIGRATOR_OK ? migrator_http_outcome(h, &h->out) : rc;
+}
+
+
+/* "body" must stay where it is until the answer is there */
+
+static int
+migrator_http_send(migrator_http_t *h, migrator_exchange_t *x,
+    const shard_node_t *node, const char *method, const char *path,
+    const char *body)
+{
+    struct curl_slist  *headers;
 
     if (body) {
         headers = curl_slist_append(NULL, "Content-Type: application/json");
@@ -224,21 +275,33 @@ migrator_http_call(migrator_http_t *h, const shard_node_t *node,
             return MIGRATOR_DOWN;
         }
 
-        h->in.headers = headers;
-        curl_easy_setopt(h->in.easy, CURLOPT_POSTFIELDS, body);
+        x->headers = headers;
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body);
     }
 
-    if (migrator_http_begin(h, &h->in, node, method, path) != 0) {
+    if (migrator_http_begin(h, x, node, method, path) != 0) {
         snprintf(h->err, sizeof(h->err), "%s: no memory", node->name);
         return MIGRATOR_DOWN;
     }
+
+    return MIGRATOR_OK;
+}
+
+
+/* of all that was sent */
+
+static int
+migrator_http_answers(migrator_http_t *h, const migrator_limit_t *limit)
+{
+    int       rc;
+    uint64_t  start, ticked;
 
     start = ticked = shardd_monotonic_ms();
 
     do {
         rc = migrator_http_turn(h);
 
-        if (rc == MIGRATOR_OK && !h->in.done) {
+        if (rc == MIGRATOR_OK && !(h->in.done && h->out.done)) {
             rc = migrator_http_wait(h, limit, start, &ticked);
         }
 
@@ -247,9 +310,9 @@ migrator_http_call(migrator_http_t *h, const shard_node_t *node,
             return rc;
         }
 
-    } while (!h->in.done);
+    } while (!(h->in.done && h->out.done));
 
-    return migrator_http_outcome(h, &h->in);
+    return MIGRATOR_OK;
 }
 
 

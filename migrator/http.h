@@ -78,6 +78,15 @@ int migrator_http_call(migrator_http_t *h, const shard_node_t *node,
     const migrator_limit_t *limit);
 
 /*
+ * The same method and body to two nodes at once; answers are in h->in and
+ * h->out.  What came of the second tells when the first is OK.
+ */
+
+int migrator_http_both(migrator_http_t *h, const shard_node_t *const node[2],
+    const char *method, const char *const path[2], const char *body,
+    const migrator_limit_t *limit);
+
+/*
  * GET "from_path" into "method" "to_path".  The source's X-Shard-Position
  * must be there and is sent on; when it is *skip nothing is sent at all.
  * The target's answer is in h->out.

@@ -342,6 +342,15 @@ typedef struct {
                          uint32_t epoch, const migrator_limit_t *limit,
                          uint64_t *position);
 
+    /*
+     * Both nodes are told at once that they are standbys of that epoch, of
+     * the shard that each has; where they stand after it, in this order.
+     * NULL: they are told one after the other.
+     */
+    int              (*seal)(void *data, const shard_node_t *const node[2],
+                         const shard_id_t shard[2], uint32_t epoch,
+                         const migrator_limit_t *limit, uint64_t position[2]);
+
     int              (*copy)(void *data, const shard_node_t *from,
                          const shard_node_t *to, shard_id_t shard,
                          const migrator_limit_t *limit, uint64_t *position,

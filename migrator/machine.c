@@ -203,6 +203,7 @@ migrator_retry(migrator_t *m)
     char      text[MIGRATOR_ERR_SIZE + 32];
 
     now = migrator_now(m);
+    m->noded = 0;
 
     if (m->backoff_ms == 0 || now - m->complained_ms >= COMPLAIN_MS) {
         snprintf(text, sizeof(text), "trying again: %s", m->err);

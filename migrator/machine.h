@@ -147,6 +147,7 @@ typedef struct {
     unsigned                  dirty:1;      /* figures not stored yet */
     unsigned                  entered:1;    /* its first run has begun */
     unsigned                  positioned:1; /* state.position is true */
+    unsigned                  noded:1;      /* source, target: of this hold */
     unsigned                  abandoned:1;  /* the commit cannot happen */
     unsigned                  unsealed:1;
     unsigned                  refused:1;    /* the last shipment was */
@@ -161,6 +162,7 @@ typedef struct {
 
     /* of single phases, all of which can be found out again */
     uint64_t                  published_ms; /* when the hold was seen */
+    uint64_t                  released_ms;  /* and its end, 0: not by us */
     uint64_t                  stepped_ms;   /* last shift, probe, shipment */
     uint64_t                  window_ms;
     uint64_t                  window_lag;

@@ -103,16 +103,27 @@ migrator_no_answer(migrator_t *m, const char *what, const char *err)
 }
 
 
+/* while requests wait those of the hold's beginning are good enough */
+
 migrator_result_e
 migrator_nodes(migrator_t *m)
 {
     int  rc;
+
+    if (m->noded && (migrator_phase(m->state.phase)->flags
+                     & MIGRATOR_CUTOVER))
+    {
+        return MIGRATOR_NEXT;
+    }
 
     rc = m->io->node(m->io->data, m->state.from, &m->source);
 
     if (rc == SHARDD_OK) {
         rc = m->io->node(m->io->data, m->state.to, &m->target);
     }
+
+    m->noded = rc == SHARDD_OK
+               && (migrator_phase(m->state.phase)->flags & MIGRATOR_IN_HOLD);
 
     return migrator_store_rc(m, rc, "node");
 }

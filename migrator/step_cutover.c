@@ -21,12 +21,16 @@
 #include "machine.h"
 
 
+static migrator_result_e migrator_hold_begin(migrator_t *m,
+    shard_record_t *rec, uint64_t *version);
 static migrator_result_e migrator_held_record(migrator_t *m,
     shard_record_t *rec, uint64_t *version);
+static migrator_result_e migrator_seal(migrator_t *m, uint64_t *position);
 static void migrator_new_owner(const migrator_state_t *state,
     shard_record_t *rec);
 static migrator_result_e migrator_open(migrator_t *m, shard_record_t *rec,
     uint64_t version);
+static void migrator_demote(migrator_t *m);
 
 
 migrator_result_e
@@ -43,23 +47,7 @@ migrator_step_hold(migrator_t *m)
     }
 
     if (rec.phase != SHARD_HELD) {
-        result = migrator_check_override(m);
-
-        if (result != MIGRATOR_NEXT) {
-            return result;
-        }
-
-        if (migrator_cuts(&m->state)) {
-            result = migrator_cut_hold(m, &version, &rec);
-
-        } else {
-            rec.phase = SHARD_HELD;
-            rec.migration = m->state.id;
-            memcpy(rec.target, m->state.to, sizeof(rec.target));
-
-            result = migrator_commit(m, migrator_phase(m->state.phase)->name,
-                                     &version, &rec);
-        }
+        result = migrator_hold_begin(m, &rec, &version);
 
         if (result != MIGRATOR_NEXT) {
             return result;
@@ -70,6 +58,36 @@ migrator_step_hold(migrator_t *m)
     m->state.hold_version = version;
 
     return MIGRATOR_NEXT;
+}
+
+
+/* what the source has by now is shipped while nobody waits for it */
+
+static migrator_result_e
+migrator_hold_begin(migrator_t *m, shard_record_t *rec, uint64_t *version)
+{
+    migrator_result_e  result;
+
+    result = migrator_check_override(m);
+
+    if (result == MIGRATOR_NEXT && !migrator_writes(&m->state)) {
+        result = migrator_ship(m, (uint64_t) m->policy->batch);
+    }
+
+    if (result != MIGRATOR_NEXT) {
+        return result;
+    }
+
+    if (migrator_cuts(&m->state)) {
+        return migrator_cut_hold(m, version, rec);
+    }
+
+    rec->phase = SHARD_HELD;
+    rec->migration = m->state.id;
+    memcpy(rec->target, m->state.to, sizeof(rec->target));
+
+    return migrator_commit(m, migrator_phase(m->state.phase)->name, version,
+                           rec);
 }
 
 
@@ -97,20 +115,11 @@ migrator_held_record(migrator_t *m, shard_record_t *rec, uint64_t *version)
 }
 
 
-/*
- * The target takes its next epoch as a standby first: a request that some
- * earlier attempt left on its way can then not take its data away any more.
- * The source is sealed with the next epoch, not its own: the request that
- * once opened it, arriving late, would open it again behind its position.
- */
-
 migrator_result_e
 migrator_step_final_sync(migrator_t *m)
 {
-    int                rc;
     uint64_t           version, position;
     shard_record_t     rec;
-    migrator_limit_t   limit;
     migrator_result_e  result;
 
     if (m->state.verb == MIGRATOR_PROMOTE) {
@@ -131,26 +140,13 @@ migrator_step_final_sync(migrator_t *m)
         return result;
     }
 
-    if (m->state.verb != MIGRATOR_MERGE) {
-        rc = m->driver->role(m->driver_data, &m->target,
-                             migrator_at_target(&m->state),
-                             MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
-                             migrator_limit(m, &limit), &position);
+    result = migrator_seal(m, &position);
 
-        if (rc != MIGRATOR_OK) {
-            return migrator_driver_rc(m, rc, "target");
-        }
+    if (result != MIGRATOR_NEXT) {
+        return result;
     }
 
-    rc = m->driver->role(m->driver_data, &m->source, m->state.shard,
-                         MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
-                         migrator_limit(m, &limit), &position);
-
-    if (rc != MIGRATOR_OK) {
-        return migrator_driver_rc(m, rc, "seal");
-    }
-
-    do {
+    while (!m->positioned || m->state.position < position) {
         result = migrator_ship(m, (uint64_t) m->policy->batch);
 
         if (result != MIGRATOR_NEXT) {
@@ -162,8 +158,7 @@ migrator_step_final_sync(migrator_t *m)
         {
             return migrator_wait(m, 0);
         }
-
-    } while (m->state.position < position);
+    }
 
     if (m->state.position > position) {
         return migrator_say(m, MIGRATOR_FAIL, "target is at %llu, the sealed "
@@ -173,6 +168,59 @@ migrator_step_final_sync(migrator_t *m)
     }
 
     return MIGRATOR_NEXT;
+}
+
+
+/*
+ * Before anything else is shipped the target takes its next epoch as a
+ * standby: a request that some earlier attempt left on its way can then not
+ * take its data away any more.  The source is sealed with the next epoch, not
+ * its own: the request that once opened it, arriving late, would open it again
+ * behind its position, which is *position.
+ */
+
+static migrator_result_e
+migrator_seal(migrator_t *m, uint64_t *position)
+{
+    int                  rc;
+    uint64_t             at[2];
+    migrator_limit_t     limit;
+    const shard_id_t     shards[2] = {
+        m->state.shard, migrator_at_target(&m->state)
+    };
+    const shard_node_t  *nodes[2] = { &m->source, &m->target };
+
+    at[0] = at[1] = 0;
+
+    if (m->driver->seal && m->state.verb != MIGRATOR_MERGE) {
+        rc = m->driver->seal(m->driver_data, nodes, shards,
+                             m->state.epoch + 1, migrator_limit(m, &limit),
+                             at);
+
+    } else {
+        rc = MIGRATOR_OK;
+
+        if (m->state.verb != MIGRATOR_MERGE) {
+            rc = m->driver->role(m->driver_data, nodes[1], shards[1],
+                                 MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
+                                 migrator_limit(m, &limit), &at[1]);
+        }
+
+        if (rc == MIGRATOR_OK) {
+            rc = m->driver->role(m->driver_data, nodes[0], shards[0],
+                                 MIGRATOR_ROLE_STANDBY, m->state.epoch + 1,
+                                 migrator_limit(m, &limit), &at[0]);
+        }
+    }
+
+    if (rc == MIGRATOR_OK && m->state.verb != MIGRATOR_MERGE) {
+        m->state.position = at[1];
+        m->positioned = 1;
+    }
+
+    *position = at[0];
+
+    return migrator_driver_rc(m, rc, "seal");
 }
 
 
@@ -364,20 +412,17 @@ migrator_step_release(migrator_t *m)
     if ((m->state.hold_ms == 0 || migrator_writes(&m->state))
         && m->state.hold_at_ms)
     {
-        now = m->io->now_ms(m->io->data);
+        now = m->released_ms ? m->released_ms : m->io->now_ms(m->io->data);
         since = m->published_ms ? m->published_ms : m->state.hold_at_ms;
         m->state.hold_ms += now > since ? now - since : 0;
     }
+
+    migrator_demote(m);
 
     return m->state.verb == MIGRATOR_PROMOTE
            ? migrator_settle(m, MIGRATOR_MOVED) : MIGRATOR_NEXT;
 }
 
-
-/*
- * The former primary's new epoch shuts out whoever still believes in the old
- * one; it is sealed already, so that it need not be reachable now.
- */
 
 static migrator_result_e
 migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
@@ -414,21 +459,39 @@ migrator_open(migrator_t *m, shard_record_t *rec, uint64_t version)
         }
     }
 
-    /* a dead one is told by fence.c */
+    rec->phase = SHARD_STEADY;
+    rec->migration = 0;
+
+    result = migrator_commit(m, "release", &version, rec);
+
+    if (result == MIGRATOR_NEXT) {
+        m->released_ms = m->io->now_ms(m->io->data);
+        return migrator_wait(m, 0);
+    }
+
+    return result;
+}
+
+
+/*
+ * The former primary's new epoch shuts out whoever still believes in the old
+ * one; it is sealed already, so that it need not be reachable now, and nobody
+ * waits for it.  A dead one is told by fence.c.
+ */
+
+static void
+migrator_demote(migrator_t *m)
+{
+    uint64_t          position;
+    migrator_limit_t  limit;
 
     if (m->state.strategy != SHARD_STATELESS
-        && m->state.verb == MIGRATOR_MOVE)
+        && m->state.verb == MIGRATOR_MOVE
+        && migrator_nodes(m) == MIGRATOR_NEXT)
     {
         (void) m->driver->role(m->driver_data, &m->source, m->state.shard,
                                MIGRATOR_ROLE_STANDBY,
                                migrator_last_epoch(&m->state),
                                migrator_limit(m, &limit), &position);
     }
-
-    rec->phase = SHARD_STEADY;
-    rec->migration = 0;
-
-    result = migrator_commit(m, "release", &version, rec);
-
-    return result == MIGRATOR_NEXT ? migrator_wait(m, 0) : result;
 }

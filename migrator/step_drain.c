@@ -11,7 +11,7 @@
 #include "machine.h"
 
 
-#define POLL_MS         2
+#define POLL_MS         1
 #define SHIP_EVERY_MS   20
 
 
@@ -55,11 +55,21 @@ migrator_step_drain(migrator_t *m)
         return result;
     }
 
-    /* what the source still answers is shipped while the last ones end */
+    /*
+     * What the source still answers is shipped while the last ones end, if
+     * they take their time: a shipment would only delay the next look.
+     */
 
     now = m->io->now_ms(m->io->data);
 
-    if (!migrator_writes(&m->state) && now - m->stepped_ms >= SHIP_EVERY_MS) {
+    if (m->stepped_ms == 0) {
+        m->stepped_ms = now;
+    }
+
+    if (!migrator_writes(&m->state)
+        && !(m->driver->can & MIGRATOR_CAN_SHIP_ALONE)
+        && now - m->stepped_ms >= SHIP_EVERY_MS)
+    {
         m->stepped_ms = now;
         result = migrator_ship(m, (uint64_t) m->policy->batch);
 

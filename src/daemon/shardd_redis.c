@@ -24,10 +24,12 @@
 #define SHARDD_REDIS_BACKOFF_MIN_MS  50
 #define SHARDD_REDIS_BACKOFF_MAX_MS  2000
 #define SHARDD_REDIS_TIMEOUT_MS      5000
+#define SHARDD_REDIS_POSTED          64
 
 
 static int shardd_redis_connect(shardd_redis_t *r);
 static int shardd_redis_hello(shardd_redis_t *r);
+static redisReply *shardd_redis_reply(shardd_redis_t *r, int appended);
 static void shardd_redis_failed(shardd_redis_t *r);
 static void shardd_redis_limit(shardd_redis_t *r, long ms);
 
@@ -57,28 +59,25 @@ shardd_redis_close(shardd_redis_t *r)
     }
 
     r->ready = 0;
+    r->posted = 0;
 }
 
 
 redisReply *
 shardd_redis_command(shardd_redis_t *r, const char *fmt, ...)
 {
-    va_list      args;
-    redisReply  *reply;
+    int      appended;
+    va_list  args;
 
     if (shardd_redis_connect(r) != 0) {
         return NULL;
     }
 
     va_start(args, fmt);
-    reply = redisvCommand(r->ctx, fmt, args);
+    appended = redisvAppendCommand(r->ctx, fmt, args);
     va_end(args);
 
-    if (reply == NULL) {
-        shardd_redis_failed(r);
-    }
-
-    return reply;
+    return shardd_redis_reply(r, appended);
 }
 
 
@@ -86,19 +85,72 @@ redisReply *
 shardd_redis_argv(shardd_redis_t *r, int argc, const char **argv,
     const size_t *lens)
 {
-    redisReply  *reply;
-
     if (shardd_redis_connect(r) != 0) {
         return NULL;
     }
 
-    reply = redisCommandArgv(r->ctx, argc, argv, lens);
+    return shardd_redis_reply(r, redisAppendCommandArgv(r->ctx, argc, argv,
+                                                        lens));
+}
 
-    if (reply == NULL) {
+
+/* the reply to what was appended last; those of posted ones come before it */
+
+static redisReply *
+shardd_redis_reply(shardd_redis_t *r, int appended)
+{
+    redisReply  *reply;
+
+    if (appended != REDIS_OK) {
         shardd_redis_failed(r);
+        return NULL;
     }
 
-    return reply;
+    for ( ;; ) {
+        if (redisGetReply(r->ctx, (void **) &reply) != REDIS_OK) {
+            shardd_redis_failed(r);
+            return NULL;
+        }
+
+        if (r->posted == 0) {
+            return reply;
+        }
+
+        r->posted--;
+        freeReplyObject(reply);
+    }
+}
+
+
+void
+shardd_redis_post(shardd_redis_t *r, int argc, const char **argv)
+{
+    int          done;
+    redisReply  *reply;
+
+    if (r->posted == SHARDD_REDIS_POSTED) {
+        reply = shardd_redis_argv(r, argc, argv, NULL);
+        freeReplyObject(reply);
+        return;
+    }
+
+    if (shardd_redis_connect(r) != 0) {
+        return;
+    }
+
+    if (redisAppendCommandArgv(r->ctx, argc, argv, NULL) != REDIS_OK) {
+        shardd_redis_failed(r);
+        return;
+    }
+
+    r->posted++;
+
+    do {
+        if (redisBufferWrite(r->ctx, &done) != REDIS_OK) {
+            shardd_redis_failed(r);
+            return;
+        }
+    } while (!done);
 }
 
 
@@ -147,8 +199,9 @@ shardd_redis_multi(shardd_redis_t *r, const shardd_redis_cmd_t *cmds,
     redisAppendCommand(r->ctx, "EXEC");
 
     for (i = 0; i < n + 2; i++) {
-        if (redisGetReply(r->ctx, (void **) &reply) != REDIS_OK) {
-            shardd_redis_failed(r);
+        reply = shardd_redis_reply(r, REDIS_OK);
+
+        if (reply == NULL) {
             freeReplyObject(refused);
             return NULL;
         }

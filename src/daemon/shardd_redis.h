@@ -31,6 +31,7 @@ typedef struct {
     shardd_redis_conf_t   conf;
     redisContext         *ctx;        /* NULL: not connected */
     int                   ready;      /* function library checked */
+    unsigned              posted;     /* replies that nobody waits for */
     long                  backoff_ms;
     uint64_t              retry_at_ms;    /* monotonic; no attempt before */
     char                  err[SHARDD_ERR_SIZE];
@@ -49,6 +50,12 @@ void shardd_redis_close(shardd_redis_t *r);
 redisReply *shardd_redis_command(shardd_redis_t *r, const char *fmt, ...);
 redisReply *shardd_redis_argv(shardd_redis_t *r, int argc, const char **argv,
     const size_t *lens);
+
+/* a command whose outcome nobody asks for: nothing waits for the reply, which
+ * is dropped before that of the next command; nothing is done while there is
+ * no connection */
+
+void shardd_redis_post(shardd_redis_t *r, int argc, const char **argv);
 
 /* a command that Redis may hold back for block_ms; a signal does not end the
  * wait, so block_ms is how late a program may notice that it is to stop */
