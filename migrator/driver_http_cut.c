@@ -19,7 +19,9 @@
 #define DROP_ITEMS  1000                /* looked at by one call */
 
 
-static void migrator_http_epoch(migrator_http_t *h, uint32_t epoch);
+static int migrator_http_owned(migrator_http_t *h, const shard_node_t *node,
+    const char *method, const char *path, uint32_t epoch,
+    const migrator_limit_t *limit);
 
 
 static void
@@ -33,10 +35,28 @@ migrator_http_set(void *data, const migrator_cut_t *cut)
 }
 
 
-static void
-migrator_http_epoch(migrator_http_t *h, uint32_t epoch)
+/* a call that changes what a primary has */
+
+static int
+migrator_http_owned(migrator_http_t *h, const shard_node_t *node,
+    const char *method, const char *path, uint32_t epoch,
+    const migrator_limit_t *limit)
 {
+    int  rc;
+
     snprintf(h->epoch, sizeof(h->epoch), "X-Shard-Epoch: %u", epoch);
+
+    if (limit->token) {
+        snprintf(h->token, sizeof(h->token), "X-Shard-Token: %llu",
+                 (unsigned long long) limit->token);
+    }
+
+    rc = migrator_http_call(h, node, method, path, "", limit);
+
+    h->epoch[0] = '\0';
+    h->token[0] = '\0';
+
+    return rc;
 }
 
 
@@ -152,17 +172,13 @@ migrator_http_end(void *data, const shard_node_t *node, uint32_t epoch,
 {
     migrator_nodes_t  *nodes = data;
 
-    int   rc;
     char  path[MIGRATOR_PATH_SIZE];
 
     snprintf(path, sizeof(path), "/_shard/%u/import?of=%u",
              (unsigned) nodes->cut.into, (unsigned) nodes->cut.shard);
 
-    migrator_http_epoch(&nodes->http, epoch);
-    rc = migrator_http_call(&nodes->http, node, "DELETE", path, NULL, limit);
-    nodes->http.epoch[0] = '\0';
-
-    return rc;
+    return migrator_http_owned(&nodes->http, node, "DELETE", path, epoch,
+                               limit);
 }
 
 
@@ -184,9 +200,7 @@ migrator_http_drop(void *data, const shard_node_t *node, shard_id_t shard,
              (unsigned) shard, nodes->range, DROP_ITEMS,
              next[0] ? "&after=" : "", next);
 
-    migrator_http_epoch(&nodes->http, epoch);
-    rc = migrator_http_call(&nodes->http, node, "POST", path, "", limit);
-    nodes->http.epoch[0] = '\0';
+    rc = migrator_http_owned(&nodes->http, node, "POST", path, epoch, limit);
 
     if (rc != MIGRATOR_OK) {
         return rc;

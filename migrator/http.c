@@ -131,6 +131,13 @@ migrator_http_begin(migrator_http_t *h, migrator_exchange_t *x,
         }
     }
 
+    if (h->token[0]) {
+        headers = curl_slist_append(x->headers, h->token);
+        if (headers == NULL) {
+            return -1;
+        }
+    }
+
     curl_easy_setopt(x->easy, CURLOPT_URL, url);
     curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);

@@ -62,6 +62,7 @@ typedef struct {
     migrator_throttle_t     *throttle;      /* of this pipe, or NULL */
     struct migrator_watch_s *watch;         /* that feeds it, or NULL */
     char                     epoch[40];     /* one more header, or "" */
+    char                     token[48];     /* and another */
     char                     err[MIGRATOR_ERR_SIZE];
 } migrator_http_t;
 

@@ -25,7 +25,7 @@ static int migrator_http_out_goes_on(migrator_http_t *h);
 static void migrator_http_watched(migrator_http_t *h);
 static int migrator_http_open_out(migrator_http_t *h,
     const shard_node_t *node, const char *method, const char *path,
-    uint32_t epoch);
+    const migrator_limit_t *limit);
 
 
 static size_t
@@ -262,8 +262,7 @@ migrator_http_pipe(migrator_http_t *h, const shard_node_t *from,
         if (rc == MIGRATOR_OK && !h->out_started && h->in.has_position
             && (h->pipe_len || h->in.done))
         {
-            rc = migrator_http_open_out(h, to, method, to_path,
-                                        limit->epoch);
+            rc = migrator_http_open_out(h, to, method, to_path, limit);
             continue;
         }
 
@@ -295,7 +294,7 @@ migrator_http_pipe(migrator_http_t *h, const shard_node_t *from,
 
 static int
 migrator_http_open_out(migrator_http_t *h, const shard_node_t *node,
-    const char *method, const char *path, uint32_t epoch)
+    const char *method, const char *path, const migrator_limit_t *limit)
 {
     char                text[64];
     struct curl_slist  *headers;
@@ -311,8 +310,14 @@ migrator_http_open_out(migrator_http_t *h, const shard_node_t *node,
                                     "Content-Type: application/x-ndjson");
     }
 
-    if (headers && epoch) {
-        snprintf(text, sizeof(text), "X-Shard-Epoch: %u", epoch);
+    if (headers && limit->epoch) {
+        snprintf(text, sizeof(text), "X-Shard-Epoch: %u", limit->epoch);
+        headers = curl_slist_append(headers, text);
+    }
+
+    if (headers && limit->token) {
+        snprintf(text, sizeof(text), "X-Shard-Token: %llu",
+                 (unsigned long long) limit->token);
         headers = curl_slist_append(headers, text);
     }
 

@@ -236,12 +236,15 @@ typedef struct {
  * How long a call may take and what it does meanwhile: tick is called at
  * least each 250 ms and ends the call when it returns non-zero.  epoch goes
  * with what copy and ship send: a target that was told a later one refuses
- * it; 0: any.
+ * it; 0: any.  token: of the claim on the shard that an import is written to
+ * or a range is dropped from, whose epoch stays the same meanwhile; there a
+ * former holder's smaller one is refused; 0: none.
  */
 
 typedef struct {
     long                  timeout_ms;
     uint32_t              epoch;
+    uint64_t              token;
     int                 (*tick)(void *data);
     void                 *data;
     migrator_throttle_t  *throttle;     /* of a copy, NULL: none */

@@ -143,6 +143,19 @@ migrator_target_epoch(const migrator_t *m)
 }
 
 
+/* of the primary that a split or merge writes to */
+
+static uint64_t
+migrator_cut_token(const migrator_t *m)
+{
+    if (!migrator_cuts(&m->state)) {
+        return 0;
+    }
+
+    return m->state.verb == MIGRATOR_MERGE ? m->into_token : m->token;
+}
+
+
 const migrator_limit_t *
 migrator_limit(migrator_t *m, migrator_limit_t *buf)
 {
@@ -151,6 +164,7 @@ migrator_limit(migrator_t *m, migrator_limit_t *buf)
     memset(buf, 0, sizeof(migrator_limit_t));
     buf->timeout_ms = m->policy->request_timeout_ms;
     buf->epoch = migrator_target_epoch(m);
+    buf->token = migrator_cut_token(m);
 
     if (migrator_phase(m->state.phase)->flags & MIGRATOR_IN_HOLD) {
         now = m->io->now_ms(m->io->data);
@@ -196,6 +210,7 @@ migrator_long_limit(migrator_t *m, migrator_limit_t *buf)
     memset(buf, 0, sizeof(migrator_limit_t));
     buf->timeout_ms = m->policy->timeout_ms[m->state.phase];
     buf->epoch = migrator_target_epoch(m);
+    buf->token = migrator_cut_token(m);
     buf->tick = migrator_tick;
     buf->data = m;
 

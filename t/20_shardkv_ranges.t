@@ -150,9 +150,23 @@ is_refused(owned('PUT', shard(7, 'import?of=8'), $_->[0], %at), 409, 'queue_inde
     for [ $other->{content}, 'queues that are here already' ], [ qq!{"q":"80","n":1,"v":"eA=="}\n! x 2, 'an entry twice' ];
 is($kv->call('GET', shard(7, 'stats'))->{json}{position}, $stands, 'nothing of them was written');
 
+# a sender whose claim another one has by now
+
+my %former = ('X-Shard-Token' => 41);
+my %latter = ('X-Shard-Token' => 42);
+
+is(owned('POST', shard(7, 'import?of=8'), $more->{content}, %latter)->{status}, 200, 'who has the claim');
+
 $kv->kill9();
 $kv->again();
 is($kv->call('GET', shard(7, 'import?of=8'))->{json}{position}, $more->{position}, 'it is kept durably');
+
+is_refused(owned('POST', shard(7, "drop?$upper"), undef, %former), 409, 'token', 'a drop of a former one');
+is_refused(owned('PUT', shard(7, 'import?of=8'), $other->{content}, %at, %former), 409, 'token', 'its snapshot');
+is_refused(owned('POST', shard(7, 'import?of=8'), $more->{content}, %former), 409, 'token', 'its log');
+is_refused(owned('DELETE', shard(7, 'import?of=8'), undef, %former), 409, 'token', 'its end');
+is_refused(owned('DELETE', shard(7, 'import?of=8'), undef, 'X-Shard-Token' => 'x'), 400, 'bad_request', 'no token at all');
+is($kv->call('GET', shard(7, 'stats'))->{json}{position}, $stands, 'nothing of them was written');
 is(owned('DELETE', shard(7, 'import?of=8'))->{status}, 204, 'ended') for 1, 2;
 is_refused(owned('POST', shard(7, 'import?of=8'), $more->{content}), 409, 'no_import', 'no more comes after its end');
 

@@ -105,8 +105,18 @@ shardkv_sender_epoch(shardkv_request_t *r)
 static int
 shardkv_sender_must(shardkv_request_t *r)
 {
+    shard_str_t  value;
+
     if (shardkv_sender_epoch(r) != SHARD_OK) {
         return SHARD_ERROR;
+    }
+
+    r->sender.has_token = shardkv_header(r, "X-Shard-Token", &value);
+
+    if (r->sender.has_token
+        && shard_uint64_decode(value, &r->sender.token) != SHARD_OK)
+    {
+        return shardkv_bad(r, "X-Shard-Token is not a number");
     }
 
     return r->sender.has_epoch ? SHARD_OK

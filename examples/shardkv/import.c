@@ -101,6 +101,12 @@ shardkv_apply_import(shardkv_request_t *r, MDB_txn *txn)
         return rc;
     }
 
+    rc = shardkv_token_check(r, txn, &s);
+
+    if (rc != 0 || r->answer.code) {
+        return rc;
+    }
+
     if (r->route->call == SHARDKV_IMPORT_DELETE) {
         return shardkv_import_end(r, txn);
     }

@@ -149,6 +149,12 @@ shardkv_apply_drop(shardkv_request_t *r, MDB_txn *txn)
         return rc;
     }
 
+    rc = shardkv_token_check(r, txn, &s);
+
+    if (rc != 0 || r->answer.code) {
+        return rc;
+    }
+
     memset(&scan, 0, sizeof(scan));
     scan.left = r->limit;
     dropped = 0;

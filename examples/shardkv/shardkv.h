@@ -132,7 +132,9 @@ typedef struct {
 typedef struct {
     unsigned         has_shard;
     unsigned         has_epoch;
+    unsigned         has_token;
     uint32_t         epoch;
+    uint64_t         token;
     shardkv_role_e   role;          /* SHARDKV_NONE: it did not say */
 } shardkv_sender_t;
 
@@ -418,6 +420,11 @@ int shardkv_range_holds(const shardkv_request_t *r, const char *key,
 int shardkv_range_owner(const shardkv_request_t *r, const shardkv_shard_t *s,
     shardkv_answer_t *a);
 int shardkv_apply_drop(shardkv_request_t *r, MDB_txn *txn);
+
+/* token.c: r->answer is set when another one has a larger token */
+
+int shardkv_token_check(shardkv_request_t *r, MDB_txn *txn,
+    const shardkv_shard_t *s);
 
 /* import.c: another shard's data become a part of a primary's */
 

@@ -4,6 +4,7 @@
  *
  *   meta      shard                                  shardkv_shard_t
  *             "import" shard                         what comes, import.c
+ *             "token" shard                          who imports, token.c
  *             "generation"                           the last one given
  *             "layout"                               of all this
  *   part      shard number                           shardkv_part_t
