@@ -105,10 +105,10 @@ world_spawn(world_t *w)
     a->alive = 1;
     snprintf(a->holder, sizeof(a->holder), "m%u", w->nactors);
 
-    a->io = world_io;
+    a->io = w->kind ? *w->kind->io : world_io;
     a->io.data = a;
     a->m.io = &a->io;
-    a->m.driver = &world_driver;
+    a->m.driver = w->kind ? w->kind->driver : &world_driver;
     a->m.driver_data = a;
     a->m.policy = &w->policy;
     a->m.state = w->stored;
@@ -282,7 +282,7 @@ world_run(world_t *w)
         if (migrator_phase(w->stored.phase)->kind == MIGRATOR_TERMINAL) {
 
             if (alive == 0) {
-                world_judge(w);
+                (w->kind ? w->kind->judge : world_judge)(w);
                 return;
             }
 
@@ -345,6 +345,7 @@ world_free(world_t *w)
         free(w->actors[i]);
     }
 
+    free(w->more);
     free(w);
 }
 

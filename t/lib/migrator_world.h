@@ -71,7 +71,18 @@ typedef struct {
     world_node_t       snapshot;
 } world_actor_t;
 
+/* a world of another kind: migrator_cuts.h */
+
+typedef struct {
+    const migrator_io_t      *io;
+    const migrator_driver_t  *driver;
+    void                    (*tick)(world_t *w);    /* router, each ms */
+    void                    (*judge)(world_t *w);
+} world_kind_t;
+
 struct world_s {
+    const world_kind_t *kind;           /* NULL: one shard, that moves */
+    void               *more;           /* that kind's own */
     uint64_t           now;
     uint64_t           seed;
     ucontext_t         scheduler;
@@ -429,6 +440,11 @@ world_clock(world_t *w, uint64_t to)
 
     while (w->now < to) {
         w->now++;
+
+        if (w->kind) {
+            w->kind->tick(w);
+            continue;
+        }
 
         if (w->view_version != w->version && w->now >= w->view_at) {
             w->view = w->rec;
