@@ -250,7 +250,7 @@ migrator_cut_import(migrator_t *m)
     m->dropped = 1;
 
     rc = m->driver->copy(m->driver_data, &m->source, &m->target,
-                         m->state.shard, migrator_long_limit(m, &limit),
+                         m->state.shard, migrator_copy_limit(m, &limit),
                          &m->state.position, &m->state.bytes);
 
     if (rc != MIGRATOR_OK) {
@@ -259,6 +259,7 @@ migrator_cut_import(migrator_t *m)
     }
 
     m->state.copies++;
+    m->state.copy_speed = m->throttle.speed;
     m->dirty = 1;
 
     return MIGRATOR_NEXT;
