@@ -71,7 +71,6 @@ $t->seed(nodes => [ 'n1' ]);
 
 my $first = migrator($RATE);
 my $id = $t->ctl('split', 0, '--to', 'n2')->{id};
-my $into = $t->migration($id)->{into};
 
 # killed in the middle: the next one begins with the part that is missing
 
@@ -98,6 +97,7 @@ $t->process('n2')->restart();
 is($t->wait_migrations(120, $id), 0, 'it is split') or diag($t->migration($id)->{error});
 
 my $m = $t->migration($id);
+my $into = $m->{into};
 
 cmp_ok($m->{copy_sent}, '<=', 64 + 3, "parts sent: $m->{copy_sent}");
 cmp_ok($m->{copy_resumed}, '>=', 1, "gone on with: $m->{copy_resumed}");
