@@ -203,6 +203,7 @@ migrator_redis_stats(void *data, const shard_node_t *node, shard_id_t shard,
         stats->write_rate = s.rate;
         stats->free_bytes = bytes;
         stats->queue_depth = s.depth;
+        stats->ranges = 1;
     }
 
     return migrator_redis_end(d, rc);
@@ -334,7 +335,7 @@ migrator_redis_err(void *data)
 
 const migrator_driver_t  migrator_driver_redis = {
     .name = "redis",
-    .can = MIGRATOR_CAN_DATA,
+    .can = MIGRATOR_CAN_DATA|MIGRATOR_CAN_CUT,
     .open = migrator_redis_open,
     .close = migrator_redis_shut,
     .stats = migrator_redis_stats,
@@ -345,4 +346,5 @@ const migrator_driver_t  migrator_driver_redis = {
     .probe = migrator_redis_probe,
     .err = migrator_redis_err,
     .verify = migrator_redis_verify,
+    .cuts = &migrator_redis_cuts,
 };

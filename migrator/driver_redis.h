@@ -11,6 +11,8 @@
  *   verify  scan ─▶ names ─▶ hash  ═?═  hash          all of it before the
  *           log ──▶ names ─▶ hash  ═?═  hash          hold, the tail within
  *
+ * Splits and merges take the same ways to another shard: driver_redis_cut.c.
+ *
  * A key is taken as it is when its name is read, which may be later than the
  * position: what changed it since is behind that position in the log and is
  * shipped again.  So a target is the source's equal once it has reached the
@@ -80,18 +82,23 @@ typedef struct {
     shard_id_t             verified_shard;
     uint64_t               verified_at;
 
+    unsigned               cuts:1;          /* of a split or merge: "cut" */
+    migrator_cut_t         cut;
+
     char                   err[MIGRATOR_ERR_SIZE];
 } migrator_redis_t;
 
 
-/* both ends of a move of one shard */
+/* both ends of a move of one shard, or of a cut, whose target is another */
 
 typedef struct {
     migrator_redis_conn_t  *from;
     migrator_redis_conn_t  *to;
     shardd_data_prefix_t    prefix;
+    shardd_data_prefix_t    target;             /* the same but of a cut */
     char                    generation[24];     /* written at the target */
     char                    epoch[16];          /* that it may be at most */
+    char                    at[24];             /* a cut's: it stands there */
     uint64_t                bytes;
     unsigned                restoring;          /* answers that are due */
 } migrator_redis_move_t;
@@ -230,6 +237,33 @@ void migrator_redis_log_free(migrator_redis_log_t *log);
 int migrator_redis_verify(void *data, const shard_node_t *from,
     const shard_node_t *to, shard_id_t shard, int tail,
     const migrator_limit_t *limit, uint64_t *position, uint64_t *items);
+
+/* all of both, while the source is written behind position */
+
+int migrator_redis_whole(migrator_redis_t *d, migrator_redis_move_t *mv,
+    uint64_t position);
+
+
+/* driver_redis_cut.c */
+
+extern const migrator_cuts_t  migrator_redis_cuts;
+
+/* 1: of no cut, or of its range */
+
+int migrator_redis_in_range(const migrator_redis_t *d, const char *name,
+    size_t len);
+void migrator_redis_cut_ends(const migrator_redis_t *d,
+    migrator_redis_move_t *mv);
+int migrator_redis_cut_begin(migrator_redis_t *d, migrator_redis_move_t *mv,
+    uint64_t position);
+int migrator_redis_cut_where(migrator_redis_t *d, migrator_redis_move_t *mv,
+    migrator_redis_stats_t *target);
+int migrator_redis_cut_args(migrator_redis_t *d, migrator_redis_move_t *mv,
+    const char *function);
+int migrator_redis_cut_reach(migrator_redis_t *d, migrator_redis_move_t *mv,
+    uint64_t position);
+int migrator_redis_cut_verify(migrator_redis_t *d, migrator_redis_move_t *mv,
+    shard_id_t shard, uint64_t position);
 
 
 #endif /* _MIGRATOR_DRIVER_REDIS_H_INCLUDED_ */

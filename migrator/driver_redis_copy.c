@@ -31,6 +31,7 @@ migrator_redis_ends(migrator_redis_t *d, migrator_redis_move_t *mv,
     migrator_redis_start(d, limit);
     mv->prefix = shardd_data_prefix(shard);
     snprintf(mv->epoch, sizeof(mv->epoch), "%u", limit->epoch);
+    migrator_redis_cut_ends(d, mv);
 
     rc = migrator_redis_conn(d, from, &mv->from);
 
@@ -94,7 +95,8 @@ migrator_redis_copy(void *data, const shard_node_t *from,
     }
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_begin(d, &mv);
+        rc = d->cuts ? migrator_redis_cut_begin(d, &mv, source.position)
+                     : migrator_redis_begin(d, &mv);
     }
 
     strcpy(cursor, "0");
@@ -118,7 +120,8 @@ migrator_redis_copy(void *data, const shard_node_t *from,
     }
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_switch(d, &mv, &source);
+        rc = d->cuts ? migrator_redis_cut_reach(d, &mv, source.position)
+                     : migrator_redis_switch(d, &mv, &source);
     }
 
     if (rc == MIGRATOR_OK) {
@@ -196,6 +199,10 @@ migrator_redis_name_add(migrator_redis_t *d, migrator_redis_names_t *names,
     size_t                  room;
     migrator_redis_name_t  *name;
 
+    if (!migrator_redis_in_range(d, text, len)) {
+        return MIGRATOR_OK;
+    }
+
     if (names->n == names->size) {
         room = names->size ? names->size * 2 : 1024;
         name = realloc(names->name, room * sizeof(migrator_redis_name_t));
@@ -272,8 +279,11 @@ migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
         rc = migrator_redis_names_send(d, mv->from, "sharddata_dump",
                                        &mv->prefix, &names->name[i], n);
 
+        /* of one connection the answers come in order */
+
         if (rc == MIGRATOR_OK) {
-            rc = migrator_redis_restored(d, mv, MIGRATOR_REDIS_AHEAD);
+            rc = migrator_redis_restored(d, mv, mv->from == mv->to ? 0
+                                                : MIGRATOR_REDIS_AHEAD);
         }
 
         if (rc == MIGRATOR_OK) {
@@ -331,9 +341,12 @@ migrator_redis_restore(migrator_redis_t *d, migrator_redis_move_t *mv,
     }
 
     *n = k;
-    rc = migrator_redis_args(d, "sharddata_restore", mv->prefix.text)
-         || migrator_redis_word(d, mv->generation)
-         || migrator_redis_word(d, mv->epoch);
+    rc = d->cuts ? migrator_redis_cut_args(d, mv, "sharddata_graft")
+                   || migrator_redis_word(d, MIGRATOR_REDIS_KEEP)
+                 : migrator_redis_args(d, "sharddata_restore",
+                                       mv->prefix.text)
+                   || migrator_redis_word(d, mv->generation)
+                   || migrator_redis_word(d, mv->epoch);
 
     for (i = 0; rc == 0 && i < k; i++) {
         rc = migrator_redis_add(d, name[i].text, name[i].len);

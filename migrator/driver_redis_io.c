@@ -329,6 +329,7 @@ migrator_redis_refused(migrator_redis_t *d, migrator_redis_conn_t *c,
           MIGRATOR_REFUSED },
         { "ahead", "it stands at another position", MIGRATOR_REFUSED },
         { "epoch", "its epoch is larger", MIGRATOR_REFUSED },
+        { "other", "it is not the primary of that epoch", MIGRATOR_REFUSED },
         { "gone", "the change stream is trimmed", MIGRATOR_GONE },
         { NULL, "an answer that nobody understands", MIGRATOR_DOWN }
     };

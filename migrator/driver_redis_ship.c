@@ -35,8 +35,12 @@ migrator_redis_ship(void *data, const shard_node_t *from,
     rc = migrator_redis_ends(d, &mv, from, to, shard, limit);
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_stats_of(d, shard, mv.from, &source, mv.to,
-                                     &target);
+        rc = migrator_redis_stats_of(d, shard, mv.from, &source,
+                                     d->cuts ? NULL : mv.to, &target);
+    }
+
+    if (rc == MIGRATOR_OK && d->cuts) {
+        rc = migrator_redis_cut_where(d, &mv, &target);
     }
 
     if (rc == MIGRATOR_OK && target.position != *position) {
@@ -62,13 +66,21 @@ migrator_redis_ship(void *data, const shard_node_t *from,
         }
 
         if (rc == MIGRATOR_OK) {
-            rc = migrator_redis_advance(d, &mv, *position, &log);
+            rc = d->cuts ? migrator_redis_cut_reach(d, &mv, *position
+                                                    + log.entries)
+                         : migrator_redis_advance(d, &mv, *position, &log);
         }
     }
 
     if (rc == MIGRATOR_OK) {
         *position += log.entries;
         *bytes += mv.bytes;
+    }
+
+    if (rc == MIGRATOR_OK && d->cuts && !d->verified
+        && source.role == MIGRATOR_ROLE_PRIMARY && log.entries < entries)
+    {
+        rc = migrator_redis_cut_verify(d, &mv, shard, *position);
     }
 
     migrator_redis_log_free(&log);

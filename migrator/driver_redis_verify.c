@@ -45,8 +45,6 @@ static int migrator_redis_excuse(migrator_redis_t *d,
 static int migrator_redis_judge(migrator_redis_t *d,
     migrator_redis_move_t *mv, uint64_t position,
     migrator_redis_differ_t *differ);
-static int migrator_redis_whole(migrator_redis_t *d,
-    migrator_redis_move_t *mv, uint64_t position);
 static int migrator_redis_tail(migrator_redis_t *d,
     migrator_redis_move_t *mv, uint64_t position, uint64_t end);
 
@@ -64,8 +62,12 @@ migrator_redis_verify(void *data, const shard_node_t *from,
     rc = migrator_redis_ends(d, &mv, from, to, shard, limit);
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_stats_of(d, shard, mv.from, &source, mv.to,
-                                     &target);
+        rc = migrator_redis_stats_of(d, shard, mv.from, &source,
+                                     d->cuts ? NULL : mv.to, &target);
+    }
+
+    if (rc == MIGRATOR_OK && d->cuts) {
+        rc = migrator_redis_cut_where(d, &mv, &target);
     }
 
     if (rc == MIGRATOR_OK && tail && source.position != target.position) {
@@ -103,7 +105,7 @@ migrator_redis_verify(void *data, const shard_node_t *from,
 }
 
 
-static int
+int
 migrator_redis_whole(migrator_redis_t *d, migrator_redis_move_t *mv,
     uint64_t position)
 {
@@ -264,7 +266,8 @@ migrator_redis_compare_part(migrator_redis_t *d, migrator_redis_move_t *mv,
                                    &mv->prefix, name, n);
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_redis_send(d, mv->to);
+        rc = migrator_redis_names_send(d, mv->to, "sharddata_hash",
+                                       &mv->target, name, n);
     }
 
     if (rc == MIGRATOR_OK) {
@@ -373,8 +376,9 @@ migrator_redis_verify_scan(migrator_redis_t *d, migrator_redis_move_t *mv,
     strcpy(cursor, "0");
 
     do {
-        rc = migrator_redis_scan(d, target ? mv->to : mv->from, &mv->prefix,
-                                 cursor, &names, &reply);
+        rc = migrator_redis_scan(d, target ? mv->to : mv->from,
+                                 target ? &mv->target : &mv->prefix, cursor,
+                                 &names, &reply);
 
         if (rc != MIGRATOR_OK) {
             break;

@@ -15,7 +15,7 @@ text=
 [ "${1:-}" = text ] && { text=yes; shift; }
 
 name=shard_lua parts='shard record commit stage moves'
-[ "${1:-}" = data ] && name=shard_data_lua parts='data/data data/queue data/role data/move'
+[ "${1:-}" = data ] && name=shard_data_lua parts='data/data data/queue data/role data/move data/cut'
 
 [ -n "$text" ] && { library $parts; exit; }
 

@@ -23,10 +23,11 @@
 -- is not rolled back, so everything is checked before the first write.
 -- Answers are lists that begin with a word, numbers in them are text.
 --
--- The library is one text of several files: this one, queue, role, move.
+-- The library is one text of several files: this one, queue, role, move,
+-- cut.
 
 -- loaders replace a library of a smaller number
-local VERSION = 4
+local VERSION = 5
 
 local RATE_S = 10                   -- write_rate forgets in about this time
 local REAPED = 4                    -- dead names removed beside a write
