@@ -841,7 +841,9 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 
--- The row of p_shard with the key of row p_other, or of the JSON array k.v
+-- The row of p_shard with the key of row p_other, or of the JSON array k.v.
+-- Looked up row by row (LATERAL, LIMIT): of a shard that has just been made
+-- statistics know nothing, and all other plans are slow ones.
 
 CREATE OR REPLACE FUNCTION shard.same_key(t shard.tables, p_alias text,
     p_shard text, p_other text) RETURNS text
@@ -1068,14 +1070,19 @@ BEGIN
     c := shard.cut_mine(p_target, p_run);
     SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;
 
-    EXECUTE format('DELETE FROM %s t USING json_array_elements($1) k(v) '
-                   'WHERE %s', t.tab, shard.same_key(t, 't', '$2', NULL))
+    EXECUTE format('DELETE FROM %1$s t USING (SELECT l.* FROM '
+                   'json_array_elements($1) k(v) CROSS JOIN LATERAL '
+                   '(SELECT t.ctid AS at, t.tableoid AS tab FROM %1$s t '
+                   'WHERE %2$s LIMIT 1) l) d WHERE t.ctid = d.at AND '
+                   't.tableoid = d.tab', t.tab,
+                   shard.same_key(t, 't', '$2', NULL))
       USING p_out::json, p_target;
 
     EXECUTE (SELECT format(
         'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM '
         '(SELECT DISTINCT e.v::text AS v FROM json_array_elements($1) e(v)) d '
-        'CROSS JOIN LATERAL (SELECT d.v::json AS v) k JOIN %1$s t ON %4$s',
+        'CROSS JOIN LATERAL (SELECT d.v::json AS v) k CROSS JOIN LATERAL '
+        '(SELECT t.* FROM %1$s t WHERE %4$s LIMIT 1) t',
         t.tab, string_agg(quote_ident(attname), ', ' ORDER BY attnum),
         string_agg(CASE WHEN attname = t.col THEN '$3'
                         ELSE format('t.%I', attname) END, ', '
@@ -1145,7 +1152,8 @@ BEGIN
     RETURN QUERY EXECUTE format(
         'SELECT %s, %s FROM (SELECT DISTINCT c.pk FROM shard.carried c '
         'WHERE c.source = $1 AND c.tab = $2) c CROSS JOIN LATERAL '
-        '(SELECT c.pk::json AS v) k JOIN %s t ON %s', shard.place(t, 't'),
+        '(SELECT c.pk::json AS v) k CROSS JOIN LATERAL (SELECT t.* FROM %s t '
+        'WHERE %s LIMIT 1) t', shard.place(t, 't'),
         shard.row_hash(t, 't'), t.tab, shard.same_key(t, 't', '$3', NULL))
     USING p_source, t.name, p_shard;
 END
@@ -1170,9 +1178,12 @@ BEGIN
 
     SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;
 
-    EXECUTE format('DELETE FROM %s t USING (SELECT e.v -> 0 AS v, e.v ->> 1 '
-                   'AS key FROM json_array_elements($1) e(v)) k WHERE %s AND '
-                   'encode(%s, ''hex'') = k.key', t.tab,
+    EXECUTE format('DELETE FROM %1$s t USING (SELECT l.* FROM (SELECT '
+                   'e.v -> 0 AS v, e.v ->> 1 AS key FROM '
+                   'json_array_elements($1) e(v)) k CROSS JOIN LATERAL '
+                   '(SELECT t.ctid AS at, t.tableoid AS tab FROM %1$s t '
+                   'WHERE %2$s AND encode(%3$s, ''hex'') = k.key LIMIT 1) l) '
+                   'd WHERE t.ctid = d.at AND t.tableoid = d.tab', t.tab,
                    shard.same_key(t, 't', '$2', NULL), shard.place(t, 't'))
       USING p_rows::json, p_shard;
     GET DIAGNOSTICS n = ROW_COUNT;
