@@ -1029,27 +1029,33 @@ END
 $$;
 
 
--- Touched keys of the source, and which key the rows have now at both
+-- Where the source stands (a row without a table), and behind that the keys
+-- that were touched, with the key that their rows have now at both
 
-CREATE OR REPLACE FUNCTION shard.cut_touched(p_table text, p_source bigint,
-    p_target bigint, p_limit int)
-RETURNS TABLE (touch bigint, pk text, key bytea, other bytea)
-LANGUAGE plpgsql STABLE
+CREATE OR REPLACE FUNCTION shard.cut_touched(p_source bigint, p_target bigint,
+    p_limit int)
+RETURNS TABLE (tab text, touch bigint, pk text, key bytea, other bytea)
+LANGUAGE plpgsql VOLATILE
 SET extra_float_digits = 3 SET datestyle = 'ISO' SET timezone = 'UTC'
 SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
 DECLARE
     t  shard.tables;
 BEGIN
-    SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;
+    RETURN QUERY SELECT NULL::text, shard.position(o), o.role, NULL::bytea,
+                        NULL::bytea
+                   FROM shard.owner o WHERE o.shard = p_source;
 
-    RETURN QUERY EXECUTE format(
-        'SELECT x.shard_touch, %1$s, (SELECT %2$s FROM %3$s t WHERE %4$s), '
-        '(SELECT %2$s FROM %3$s t WHERE %5$s) FROM shard.%6$I x '
-        'WHERE x.%7$I = $1 ORDER BY x.shard_touch LIMIT $3',
-        shard.pk(t, 'x'), shard.place(t, 't'), t.tab,
-        shard.same_key(t, 't', '$1', 'x'), shard.same_key(t, 't', '$2', 'x'),
-        t.touched, t.col)
-    USING p_source, p_target, p_limit;
+    FOR t IN SELECT * FROM shard.tables ORDER BY name LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT $4, x.shard_touch, %1$s, (SELECT %2$s FROM %3$s t '
+            'WHERE %4$s), (SELECT %2$s FROM %3$s t WHERE %5$s) '
+            'FROM shard.%6$I x WHERE x.%7$I = $1 ORDER BY x.shard_touch '
+            'LIMIT $3',
+            shard.pk(t, 'x'), shard.place(t, 't'), t.tab,
+            shard.same_key(t, 't', '$1', 'x'),
+            shard.same_key(t, 't', '$2', 'x'), t.touched, t.col)
+        USING p_source, p_target, p_limit, t.name;
+    END LOOP;
 END
 $$;
 
@@ -1137,25 +1143,29 @@ END
 $$;
 
 
--- Rows of p_shard whose keys were carried since the comparison
+-- Rows of both whose keys were carried since the comparison
 
-CREATE OR REPLACE FUNCTION shard.cut_tail(p_table text, p_source bigint,
-    p_shard bigint) RETURNS TABLE (key bytea, hash bigint)
+CREATE OR REPLACE FUNCTION shard.cut_tail(p_source bigint, p_target bigint)
+RETURNS TABLE (of bigint, key bytea, hash bigint)
 LANGUAGE plpgsql STABLE
 SET extra_float_digits = 3 SET datestyle = 'ISO' SET timezone = 'UTC'
 SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
 DECLARE
     t  shard.tables;
+    n  bigint;
 BEGIN
-    SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;
-
-    RETURN QUERY EXECUTE format(
-        'SELECT %s, %s FROM (SELECT DISTINCT c.pk FROM shard.carried c '
-        'WHERE c.source = $1 AND c.tab = $2) c CROSS JOIN LATERAL '
-        '(SELECT c.pk::json AS v) k CROSS JOIN LATERAL (SELECT t.* FROM %s t '
-        'WHERE %s LIMIT 1) t', shard.place(t, 't'),
-        shard.row_hash(t, 't'), t.tab, shard.same_key(t, 't', '$3', NULL))
-    USING p_source, t.name, p_shard;
+    FOR t IN SELECT * FROM shard.tables ORDER BY name LOOP
+        FOREACH n IN ARRAY ARRAY[p_source, p_target] LOOP
+            RETURN QUERY EXECUTE format(
+                'SELECT $3, %s, %s FROM (SELECT DISTINCT c.pk FROM '
+                'shard.carried c WHERE c.source = $1 AND c.tab = $2) c '
+                'CROSS JOIN LATERAL (SELECT c.pk::json AS v) k CROSS JOIN '
+                'LATERAL (SELECT t.* FROM %s t WHERE %s LIMIT 1) t',
+                shard.place(t, 't'), shard.row_hash(t, 't'), t.tab,
+                shard.same_key(t, 't', '$3', NULL))
+            USING p_source, t.name, n;
+        END LOOP;
+    END LOOP;
 END
 $$;
 

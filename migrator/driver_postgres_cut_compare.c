@@ -23,13 +23,11 @@ static int migrator_pg_cut_side(migrator_pg_t *pg, const char *node,
 static int migrator_pg_cut_page(migrator_pg_t *pg, const char *node,
     const migrator_pg_page_t *page, const PGresult *rows);
 static int migrator_pg_cut_digest_add(migrator_pg_t *pg, const PGresult *rows,
-    int key, shard_id_t shard, migrator_digest_t *digest);
+    int row, int key, shard_id_t shard, migrator_digest_t *digest);
 static int migrator_pg_cut_tail(migrator_pg_t *pg, const char *node,
-    const migrator_pg_names_t *tables, shard_id_t shard,
-    migrator_digest_t *digest);
+    shard_id_t shard, migrator_digest_t *digest);
 static int migrator_pg_cut_whole(migrator_pg_t *pg, const char *node,
-    const migrator_pg_names_t *tables, shard_id_t shard,
-    migrator_digest_t *digest);
+    shard_id_t shard, migrator_digest_t *digest);
 
 
 int
@@ -155,105 +153,110 @@ migrator_pg_cut_page(migrator_pg_t *pg, const char *node,
 /* of a new shard all rows count, so that one too many is seen */
 
 static int
-migrator_pg_cut_digest_add(migrator_pg_t *pg, const PGresult *rows, int key,
-    shard_id_t shard, migrator_digest_t *digest)
+migrator_pg_cut_digest_add(migrator_pg_t *pg, const PGresult *rows, int row,
+    int key, shard_id_t shard, migrator_digest_t *digest)
 {
-    int          i, all;
     char        *end;
     long long    hash;
     uint64_t     part;
     const char  *text, *at;
 
-    all = pg->cut.epoch == 0 && shard == pg->cut.into;
-
-    for (i = 0; i < PQntuples(rows); i++) {
-
-        if (!all && !migrator_pg_in_range(pg, rows, i, key)) {
-            continue;
-        }
-
-        text = migrator_pg_cell(rows, i, key + 1);
-        hash = strtoll(text, &end, 10);
-
-        if (end == text || *end) {
-            return migrator_pg_say(pg, MIGRATOR_DOWN, "\"%.40s\" is no hash "
-                                   "of a row", text);
-        }
-
-        at = migrator_pg_cell(rows, i, key);
-        part = shard_key_position(at, strlen(at)) % MIGRATOR_PARTS;
-
-        digest->items++;
-        digest->part[part].items++;
-        digest->part[part].hash ^= (uint64_t) hash;
+    if ((pg->cut.epoch || shard != pg->cut.into)
+        && !migrator_pg_in_range(pg, rows, row, key))
+    {
+        return MIGRATOR_OK;
     }
+
+    text = migrator_pg_cell(rows, row, key + 1);
+    hash = strtoll(text, &end, 10);
+
+    if (end == text || *end) {
+        return migrator_pg_say(pg, MIGRATOR_DOWN, "\"%.40s\" is no hash of a "
+                               "row", text);
+    }
+
+    at = migrator_pg_cell(rows, row, key);
+    part = shard_key_position(at, strlen(at)) % MIGRATOR_PARTS;
+
+    digest->items++;
+    digest->part[part].items++;
+    digest->part[part].hash ^= (uint64_t) hash;
 
     return MIGRATOR_OK;
 }
 
 
+/* both sides come in one answer */
+
 static int
-migrator_pg_cut_tail(migrator_pg_t *pg, const char *node,
-    const migrator_pg_names_t *tables, shard_id_t shard,
+migrator_pg_cut_tail(migrator_pg_t *pg, const char *node, shard_id_t shard,
     migrator_digest_t *digest)
 {
-    int          rc;
-    char         source[16], id[16];
-    uint32_t     i;
+    int          i, rc;
+    char         source[16], target[16];
+    uint64_t     of;
     PGresult    *rows;
-    const char  *values[3];
+    const char  *values[2];
 
     snprintf(source, sizeof(source), "%u", (unsigned) pg->cut.shard);
-    snprintf(id, sizeof(id), "%u", (unsigned) shard);
-    values[1] = source;
-    values[2] = id;
+    snprintf(target, sizeof(target), "%u", (unsigned) pg->cut.into);
+    values[0] = source;
+    values[1] = target;
 
-    for (i = 0; i < tables->n; i++) {
-        values[0] = tables->name[i];
-        rc = migrator_pg_query(pg, node, &rows, "SELECT key, hash FROM "
-                               "shard.cut_tail($1, $2, $3)", 3, values);
+    rc = migrator_pg_query(pg, node, &rows, "SELECT of, key, hash FROM "
+                           "shard.cut_tail($1, $2)", 2, values);
 
-        if (rc == MIGRATOR_OK) {
-            rc = migrator_pg_cut_digest_add(pg, rows, 0, shard, digest);
-            PQclear(rows);
-        }
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
 
-        if (rc != MIGRATOR_OK) {
-            return rc;
+    for (i = 0; rc == MIGRATOR_OK && i < PQntuples(rows); i++) {
+
+        if (migrator_pg_value(rows, i, 0, &of) != SHARD_OK) {
+            rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: shard.cut_tail() "
+                                 "has no shard", node);
+
+        } else if (of == shard) {
+            rc = migrator_pg_cut_digest_add(pg, rows, i, 1, shard, digest);
         }
     }
 
-    return MIGRATOR_OK;
+    PQclear(rows);
+
+    return rc;
 }
 
 
 static int
-migrator_pg_cut_whole(migrator_pg_t *pg, const char *node,
-    const migrator_pg_names_t *tables, shard_id_t shard,
+migrator_pg_cut_whole(migrator_pg_t *pg, const char *node, shard_id_t shard,
     migrator_digest_t *digest)
 {
-    int                  rc;
-    PGresult            *rows;
-    migrator_pg_page_t   page;
+    int                   i, rc;
+    PGresult             *rows;
+    migrator_pg_page_t    page;
+    migrator_pg_names_t   tables;
 
     memset(&page, 0, sizeof(page));
     page.shard = shard;
     page.other = SHARD_ID_NONE;
 
-    for ( ;; ) {
-        rc = migrator_pg_page(pg, node, tables, &page, &rows);
+    rc = migrator_pg_tables(pg, node, &tables);
+
+    while (rc == MIGRATOR_OK) {
+        rc = migrator_pg_page(pg, node, &tables, &page, &rows);
 
         if (rc != MIGRATOR_OK || rows == NULL) {
-            return rc;
+            break;
         }
 
-        rc = migrator_pg_cut_digest_add(pg, rows, 1, shard, digest);
+        for (i = 0; rc == MIGRATOR_OK && i < PQntuples(rows); i++) {
+            rc = migrator_pg_cut_digest_add(pg, rows, i, 1, shard, digest);
+        }
+
         PQclear(rows);
-
-        if (rc != MIGRATOR_OK) {
-            return rc;
-        }
     }
+
+    return rc;
 }
 
 
@@ -268,7 +271,6 @@ migrator_pg_cut_digest(migrator_pg_t *pg, const char *node, shard_id_t shard,
     uint64_t              compared;
     const char           *values[2];
     migrator_pg_stats_t   stats;
-    migrator_pg_names_t   tables;
 
     snprintf(id, sizeof(id), "%u", (unsigned) shard);
     snprintf(name, sizeof(name), "%016llx",
@@ -293,16 +295,12 @@ migrator_pg_cut_digest(migrator_pg_t *pg, const char *node, shard_id_t shard,
                                (unsigned long long) *at);
     }
 
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_tables(pg, node, &tables);
-    }
-
     if (rc != MIGRATOR_OK) {
         return rc;
     }
 
     digest->position = stats.position;
 
-    return pg->tail ? migrator_pg_cut_tail(pg, node, &tables, shard, digest)
-                    : migrator_pg_cut_whole(pg, node, &tables, shard, digest);
+    return pg->tail ? migrator_pg_cut_tail(pg, node, shard, digest)
+                    : migrator_pg_cut_whole(pg, node, shard, digest);
 }

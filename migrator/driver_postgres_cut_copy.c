@@ -21,9 +21,8 @@
 
 
 typedef struct {
-    char      *out;                     /* flags of rows */
-    char      *in;
-    uint64_t   stray;                   /* keys that the source must not have */
+    char  *out;                         /* flags of rows */
+    char  *in;
 } migrator_pg_picked_t;
 
 
@@ -36,10 +35,9 @@ static int migrator_pg_carry(migrator_pg_t *pg, const char *node,
     const char *table, const PGresult *rows, int pk,
     const migrator_pg_picked_t *picked, const char *done);
 static int migrator_pg_cut_touched(migrator_pg_t *pg, const char *node,
-    const char *table, int *full);
+    const PGresult *rows, int *row, int *full);
 static int migrator_pg_cut_round(migrator_pg_t *pg, const char *node,
-    const migrator_pg_names_t *tables, uint64_t *position, int *full,
-    uint64_t *carried);
+    uint64_t *position, int *full, uint64_t *carried);
 
 
 /* a number of the copy, 0: there is none to go on with */
@@ -119,8 +117,7 @@ migrator_pg_cut_copy(migrator_pg_t *pg, const char *node, uint64_t *position,
     full = 1;
 
     for (i = 0; rc == MIGRATOR_OK && full && i < ROUNDS_MAX; i++) {
-        rc = migrator_pg_cut_round(pg, node, &tables, position, &full,
-                                   &carried);
+        rc = migrator_pg_cut_round(pg, node, position, &full, &carried);
     }
 
     if (rc == MIGRATOR_OK) {
@@ -219,61 +216,49 @@ migrator_pg_carry(migrator_pg_t *pg, const char *node, const char *table,
 
 
 /*
- * What the target has of a touched key goes first: all of a new shard's, of
- * a primary's only what is the source's by its key.
+ * Of one table, from *row on.  What the target has of a touched key goes
+ * first: all of a new shard's, of a primary's only what is the source's by
+ * its key.
  */
 
 static int
 migrator_pg_cut_touched(migrator_pg_t *pg, const char *node,
-    const char *table, int *full)
+    const PGresult *rows, int *row, int *full)
 {
     int                    i, n, rc;
-    char                   source[16], target[16], done[TOUCHED_ROWS * 21 + 3],
-                           *p;
-    PGresult              *rows;
-    const char            *values[4];
+    char                   done[TOUCHED_ROWS * 21 + 3], *p;
+    const char            *table;
     migrator_pg_picked_t   picked;
 
-    snprintf(source, sizeof(source), "%u", (unsigned) pg->cut.shard);
-    snprintf(target, sizeof(target), "%u", (unsigned) pg->cut.into);
-    values[0] = table;
-    values[1] = source;
-    values[2] = target;
-    values[3] = TOUCHED_TEXT;
+    table = migrator_pg_cell(rows, *row, 0);
+    n = PQntuples(rows);
+    picked.in = calloc((size_t) n * 2, 1);
+    picked.out = picked.in + n;
 
-    rc = migrator_pg_query(pg, node, &rows, "SELECT touch, pk, key, other "
-                           "FROM shard.cut_touched($1, $2, $3, $4)", 4,
-                           values);
-
-    if (rc != MIGRATOR_OK) {
-        return rc;
+    if (picked.in == NULL) {
+        return migrator_pg_say(pg, MIGRATOR_DOWN, "no memory");
     }
 
-    n = PQntuples(rows);
-    *full |= n >= TOUCHED_ROWS;
-    picked.in = calloc((size_t) n * 2 + 1, 1);
-    picked.out = picked.in + n;
     p = done;
 
-    for (i = 0; picked.in && i < n && i < TOUCHED_ROWS; i++) {
-        p += snprintf(p, 22, "%c%.20s", i ? ',' : '{',
-                      migrator_pg_cell(rows, i, 0));
-        picked.in[i] = (char) migrator_pg_in_range(pg, rows, i, 2);
-        picked.out[i] = !PQgetisnull(rows, i, 3)
+    for (i = *row; i < n && i - *row < TOUCHED_ROWS
+                   && strcmp(migrator_pg_cell(rows, i, 0), table) == 0; i++)
+    {
+        p += snprintf(p, 22, "%c%.20s", i > *row ? ',' : '{',
+                      migrator_pg_cell(rows, i, 1));
+        picked.in[i] = (char) migrator_pg_in_range(pg, rows, i, 3);
+        picked.out[i] = !PQgetisnull(rows, i, 4)
                         && (pg->cut.epoch == 0
-                            || migrator_pg_in_range(pg, rows, i, 3));
+                            || migrator_pg_in_range(pg, rows, i, 4));
     }
 
-    if (n && picked.in) {
-        memcpy(p, "}", sizeof("}"));
-        rc = migrator_pg_carry(pg, node, table, rows, 1, &picked, done);
+    memcpy(p, "}", sizeof("}"));
+    *full |= i - *row == TOUCHED_ROWS;
 
-    } else if (n) {
-        rc = migrator_pg_say(pg, MIGRATOR_DOWN, "no memory");
-    }
+    rc = migrator_pg_carry(pg, node, table, rows, 2, &picked, done);
 
     free(picked.in);
-    PQclear(rows);
+    *row = i;
 
     return rc;
 }
@@ -286,30 +271,50 @@ migrator_pg_cut_touched(migrator_pg_t *pg, const char *node,
 
 static int
 migrator_pg_cut_round(migrator_pg_t *pg, const char *node,
-    const migrator_pg_names_t *tables, uint64_t *position, int *full,
-    uint64_t *carried)
+    uint64_t *position, int *full, uint64_t *carried)
 {
-    int                   rc;
-    char                  target[16], run[24], at[24];
-    uint32_t              i;
-    const char           *values[3];
-    migrator_pg_stats_t   stats;
+    int          i, primary, rc;
+    char         source[16], target[16], run[24], at[24];
+    uint64_t     reached;
+    PGresult    *rows;
+    const char  *values[3];
+
+    snprintf(source, sizeof(source), "%u", (unsigned) pg->cut.shard);
+    snprintf(target, sizeof(target), "%u", (unsigned) pg->cut.into);
+    values[0] = source;
+    values[1] = target;
+    values[2] = TOUCHED_TEXT;
+
+    rc = migrator_pg_query(pg, node, &rows, "SELECT tab, touch, pk, key, "
+                           "other FROM shard.cut_touched($1, $2, $3)", 3,
+                           values);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
 
     *full = 0;
     *carried = 0;
-    rc = migrator_pg_stats(pg, node, pg->cut.shard, &stats);
+    reached = 0;
+    primary = strcmp(migrator_pg_cell(rows, 0, 2), "primary") == 0;
 
-    for (i = 0; rc == MIGRATOR_OK && i < tables->n; i++) {
-        rc = migrator_pg_cut_touched(pg, node, tables->name[i], full);
+    if (migrator_pg_value(rows, 0, 1, &reached) != SHARD_OK) {
+        rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: shard %s is unknown "
+                             "there", node, source);
     }
+
+    for (i = 1; rc == MIGRATOR_OK && i < PQntuples(rows); /* void */) {
+        rc = migrator_pg_cut_touched(pg, node, rows, &i, full);
+    }
+
+    PQclear(rows);
 
     if (rc != MIGRATOR_OK || *full) {
         return rc;
     }
 
-    snprintf(target, sizeof(target), "%u", (unsigned) pg->cut.into);
     snprintf(run, sizeof(run), "%llu", (unsigned long long) pg->run);
-    snprintf(at, sizeof(at), "%llu", (unsigned long long) stats.position);
+    snprintf(at, sizeof(at), "%llu", (unsigned long long) reached);
     values[0] = target;
     values[1] = run;
     values[2] = at;
@@ -318,12 +323,12 @@ migrator_pg_cut_round(migrator_pg_t *pg, const char *node,
                             "$3)", 3, values);
 
     if (rc == MIGRATOR_OK) {
-        *position = stats.position;
+        *position = reached;
     }
 
     /* a sealed one is compared by those that were carried, however many */
 
-    if (stats.role != MIGRATOR_ROLE_PRIMARY) {
+    if (!primary) {
         *carried = 0;
     }
 
@@ -334,9 +339,8 @@ migrator_pg_cut_round(migrator_pg_t *pg, const char *node,
 int
 migrator_pg_cut_ship(migrator_pg_t *pg, const char *node, uint64_t *position)
 {
-    int                   full, rc;
-    uint64_t              carried;
-    migrator_pg_names_t   tables;
+    int       full, rc;
+    uint64_t  carried;
 
     rc = MIGRATOR_OK;
 
@@ -353,12 +357,7 @@ migrator_pg_cut_ship(migrator_pg_t *pg, const char *node, uint64_t *position)
     }
 
     if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_tables(pg, node, &tables);
-    }
-
-    if (rc == MIGRATOR_OK) {
-        rc = migrator_pg_cut_round(pg, node, &tables, position, &full,
-                                   &carried);
+        rc = migrator_pg_cut_round(pg, node, position, &full, &carried);
     }
 
     if (rc == MIGRATOR_OK && carried > CARRIED_MANY) {
