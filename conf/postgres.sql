@@ -48,8 +48,14 @@ CREATE TABLE IF NOT EXISTS shard.owner (
     touching  boolean  NOT NULL DEFAULT false,
     compared  text     NOT NULL DEFAULT '',    -- the migration that has
     held      boolean  NOT NULL DEFAULT false,
-    turned    pg_lsn                           -- where the way back begins
+    turned    pg_lsn,                          -- where the way back begins
+    token     bigint   NOT NULL DEFAULT 0,     -- of the last claim on it that
+    token_of  bigint   NOT NULL DEFAULT 0      -- cut it, and at which epoch
 );
+
+ALTER TABLE shard.owner
+    ADD COLUMN IF NOT EXISTS token bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS token_of bigint NOT NULL DEFAULT 0;
 
 CREATE TABLE IF NOT EXISTS shard.marker (
     shard     bigint NOT NULL,
@@ -786,6 +792,8 @@ $$;
 -- of a hash.  The target is a standby (a split's new shard) or the primary
 -- that takes the source's rows in (a merge).
 
+CREATE SEQUENCE IF NOT EXISTS shard.cut_run;
+
 CREATE TABLE IF NOT EXISTS shard.cut (
     target    bigint PRIMARY KEY,
     source    bigint NOT NULL,
@@ -911,23 +919,73 @@ END
 $$;
 
 
+-- A primary that is cut stays at its epoch meanwhile: a former holder of the
+-- claim on it is known by a smaller token.  0: none.
+
+CREATE OR REPLACE FUNCTION shard.cut_claimed(p_shard bigint, p_token bigint)
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    o  shard.owner;
+BEGIN
+    SELECT * INTO o FROM shard.owner WHERE shard = p_shard;
+
+    IF p_token > 0 AND o.token_of = o.epoch AND o.token > p_token THEN
+        RAISE EXCEPTION USING ERRCODE = 'SH409', MESSAGE =
+            format('shard %s was claimed by somebody else since: token %s, '
+                   'now %s', p_shard, p_token, o.token);
+    END IF;
+
+    IF p_token > 0 AND (o.token_of <> o.epoch OR o.token <> p_token) THEN
+        UPDATE shard.owner SET token = p_token, token_of = epoch
+         WHERE shard = p_shard;
+    END IF;
+END
+$$;
+
+
 -- A copy begins, or is gone on with (NULL: there is none that was whole).
--- Its number makes all earlier ones void.
+-- Its number makes all earlier ones void.  p_epoch: of a primary, or 0; a
+-- new shard that was told a greater one than p_most belongs to a later copy.
 
 CREATE OR REPLACE FUNCTION shard.cut_begin(p_source bigint, p_target bigint,
-    p_epoch bigint) RETURNS bigint
-LANGUAGE sql AS $$
-    INSERT INTO shard.cut VALUES (p_target, p_source, p_epoch, 1)
-    ON CONFLICT (target) DO UPDATE SET source = EXCLUDED.source,
-        epoch = EXCLUDED.epoch, run = cut.run + 1, position = NULL
-    RETURNING run
+    p_epoch bigint, p_most bigint, p_token bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    o  shard.owner;
+    n  bigint := nextval('shard.cut_run');
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(shard.lock(p_target));
+    SELECT * INTO o FROM shard.owner WHERE shard = p_target;
+
+    IF (p_epoch = 0 AND (o.role IS DISTINCT FROM 'standby'
+                         OR (p_most > 0 AND o.epoch > p_most)))
+       OR (p_epoch > 0 AND (o.role IS DISTINCT FROM 'primary'
+                            OR o.epoch <> p_epoch))
+    THEN
+        RAISE EXCEPTION USING ERRCODE = 'SH409', MESSAGE =
+            format('shard %s is %s at epoch %s here and takes no copy',
+                   p_target, coalesce(o.role, 'unknown'),
+                   coalesce(o.epoch, 0));
+    END IF;
+
+    IF p_epoch > 0 THEN
+        PERFORM shard.cut_claimed(p_target, p_token);
+    END IF;
+
+    INSERT INTO shard.cut VALUES (p_target, p_source, p_epoch, n)
+    ON CONFLICT (target) DO UPDATE SET source = p_source, epoch = p_epoch,
+        run = n, position = NULL;
+
+    RETURN n;
+END
 $$;
 
 
 CREATE OR REPLACE FUNCTION shard.cut_resume(p_source bigint,
     p_target bigint) RETURNS bigint
 LANGUAGE sql AS $$
-    UPDATE shard.cut SET run = run + 1
+    UPDATE shard.cut SET run = nextval('shard.cut_run')
      WHERE target = p_target AND source = p_source AND position IS NOT NULL
     RETURNING run
 $$;
@@ -1174,7 +1232,7 @@ $$;
 -- whose key is still that: how many went
 
 CREATE OR REPLACE FUNCTION shard.cut_drop(p_shard bigint, p_epoch bigint,
-    p_table text, p_rows text) RETURNS bigint
+    p_token bigint, p_table text, p_rows text) RETURNS bigint
 LANGUAGE plpgsql
 SET datestyle = 'ISO' SET timezone = 'UTC' SET intervalstyle = 'postgres'
 SET extra_float_digits = 3 SET bytea_output = 'hex' AS $$
@@ -1184,6 +1242,7 @@ DECLARE
 BEGIN
     PERFORM set_config('shard.epoch', p_epoch::text, true);
     PERFORM shard.write(p_shard, '');
+    PERFORM shard.cut_claimed(p_shard, p_token);
     PERFORM set_config('session_replication_role', 'replica', true);
 
     SELECT * INTO STRICT t FROM shard.tables WHERE name = p_table;

@@ -346,9 +346,9 @@ migrator_pg_drop_page(migrator_pg_t *pg, const char *node,
     const PGresult *rows, uint32_t epoch, uint64_t *dropped)
 {
     int          i, n, rc;
-    char         id[16], number[16], *picked, *which;
+    char         id[16], number[16], token[24], *picked, *which;
     uint64_t     some, gone;
-    const char  *values[4];
+    const char  *values[5];
 
     n = PQntuples(rows);
     which = calloc((size_t) n, 1);
@@ -370,12 +370,15 @@ migrator_pg_drop_page(migrator_pg_t *pg, const char *node,
     snprintf(number, sizeof(number), "%u", epoch);
     values[0] = id;
     values[1] = number;
-    values[2] = pg->drop.name;
-    values[3] = picked;
+    snprintf(token, sizeof(token), "%llu",
+             (unsigned long long) pg->limit->token);
+    values[2] = token;
+    values[3] = pg->drop.name;
+    values[4] = picked;
 
     gone = 0;
     rc = some ? migrator_pg_number(pg, node, &gone, "SELECT shard.cut_drop("
-                                   "$1, $2, $3, $4)", 4, values)
+                                   "$1, $2, $3, $4, $5)", 5, values)
               : MIGRATOR_OK;
     free(picked);
     *dropped += gone;

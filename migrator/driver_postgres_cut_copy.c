@@ -46,15 +46,20 @@ static int
 migrator_pg_cut_run(migrator_pg_t *pg, const char *node, const char *sql,
     int n)
 {
-    char         source[16], target[16], epoch[16];
-    const char  *values[3];
+    char         source[16], target[16], epoch[16], most[16], token[24];
+    const char  *values[5];
 
     snprintf(source, sizeof(source), "%u", (unsigned) pg->cut.shard);
     snprintf(target, sizeof(target), "%u", (unsigned) pg->cut.into);
     snprintf(epoch, sizeof(epoch), "%u", pg->cut.epoch);
+    snprintf(most, sizeof(most), "%u", pg->limit->epoch);
+    snprintf(token, sizeof(token), "%llu",
+             (unsigned long long) pg->limit->token);
     values[0] = source;
     values[1] = target;
     values[2] = epoch;
+    values[3] = most;
+    values[4] = token;
     pg->run = 0;
 
     return migrator_pg_number(pg, node, &pg->run, sql, n, values);
@@ -95,8 +100,8 @@ migrator_pg_cut_copy(migrator_pg_t *pg, const char *node, uint64_t *position,
     uint64_t              items, size, carried;
     migrator_pg_names_t   tables;
 
-    rc = migrator_pg_cut_run(pg, node, "SELECT shard.cut_begin($1, $2, $3)",
-                             3);
+    rc = migrator_pg_cut_run(pg, node, "SELECT shard.cut_begin($1, $2, $3, "
+                             "$4, $5)", 5);
 
     if (rc == MIGRATOR_OK) {
         rc = migrator_pg_touch(pg, node, pg->cut.shard);

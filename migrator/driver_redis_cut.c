@@ -81,7 +81,7 @@ migrator_redis_cut_begin(migrator_redis_t *d, migrator_redis_move_t *mv,
     uint64_t position)
 {
     int          bad, rc;
-    char         at[24], of[24];
+    char         at[24], of[24], token[24];
     uint64_t     run;
     redisReply  *reply;
 
@@ -89,7 +89,8 @@ migrator_redis_cut_begin(migrator_redis_t *d, migrator_redis_move_t *mv,
           || migrator_redis_word(d, migrator_redis_cut_mode(d))
           || migrator_redis_word(d, mv->epoch)
           || migrator_redis_number(d, at, position)
-          || migrator_redis_number(d, of, d->cut.shard);
+          || migrator_redis_number(d, of, d->cut.shard)
+          || migrator_redis_number(d, token, d->limit->token);
 
     rc = migrator_redis_cut_call(d, mv->to, bad, &reply);
 
@@ -283,7 +284,7 @@ migrator_redis_prune(migrator_redis_t *d, migrator_redis_conn_t *c,
     const migrator_redis_names_t *names, uint64_t *dropped)
 {
     int          bad, rc;
-    char         number[24];
+    char         number[24], token[24];
     size_t       i, n, end;
     uint64_t     gone;
     redisReply  *reply;
@@ -294,6 +295,7 @@ migrator_redis_prune(migrator_redis_t *d, migrator_redis_conn_t *c,
 
         bad = migrator_redis_args(d, "sharddata_prune", prefix->text)
               || migrator_redis_number(d, number, epoch)
+              || migrator_redis_number(d, token, d->limit->token)
               || migrator_redis_word(d, MIGRATOR_REDIS_KEEP);
 
         for (n = i; !bad && n < end; n++) {

@@ -330,6 +330,8 @@ migrator_redis_refused(migrator_redis_t *d, migrator_redis_conn_t *c,
         { "ahead", "it stands at another position", MIGRATOR_REFUSED },
         { "epoch", "its epoch is larger", MIGRATOR_REFUSED },
         { "other", "it is not the primary of that epoch", MIGRATOR_REFUSED },
+        { "claimed", "somebody else has the shard's claim",
+          MIGRATOR_REFUSED },
         { "gone", "the change stream is trimmed", MIGRATOR_GONE },
         { NULL, "an answer that nobody understands", MIGRATOR_DOWN }
     };

@@ -239,6 +239,26 @@ is_whole('merged from another node');
 
 is(scalar(ids()), 2, 'two shards at the end');
 
+
+# what a migrator that slept still sends: of another copy, epoch or claim
+
+sub sh409 { my ($like, $what, @sql) = @_; like($pg{n2}->fails(@sql), qr/SH409.*$like/s, $what) }
+
+$pg{n2}->sql("SELECT shard.role(900, 'standby', 5)", "SELECT shard.role(901, 'primary', 3)");
+my $run = $pg{n2}->sql('SELECT shard.cut_begin(901, 900, 0, 5, 0)');
+my $next = $pg{n2}->sql('SELECT shard.cut_begin(901, 900, 0, 5, 0)');
+my $carry = q{'shardkv.kv', '[]', '[]', '{}'};
+
+sh409('takes no rows of this copy', 'a copy that was begun again', "SELECT shard.carry(900, $run, $carry)");
+is($pg{n2}->sql("SELECT shard.carry(900, $next, $carry)"), 0, '... goes on by its last number');
+sh409('takes no copy', 'an epoch that is over', 'SELECT shard.cut_begin(901, 900, 0, 4, 0)');
+$pg{n2}->sql("SELECT shard.role(900, 'primary', 6)");
+sh409('takes no rows of this copy', 'a primary takes no copy', "SELECT shard.carry(900, $next, $carry)");
+$pg{n2}->sql('SELECT shard.cut_begin(901, 900, 6, 6, 8)');
+sh409('claimed by somebody else', 'who lost the claim begins none', 'SELECT shard.cut_begin(901, 900, 6, 6, 7)');
+sh409('claimed by somebody else', '... and drops nothing', "SELECT shard.cut_drop(900, 6, 7, 'shardkv.kv', '[]')");
+is($pg{n2}->sql("SELECT shard.cut_drop(900, 6, 8, 'shardkv.kv', '[]')"), 0, '... as its holder does');
+
 my $report = $t->end_load();
 $t->load_is_clean($report, 'load');
 diag("held for @{[ sort { $a <=> $b } @holds ]} ms");

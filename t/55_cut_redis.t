@@ -268,16 +268,19 @@ is(call('graft', 900, 'split', $run + 1, 5, 70, 100, 'k:a', 2, 0, ''), 'stale 70
 is(call('graft', 900, 'split', $run, 5, 69, 100, 'k:a', 2, 0, ''), 'stale 70', '... at another position');
 is(call('graft', 900, 'split', $run, 4, 70, 100, 'k:a', 2, 0, ''), 'epoch 70', '... of an older epoch');
 is(call('graft', 900, 'merge', $run, 5, 70, 100, 'k:a', 2, 0, ''), 'other 70', '... for a primary');
-is(call('prune', 900, 5, 100, 'k:a'), 'other 70', 'a standby gives up nothing');
+is(call('prune', 900, 5, 0, 100, 'k:a'), 'other 70', 'a standby gives up nothing');
 is(call('role', 900, 'primary', 6), 'ok 70', 'it is primary');
 is(call('graft', 900, 'split', $run, 6, 70, 100, 'k:a', 2, 0, ''), 'primary 70', '... and takes no copy');
 is(call('imported', 900, $low), 'gone 0', '... and has no import');
-my ($first) = call('cut_begin', 900, 'merge', 6, 33, $low) =~ /^ok (\d+)$/;
+my ($first) = call('cut_begin', 900, 'merge', 6, 33, $low, 7) =~ /^ok (\d+)$/;
 is(call('imported', 900, $low), 'gone 0', 'an import that is not whole');
-call('cut_begin', 900, 'merge', 6, 33, $low);
+call('cut_begin', 900, 'merge', 6, 33, $low, 8);
 is(call('reach', 900, 'merge', $first, 6, 33, 34), 'stale 70', 'one that was begun again');
 is(call('reach', 900, 'merge', $first + 1, 6, 33, 34), 'ok 34', 'the last one');
 is(call('imported', 900, $low), 'ok ' . ($first + 1) . ' 34', '... is whole');
+is(call('cut_begin', 900, 'merge', 6, 33, $low, 7), 'claimed 70', 'who lost the claim begins no other');
+is(call('prune', 900, 6, 7, 100, 'k:a'), 'claimed 70', '... and drops nothing');
+is(call('prune', 900, 6, 8, 100, 'k:a'), 'ok 0', '... as its holder does');
 call('cut_end', 900, $low);
 is(call('imported', 900, $low), 'gone 0', '... and over');
 

@@ -53,6 +53,24 @@ local function account(m, before, after)
 end
 
 
+-- A primary that is cut stays at its epoch meanwhile: a former holder of the
+-- claim on it is known by a smaller token.  0: none.
+local function no_claim(m, token)
+    local seen = redis.call('HMGET', m.prefix .. 'meta', 'token', 'token_of')
+
+    if token == '0' or (seen[1] == token and seen[2] == int(m.epoch)) then
+        return nil
+    end
+
+    if seen[2] == int(m.epoch) and tonumber(seen[1]) > tonumber(token) then
+        return { 'claimed', int(m.position) }
+    end
+
+    redis.call('HSET', m.prefix .. 'meta', 'token', token, 'token_of',
+               int(m.epoch))
+end
+
+
 -- "split" or "merge", epoch: nil when it may take keys
 local function no_cut(m, mode, epoch)
     if mode == 'split' then
@@ -92,10 +110,11 @@ local function cut(call)
 end
 
 
--- mode, epoch, position, the shard that they are of: the run
+-- mode, epoch, position, the shard that they are of, token: the run
 local function cut_begin(keys, args)
     local m = load(keys[1])
     local no = no_cut(m, args[1], args[2])
+               or args[1] == 'merge' and no_claim(m, args[5])
 
     if no then
         return no
@@ -182,8 +201,8 @@ local function cut_end(keys, args)
 end
 
 
--- epoch, entries of the log kept, names: a primary of that very epoch gives
--- them up, each by an entry of its log
+-- epoch, token, entries of the log kept, names: a primary of that very epoch
+-- gives them up, each by an entry of its log
 local function prune(keys, args)
     local m = load(keys[1])
     local dropped = 0
@@ -192,13 +211,19 @@ local function prune(keys, args)
         return { 'other', int(m.position) }
     end
 
-    for i = 3, #args do
+    local no = no_claim(m, args[2])
+
+    if no then
+        return no
+    end
+
+    for i = 4, #args do
         local name = args[i]
 
         if redis.call('HEXISTS', m.data .. 'index', name) == 1 then
             local before = weigh(m, name)
 
-            logged(m, 'w', name, args[2])
+            logged(m, 'w', name, args[3])
             restore_one(m.data, name, '0', '', false)
             account(m, before, weigh(m, name))
             dropped = dropped + 1
