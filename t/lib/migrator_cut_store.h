@@ -264,13 +264,11 @@ cut_commit(void *data, shard_id_t shard, uint64_t token, uint64_t *version,
 
 
 static int
-cut_decide(void *data, const migrator_state_t *wish, const char *cut)
+cut_decide(void *data, const migrator_state_t *wish)
 {
     world_actor_t  *a = data;
 
     cut_world_t  *c;
-
-    (void) cut;
 
     world_yield(a);
     c = cut_of(a->world);
