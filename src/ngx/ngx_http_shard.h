@@ -342,7 +342,7 @@ ngx_http_shard_get_ctx(ngx_http_request_t *r)
 #define ngx_http_shard_read_only(r)                                           \
     (((r)->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) != 0)
 
-#define ngx_http_shard_keyspace(ctx)  ((ctx)->conf->keyspace)
+#define ngx_http_shard_keyspace(ctx)  ((ctx)->keyspace)
 
 #define ngx_http_shard_node_usable(sh, n)                                     \
     (((sh)->node_flags[n] & SHARD_FLAG_UNUSABLE) == 0)

@@ -199,6 +199,9 @@ ngx_http_shard_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
         if (sscf->keyspace) {
             conf->shard = sscf;
+            conf->keyspace = sscf->keyspace;
+            conf->key_index = sscf->key_index;
+            conf->plain = sscf->client == NULL && sscf->from == NULL;
         }
     }
 

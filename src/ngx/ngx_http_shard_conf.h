@@ -153,7 +153,6 @@ typedef struct {
 typedef struct {
     ngx_http_shard_keyspace_t  *keyspace;        /* NULL: no "shard" */
     ngx_int_t                   key_index;       /* of a lone variable */
-    ngx_uint_t                  plain;           /* no "client", no "from" */
     ngx_http_complex_value_t    key;
     ngx_http_complex_value_t   *client;
     ngx_http_complex_value_t   *from;            /* zone, for eventual reads */
@@ -180,6 +179,9 @@ typedef struct {
     ngx_http_upstream_conf_t   *upstream;        /* of the content handler */
     ngx_module_t               *content;         /* whose that is */
     ngx_http_shard_srv_conf_t  *shard;           /* its upstream's, or NULL */
+    ngx_http_shard_keyspace_t  *keyspace;        /* of that, as each request */
+    ngx_int_t                   key_index;       /* needs it */
+    ngx_uint_t                  plain;           /* no "client", no "from" */
     ngx_http_shard_scatter_conf_t  *scatter;     /* and then no "shard" */
 } ngx_http_shard_loc_conf_t;
 

@@ -66,7 +66,6 @@ ngx_http_shard_init_upstream(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *us)
 
     sscf = ngx_http_conf_upstream_srv_conf(us, ngx_http_shard_module);
     sscf->balances = 1;
-    sscf->plain = sscf->client == NULL && sscf->from == NULL;
 
     /* an upstream without shard_hold counts with its default */
 

@@ -52,6 +52,7 @@ typedef struct {
     ngx_pool_cleanup_t          cleanup;         /* it leaves with its pool */
     ngx_http_request_t         *request;
     ngx_http_shard_srv_conf_t  *conf;
+    ngx_http_shard_keyspace_t  *keyspace;        /* conf's */
     ngx_http_shard_wait_t      *wait;            /* NULL mostly */
 
     unsigned                    socklen:8;

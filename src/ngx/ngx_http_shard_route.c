@@ -37,7 +37,8 @@ static ngx_int_t ngx_http_shard_unresolved(ngx_http_shard_ctx_t *ctx,
 
 
 static ngx_inline ngx_http_shard_ctx_t *
-ngx_http_shard_new_ctx(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf)
+ngx_http_shard_new_ctx(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
+    ngx_http_shard_keyspace_t *keyspace)
 {
     ngx_http_shard_ctx_t  *ctx;
 
@@ -63,6 +64,7 @@ ngx_http_shard_new_ctx(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf)
 
     ctx->request = r;
     ctx->conf = conf;
+    ctx->keyspace = keyspace;
     ctx->slot = SHARD_SLOT_NONE;
     ctx->id = SHARD_ID_NONE;
     ctx->node = SHARD_NODE_NONE;
@@ -77,7 +79,7 @@ ngx_http_shard_ctx_t *
 ngx_http_shard_create_ctx(ngx_http_request_t *r,
     ngx_http_shard_srv_conf_t *conf)
 {
-    return ngx_http_shard_new_ctx(r, conf);
+    return ngx_http_shard_new_ctx(r, conf, conf->keyspace);
 }
 
 
@@ -146,16 +148,17 @@ ngx_http_shard_key_text(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf)
 /* an empty one when the variable is not there */
 
 static ngx_inline ngx_str_t
-ngx_http_shard_key(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf)
+ngx_http_shard_key(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
+    ngx_int_t index)
 {
     ngx_str_t                   key;
     ngx_http_variable_value_t  *value;
 
-    if (ngx_http_shard_unlikely(conf->key_index == NGX_ERROR)) {
+    if (ngx_http_shard_unlikely(index == NGX_ERROR)) {
         return ngx_http_shard_key_text(r, conf);
     }
 
-    value = ngx_http_get_flushed_variable(r, conf->key_index);
+    value = ngx_http_get_flushed_variable(r, index);
 
     if (ngx_http_shard_unlikely(value == NULL || value->not_found)) {
         key.len = 0;
@@ -183,7 +186,8 @@ ngx_http_shard_resolve(ngx_http_shard_ctx_t *ctx)
     }
 
     if (ctx->key.data == NULL) {
-        ctx->key = ngx_http_shard_key(ctx->request, ctx->conf);
+        ctx->key = ngx_http_shard_key(ctx->request, ctx->conf,
+                                      ctx->conf->key_index);
 
         if (ctx->key.data == NULL) {
             return NGX_ERROR;
@@ -275,7 +279,8 @@ ngx_http_shard_pass_routed(ngx_http_shard_ctx_t *ctx)
 
 static ngx_inline ngx_int_t
 ngx_http_shard_pass_noted(ngx_http_shard_ctx_t *ctx,
-    ngx_http_shard_note_t *note, uint64_t position, uint32_t structure)
+    ngx_http_shard_note_t *note, uint64_t position, uint32_t structure,
+    ngx_uint_t plain)
 {
     ngx_http_shard_sh_t        *sh;
     ngx_http_shard_keyspace_t  *ks;
@@ -306,7 +311,7 @@ ngx_http_shard_pass_noted(ngx_http_shard_ctx_t *ctx,
     ctx->route = note->route;
 
     if (ngx_http_shard_unlikely(
-            note->routed != NGX_HTTP_SHARD_ROUTED_PLAIN || !ctx->conf->plain
+            note->routed != NGX_HTTP_SHARD_ROUTED_PLAIN || !plain
             || __atomic_load_n(&sh->tickets.waiting, __ATOMIC_RELAXED)))
     {
         return ngx_http_shard_pass_routed(ctx);
@@ -326,23 +331,25 @@ ngx_http_shard_pass_noted(ngx_http_shard_ctx_t *ctx,
 /* notes are not for ranges and lists, and what was parked */
 
 static ngx_inline ngx_int_t
-ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
+ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_loc_conf_t *slcf,
     ngx_http_shard_ctx_t *ctx)
 {
     uint64_t                    position;
     uint32_t                    structure;
     ngx_str_t                   key;
     ngx_http_shard_note_t      *note;
+    ngx_http_shard_srv_conf_t  *conf;
     ngx_http_shard_keyspace_t  *ks;
 
-    ks = conf->keyspace;
+    conf = slcf->shard;
+    ks = slcf->keyspace;
 
     if (ngx_http_shard_unlikely((ctx && ctx->resolved) || ks->left_room == 1))
     {
         return ngx_http_shard_pass_by_table(r, conf, ctx);
     }
 
-    key = ngx_http_shard_key(r, conf);
+    key = ngx_http_shard_key(r, conf, slcf->key_index);
 
     if (ngx_http_shard_unlikely(key.data == NULL)) {
         return ngx_http_shard_pass_by_table(r, conf, ctx);
@@ -355,7 +362,7 @@ ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
     __builtin_prefetch(&note->position, 1);
 
     if (ngx_http_shard_likely(ctx == NULL)) {
-        ctx = ngx_http_shard_new_ctx(r, conf);
+        ctx = ngx_http_shard_new_ctx(r, conf, ks);
         if (ctx == NULL) {
             return NGX_ERROR;
         }
@@ -374,7 +381,8 @@ ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_srv_conf_t *conf,
         return ngx_http_shard_pass_gate(ctx);
     }
 
-    return ngx_http_shard_pass_noted(ctx, note, position, structure);
+    return ngx_http_shard_pass_noted(ctx, note, position, structure,
+                                     slcf->plain);
 }
 
 
@@ -426,7 +434,7 @@ ngx_http_shard_gate_handler(ngx_http_request_t *r)
         return ngx_http_shard_read_body(r, ctx, conf);
     }
 
-    return ngx_http_shard_pass(r, conf, ctx);
+    return ngx_http_shard_pass(r, slcf, ctx);
 }
 
 
