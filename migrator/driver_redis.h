@@ -34,6 +34,8 @@
 
 #define MIGRATOR_REDIS_CONNS  8             /* kept open */
 #define MIGRATOR_REDIS_NAMES  256           /* of one call */
+#define MIGRATOR_REDIS_DUMPS  2             /* under way: the source never waits
+                                               for us, nor others for it */
 #define MIGRATOR_REDIS_AHEAD  4             /* restores under way: one fsync of
                                                the target is of them all */
 #define MIGRATOR_REDIS_LOG    5000          /* entries of one answer */
@@ -143,6 +145,10 @@ int migrator_redis_conn(migrator_redis_t *d, const shard_node_t *node,
     migrator_redis_conn_t **conn);
 void migrator_redis_close(migrator_redis_conn_t *c);
 
+/* driver_redis_dial.c: connected, who we are is said, the library is there */
+
+int migrator_redis_dial(migrator_redis_t *d, migrator_redis_conn_t *c);
+
 /* driver_redis_io.c; functions return migrator_rc_e where nothing is said */
 
 void migrator_redis_start(migrator_redis_t *d, const migrator_limit_t *limit);
@@ -165,6 +171,11 @@ int migrator_redis_send(migrator_redis_t *d, migrator_redis_conn_t *c);
 /* the next answer, which begins with "ok"; the caller's to free */
 
 int migrator_redis_take(migrator_redis_t *d, migrator_redis_conn_t *c,
+    redisReply **reply);
+
+/* any answer, an error too */
+
+int migrator_redis_reply(migrator_redis_t *d, migrator_redis_conn_t *c,
     redisReply **reply);
 
 /* both, of a call that waits for nothing else */

@@ -5,15 +5,11 @@
 
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "driver_redis.h"
-
-
-#define CONNECT_MS  1000        /* no tick meanwhile: the claim must last */
 
 
 static int migrator_redis_connect(migrator_redis_t *d,
@@ -118,9 +114,8 @@ migrator_redis_conn(migrator_redis_t *d, const shard_node_t *node,
 static int
 migrator_redis_connect(migrator_redis_t *d, migrator_redis_conn_t *c)
 {
-    int          rc, flags;
+    int          rc;
     char         why[SHARDD_ERR_SIZE];
-    long         left;
     const char  *url;
 
     url = migrator_redis_named(d->conf->data_redis.nodes, c->name);
@@ -142,44 +137,9 @@ migrator_redis_connect(migrator_redis_t *d, migrator_redis_conn_t *c)
         return rc;
     }
 
-    /* a call that connects to both ends takes no longer for it, and keeps
-     * the claim between them */
-
-    rc = migrator_redis_left(d, c, &left);
-
-    if (rc != MIGRATOR_OK) {
-        return rc;
-    }
-
-    c->conf.timeout_ms = left < CONNECT_MS ? left : CONNECT_MS;
-
-    if (c->conf.timeout_ms < 10) {
-        c->conf.timeout_ms = 10;
-    }
-
     shardd_redis_init(&c->redis, &c->conf);
 
-    if (shardd_data_open(&c->redis) != 0) {
-        snprintf(d->err, sizeof(d->err), "%s: %.400s", c->name,
-                 c->redis.err);
-        return MIGRATOR_DOWN;
-    }
-
-    /* from here on poll() waits, and hiredis does not */
-
-    flags = fcntl(c->redis.ctx->fd, F_GETFL);
-
-    if (flags == -1
-        || fcntl(c->redis.ctx->fd, F_SETFL, flags | O_NONBLOCK) == -1)
-    {
-        snprintf(d->err, sizeof(d->err), "%s: fcntl(): %s", c->name,
-                 strerror(errno));
-        return MIGRATOR_DOWN;
-    }
-
-    c->redis.ctx->flags &= ~REDIS_BLOCK;
-
-    return MIGRATOR_OK;
+    return migrator_redis_dial(d, c);
 }
 
 

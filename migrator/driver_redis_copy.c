@@ -11,9 +11,20 @@
 #include "driver_redis.h"
 
 
-#define SCANNED  "512"          /* names of one scan, about */
+#define SCANNED  "2048"         /* names of one scan, about */
 
 
+/* of the names that are transferred */
+
+typedef struct {
+    size_t  at;
+    size_t  n;
+} migrator_redis_batch_t;
+
+
+static int migrator_redis_dump(migrator_redis_t *d, migrator_redis_move_t *mv,
+    const migrator_redis_names_t *names, const migrator_redis_batch_t *batch,
+    migrator_redis_batch_t *queue, unsigned *sent);
 static int migrator_redis_restore(migrator_redis_t *d,
     migrator_redis_move_t *mv, const migrator_redis_name_t *name, size_t *n,
     redisReply *dump);
@@ -259,25 +270,40 @@ migrator_redis_unique(migrator_redis_names_t *names)
 }
 
 
-/* while the target restores some batches, the source dumps the next */
+/*
+ * The source has the next batches before the answer to this one is read, and
+ * the target restores those before.  Names that were too much for one answer
+ * are asked for again: order is no matter.
+ */
 
 int
 migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
     const migrator_redis_names_t *names)
 {
-    int          rc;
-    size_t       i, n;
-    redisReply  *dump;
+    int                     rc;
+    size_t                  n, next;
+    redisReply             *dump;
+    migrator_redis_batch_t  queue[MIGRATOR_REDIS_DUMPS], b;
+    unsigned                sent;
 
-    for (i = 0; i < names->n; i += n) {
-        n = names->n - i;
+    rc = MIGRATOR_OK;
+    next = 0;
+    sent = 0;
 
-        if (n > MIGRATOR_REDIS_NAMES) {
-            n = MIGRATOR_REDIS_NAMES;
+    while (sent || next < names->n) {
+
+        while (rc == MIGRATOR_OK && sent < MIGRATOR_REDIS_DUMPS
+               && next < names->n)
+        {
+            n = names->n - next;
+            b.at = next;
+            b.n = n < MIGRATOR_REDIS_NAMES ? n : MIGRATOR_REDIS_NAMES;
+            next += b.n;
+            rc = migrator_redis_dump(d, mv, names, &b, queue, &sent);
         }
 
-        rc = migrator_redis_names_send(d, mv->from, "sharddata_dump",
-                                       &mv->prefix, &names->name[i], n);
+        b = queue[0];
+        memmove(queue, queue + 1, --sent * sizeof(b));
 
         /* of one connection the answers come in order */
 
@@ -290,8 +316,17 @@ migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
             rc = migrator_redis_take(d, mv->from, &dump);
         }
 
+        n = b.n;
+
         if (rc == MIGRATOR_OK) {
-            rc = migrator_redis_restore(d, mv, &names->name[i], &n, dump);
+            rc = migrator_redis_restore(d, mv, &names->name[b.at], &n, dump);
+        }
+
+        b.at += n;
+        b.n -= n;
+
+        if (rc == MIGRATOR_OK && b.n) {
+            rc = migrator_redis_dump(d, mv, names, &b, queue, &sent);
         }
 
         if (rc != MIGRATOR_OK) {
@@ -300,6 +335,19 @@ migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
     }
 
     return MIGRATOR_OK;
+}
+
+
+static int
+migrator_redis_dump(migrator_redis_t *d, migrator_redis_move_t *mv,
+    const migrator_redis_names_t *names, const migrator_redis_batch_t *batch,
+    migrator_redis_batch_t *queue, unsigned *sent)
+{
+    queue[(*sent)++] = *batch;
+
+    return migrator_redis_names_send(d, mv->from, "sharddata_dump",
+                                     &mv->prefix, &names->name[batch->at],
+                                     batch->n);
 }
 
 

@@ -161,6 +161,23 @@ migrator_redis_take(migrator_redis_t *d, migrator_redis_conn_t *c,
 {
     int  rc;
 
+    rc = migrator_redis_reply(d, c, reply);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    return shardd_data_word(*reply, 0, "ok") ? MIGRATOR_OK
+           : migrator_redis_refused(d, c, *reply);
+}
+
+
+int
+migrator_redis_reply(migrator_redis_t *d, migrator_redis_conn_t *c,
+    redisReply **reply)
+{
+    int  rc;
+
     *reply = NULL;
 
     for ( ;; ) {
@@ -173,8 +190,7 @@ migrator_redis_take(migrator_redis_t *d, migrator_redis_conn_t *c,
         if (*reply) {
             c->owed--;
 
-            return shardd_data_word(*reply, 0, "ok") ? MIGRATOR_OK
-                   : migrator_redis_refused(d, c, *reply);
+            return MIGRATOR_OK;
         }
 
         rc = migrator_redis_wait(d, c);

@@ -27,7 +27,7 @@ shardd_data_prefix(shard_id_t shard)
 
 /* the number in the library's own text, so that there is only one */
 
-static long
+long
 shardd_data_version(void)
 {
     const char  *p;
@@ -35,6 +35,13 @@ shardd_data_version(void)
     p = strstr(shard_data_lua, "local VERSION = ");
 
     return p ? atol(p + sizeof("local VERSION = ") - 1) : 0;
+}
+
+
+const char *
+shardd_data_source(void)
+{
+    return shard_data_lua;
 }
 
 

@@ -30,6 +30,12 @@ shardd_data_prefix_t shardd_data_prefix(shard_id_t shard);
 
 int shardd_data_open(shardd_redis_t *r);
 
+/* for who connects by himself: the library, and the version that has all of
+ * it; sharddata_version tells that of a server */
+
+const char *shardd_data_source(void);
+long shardd_data_version(void);
+
 /*
  * sharddata_NAME of "prefix" with at most SHARDD_DATA_ARGS arguments; lens
  * may be NULL.  An error of Redis is returned as it is, NULL: no answer.

@@ -28,6 +28,7 @@
 
 
 static int shardd_redis_connect(shardd_redis_t *r);
+static int shardd_redis_host(const char *addr, char host[256]);
 static int shardd_redis_hello(shardd_redis_t *r);
 static redisReply *shardd_redis_reply(shardd_redis_t *r, int appended);
 static void shardd_redis_failed(shardd_redis_t *r);
@@ -235,12 +236,52 @@ shardd_redis_limit(shardd_redis_t *r, long ms)
 }
 
 
+/* the port of "host:port", "[address]:port" or "host" */
+
+static int
+shardd_redis_host(const char *addr, char host[256])
+{
+    int    port;
+    char  *colon;
+
+    snprintf(host, 256, "%s", addr);
+    colon = strrchr(host, ':');
+    port = colon ? atoi(colon + 1) : 6379;
+
+    if (colon) {
+        *colon = '\0';
+    }
+
+    if (host[0] == '[' && host[strlen(host) - 1] == ']') {
+        host[strlen(host) - 1] = '\0';
+        memmove(host, host + 1, strlen(host));
+    }
+
+    return port;
+}
+
+
+redisContext *
+shardd_redis_begin(const shardd_redis_conf_t *conf)
+{
+    int   port;
+    char  host[256];
+
+    if (strncmp(conf->addr, "unix:", 5) == 0) {
+        return redisConnectUnixNonBlock(conf->addr + 5);
+    }
+
+    port = shardd_redis_host(conf->addr, host);
+
+    return redisConnectNonBlock(host, port);
+}
+
+
 static int
 shardd_redis_connect(shardd_redis_t *r)
 {
     int             port;
     char            host[256];
-    char           *colon;
     uint64_t        now;
     struct timeval  tv;
 
@@ -262,19 +303,7 @@ shardd_redis_connect(shardd_redis_t *r)
         r->ctx = redisConnectUnixWithTimeout(r->conf.addr + 5, tv);
 
     } else {
-        snprintf(host, sizeof(host), "%s", r->conf.addr);
-        colon = strrchr(host, ':');
-        port = colon ? atoi(colon + 1) : 6379;
-
-        if (colon) {
-            *colon = '\0';
-        }
-
-        if (host[0] == '[' && host[strlen(host) - 1] == ']') {
-            host[strlen(host) - 1] = '\0';
-            memmove(host, host + 1, strlen(host));
-        }
-
+        port = shardd_redis_host(r->conf.addr, host);
         r->ctx = redisConnectWithTimeout(host, port, tv);
     }
 

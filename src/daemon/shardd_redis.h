@@ -45,6 +45,11 @@ int shardd_redis_url(const char *url, shardd_redis_conf_t *conf, char *err);
 void shardd_redis_init(shardd_redis_t *r, const shardd_redis_conf_t *conf);
 void shardd_redis_close(shardd_redis_t *r);
 
+/* a connection that is under way, for who waits by himself: when it can be
+ * written, SO_ERROR says what became of it; AUTH and SELECT are his */
+
+redisContext *shardd_redis_begin(const shardd_redis_conf_t *conf);
+
 /* an error reply is returned as it is (type REDIS_REPLY_ERROR) */
 
 redisReply *shardd_redis_command(shardd_redis_t *r, const char *fmt, ...);
