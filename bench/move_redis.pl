@@ -4,6 +4,11 @@
 # and, over many moves under load, how long requests are held.
 #
 #     perl -It/lib bench/move_redis.pl [KEYS=300000] [MOVES=32] [FSYNC=always]
+#
+# Time depends on what else the machine does, CPU time of each server and of
+# the migrator hardly does: with a core for each, the slowest one's is the
+# bound.  What warm-up takes besides the verification, the probes, is taken
+# from moves of a shard that has no keys.
 
 use warnings;
 use strict;
@@ -11,6 +16,8 @@ use strict;
 use FindBin;
 use lib "$FindBin::Bin/../t/lib";
 
+use List::Util qw/ max /;
+use Test::More;
 use Time::HiRes qw/ sleep time /;
 
 use ShardTest;
@@ -43,16 +50,48 @@ sub trail {
 }
 
 
+# copied: called when the copy is done
+
 sub move {
-    my ($shard, $seconds) = @_;
+    my ($shard, $seconds, $copied) = @_;
 
     my $to = $t->shard_record($shard)->{primary} eq 'n1' ? 'n2' : 'n1';
     my $id = $t->migrate($shard, $to);
+
+    if ($copied) {
+        wait_for { trail($id)->{'catch-up'} || trail($id)->{'rolled-back'} }
+                 $seconds, 'the copy';
+        $copied->();
+    }
+
     my @failed = $t->wait_migrations($seconds, $id);
 
     die "$id: ", $t->migration($id)->{error}, "\n" if @failed;
     return $id;
 }
+
+
+sub warm_up_ms {
+    my $at = trail($_[0]);
+    return $at->{shift} - $at->{'warm-up'};
+}
+
+
+# microseconds that the processes have run so far
+
+sub cpu_us {
+    return map {
+        my $stat = slurp('/proc/' . $t->process($_)->pid() . '/stat');
+        my @fields = split ' ', $stat =~ s/^.*\) //sr;
+        ($_ => ($fields[11] + $fields[12]) * 10_000)
+    } qw/ d1 d2 m1 /;
+}
+
+
+# no keys: probes alone
+
+my @probes = sort { $a <=> $b } map { warm_up_ms(move(7, 60)) } 1 .. 5;
+my $probes = $probes[2];
 
 
 # one large shard
@@ -72,13 +111,32 @@ for my $i (0 .. $keys / 1000 - 1) {
 
 $r->command('CONFIG', 'SET', 'appendfsync', $fsync);
 
-my $at = trail(move($shard, 600));
+my (%before, %copied, %after);
+
+%before = cpu_us();
+my $id = move($shard, 600, sub { %copied = cpu_us() });
+%after = cpu_us();
+
+my $at = trail($id);
 my $copy = $at->{'catch-up'} - $at->{copy};
-my $verify = $at->{shift} - $at->{'warm-up'};
+my $verify = warm_up_ms($id) - $probes;
 
 printf "copy: %d keys of 100 bytes in %d ms, %.0f keys/s; verified in %d ms "
-       . "(with %d ms of probes)\n", $keys, $copy, $keys / $copy * 1000,
-       $verify, 5 * 5;
+       . "(and %d ms of probes)\n", $keys, $copy, $keys / $copy * 1000,
+       $verify, $probes;
+
+for my $part ([ 'copied', \%before, \%copied ],
+              [ 'compared', \%copied, \%after ])
+{
+    my ($what, $from, $to) = @$part;
+    my @us = map { ($to->{$_} - $from->{$_}) / $keys }
+             $node eq 'n1' ? qw/ d1 d2 m1 / : qw/ d2 d1 m1 /;
+
+    printf "CPU us for a key %s: source %.1f, target %.1f, migrator %.1f; "
+           . "with a core for each %.0f keys/s at most\n", $what, @us,
+           1e6 / max(@us);
+}
+
 printf "its hold, unloaded: %d ms\n", $at->{release} - $at->{hold};
 
 
@@ -103,3 +161,4 @@ printf "load: %d requests, %d failed, %d lost, %d reordered\n",
        @$report{qw/ requests failed lost_writes reordered /};
 
 $t->finish();
+done_testing();

@@ -284,17 +284,20 @@ migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
     size_t                  n, next;
     redisReply             *dump;
     migrator_redis_batch_t  queue[MIGRATOR_REDIS_DUMPS], b;
-    unsigned                sent;
+    unsigned                ahead, dumps, sent;
 
     rc = MIGRATOR_OK;
     next = 0;
     sent = 0;
 
+    /* of one connection the answers come in order */
+
+    dumps = mv->from == mv->to ? 1 : MIGRATOR_REDIS_DUMPS;
+    ahead = mv->from == mv->to ? 0 : MIGRATOR_REDIS_AHEAD;
+
     while (sent || next < names->n) {
 
-        while (rc == MIGRATOR_OK && sent < MIGRATOR_REDIS_DUMPS
-               && next < names->n)
-        {
+        while (rc == MIGRATOR_OK && sent < dumps && next < names->n) {
             n = names->n - next;
             b.at = next;
             b.n = n < MIGRATOR_REDIS_NAMES ? n : MIGRATOR_REDIS_NAMES;
@@ -305,11 +308,8 @@ migrator_redis_transfer(migrator_redis_t *d, migrator_redis_move_t *mv,
         b = queue[0];
         memmove(queue, queue + 1, --sent * sizeof(b));
 
-        /* of one connection the answers come in order */
-
         if (rc == MIGRATOR_OK) {
-            rc = migrator_redis_restored(d, mv, mv->from == mv->to ? 0
-                                                : MIGRATOR_REDIS_AHEAD);
+            rc = migrator_redis_restored(d, mv, ahead);
         }
 
         if (rc == MIGRATOR_OK) {
