@@ -9,7 +9,8 @@ package BenchHolds;
 #                 "steady": of moves one after another, and of "at_once" at a
 #                 time; percentiles by nearest rank
 #   phases        where that time goes, by the migration's trail: from the
-#                 store of one phase to the store of the next
+#                 store of one phase to the store of the next.  "release" is
+#                 the rest of ms: its phase goes on when nobody waits any more
 #   load          the loader's account: nothing may have failed, or be lost,
 #                 reordered or stale
 #
@@ -18,6 +19,7 @@ package BenchHolds;
 use warnings;
 use strict;
 
+use List::Util qw(max);
 use POSIX qw(ceil);
 use Time::HiRes qw(sleep time);
 
@@ -192,12 +194,11 @@ sub figures {
     die "bench: $id: $m->{error}\n" if $m->{phase} ne 'done';
 
     my %at = $m->{trail} =~ /(\S+?)@(\d+)/g;
-    my %took;
+    my %took = map { ($phases[$_] => $at{ $phases[$_ + 1] } - $at{ $phases[$_] }) } 0 .. $#phases - 1;
 
-    for my $n (0 .. $#phases) {
-        my $end = $at{ $n < $#phases ? $phases[$n + 1] : 'standby' };
-        $took{ $phases[$n] } = $end - $at{ $phases[$n] };
-    }
+    # published in "hold", which is over then
+
+    $took{release} = max(0, $m->{hold_ms} - $at{release} + $at{drain});
 
     return { ms => $m->{hold_ms} + 0, took => \%took };
 }
