@@ -413,11 +413,6 @@ typedef struct {
                          const shard_node_t *to, shard_id_t shard,
                          const migrator_limit_t *limit);
 
-    /* NULL: nothing; sealed and equal, before the commit */
-    int              (*turn)(void *data, const shard_node_t *from,
-                         const shard_node_t *to, shard_id_t shard,
-                         const migrator_limit_t *limit);
-
     /* NULL: nothing is left behind; the migration is over */
     int              (*settle)(void *data, const shard_node_t *from,
                          const shard_node_t *to, shard_id_t shard,
@@ -430,7 +425,8 @@ typedef struct {
      * NULL: digests are compared.  Else in their place, where a store has no
      * digest of a position while it is written.  tail 0: all of it, before
      * the hold; 1: both stand still, and what has changed since the last one
-     * of this driver's is enough.  MIGRATOR_REFUSED: they differ.
+     * of this driver's is enough, and from here a way back begins, if the
+     * driver has one.  MIGRATOR_REFUSED: they differ.
      */
     int              (*verify)(void *data, const shard_node_t *from,
                          const shard_node_t *to, shard_id_t shard, int tail,

@@ -309,7 +309,6 @@ migrator_result_e migrator_repair_next(migrator_t *m);
 /* step_driver.c: what only some drivers need */
 
 migrator_result_e migrator_prepare(migrator_t *m);
-migrator_result_e migrator_turn(migrator_t *m);
 migrator_result_e migrator_settle(migrator_t *m, migrator_outcome_e outcome);
 
 /* step_warm_up.c: probes both nodes once, judges when there are enough */

@@ -288,7 +288,7 @@ migrator_step_verify(migrator_t *m)
         m->state.items = source->items;
     }
 
-    return migrator_turn(m);
+    return MIGRATOR_NEXT;
 }
 
 

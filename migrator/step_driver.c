@@ -3,7 +3,6 @@
  * What only some drivers need, between the steps that all of them have:
  *
  *    warm-up, shift ▶ prepare     both sides compared while one is written
- *    verify         ▶ turn        the way back begins where this one ends
  *    standby, back  ▶ settle      nothing that was made for it is left
  */
 
@@ -39,23 +38,6 @@ migrator_prepare(migrator_t *m)
                             m->state.shard, migrator_long_limit(m, &limit));
 
     return migrator_driver_rc(m, rc, "compare");
-}
-
-
-migrator_result_e
-migrator_turn(migrator_t *m)
-{
-    int               rc;
-    migrator_limit_t  limit;
-
-    if (m->driver->turn == NULL) {
-        return MIGRATOR_NEXT;
-    }
-
-    rc = m->driver->turn(m->driver_data, &m->source, &m->target,
-                         m->state.shard, migrator_limit(m, &limit));
-
-    return migrator_driver_rc(m, rc, "way back");
 }
 
 
