@@ -29,6 +29,7 @@ my @cells = map { { verb => 'move', driver => 'http',
     { phase => 'verify', fault => 'kill', verb => 'merge' },
     { phase => 'final-sync', fault => 'source-store-killed',
       driver => 'postgres' },
+    { phase => 'copy', fault => 'kill', verb => 'split', driver => 'postgres' },
     { phase => 'rolling-back', fault => 'target-store-killed',
       driver => 'redis' },
 );

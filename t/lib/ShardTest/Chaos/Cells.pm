@@ -46,17 +46,21 @@ my %drivers = (
     'move copy-on-write' => [ 'http' ],
     'move queue' => [ qw/ http postgres redis / ],
     'move stateless' => [ 'none' ],
-    'split log-shipping' => [ 'http' ],
-    'merge log-shipping' => [ 'http' ],
+    'split log-shipping' => [ qw/ http postgres redis / ],
+    'merge log-shipping' => [ qw/ http postgres redis / ],
+    'split queue' => [ 'http' ],
+    'merge queue' => [ 'http' ],
 );
 
 # what a kind shares with another is left out of the matrix, unless "full":
-# a queue goes its own way from consume on, a merge begins as a split does
+# a queue goes its own way from consume on, a merge begins as a split does, and
+# what begins a split or merge knows no driver
 
-my %shared = (
-    queue => { map { $_ => 1 } @begin, @copy, 'warm-up', 'standby' },
-    merge => { planned => 1, claimed => 1 },
-    inside => { planned => 1, claimed => 1 },
+my @shares = (
+    [ qr/ queue\// => @begin, @copy, qw/ warm-up standby / ],
+    [ qr/^(split|merge) queue/ => qw/ hold drain commit release / ],
+    [ qr/^merge / => @begin ],
+    [ qr/^split .*(postgres|redis)/ => @begin ],
 );
 
 our @phases = (@begin, qw/ copy catch-up warm-up shift consume freeze settle
@@ -73,7 +77,7 @@ sub faketime { return $faketime }
 sub inside {
     my ($cell) = @_;
 
-    return $cell->{verb} ne 'move' && $cell->{driver} =~ /^(postgres|redis)$/;
+    return $cell->{verb} ne 'move' && $cell->{driver} eq 'postgres';
 }
 
 
@@ -91,8 +95,14 @@ sub has_fault {
 sub is_shared {
     my ($cell, $phase) = @_;
 
-    return $shared{$cell->{strategy}}{$phase} || $shared{$cell->{verb}}{$phase}
-           || inside($cell) && $shared{inside}{$phase};
+    my $kind = kind($cell);
+
+    for my $shares (@shares) {
+        my ($like, @phases) = @$shares;
+        return 1 if $kind =~ $like && grep { $_ eq $phase } @phases;
+    }
+
+    return 0;
 }
 
 
