@@ -23,8 +23,6 @@ static const char *const  migrator_roles[] = {
 };
 
 
-static int migrator_bad_answer(migrator_http_t *h, const char *host,
-    const char *what);
 static int migrator_http_role_put(void *data, const shard_node_t *node,
     shard_id_t shard, migrator_role_e role, uint32_t epoch, const char *body,
     const migrator_limit_t *limit, uint64_t *position);
@@ -64,11 +62,12 @@ migrator_http_shut(void *data)
 }
 
 
-static int
-migrator_bad_answer(migrator_http_t *h, const char *host, const char *what)
+int
+migrator_http_bad(migrator_http_t *h, const migrator_exchange_t *x,
+    const char *what)
 {
     snprintf(h->err, sizeof(h->err), "%s: answer has no good %s: %.120s",
-             host, what, h->in.answer);
+             x->host, what, x->answer);
 
     return MIGRATOR_DOWN;
 }
@@ -170,7 +169,7 @@ migrator_http_stats(void *data, const shard_node_t *node, shard_id_t shard,
     root = json_loads(h->in.answer, JSON_REJECT_DUPLICATES, NULL);
 
     if (migrator_http_stats_decode(root, stats) != SHARD_OK) {
-        rc = migrator_bad_answer(h, node->name, "stats");
+        rc = migrator_http_bad(h, &h->in, "stats");
     }
 
     json_decref(root);
@@ -231,7 +230,7 @@ migrator_http_role_answer(migrator_http_t *h, const migrator_exchange_t *x,
         || answered != epoch
         || migrator_json_uint(root, "position", position) != SHARD_OK)
     {
-        rc = migrator_bad_answer(h, x->host, "role");
+        rc = migrator_http_bad(h, x, "role");
     }
 
     json_decref(root);
@@ -386,93 +385,6 @@ migrator_http_ship(void *data, const shard_node_t *from,
 
 
 static int
-migrator_http_digest_decode(const json_t *root, migrator_digest_t *digest)
-{
-    size_t         i;
-    const char    *hash;
-    shard_str_t    text;
-    const json_t  *parts, *part;
-
-    memset(digest, 0, sizeof(migrator_digest_t));
-    parts = json_object_get(root, "parts");
-
-    if (migrator_json_uint(root, "position", &digest->position) != SHARD_OK
-        || migrator_json_uint(root, "items", &digest->items) != SHARD_OK
-        || json_array_size(parts) != MIGRATOR_PARTS)
-    {
-        return SHARD_ERROR;
-    }
-
-    for (i = 0; i < MIGRATOR_PARTS; i++) {
-        part = json_array_get(parts, i);
-        hash = json_string_value(json_object_get(part, "hash"));
-
-        text.data = hash;
-        text.len = hash ? strlen(hash) : 0;
-
-        if (hash == NULL
-            || shard_hex_decode(text, &digest->part[i].hash) != SHARD_OK
-            || migrator_json_uint(part, "items", &digest->part[i].items)
-               != SHARD_OK)
-        {
-            return SHARD_ERROR;
-        }
-    }
-
-    return SHARD_OK;
-}
-
-
-static int
-migrator_http_digest(void *data, const shard_node_t *node, shard_id_t shard,
-    const uint64_t *at, const migrator_limit_t *limit,
-    migrator_digest_t *digest)
-{
-    migrator_http_t  *h = &((migrator_nodes_t *) data)->http;
-
-    int      n, rc;
-    char     path[MIGRATOR_PATH_SIZE], range[SHARD_RANGE_TEXT + 1];
-    json_t  *root;
-
-    migrator_http_range(data, range);
-
-    if (migrator_http_child(data, shard)) {
-        range[0] = '\0';
-    }
-
-    n = snprintf(path, sizeof(path), "/_shard/%u/digest?parts=%d%s",
-                 (unsigned) shard, MIGRATOR_PARTS, range);
-
-    if (at) {
-        n += snprintf(path + n, sizeof(path) - (size_t) n, "&at=%llu",
-                      (unsigned long long) *at);
-    }
-
-    if (limit->deep) {
-        snprintf(path + n, sizeof(path) - (size_t) n, "&scan=yes");
-    }
-
-    rc = migrator_http_call(h, node, "GET", path, NULL, limit);
-
-    if (rc != MIGRATOR_OK) {
-        return rc;
-    }
-
-    root = json_loads(h->in.answer, JSON_REJECT_DUPLICATES, NULL);
-
-    if (migrator_http_digest_decode(root, digest) != SHARD_OK
-        || (at && digest->position != *at))
-    {
-        rc = migrator_bad_answer(h, node->name, "digest");
-    }
-
-    json_decref(root);
-
-    return rc;
-}
-
-
-static int
 migrator_http_hold(void *data, const shard_node_t *node, shard_id_t shard,
     int held, uint32_t epoch, const migrator_limit_t *limit)
 {
@@ -525,6 +437,7 @@ const migrator_driver_t  migrator_driver_http = {
     .copy = migrator_http_copy,
     .ship = migrator_http_ship,
     .digest = migrator_http_digest,
+    .digests = migrator_http_digests,
     .mode = migrator_http_mode,
     .fill = migrator_http_fill,
     .hold = migrator_http_hold,

@@ -30,6 +30,22 @@ int migrator_http_open(const migrator_conf_t *conf, void **data, char *err);
 void migrator_http_shut(void *data);
 
 
+/* the answer of "x" is not what it should be: MIGRATOR_DOWN, h->err */
+
+int migrator_http_bad(migrator_http_t *h, const migrator_exchange_t *x,
+    const char *what);
+
+
+/* driver_http_digest.c */
+
+int migrator_http_digest(void *data, const shard_node_t *node,
+    shard_id_t shard, const uint64_t *at, const migrator_limit_t *limit,
+    migrator_digest_t *digest);
+int migrator_http_digests(void *data, const shard_node_t *const node[2],
+    const shard_id_t shard[2], uint64_t at, const migrator_limit_t *limit,
+    migrator_digest_t digest[2]);
+
+
 /* driver_http_part.c */
 
 int migrator_http_copy_part(void *data, const shard_node_t *from,

@@ -79,7 +79,7 @@ int migrator_http_call(migrator_http_t *h, const shard_node_t *node,
     const migrator_limit_t *limit);
 
 /*
- * The same method and body to two nodes at once; answers are in h->in and
+ * The same method and body (or NULL) to two nodes at once; answers are in h->in and
  * h->out.  What came of the second tells when the first is OK.
  */
 

@@ -371,6 +371,12 @@ typedef struct {
                          const migrator_limit_t *limit,
                          migrator_digest_t *digest);
 
+    /* the same of two nodes at once, as they stand and "at"; NULL: it cannot */
+    int              (*digests)(void *data, const shard_node_t *const node[2],
+                         const shard_id_t shard[2], uint64_t at,
+                         const migrator_limit_t *limit,
+                         migrator_digest_t digest[2]);
+
     /*
      * Copy-on-write; NULL: it cannot.  mode: a role that goes with one.  A
      * target begins to fill empty, at *position, which is set to where the

@@ -163,6 +163,8 @@ typedef struct {
     /* of single phases, all of which can be found out again */
     uint64_t                  published_ms; /* when the hold was seen */
     uint64_t                  released_ms;  /* and its end, 0: not by us */
+    shard_record_t            committed;    /* as the commit saw it, */
+    uint64_t                  committed_version;    /* 0: release reads it */
     uint64_t                  stepped_ms;   /* last shift, probe, shipment */
     uint64_t                  window_ms;
     uint64_t                  window_lag;

@@ -7,7 +7,7 @@
  *              step_drain.c
  *    final-sync  the source is sealed, its answer is the last position P;
  *              the log up to P arrives at the target
- *    verify    digests of both are equal at P
+ *    verify    digests of both are equal at P: step_verify.c
  *    commit    epoch + 1, the target is primary: the point of no return
  *    release   the target is opened, the table says steady
  *
@@ -23,8 +23,8 @@
 
 static migrator_result_e migrator_hold_begin(migrator_t *m,
     shard_record_t *rec, uint64_t *version);
-static migrator_result_e migrator_held_record(migrator_t *m,
-    shard_record_t *rec, uint64_t *version);
+static migrator_result_e migrator_held(migrator_t *m,
+    const shard_record_t *rec);
 static migrator_result_e migrator_seal(migrator_t *m, uint64_t *position);
 static void migrator_new_owner(const migrator_state_t *state,
     shard_record_t *rec);
@@ -91,19 +91,11 @@ migrator_hold_begin(migrator_t *m, shard_record_t *rec, uint64_t *version)
 }
 
 
-/* the record as it must be between hold and commit */
+/* the record is as it must be between hold and commit */
 
 static migrator_result_e
-migrator_held_record(migrator_t *m, shard_record_t *rec, uint64_t *version)
+migrator_held(migrator_t *m, const shard_record_t *rec)
 {
-    migrator_result_e  result;
-
-    result = migrator_record(m, rec, version);
-
-    if (result != MIGRATOR_NEXT) {
-        return result;
-    }
-
     if (migrator_owner(&m->state, rec) > MIGRATOR_SWITCHED
         || rec->phase != SHARD_HELD)
     {
@@ -126,7 +118,11 @@ migrator_step_final_sync(migrator_t *m)
         return migrator_promote_sync(m);
     }
 
-    result = migrator_held_record(m, &rec, &version);
+    result = migrator_record(m, &rec, &version);
+
+    if (result == MIGRATOR_NEXT) {
+        result = migrator_held(m, &rec);
+    }
 
     if (result == MIGRATOR_NEXT) {
         result = migrator_nodes(m);
@@ -224,74 +220,6 @@ migrator_seal(migrator_t *m, uint64_t *position)
 }
 
 
-migrator_result_e
-migrator_step_verify(migrator_t *m)
-{
-    int                 rc;
-    uint64_t           *at;
-    migrator_limit_t    limit;
-    migrator_result_e   result;
-    migrator_digest_t  *source, *target;
-
-    source = &m->digest[0];
-    target = &m->digest[1];
-
-    result = migrator_nodes(m);
-
-    if (result != MIGRATOR_NEXT) {
-        return result;
-    }
-
-    if (m->driver->verify) {
-        rc = m->driver->verify(m->driver_data, &m->source, &m->target,
-                               m->state.shard, 1, migrator_limit(m, &limit),
-                               &m->state.position, &m->state.items);
-
-        return migrator_driver_rc(m, rc, "verify");
-    }
-
-    rc = m->driver->digest(m->driver_data, &m->source, m->state.shard, NULL,
-                           migrator_limit(m, &limit), source);
-
-    if (rc != MIGRATOR_OK) {
-        return migrator_driver_rc(m, rc, "source's digest");
-    }
-
-    at = m->state.verb == MIGRATOR_MERGE ? NULL : &source->position;
-
-    rc = m->driver->digest(m->driver_data, &m->target,
-                           migrator_at_target(&m->state), at,
-                           migrator_limit(m, &limit), target);
-
-    if (rc != MIGRATOR_OK) {
-        return migrator_driver_rc(m, rc, "target's digest");
-    }
-
-    /* who imports has positions of its own */
-
-    if (at == NULL) {
-        target->position = source->position;
-    }
-
-    if (memcmp(source, target, sizeof(migrator_digest_t)) != 0) {
-        return migrator_say(m, MIGRATOR_FAIL, "data differ at position %llu: "
-                            "%llu items at %s, %llu at %s",
-                            (unsigned long long) source->position,
-                            (unsigned long long) source->items,
-                            m->state.from,
-                            (unsigned long long) target->items, m->state.to);
-    }
-
-    m->state.position = source->position;
-
-    if (m->driver->prepare == NULL) {
-        m->state.items = source->items;
-    }
-
-    return MIGRATOR_NEXT;
-}
-
-
 /*
  * The target is no standby any more, the source becomes the first one; but a
  * dead one may have writes that nobody else has, and is none.
@@ -352,6 +280,8 @@ migrator_step_commit(migrator_t *m)
     }
 
     if (migrator_owner(&m->state, &rec) == MIGRATOR_COMMITTED) {
+        m->committed = rec;
+        m->committed_version = version;
         return MIGRATOR_NEXT;
     }
 
@@ -372,7 +302,7 @@ migrator_step_commit(migrator_t *m)
         }
 
     } else {
-        result = migrator_held_record(m, &rec, &version);
+        result = migrator_held(m, &rec);
 
         if (result != MIGRATOR_NEXT) {
             return result;
@@ -394,10 +324,18 @@ migrator_step_release(migrator_t *m)
     shard_record_t     rec;
     migrator_result_e  result;
 
-    result = migrator_record(m, &rec, &version);
+    /* as the commit saw it, once: the version tells when it is so no more */
 
-    if (result != MIGRATOR_NEXT) {
-        return result;
+    rec = m->committed;
+    version = m->committed_version;
+    m->committed_version = 0;
+
+    if (version == 0) {
+        result = migrator_record(m, &rec, &version);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
     }
 
     if (migrator_owner(&m->state, &rec) == MIGRATOR_COMMITTED
