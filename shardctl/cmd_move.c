@@ -152,6 +152,14 @@ move_known(shardctl_t *ctl, shardd_table_t *table, const move_t *move)
         return shardctl_no_node(ctl, table, move->to);
     }
 
+    if (strcmp(rec->primary, move->to) == 0
+        && strcmp(move->decision, "replicate") == 0)
+    {
+        return shardctl_fail(ctl, "node \"%s\" has the primary of shard %u: "
+                             "a standby is for another one", move->to,
+                             move->shard);
+    }
+
     if (strcmp(rec->primary, move->to) == 0) {
         return shardctl_already(ctl, "shard %u is on node \"%s\" already",
                                 move->shard, move->to);

@@ -205,6 +205,7 @@ cmp_ok($t->migration($id)->{level_ms}, '>', 0, 'it had all of it');
 
 ($status, $out, $err) = $t->try_ctl('replicate', 7, 'n1');
 is($status, 1, 'the primary itself is no standby');
+like($err, qr/node "n1" has the primary of shard 7/, 'which is said');
 
 $t->ctl('node', 'down', 'n1');
 is_deeply([ $t->wait_migrations(60, $t->ctl('promote', 7)->{id}) ], [],

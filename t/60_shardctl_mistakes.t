@@ -131,7 +131,7 @@ my @after = (
     [ [ 'migrate', 0, 'n1', '--dry-run' ], 3, qr/shard 0 is on node "n1" already/ ],
     [ [ 'migrate', 0, 'n1', '--wait' ], 3, qr/shard 0 is on node "n1" already/ ],
     [ [ 'promote', 0, 'n1' ], 3, qr/shard 0 is on node "n1" already/ ],
-    [ [ 'replicate', 0, 'n1' ], 3, qr/shard 0 is on node "n1" already/ ],
+    [ [ 'replicate', 0, 'n1' ], 1, qr/node "n1" has the primary of shard 0/ ],
     [ [ 'migrate', 2, 'n2', '--wait', '--timeout', 'soon' ], 2,
       qr/"--timeout soon": a time/ ],
     [ [ 'migrate', 2, 'n2', '--wait', '--timeout', '300ms' ], 1,
