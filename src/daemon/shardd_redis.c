@@ -190,6 +190,7 @@ shardd_redis_multi(shardd_redis_t *r, const shardd_redis_cmd_t *cmds,
         return NULL;
     }
 
+    reply = NULL;
     refused = NULL;
     redisAppendCommand(r->ctx, "MULTI");
 
