@@ -304,7 +304,7 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->parts_from = 16 * 1024 * 1024;
     policy->copy_rate = 180000000;
     policy->copy_min_rate = 4 * 1024 * 1024;
-    policy->copy_item_bytes = 256;
+    policy->copy_item_bytes = 1024;
     policy->copy_latency_ratio = 1.5;
     policy->copy_latency_slack_ms = 1;
     policy->catch_up_lag = 100;

@@ -61,6 +61,7 @@
 
 #define SHARDKV_ROLE_MAX       4096              /* bytes of a role's JSON */
 #define SHARDKV_CHUNK          (256 * 1024)      /* of a snapshot, per txn */
+#define SHARDKV_CHUNK_ITEMS    1000              /* likewise */
 #define SHARDKV_CHUNK_MAX      (4 * 1024 * 1024) /* where nobody else writes */
 #define SHARDKV_LOG_BODY_MAX   (32 * 1024 * 1024)
 #define SHARDKV_LOG_SEND_MAX   (8 * 1024 * 1024)
@@ -144,6 +145,7 @@ typedef struct shardkv_request_s  shardkv_request_t;
 
 struct shardkv_upload_s {
     shardkv_buf_t      items;       /* decoded, not yet with the writer */
+    uint64_t           handed;      /* lines up to the last chunk's end */
     shardkv_buf_t      line;        /* the unfinished one */
     uint64_t           lines;
     uint32_t           generation;  /* staging one, given by the writer */

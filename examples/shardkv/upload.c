@@ -24,14 +24,24 @@ static int shardkv_upload_keep(shardkv_request_t *r, const char *data,
 
 
 /*
- * Other writes wait for a chunk's commit, so it is short; where there are
- * none, fewer and larger ones take less time altogether.
+ * Other writes wait for a chunk's commit, so it is short, by its bytes and by
+ * its items; where there are none, fewer and larger ones take less time
+ * altogether.
  */
 
-static size_t
-shardkv_upload_chunk(const shardkv_server_t *srv)
+static unsigned
+shardkv_upload_chunk(const shardkv_request_t *r)
 {
-    return shardkv_writer_busy(srv) ? SHARDKV_CHUNK : SHARDKV_CHUNK_MAX;
+    const shardkv_upload_t  *up;
+
+    up = r->upload;
+
+    if (!shardkv_writer_busy(r->server)) {
+        return up->items.len >= SHARDKV_CHUNK_MAX;
+    }
+
+    return up->items.len >= SHARDKV_CHUNK
+           || up->lines - up->handed >= SHARDKV_CHUNK_ITEMS;
 }
 
 
@@ -155,8 +165,10 @@ shardkv_upload_read(shardkv_request_t *r, const char *data, size_t len)
     }
 
     if (r->answer.code == NULL && r->route->chunks
-        && r->upload->items.len >= shardkv_upload_chunk(r->server))
+        && shardkv_upload_chunk(r))
     {
+        r->upload->handed = r->upload->lines;
+
         return shardkv_hand(r, SHARDKV_STORING, &r->server->writer);
     }
 
