@@ -84,19 +84,21 @@ audit_of(const shardd_entries_t *list, const char *id)
 static int
 migration_show(shardctl_t *ctl, json_t *out)
 {
-    json_t      *rows;
+    json_t      *rows, *migration;
     const char  *error, *next;
 
     if (ctl->json) {
         return shardctl_show(ctl, out);
     }
 
+    migration = json_object_get(out, "migration");
+
     rows = json_array();
-    json_array_append(rows, json_object_get(out, "migration"));
+    json_array_append(rows, migration);
     shardctl_table(ctl, rows, shardctl_columns_migrations);
     json_decref(rows);
 
-    error = shardctl_get_text(json_object_get(out, "migration"), "error");
+    error = shardctl_get_text(migration, "error");
 
     if (error[0]) {
         printf("why it rolled back: ");
@@ -104,9 +106,11 @@ migration_show(shardctl_t *ctl, json_t *out)
         printf("\n");
     }
 
-    next = shardctl_get_text(json_object_get(out, "migration"), "next");
+    next = shardctl_get_text(migration, "next");
 
-    if (next[0]) {
+    if (next[0] && strncmp(shardctl_get_text(migration, "phase"), "roll", 4)
+                   != 0)
+    {
         printf("what follows it: ");
         shardctl_put(ctl, SHARDCTL_PLAIN, next);
         printf("\n");

@@ -110,7 +110,8 @@ move_wait(shardctl_t *ctl, const char *id, const char *stale, json_t **row)
 }
 
 
-/* ended well, with an id behind it: the length of such a chain is bounded */
+/* done, with an id behind it, which is known before: what rolls back has
+ * nothing behind it.  The length of such a chain is bounded. */
 
 static int
 move_follows(const json_t *row, const char *wanted, char *id, unsigned n)
@@ -120,6 +121,7 @@ move_follows(const json_t *row, const char *wanted, char *id, unsigned n)
     next = shardctl_get_text(row, "next");
 
     if (n == MOVE_CHAIN || strlen(next) != MOVE_ID_SIZE - 1
+        || strcmp(wanted, "done") != 0
         || strcmp(shardctl_get_text(row, "phase"), wanted) != 0)
     {
         return 0;

@@ -401,6 +401,39 @@ is($t->ctl('rollback', $id)->{to}, 'n3', 'rollback after the commit');
     is($r->command('XLEN', $t->key('decisions')), $decided, 'nothing is decided');
 }
 
+# --wait of a way back: what was to follow does not, and is not waited for
+
+{
+    my $key = $t->key("migration:$id");
+    my $next = '00000000000000ab';
+
+    $r->command('HSET', $key, 'phase', 'copy', 'wish', '', 'next', $next);
+    like(($t->try_ctl('migrations', $id))[1], qr/^what follows it: $next$/m,
+         'what is to follow');
+
+    defined(my $pid = fork()) or die "cannot fork: $!\n";
+
+    if ($pid == 0) {
+        my $own = ShardTest::Redis->new($addr);
+        eval {
+            wait_for { $own->command('HGET', $key, 'wish') eq 'rollback' } 10,
+                     'the wish';
+            $own->command('HSET', $key, 'phase', 'rolled-back');
+        };
+        POSIX::_exit(0);
+    }
+
+    my ($status, undef, $err) = $t->try_ctl('rollback', $id, '--wait',
+                                            '--timeout', '10s');
+    waitpid($pid, 0);
+
+    is($status, 0, 'rollback --wait of one that another was to follow')
+        or diag($err);
+    unlike(($t->try_ctl('migrations', $id))[1], qr/what follows it/,
+           'which does not come any more');
+    $r->command('HDEL', $key, 'next');
+}
+
 
 # SHARD_REDIS, SHARD_KEYSPACE, the unix socket, options before and behind
 
