@@ -21,11 +21,13 @@
 
 
 static void
-session_message(shardctl_t *ctl, const char *code, const char *text)
+session_message(shardctl_t *ctl, const char *code, const char *fmt,
+    va_list args)
 {
-    char     safe[SESSION_MESSAGE_MAX];
+    char     text[SESSION_MESSAGE_MAX], safe[SESSION_MESSAGE_MAX];
     json_t  *error;
 
+    vsnprintf(text, sizeof(text), fmt, args);
     shardctl_safe(text, safe, sizeof(safe));
 
     if (ctl->command) {
@@ -50,14 +52,11 @@ session_message(shardctl_t *ctl, const char *code, const char *text)
 int
 shardctl_fail(shardctl_t *ctl, const char *fmt, ...)
 {
-    char     text[SESSION_MESSAGE_MAX];
     va_list  args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    session_message(ctl, "failed", fmt, args);
     va_end(args);
-
-    session_message(ctl, "failed", text);
 
     return SHARDCTL_FAILED;
 }
@@ -66,14 +65,11 @@ shardctl_fail(shardctl_t *ctl, const char *fmt, ...)
 int
 shardctl_already(shardctl_t *ctl, const char *fmt, ...)
 {
-    char     text[SESSION_MESSAGE_MAX];
     va_list  args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    session_message(ctl, "already_there", fmt, args);
     va_end(args);
-
-    session_message(ctl, "already_there", text);
 
     return SHARDCTL_ALREADY;
 }
@@ -82,14 +78,11 @@ shardctl_already(shardctl_t *ctl, const char *fmt, ...)
 int
 shardctl_usage(shardctl_t *ctl, const char *fmt, ...)
 {
-    char     text[SESSION_MESSAGE_MAX];
     va_list  args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    session_message(ctl, "usage", fmt, args);
     va_end(args);
-
-    session_message(ctl, "usage", text);
 
     fprintf(stderr, "see: shardctl%s%s --help\n", ctl->command ? " " : "",
             ctl->command ? ctl->command->name : "");
