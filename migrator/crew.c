@@ -189,6 +189,8 @@ migrator_worker_run(migrator_worker_t *w)
     int   rc;
     char  err[MIGRATOR_ERR_SIZE];
 
+    migrator_store_begin(&w->store);
+
     rc = shardd_store_open(&w->store.store, &w->conf->redis,
                            w->conf->keyspace);
 

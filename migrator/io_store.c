@@ -15,11 +15,25 @@
 #define CLOCK_EVERY_MS  1000
 
 
+/*
+ * The wall clock as the migration found it, and from then on as much later as
+ * time has passed: an hour that somebody sets it back is no hour more to wait,
+ * and one that it is set ahead ends no hold.
+ */
+
+void
+migrator_store_begin(migrator_store_t *s)
+{
+    s->wall_ms = (int64_t) (shardd_now_ms() - shardd_monotonic_ms());
+}
+
+
 static uint64_t
 migrator_store_now(void *data)
 {
-    (void) data;
-    return shardd_now_ms();
+    migrator_store_t  *s = data;
+
+    return shardd_monotonic_ms() + (uint64_t) s->wall_ms;
 }
 
 

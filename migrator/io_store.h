@@ -20,6 +20,7 @@
 typedef struct {
     shardd_store_t   store;             /* this thread's own connection */
     const char      *holder;
+    int64_t          wall_ms;           /* minus the monotonic, at begin */
     int64_t          clock_ms;          /* the store's minus ours */
     uint64_t         clock_at_ms;       /* when that was asked, 0 = never */
     migrator_figures_t  *figures;       /* NULL: nobody wants them */
@@ -30,6 +31,10 @@ typedef struct {
 
 extern const migrator_io_t  migrator_store_io;    /* but for "data" */
 
+
+/* before each migration: its clock */
+
+void migrator_store_begin(migrator_store_t *s);
 
 /* rc, and unless it is SHARDD_OK its words, for err() */
 

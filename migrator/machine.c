@@ -25,6 +25,7 @@ static migrator_result_e migrator_take(migrator_t *m,
 static migrator_result_e migrator_move(migrator_t *m, migrator_phase_e to);
 static migrator_result_e migrator_store(migrator_t *m,
     migrator_state_t *state);
+static void migrator_not_later(uint64_t *ms, uint64_t now);
 static void migrator_fresh_phase(migrator_t *m);
 static void migrator_retry(migrator_t *m);
 static void migrator_backoff(migrator_t *m);
@@ -52,6 +53,17 @@ static const migrator_step_pt  migrator_steps[MIGRATOR_STEPS] = {
 };
 
 
+/* a moment of a migrator whose clock is ahead of ours */
+
+static void
+migrator_not_later(uint64_t *ms, uint64_t now)
+{
+    if (*ms > now) {
+        *ms = now;
+    }
+}
+
+
 /*
  * A migration taken over begins with a write of its own: it carries the new
  * claim's token, so that the former migrator's next write is refused.
@@ -64,6 +76,8 @@ migrator_run(migrator_t *m)
     const migrator_phase_t  *row;
 
     migrator_fresh_phase(m);
+    migrator_not_later(&m->state.phase_ms, m->started_ms);
+    migrator_not_later(&m->state.hold_at_ms, m->started_ms);
     migrator_cut_begin(m);
     result = migrator_save(m);
 

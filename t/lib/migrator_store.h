@@ -32,7 +32,9 @@ world_lost(world_actor_t *a)
 static uint64_t
 world_now(void *data)
 {
-    return ((world_actor_t *) data)->world->now;
+    const world_actor_t  *a = data;
+
+    return a->world->now + a->ahead_ms;
 }
 
 

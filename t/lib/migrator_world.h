@@ -68,6 +68,7 @@ typedef struct {
     uint64_t           until_ms;        /* asleep */
     uint64_t           calls;
     uint64_t           crash_at;
+    uint64_t           ahead_ms;        /* its clock is */
     world_node_t       snapshot;
 } world_actor_t;
 

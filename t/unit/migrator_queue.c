@@ -237,6 +237,38 @@ test_random(uint64_t seed)
 }
 
 
+/* whoever takes it over waits no longer because of the clock of the dead */
+
+static void
+test_clock(uint64_t calls)
+{
+    uint64_t        i;
+    unsigned        bad, late;
+    world_t        *w;
+    world_actor_t  *a;
+
+    bad = late = 0;
+
+    for (i = 1; i <= calls; i++) {
+        w = queue_new(i, MIGRATOR_HOLD_ROUTER);
+        w->consume_every = 0;
+
+        a = world_spawn(w);
+        a->crash_at = i;
+        a->ahead_ms = 3600000;
+
+        world_run(w);
+
+        bad += w->bad[0] != '\0';
+        late += w->now > 1000000 + 120000;
+        world_free(w);
+    }
+
+    tap_is_int(bad, 0, "killed, its clock an hour ahead: all rules hold");
+    tap_is_int(late, 0, "killed, its clock an hour ahead: none waits for it");
+}
+
+
 int
 main(void)
 {
@@ -251,6 +283,7 @@ main(void)
     test_crashes("router", MIGRATOR_HOLD_ROUTER, 0, router);
     test_crashes("direct", MIGRATOR_HOLD_ROUTER, 1, router);
     test_crashes("backend", MIGRATOR_HOLD_BACKEND, 0, backend);
+    test_clock(router);
     test_rollbacks();
     test_refused();
     test_random(seed);
