@@ -18,6 +18,9 @@ static int shardkv_apply_has(shardkv_request_t *r, MDB_txn *txn,
 static int shardkv_apply_ack(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_log(shardkv_request_t *r, MDB_txn *txn);
 static int shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn);
+static int shardkv_role_check(shardkv_request_t *r, const shardkv_shard_t *s);
+static int shardkv_role_data(shardkv_request_t *r, MDB_txn *txn,
+    shardkv_shard_t *s);
 static int shardkv_apply_hold(shardkv_request_t *r, MDB_txn *txn);
 
 
@@ -353,8 +356,6 @@ shardkv_apply_log(shardkv_request_t *r, MDB_txn *txn)
 }
 
 
-/* only a standby's data are given up: a primary's are the shard's own */
-
 static int
 shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
 {
@@ -365,64 +366,20 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
 
     rc = shardkv_shard_get(&r->server->store, txn, r->shard, &s);
 
-    if (rc != 0) {
+    if (rc != 0 || shardkv_role_check(r, &s) != SHARD_OK) {
         return rc;
     }
 
-    if (r->epoch < s.epoch) {
-        shardkv_refuse_at(&r->answer, 409, "epoch", s.position,
-                          "the epoch is older than the one kept here");
-        return 0;
+    rc = shardkv_role_data(r, txn, &s);
+
+    if (rc != 0 || r->answer.code) {
+        return rc;
     }
 
-    if (r->keep_primary && r->epoch == s.epoch && r->role != SHARDKV_PRIMARY
-        && s.role == SHARDKV_PRIMARY)
-    {
-        shardkv_refuse_at(&r->answer, 409, "primary", s.position,
-                          "the shard is primary at this epoch and kept so; "
-                          "a greater one makes it standby");
-        return 0;
-    }
-
-    if (r->mode == SHARDKV_FILLING) {
-        rc = shardkv_mode_begin(r, txn, &s);
-
-        if (rc != 0 || r->answer.code) {
-            return rc;
-        }
-    }
-
-    if (r->role == SHARDKV_PRIMARY && !shardkv_shard_whole(&s)) {
-        shardkv_refuse_at(&r->answer, 409, "incomplete", s.position,
-                          "a copy by parts has not come to its end: parts or "
-                          "log entries are missing");
-        return 0;
-    }
-
-    if ((s.role == SHARDKV_STANDBY || s.mode == SHARDKV_FILLING)
-        && r->role == SHARDKV_NONE)
-    {
-        rc = shardkv_shard_give_up(r, txn, &s);
-
-        if (rc != 0) {
-            return rc;
-        }
-    }
-
-    /* a hold is of its epoch; who opens a shard has its cut behind it */
+    /* a hold is of its epoch */
 
     if (r->epoch > s.epoch) {
         s.held = 0;
-    }
-
-    if (r->role == SHARDKV_PRIMARY
-        && (s.role != SHARDKV_PRIMARY || r->epoch > s.epoch))
-    {
-        rc = shardkv_kept_forget(&r->server->store, txn, r->shard);
-
-        if (rc != 0) {
-            return rc;
-        }
     }
 
     s.role = r->role;
@@ -438,6 +395,69 @@ shardkv_apply_role(shardkv_request_t *r, MDB_txn *txn)
     }
 
     return rc;
+}
+
+
+static int
+shardkv_role_check(shardkv_request_t *r, const shardkv_shard_t *s)
+{
+    if (r->epoch < s->epoch) {
+        shardkv_refuse_at(&r->answer, 409, "epoch", s->position,
+                          "the epoch is older than the one kept here");
+        return SHARD_ERROR;
+    }
+
+    if (r->keep_primary && r->epoch == s->epoch && r->role != SHARDKV_PRIMARY
+        && s->role == SHARDKV_PRIMARY)
+    {
+        shardkv_refuse_at(&r->answer, 409, "primary", s->position,
+                          "the shard is primary at this epoch and kept so; "
+                          "a greater one makes it standby");
+        return SHARD_ERROR;
+    }
+
+    return SHARD_OK;
+}
+
+
+/* what becomes of the data: only a standby's are given up, a primary's are
+ * the shard's own */
+
+static int
+shardkv_role_data(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
+{
+    int  rc;
+
+    if (r->mode == SHARDKV_FILLING) {
+        rc = shardkv_mode_begin(r, txn, s);
+
+        if (rc != 0 || r->answer.code) {
+            return rc;
+        }
+    }
+
+    if (r->role == SHARDKV_PRIMARY && !shardkv_shard_whole(s)) {
+        shardkv_refuse_at(&r->answer, 409, "incomplete", s->position,
+                          "a copy by parts has not come to its end: parts or "
+                          "log entries are missing");
+        return 0;
+    }
+
+    if ((s->role == SHARDKV_STANDBY || s->mode == SHARDKV_FILLING)
+        && r->role == SHARDKV_NONE)
+    {
+        return shardkv_shard_give_up(r, txn, s);
+    }
+
+    /* who opens a shard has its cut behind it */
+
+    if (r->role == SHARDKV_PRIMARY
+        && (s->role != SHARDKV_PRIMARY || r->epoch > s->epoch))
+    {
+        return shardkv_kept_forget(&r->server->store, txn, r->shard);
+    }
+
+    return 0;
 }
 
 
