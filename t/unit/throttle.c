@@ -7,6 +7,9 @@
 #include "../lib/tap.h"
 
 
+#define START_US  1000000
+
+
 static void
 base(migrator_throttle_t *t, uint32_t us)
 {
@@ -65,14 +68,11 @@ through(migrator_throttle_t *t, uint64_t *now, uint64_t us)
 }
 
 
-int
-main(void)
+static void
+bounds(uint64_t now)
 {
-    int                  i;
-    uint64_t             now, bytes;
+    uint64_t             bytes;
     migrator_throttle_t  t;
-
-    now = 1000000;
 
     memset(&t, 0, sizeof(t));
     migrator_throttle_init(&t, now);
@@ -92,8 +92,16 @@ main(void)
     bytes = through(&t, &now, 1000000);
     tap_ok(bytes < 1050000, "a pause gathers no more than a burst: %llu",
        (unsigned long long) bytes);
+}
 
-    /* 16384 bytes and 16 keys of 1024 are 32768 */
+
+/* 16384 bytes and 16 keys of 1024 are 32768 */
+
+static void
+keys_count(uint64_t now)
+{
+    uint64_t             bytes;
+    migrator_throttle_t  t;
 
     memset(&t, 0, sizeof(t));
     t.most = 10000000;
@@ -111,6 +119,15 @@ main(void)
     tap_ok(t.rate > 6000000 && t.rate < 8000000,
        "giving way begins from what was counted: %llu",
        (unsigned long long) t.rate);
+}
+
+
+static void
+gives_way(uint64_t now)
+{
+    int                  i;
+    uint64_t             bytes;
+    migrator_throttle_t  t;
 
     memset(&t, 0, sizeof(t));
     t.least = 1000000;
@@ -146,6 +163,13 @@ main(void)
     }
 
     tap_ok(t.rate == 0 || t.rate > 100000000, "and up again when all is quiet");
+}
+
+
+static void
+never_gives_way(uint64_t now)
+{
+    migrator_throttle_t  t;
 
     memset(&t, 0, sizeof(t));
     migrator_throttle_init(&t, now);
@@ -153,6 +177,16 @@ main(void)
     (void) through(&t, &now, 1000000);
     window(&t, 0, 1000000);
     tap_ok(t.rate == 0, "ratio 0: it never gives way");
+}
+
+
+int
+main(void)
+{
+    bounds(START_US);
+    keys_count(START_US);
+    gives_way(START_US);
+    never_gives_way(START_US);
 
     return tap_done();
 }
