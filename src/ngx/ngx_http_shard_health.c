@@ -67,7 +67,7 @@ ngx_http_shard_health_start(ngx_http_shard_sync_t *sync)
     ks = sync->keyspace;
 
     if (ks->health == NULL) {
-        ngx_http_shard_health_forgive(ks->sh);
+        ngx_http_shard_health_forgive(ks);
         return NGX_OK;
     }
 
@@ -170,7 +170,7 @@ ngx_http_shard_health_run(ngx_http_shard_checks_t *checks)
         ngx_http_shard_health_look(checks->keyspace, n);
     }
 
-    ngx_http_shard_health_calm(checks->keyspace->sh);
+    ngx_http_shard_health_calm(checks->keyspace);
     ngx_http_shard_health_fill(checks);
 }
 

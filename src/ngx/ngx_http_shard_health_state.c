@@ -8,7 +8,8 @@
 #include "ngx_http_shard_sync.h"
 
 
-static ngx_uint_t ngx_http_shard_health_failing(ngx_http_shard_sh_t *sh);
+static ngx_uint_t ngx_http_shard_health_failing(
+    ngx_http_shard_keyspace_t *ks);
 static void ngx_http_shard_health_settle(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t n);
 static void ngx_http_shard_health_tell(ngx_http_shard_keyspace_t *ks,
@@ -24,18 +25,20 @@ static u_char *ngx_http_shard_health_came(ngx_http_shard_keyspace_t *ks,
  * nodes back */
 
 void
-ngx_http_shard_health_forgive(ngx_http_shard_sh_t *sh)
+ngx_http_shard_health_forgive(ngx_http_shard_keyspace_t *ks)
 {
-    ngx_uint_t  i;
+    ngx_uint_t            i;
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ks->sh;
 
     for (i = 0; i < sh->nnodes_max; i++) {
-        if (sh->node_flags[i] & (SHARD_FLAG_DEAD|SHARD_FLAG_SLOW)) {
-            ngx_http_shard_node_clear(sh, i, SHARD_FLAG_DEAD|SHARD_FLAG_SLOW);
-        }
-
+        ngx_http_shard_node_clear(sh, i, SHARD_FLAG_DEAD|SHARD_FLAG_SLOW);
         ngx_memzero(&sh->node_health[i].health, sizeof(shard_health_t));
         sh->node_health[i].requests = 0;
     }
+
+    ngx_http_shard_health_calm(ks);
 }
 
 
@@ -79,13 +82,22 @@ ngx_http_shard_health_forget(ngx_http_shard_sh_t *sh, ngx_uint_t n)
 }
 
 
-static ngx_uint_t
-ngx_http_shard_health_failing(ngx_http_shard_sh_t *sh)
-{
-    ngx_uint_t  i;
+/* what failed late at a node that is gone is forgotten when its number is
+ * given again; no answer would end it */
 
-    for (i = 0; i < sh->nnodes_max; i++) {
-        if (__atomic_load_n(&sh->node_health[i].requests, __ATOMIC_SEQ_CST)) {
+static ngx_uint_t
+ngx_http_shard_health_failing(ngx_http_shard_keyspace_t *ks)
+{
+    ngx_uint_t               i;
+    ngx_http_shard_arena_t  *arena;
+
+    arena = ngx_http_shard_health_arena(ks);
+
+    for (i = 0; i < arena->nnodes; i++) {
+        if (__atomic_load_n(&ks->sh->node_health[i].requests,
+                            __ATOMIC_SEQ_CST)
+            && arena->nodes[i].name_len)
+        {
             return 1;
         }
     }
@@ -98,15 +110,19 @@ ngx_http_shard_health_failing(ngx_http_shard_sh_t *sh)
  * so, and either is seen by the other */
 
 void
-ngx_http_shard_health_calm(ngx_http_shard_sh_t *sh)
+ngx_http_shard_health_calm(ngx_http_shard_keyspace_t *ks)
 {
-    if (!sh->failing || ngx_http_shard_health_failing(sh)) {
+    ngx_http_shard_sh_t  *sh;
+
+    sh = ks->sh;
+
+    if (!sh->failing || ngx_http_shard_health_failing(ks)) {
         return;
     }
 
     __atomic_store_n(&sh->failing, 0, __ATOMIC_SEQ_CST);
 
-    if (ngx_http_shard_health_failing(sh)) {
+    if (ngx_http_shard_health_failing(ks)) {
         __atomic_store_n(&sh->failing, 1, __ATOMIC_SEQ_CST);
     }
 }

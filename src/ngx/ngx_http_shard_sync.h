@@ -273,9 +273,9 @@ void ngx_http_shard_barrier_print(ngx_http_shard_sync_t *sync,
 
 ngx_int_t ngx_http_shard_health_start(ngx_http_shard_sync_t *sync);
 void ngx_http_shard_health_stop(ngx_http_shard_sync_t *sync);
-void ngx_http_shard_health_forgive(ngx_http_shard_sh_t *sh);
+void ngx_http_shard_health_forgive(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_health_look(ngx_http_shard_keyspace_t *ks, ngx_uint_t n);
-void ngx_http_shard_health_calm(ngx_http_shard_sh_t *sh);
+void ngx_http_shard_health_calm(ngx_http_shard_keyspace_t *ks);
 void ngx_http_shard_health_result(ngx_http_shard_keyspace_t *ks,
     ngx_uint_t n, ngx_http_shard_exchange_t *x);
 

@@ -160,8 +160,13 @@ ngx_http_shard_bury(ngx_http_shard_keyspace_t *ks)
         if (sh->workers[i] == pid) {
             ngx_http_shard_clear(ks, i);
 
-            /* it may have marked a node, and not told yet */
+            /* it may have marked a node, or counted a failure, and not told
+             * yet */
             (void) __atomic_add_fetch(&sh->routes, 1, __ATOMIC_SEQ_CST);
+
+            if (ks->health) {
+                __atomic_store_n(&sh->failing, 1, __ATOMIC_SEQ_CST);
+            }
         }
 
         ngx_shmtx_unlock(&ks->shpool->mutex);
