@@ -1,17 +1,19 @@
 
 /* What the commands that move and cut shards share: cmd_move.c, cmd_cut.c,
- * cmd_wish.c, wait.c. */
+ * cut_bounds.c, cmd_wish.c, wait.c. */
 
 
 #ifndef _SHARDCTL_MOVE_H_INCLUDED_
 #define _SHARDCTL_MOVE_H_INCLUDED_
 
 
+#include "shard_bytes.h"
 #include "shardctl.h"
 
 
 #define MOVE_ID_SIZE   17
 #define MOVE_SEQ_SIZE  24
+#define CUT_TEXT       (SHARD_BYTES_TEXT + 1)
 
 
 typedef struct {
@@ -59,6 +61,17 @@ int move_finish(shardctl_t *ctl, const char *id, const char *wanted,
 int move_ask(shardctl_t *ctl, const move_t *move, json_t **answer);
 int move_answer_show(shardctl_t *ctl, const json_t *answer);
 int move_answer_rc(shardctl_t *ctl, const json_t *answer);
+
+/*
+ * cut_bounds.c: where the options have "rec" cut, within its bounds, as
+ * records have bounds; "end" is "" unless a key is to be alone.  The other:
+ * a bound as "shardctl shards" shows it, in "buf" where it is not "cut".
+ */
+
+int cut_bounds(shardctl_t *ctl, const shard_record_t *rec, char cut[CUT_TEXT],
+    char end[CUT_TEXT]);
+const char *cut_words(const shard_record_t *rec, const char *cut,
+    char buf[CUT_TEXT]);
 
 const char *move_phase(const shardd_entry_t *m);
 
