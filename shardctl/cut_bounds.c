@@ -157,6 +157,8 @@ cut_default(shardctl_t *ctl, const shard_record_t *rec, char *out)
 }
 
 
+/* the last key of all is alone above its cut: "end" stays as it is */
+
 static int
 cut_around(shardctl_t *ctl, const shard_record_t *rec, const char *key,
     char *cut, char *end)
@@ -175,12 +177,10 @@ cut_around(shardctl_t *ctl, const shard_record_t *rec, const char *key,
                              rec->id);
     }
 
-    end[0] = '\0';
-
     if (rec->kind != SHARD_KIND_RANGE_BYTES) {
         shard_hex_encode(at.position, cut);
 
-        if (at.position != UINT64_MAX) {
+        if (at.position + 1 != rec->hi) {
             shard_hex_encode(at.position + 1, end);
         }
 
@@ -199,7 +199,13 @@ cut_around(shardctl_t *ctl, const shard_record_t *rec, const char *key,
     bytes.len = (uint8_t) len;
     cut[shard_bytes_encode(&bytes, cut)] = '\0';
     bytes.len++;
-    end[shard_bytes_encode(&bytes, end)] = '\0';
+
+    if (shard_bytes_compare(bytes.data, bytes.len, rec->hi_text.data,
+                            rec->hi_text.len)
+        != 0)
+    {
+        end[shard_bytes_encode(&bytes, end)] = '\0';
+    }
 
     return SHARDCTL_OK;
 }

@@ -87,6 +87,16 @@ sub numbers {
     like(($t->try_ctl('-k', 'u', 'split', 1, '--at', 7, '--dry-run'))[2],
          qr/ 7 is not between the bounds of shard 1/, 'that is mistaken');
 
+    for ([ 1, 1000, 'isolate shard 1 at 1000' ], [ 1, 1500, 'isolate shard 1 at 1500' ],
+         [ 1, 1999, 'split shard 1 at 1999' ],
+         [ 2, '18446744073709551615', 'split shard 2 at 18446744073709551615' ])
+    {
+        my ($shard, $key, $would) = @$_;
+        like(($t->try_ctl('-k', 'u', 'split', $shard, '--around', $key,
+                          '--dry-run'))[1],
+             qr/^would $would, its keys to /, "around $key");
+    }
+
     $t->ctl('-k', 'u4', 'init', '--kind', 'range uint64', '--shards', 4,
             '--max', 10, @nodes);
     is_deeply(shards('u4', qw/ from to /),
@@ -114,6 +124,12 @@ sub bytes {
     is(locate('b', '2026-01-15'), '1 n2', 'locate within');
     is(locate('b', "\xe4"), '3 n2', 'locate before a longer bound');
     is(locate('b', "\xff\xff"), '4 n1', 'locate the last one');
+
+    for ([ "\xe3", 'isolate shard 3 at %e3,' ], [ "\xe4", 'split shard 3 at %e4,' ]) {
+        my ($key, $would) = @$_;
+        like(($t->try_ctl('-k', 'b', 'split', 3, '--around', $key, '--dry-run'))[1],
+             qr/^would $would/, "around a key: $would");
+    }
 
     $t->ctl('-k', 'b2', 'init', '--kind', 'range bytes', '--cuts',
             "a%2Cb,\xc3\xa4", @nodes);
