@@ -62,6 +62,16 @@ shardkv_done(shardkv_answer_t *a, unsigned status)
 
 
 void
+shardkv_done_at(shardkv_answer_t *a, unsigned status, uint64_t position)
+{
+    shardkv_done(a, status);
+
+    a->has_position = 1;
+    a->position = position;
+}
+
+
+void
 shardkv_broken(shardkv_answer_t *a, const char *where, int rc)
 {
     shardkv_refuse(a, 500, "store", "the store failed in a %s: %s", where,

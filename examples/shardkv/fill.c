@@ -110,9 +110,7 @@ shardkv_apply_fill(shardkv_request_t *r, MDB_txn *txn)
     }
 
     if (rc == 0 && r->upload->last) {
-        shardkv_done(&r->answer, 204);
-        r->answer.has_position = 1;
-        r->answer.position = s.position;
+        shardkv_done_at(&r->answer, 204, s.position);
     }
 
     return rc;

@@ -172,9 +172,7 @@ shardkv_import_chunk(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
     }
 
     if (rc == 0 && up->last) {
-        shardkv_done(&r->answer, 204);
-        r->answer.has_position = 1;
-        r->answer.position = r->position;
+        shardkv_done_at(&r->answer, 204, r->position);
     }
 
     return rc;

@@ -289,9 +289,7 @@ shardkv_kept_begin(shardkv_request_t *r, MDB_txn *txn,
     rc = shardkv_kept_load(store, txn, r->shard, &kept);
 
     if (rc == 0 && kept.known && shardkv_kept_same(&kept, &r->range)) {
-        shardkv_done(&r->answer, 204);
-        r->answer.has_position = 1;
-        r->answer.position = s->position;
+        shardkv_done_at(&r->answer, 204, s->position);
         return 0;
     }
 
@@ -418,9 +416,7 @@ shardkv_kept_learn(shardkv_request_t *r, MDB_txn *txn,
     }
 
     if (rc == 0) {
-        shardkv_done(&r->answer, 204);
-        r->answer.has_position = 1;
-        r->answer.position = s->position;
+        shardkv_done_at(&r->answer, 204, s->position);
     }
 
     return rc;

@@ -322,6 +322,7 @@ void shardkv_refuse(shardkv_answer_t *a, unsigned status, const char *code,
 void shardkv_refuse_at(shardkv_answer_t *a, unsigned status, const char *code,
     uint64_t position, const char *message);
 void shardkv_done(shardkv_answer_t *a, unsigned status);
+void shardkv_done_at(shardkv_answer_t *a, unsigned status, uint64_t position);
 void shardkv_answer_reset(shardkv_answer_t *a);
 void shardkv_broken(shardkv_answer_t *a, const char *where, int rc);
 

@@ -288,9 +288,7 @@ shardkv_chunk_switch(shardkv_request_t *r, MDB_txn *txn, shardkv_shard_t *s)
     }
 
     if (rc == 0) {
-        shardkv_done(&r->answer, 204);
-        r->answer.has_position = 1;
-        r->answer.position = s->position;
+        shardkv_done_at(&r->answer, 204, s->position);
     }
 
     return rc;
@@ -359,9 +357,7 @@ shardkv_chunk_switch_part(shardkv_request_t *r, MDB_txn *txn,
     }
 
     if (rc == 0) {
-        shardkv_done(&r->answer, 204);
-        r->answer.has_position = 1;
-        r->answer.position = s->position;
+        shardkv_done_at(&r->answer, 204, s->position);
     }
 
     return rc;
