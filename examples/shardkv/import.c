@@ -19,9 +19,6 @@
 #include "shardkv.h"
 
 
-#define SHARDKV_IMPORT_KEY  10          /* "import" and the shard */
-
-
 /* of "meta", host byte order; number: generation_next()'s */
 
 typedef struct {
@@ -32,7 +29,6 @@ typedef struct {
 } shardkv_import_t;
 
 
-static MDB_val shardkv_import_key(char *buf, shard_id_t id);
 static int shardkv_import_load(shardkv_request_t *r, MDB_txn *txn,
     shardkv_import_t *im);
 static int shardkv_import_store(shardkv_request_t *r, MDB_txn *txn,
@@ -46,21 +42,6 @@ static int shardkv_import_log(shardkv_request_t *r, MDB_txn *txn,
 static int shardkv_import_end(shardkv_request_t *r, MDB_txn *txn);
 
 
-static MDB_val
-shardkv_import_key(char *buf, shard_id_t id)
-{
-    MDB_val  key;
-
-    memcpy(buf, "import", 6);
-    (void) shardkv_shard_key(buf + 6, id);
-
-    key.mv_data = buf;
-    key.mv_size = SHARDKV_IMPORT_KEY;
-
-    return key;
-}
-
-
 /* MDB_NOTFOUND: none, or one of another shard */
 
 static int
@@ -70,7 +51,7 @@ shardkv_import_load(shardkv_request_t *r, MDB_txn *txn, shardkv_import_t *im)
     char  buf[16];
 
     rc = shardkv_record_get(txn, r->server->store.meta,
-                            shardkv_import_key(buf, r->shard), im,
+                            shardkv_meta_key(buf, "import", r->shard), im,
                             sizeof(shardkv_import_t));
 
     return (rc == 0 && im->of != r->of) ? MDB_NOTFOUND : rc;
@@ -84,7 +65,7 @@ shardkv_import_store(shardkv_request_t *r, MDB_txn *txn,
     char  buf[16];
 
     return shardkv_record_put(txn, r->server->store.meta,
-                              shardkv_import_key(buf, r->shard), im,
+                              shardkv_meta_key(buf, "import", r->shard), im,
                               sizeof(shardkv_import_t));
 }
 
@@ -293,7 +274,7 @@ shardkv_import_end(shardkv_request_t *r, MDB_txn *txn)
     rc = shardkv_import_load(r, txn, &im);
 
     if (rc == 0) {
-        key = shardkv_import_key(buf, r->shard);
+        key = shardkv_meta_key(buf, "import", r->shard);
         rc = mdb_del(txn, r->server->store.meta, &key, NULL);
     }
 

@@ -63,18 +63,6 @@ static int shardkv_kept_base(shardkv_request_t *r, MDB_txn *txn,
     const shardkv_shard_t *s, shardkv_part_t *parts);
 
 
-static MDB_val
-shardkv_kept_key(char *buf, shard_id_t id, unsigned n)
-{
-    MDB_val  key;
-
-    key = shardkv_shard_key(buf, id);
-    buf[key.mv_size++] = (char) n;
-
-    return key;
-}
-
-
 static int
 shardkv_kept_load(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     shardkv_kept_t *kept)
@@ -122,8 +110,9 @@ shardkv_kept_sum(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 
     memset(sum, 0, sizeof(shardkv_sum_t));
 
-    rc = shardkv_record_get(txn, store->kept, shardkv_kept_key(buf, id, n),
-                            sum, sizeof(shardkv_sum_t));
+    rc = shardkv_record_get(txn, store->kept,
+                            shardkv_shard_part_key(buf, id, n), sum,
+                            sizeof(shardkv_sum_t));
 
     return (rc == MDB_NOTFOUND) ? 0 : rc;
 }
@@ -146,8 +135,9 @@ shardkv_kept_add(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     sum.items += items;
     sum.hash += hash;
 
-    return shardkv_record_put(txn, store->kept, shardkv_kept_key(buf, id, n),
-                              &sum, sizeof(sum));
+    return shardkv_record_put(txn, store->kept,
+                              shardkv_shard_part_key(buf, id, n), &sum,
+                              sizeof(sum));
 }
 
 
@@ -196,7 +186,7 @@ shardkv_kept_forget(shardkv_store_t *store, MDB_txn *txn, shard_id_t id)
     }
 
     for (n = 0; n < SHARDKV_PARTS; n++) {
-        key = shardkv_kept_key(buf, id, n);
+        key = shardkv_shard_part_key(buf, id, n);
         rc = mdb_del(txn, store->kept, &key, NULL);
 
         if (rc != 0 && rc != MDB_NOTFOUND) {

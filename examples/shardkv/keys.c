@@ -57,6 +57,36 @@ shardkv_shard_key(char *buf, shard_id_t id)
 }
 
 
+MDB_val
+shardkv_shard_part_key(char *buf, shard_id_t id, unsigned n)
+{
+    MDB_val  key;
+
+    key = shardkv_shard_key(buf, id);
+    buf[key.mv_size++] = (char) n;
+
+    return key;
+}
+
+
+MDB_val
+shardkv_meta_key(char *buf, const char *name, shard_id_t id)
+{
+    size_t   len;
+    MDB_val  key;
+
+    len = strlen(name);
+    memcpy(buf, name, len);
+
+    key = shardkv_shard_key(buf + len, id);
+
+    key.mv_data = buf;
+    key.mv_size += len;
+
+    return key;
+}
+
+
 /* "buf" takes 8 bytes; in the other ones SHARDKV_KEY_BUF.  The generation
  * goes first: what is staged last stands behind all else, see staging.c */
 

@@ -50,18 +50,6 @@ typedef struct {
 } shardkv_part_record_t;
 
 
-static MDB_val
-shardkv_part_record_key(char *buf, shard_id_t id, unsigned n)
-{
-    MDB_val  key;
-
-    key = shardkv_shard_key(buf, id);
-    buf[key.mv_size++] = (char) n;
-
-    return key;
-}
-
-
 uint64_t
 shardkv_mix(const char *key, size_t klen)
 {
@@ -90,7 +78,7 @@ shardkv_part_get(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     part->generation = s->generation;
 
     rc = shardkv_record_get(txn, store->part,
-                            shardkv_part_record_key(buf, id, n), &record,
+                            shardkv_shard_part_key(buf, id, n), &record,
                             sizeof(record));
 
     if (rc != 0) {
@@ -130,7 +118,7 @@ shardkv_part_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     record.hash = part->hash;
 
     return shardkv_record_put(txn, store->part,
-                              shardkv_part_record_key(buf, id, n), &record,
+                              shardkv_shard_part_key(buf, id, n), &record,
                               sizeof(record));
 }
 
@@ -143,7 +131,7 @@ shardkv_part_forget(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
     char     buf[16];
     MDB_val  key;
 
-    key = shardkv_part_record_key(buf, id, n);
+    key = shardkv_shard_part_key(buf, id, n);
     rc = mdb_del(txn, store->part, &key, NULL);
 
     return (rc == MDB_NOTFOUND) ? 0 : rc;

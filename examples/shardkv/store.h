@@ -145,9 +145,15 @@ int shardkv_shard_put(shardkv_store_t *store, MDB_txn *txn, shard_id_t id,
 int shardkv_shard_only(shardkv_store_t *store, MDB_txn *txn, shard_id_t *id,
     unsigned *n);
 
-/* keys.c */
+/* keys.c: of a shard's records, which are few; "buf" takes 8 bytes, of
+ * meta_key() as many more as the name has */
 
 MDB_val shardkv_shard_key(char *buf, shard_id_t id);
+MDB_val shardkv_shard_part_key(char *buf, shard_id_t id, unsigned n);
+MDB_val shardkv_meta_key(char *buf, const char *name, shard_id_t id);
+
+/* of all else */
+
 MDB_val shardkv_prefix(char *buf, shard_id_t id, uint32_t generation);
 MDB_val shardkv_data_key(char *buf, shard_id_t id,
     const shardkv_place_t *place, const char *key, size_t klen);

@@ -13,9 +13,6 @@
 #include "shardkv.h"
 
 
-#define SHARDKV_TOKEN_KEY  9            /* "token" and the shard */
-
-
 /* of "meta", host byte order; token: the largest one at that epoch */
 
 typedef struct {
@@ -34,15 +31,11 @@ shardkv_token_check(shardkv_request_t *r, MDB_txn *txn,
     MDB_val          key;
     shardkv_token_t  last;
 
-    memcpy(buf, "token", 5);
-    (void) shardkv_shard_key(buf + 5, r->shard);
-
-    key.mv_data = buf;
-    key.mv_size = SHARDKV_TOKEN_KEY;
-
     if (!r->sender.has_token) {
         return 0;
     }
+
+    key = shardkv_meta_key(buf, "token", r->shard);
 
     rc = shardkv_record_get(txn, r->server->store.meta, key, &last,
                             sizeof(last));
