@@ -3,7 +3,8 @@
  * What a request changes, within the writer's transaction.
  *
  * Every check comes before the first change: a refused request leaves the
- * transaction as it was, and the others of its batch are not touched.
+ * transaction as it was, but for what says whose requests they are (token.c),
+ * and the others of its batch are not touched.
  */
 
 

@@ -410,7 +410,7 @@ int shardkv_upload_finish(shardkv_request_t *r);
 void shardkv_upload_end(shardkv_request_t *r);
 
 /* apply.c: within the writer's transaction.  0: r->answer is set, and if it
- * is an error nothing was changed; else an LMDB error, and the transaction
+ * is an error no data were changed; else an LMDB error, and the transaction
  * must be aborted */
 
 int shardkv_apply(shardkv_request_t *r, MDB_txn *txn);

@@ -5,6 +5,9 @@
  * claim that their sender has on the shard, X-Shard-Token.  One that was
  * stopped for a while, and whose claim another one has by then, comes with a
  * smaller token than that one's, and is refused, however late it comes.
+ *
+ * A larger token is kept even where what it came with is refused behind this
+ * check: whose claim it is does not depend on that.
  */
 
 

@@ -30,7 +30,7 @@ static int shardkv_upload_keep(shardkv_request_t *r, const char *data,
  */
 
 static unsigned
-shardkv_upload_chunk(const shardkv_request_t *r)
+shardkv_upload_chunk_full(const shardkv_request_t *r)
 {
     const shardkv_upload_t  *up;
 
@@ -165,7 +165,7 @@ shardkv_upload_read(shardkv_request_t *r, const char *data, size_t len)
     }
 
     if (r->answer.code == NULL && r->route->chunks
-        && shardkv_upload_chunk(r))
+        && shardkv_upload_chunk_full(r))
     {
         r->upload->handed = r->upload->lines;
 
