@@ -401,7 +401,6 @@ shardkv_arguments(shardkv_request_t *r)
 
     case SHARDKV_DIGEST_PUT:
         r->limit = SHARDKV_PARTS;
-        r->scan = 1;
         return SHARD_OK;
 
     case SHARDKV_SNAPSHOT_GET:

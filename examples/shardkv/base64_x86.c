@@ -78,6 +78,8 @@ shardkv_base64_bytes_x86(__m128i *text)
 {
     __m128i  bad, high, slash, value;
 
+    /* a shuffle does not look at bit 5, so "/" serves as mask, too */
+
     const __m128i  nibble = _mm_set1_epi8(0x2f);
 
     high = _mm_and_si128(_mm_srli_epi32(*text, 4), nibble);

@@ -22,7 +22,7 @@ static void shardkv_digest(shardkv_request_t *r);
 static int shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn,
     MDB_dbi dbi, MDB_val from, unsigned queue, shardkv_part_t *parts);
 static void shardkv_digest_answer(shardkv_request_t *r, uint64_t position,
-    const shardkv_part_t *parts);
+    const shardkv_part_t *parts, unsigned kept);
 
 
 int
@@ -75,6 +75,7 @@ shardkv_digest(shardkv_request_t *r)
 {
     int               rc;
     MDB_txn          *txn;
+    unsigned          kept;
     shardkv_part_t   *parts;
     shardkv_shard_t   s;
     shardkv_store_t  *store;
@@ -106,7 +107,7 @@ shardkv_digest(shardkv_request_t *r)
     rc = (r->has_range && !r->scan && SHARDKV_PARTS % r->limit == 0)
          ? shardkv_kept_get(r, txn, parts) : MDB_NOTFOUND;
 
-    r->kept = (rc == 0);
+    kept = (rc == 0);
 
     if (rc == MDB_NOTFOUND) {
         rc = shardkv_digest_items(r, txn, &s, parts);
@@ -115,7 +116,7 @@ shardkv_digest(shardkv_request_t *r)
     shardkv_read_end(store, txn);
 
     if (rc == 0) {
-        shardkv_digest_answer(r, s.position, parts);
+        shardkv_digest_answer(r, s.position, parts, kept);
 
     } else {
         shardkv_broken(&r->answer, "digest", rc);
@@ -132,17 +133,17 @@ shardkv_digest_items(shardkv_request_t *r, MDB_txn *txn,
     int               rc;
     char              buf[SHARDKV_KEY_BUF];
     MDB_val           from;
-    unsigned          n, kept;
+    unsigned          n, counted;
     shardkv_part_t    part;
     shardkv_store_t  *store;
 
     store = &r->server->store;
-    kept = !r->scan && !r->has_range && SHARDKV_PARTS % r->limit == 0;
+    counted = !r->scan && !r->has_range && SHARDKV_PARTS % r->limit == 0;
 
     for (n = 0; n < SHARDKV_PARTS; n++) {
         rc = shardkv_part_get(store, txn, r->shard, s, n, &part);
 
-        if (rc == 0 && kept) {
+        if (rc == 0 && counted) {
             parts[n * r->limit / SHARDKV_PARTS].items += part.items;
             parts[n * r->limit / SHARDKV_PARTS].hash += part.hash;
             continue;
@@ -218,9 +219,11 @@ shardkv_digest_scan(const shardkv_request_t *r, MDB_txn *txn, MDB_dbi dbi,
 }
 
 
+/* kept: a range's, and no items were read */
+
 static void
 shardkv_digest_answer(shardkv_request_t *r, uint64_t position,
-    const shardkv_part_t *parts)
+    const shardkv_part_t *parts, unsigned kept)
 {
     char           hex[17];
     uint64_t       i, items;
@@ -245,7 +248,7 @@ shardkv_digest_answer(shardkv_request_t *r, uint64_t position,
                       "{\"position\":%llu,\"items\":%llu,%s\"parts\":[",
                       (unsigned long long) position,
                       (unsigned long long) items,
-                      r->kept ? "\"kept\":true," : "");
+                      kept ? "\"kept\":true," : "");
 
     for (i = 0; i < r->limit; i++) {
         shard_hex_encode(parts[i].hash, hex);

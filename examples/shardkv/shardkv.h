@@ -209,7 +209,6 @@ struct shardkv_request_s {
     unsigned                has_at;
     unsigned                has_part;
     unsigned                scan;       /* digest: not from what is kept */
-    unsigned                kept;       /* digest: and it was from that */
     uint64_t                part;       /* of a snapshot */
     uint64_t                limit;      /* log's limit=, digest's parts= */
     shardkv_role_e          role;       /* PUT role */
