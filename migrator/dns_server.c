@@ -109,6 +109,12 @@ migrator_dns_conf_check(const migrator_dns_conf_t *conf, char *err)
     ldns_rdf            *server;
     migrator_dns_key_t   key;
 
+    if (conf->server == NULL && (conf->zone || conf->group || conf->key_file))
+    {
+        return migrator_dns_fail(err, "server is missing: %s of the name "
+                                 "server that takes updates", "IP or IP:port");
+    }
+
     if (conf->server == NULL) {
         return SHARD_OK;
     }

@@ -117,7 +117,8 @@ start_named();
 
 my ($exit, $out, $err) = (0);
 
-for my $case ([ 'server: nowhere', qr/server "nowhere": an address is needed/ ],
+for my $case ([ 'zone: a.', qr/bad\.yaml: dns: server is missing: IP or IP:port/ ],
+              [ 'server: nowhere', qr/server "nowhere": an address is needed/ ],
               [ "server: 127.0.0.1\n    name: fix.example.", qr/name "fix.example."/ ],
               [ "server: 127.0.0.1\n    zone: a.\n    key_file: $dir/none",
                 qr/bad\.yaml: dns: key_file .*none cannot be read: No such file/ ],
