@@ -13,6 +13,9 @@
 
 
 static migrator_result_e migrator_warm_digests(migrator_t *m);
+static migrator_result_e migrator_warm_reach(migrator_t *m,
+    uint64_t position, const migrator_limit_t *limit);
+static migrator_result_e migrator_warm_differ(migrator_t *m);
 static migrator_result_e migrator_probe(migrator_t *m, int which);
 static void migrator_gate_of(const migrator_t *m, migrator_gate_t *gate);
 static migrator_result_e migrator_gate_errors(migrator_t *m,
@@ -104,7 +107,6 @@ static migrator_result_e
 migrator_warm_digests(migrator_t *m)
 {
     int                 rc;
-    uint64_t            before;
     migrator_limit_t    limit;
     migrator_result_e   result;
     migrator_digest_t  *source, *target;
@@ -136,30 +138,10 @@ migrator_warm_digests(migrator_t *m)
         return migrator_driver_rc(m, rc, "source's digest");
     }
 
-    while (m->state.position < source->position) {
-        before = m->state.position;
-        result = migrator_ship(m, source->position - before);
+    result = migrator_warm_reach(m, source->position, &limit);
 
-        if (result != MIGRATOR_NEXT) {
-            return result;
-        }
-
-        if (m->state.position == before) {
-            return migrator_say(m, MIGRATOR_RETRY, "the log of %s ends at "
-                                "%llu, its digest is of %llu", m->state.from,
-                                (unsigned long long) before,
-                                (unsigned long long) source->position);
-        }
-
-        /* many short calls take as long as one that is long */
-
-        if (limit.tick(limit.data)) {
-            return migrator_driver_rc(m, MIGRATOR_INTERRUPTED, "ship");
-        }
-    }
-
-    if (m->state.position > source->position) {
-        return migrator_say(m, MIGRATOR_OTHER, "target is ahead of source");
+    if (result != MIGRATOR_NEXT) {
+        return result;
     }
 
     rc = m->driver->digest(m->driver_data, &m->target, m->state.shard,
@@ -176,11 +158,63 @@ migrator_warm_digests(migrator_t *m)
         return MIGRATOR_NEXT;
     }
 
+    return migrator_warm_differ(m);
+}
+
+
+/* by the source's log; "limit" is that of the digest, which has a tick */
+
+static migrator_result_e
+migrator_warm_reach(migrator_t *m, uint64_t position,
+    const migrator_limit_t *limit)
+{
+    uint64_t           before;
+    migrator_result_e  result;
+
+    while (m->state.position < position) {
+        before = m->state.position;
+        result = migrator_ship(m, position - before);
+
+        if (result != MIGRATOR_NEXT) {
+            return result;
+        }
+
+        if (m->state.position == before) {
+            return migrator_say(m, MIGRATOR_RETRY, "the log of %s ends at "
+                                "%llu, its digest is of %llu", m->state.from,
+                                (unsigned long long) before,
+                                (unsigned long long) position);
+        }
+
+        /* many short calls take as long as one that is long */
+
+        if (limit->tick(limit->data)) {
+            return migrator_driver_rc(m, MIGRATOR_INTERRUPTED, "ship");
+        }
+    }
+
+    return m->state.position == position ? MIGRATOR_NEXT
+           : migrator_say(m, MIGRATOR_OTHER, "target is ahead of source");
+}
+
+
+/* the parts that differ are sent again, where that can help; else it fails,
+ * or with no copy made yet all is copied */
+
+static migrator_result_e
+migrator_warm_differ(migrator_t *m)
+{
+    migrator_result_e         result;
+    const migrator_digest_t  *source, *target;
+
     result = migrator_repair_begin(m);
 
     if (result != MIGRATOR_NEXT) {
         return result;
     }
+
+    source = &m->digest[0];
+    target = &m->digest[1];
 
     return migrator_say(m, m->state.copies ? MIGRATOR_FAIL : MIGRATOR_OTHER,
                         "data differ at position %llu: %llu items at %s, "
