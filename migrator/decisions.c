@@ -31,6 +31,10 @@ static int migrator_known(migrator_crew_t *crew, const shardd_entry_t *entry,
 static int migrator_plan(migrator_crew_t *crew, const shardd_entry_t *entry,
     migrator_state_t *state);
 static uint64_t migrator_entry_ms(const char *stream_id);
+static int migrator_decision_fields(const shardd_entry_t *entry,
+    migrator_state_t *state, const char **why);
+static int migrator_decision_others(const shardd_entry_t *entry,
+    migrator_state_t *state);
 
 
 void
@@ -165,16 +169,48 @@ int
 migrator_decision_read(const shardd_entry_t *entry, migrator_state_t *state,
     const char **why)
 {
+    const char  *by;
+
+    memset(state, 0, sizeof(migrator_state_t));
+
+    if (migrator_decision_fields(entry, state, why) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    *why = "with or with_epoch";
+
+    if (migrator_decision_other(entry, state) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    *why = "others";
+
+    if (migrator_decision_others(entry, state) != SHARD_OK) {
+        return SHARD_ERROR;
+    }
+
+    by = shardd_entry_field(entry, "by");
+    snprintf(state->by, sizeof(state->by), "%s", by ? by : "");
+    snprintf(state->decision, sizeof(state->decision), "%s", entry->id);
+
+    return SHARD_OK;
+}
+
+
+/* those of every verb */
+
+static int
+migrator_decision_fields(const shardd_entry_t *entry, migrator_state_t *state,
+    const char **why)
+{
     size_t        i;
     uint64_t      number;
     shard_str_t   text[6];
-    const char   *by, *value;
+    const char   *value;
 
     static const char *const  names[] = {
         "id", "verb", "shard", "from", "to", "epoch"
     };
-
-    memset(state, 0, sizeof(migrator_state_t));
 
     for (i = 0; i < 6; i++) {
         value = shardd_entry_field(entry, names[i]);
@@ -220,29 +256,30 @@ migrator_decision_read(const shardd_entry_t *entry, migrator_state_t *state,
     memcpy(state->from, text[3].data, text[3].len);
     memcpy(state->to, text[4].data, text[4].len);
 
-    *why = "with or with_epoch";
+    return SHARD_OK;
+}
 
-    if (migrator_decision_other(entry, state) != SHARD_OK) {
+
+/* a move's: standbys that the shard gets when it has arrived */
+
+static int
+migrator_decision_others(const shardd_entry_t *entry, migrator_state_t *state)
+{
+    const char  *value;
+
+    value = shardd_entry_field(entry, "others");
+
+    if (state->verb != MIGRATOR_MOVE || value == NULL) {
+        return SHARD_OK;
+    }
+
+    if (strlen(value) >= sizeof(state->others)
+        || !migrator_others_valid(value))
+    {
         return SHARD_ERROR;
     }
 
-    *why = "others";
-    value = shardd_entry_field(entry, "others");
-
-    if (state->verb == MIGRATOR_MOVE && value) {
-
-        if (strlen(value) >= sizeof(state->others)
-            || !migrator_others_valid(value))
-        {
-            return SHARD_ERROR;
-        }
-
-        snprintf(state->others, sizeof(state->others), "%s", value);
-    }
-
-    by = shardd_entry_field(entry, "by");
-    snprintf(state->by, sizeof(state->by), "%s", by ? by : "");
-    snprintf(state->decision, sizeof(state->decision), "%s", entry->id);
+    snprintf(state->others, sizeof(state->others), "%s", value);
 
     return SHARD_OK;
 }
