@@ -118,7 +118,7 @@ shardd_expose_listen(const char *addr, char *err)
 shardd_expose_t *
 shardd_expose_start(const char *addr, char *err)
 {
-    int                  fd;
+    int               fd;
     shardd_expose_t  *e;
 
     fd = shardd_expose_listen(addr, err);
@@ -227,7 +227,7 @@ shardd_expose_answer(void *cls, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version,
     const char *data, size_t *size, void **ctx)
 {
-    enum MHD_Result      rc;
+    enum MHD_Result   rc;
     shardd_expose_t  *e = cls;
 
     (void) version;
@@ -237,17 +237,17 @@ shardd_expose_answer(void *cls, struct MHD_Connection *connection,
 
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         return shardd_expose_send(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-                                     "GET it\n", "text/plain");
+                                  "GET it\n", "text/plain");
     }
 
     if (strcmp(url, "/metrics") != 0) {
         return shardd_expose_send(connection, MHD_HTTP_NOT_FOUND,
-                                     "there is /metrics only\n", "text/plain");
+                                  "there is /metrics only\n", "text/plain");
     }
 
     pthread_mutex_lock(&e->lock);
     rc = shardd_expose_send(connection, MHD_HTTP_OK, e->text ? e->text : "",
-                               SHARDD_EXPOSE_TYPE);
+                            SHARDD_EXPOSE_TYPE);
     pthread_mutex_unlock(&e->lock);
 
     return rc;
