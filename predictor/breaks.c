@@ -5,6 +5,7 @@
 
 #include "../src/daemon/shardd_log.h"
 #include "breaks.h"
+#include "number.h"
 #include "report.h"
 
 
@@ -15,8 +16,6 @@
 /* lines at once */
 
 #define PREDICTOR_BREAKS_LINES   10
-
-#define PREDICTOR_BREAKS_DIGITS  6
 
 
 static char *predictor_breaks_put(char *forecast, const char *name,
@@ -115,10 +114,7 @@ predictor_breaks_put(char *forecast, const char *name, json_t *list)
         return forecast;
     }
 
-    text = json_dumps(list, JSON_COMPACT
-                      | JSON_REAL_PRECISION(PREDICTOR_BREAKS_DIGITS));
-    json_decref(list);
-
+    text = predictor_number_text(list);
     len = strlen(forecast);
     whole = text ? realloc(forecast, len + strlen(name) + strlen(text) + 8)
                  : NULL;

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "calendar.h"
+#include "number.h"
 
 
-#define PREDICTOR_CALENDAR_DIGITS  6
-#define PREDICTOR_CALENDAR_TEXT    65536
-#define PREDICTOR_SECONDS_MAX      253402300800.0      /* year 10000 */
+#define PREDICTOR_CALENDAR_TEXT  65536
+#define PREDICTOR_SECONDS_MAX    253402300800.0      /* year 10000 */
 
 
 /* as a factor or as requests per second, with its deviation and from what */
@@ -110,7 +110,6 @@ char *
 predictor_calendar_save(const predictor_calendar_t *c,
     const predictor_planned_t *p)
 {
-    char                    *text;
     json_t                  *out, *list;
     uint32_t                 i;
     const predictor_came_t  *came;
@@ -138,11 +137,7 @@ predictor_calendar_save(const predictor_calendar_t *c,
 
     (void) json_object_set_new(out, "came", list);
 
-    text = json_dumps(out, JSON_COMPACT
-                           | JSON_REAL_PRECISION(PREDICTOR_CALENDAR_DIGITS));
-    json_decref(out);
-
-    return text;
+    return predictor_number_text(out);
 }
 
 

@@ -78,3 +78,16 @@ predictor_number_put(char *p, float v)
 
     return p;
 }
+
+
+char *
+predictor_number_text(json_t *json)
+{
+    char  *text;
+
+    text = json_dumps(json, JSON_COMPACT
+                            | JSON_REAL_PRECISION(PREDICTOR_NUMBER_DIGITS));
+    json_decref(json);
+
+    return text;
+}

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "number.h"
 #include "policy.h"
 
 
@@ -57,8 +58,7 @@ predictor_policy_say(const predictor_policy_t *p, const predictor_fleet_t *f,
         json_object_set_new(root, "policy", json_string(p->err));
     }
 
-    text = root ? json_dumps(root, JSON_COMPACT|JSON_REAL_PRECISION(6)) : NULL;
-    json_decref(root);
+    text = predictor_number_text(root);
 
     if (text == NULL) {
         return SHARDD_BAD;

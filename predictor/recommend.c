@@ -7,10 +7,8 @@
 
 #include "../src/core/shard_key.h"
 #include "fleet_moves.h"
+#include "number.h"
 #include "recommend.h"
-
-
-#define PREDICTOR_RECOMMEND_DIGITS  6
 
 
 /* fields of the hash, names and values are ours to free */
@@ -27,7 +25,6 @@ predictor_recommend_json(const predictor_fleet_t *f,
     const predictor_conf_t *conf, const predictor_recommendation_t *r,
     double now_s)
 {
-    char                  *text;
     json_t                *out;
     const char            *state;
     const shard_record_t  *rec;
@@ -63,11 +60,7 @@ predictor_recommend_json(const predictor_fleet_t *f,
                             json_string(f->plan.nodes[r->from].event));
     }
 
-    text = json_dumps(out, JSON_COMPACT
-                      | JSON_REAL_PRECISION(PREDICTOR_RECOMMEND_DIGITS));
-    json_decref(out);
-
-    return text;
+    return predictor_number_text(out);
 }
 
 

@@ -13,7 +13,6 @@
 /* shards in one command to the store */
 
 #define PREDICTOR_REPORT_BATCH    256
-#define PREDICTOR_REPORT_DIGITS   6
 #define PREDICTOR_REPORT_NUMBER   (PREDICTOR_NUMBER_MAX + 1)
 #define PREDICTOR_REPORT_HEAD     256
 
@@ -283,9 +282,7 @@ predictor_report_zones(const predictor_io_t *io,
                                                   * fleet->plan.limits.step_s));
 
         rc = predictor_report_add(&b, fleet->table.nodes[i].zone,
-                 json_dumps(zone, JSON_COMPACT
-                            | JSON_REAL_PRECISION(PREDICTOR_REPORT_DIGITS)));
-        json_decref(zone);
+                                  predictor_number_text(zone));
     }
 
     last = predictor_report_flush(&b);

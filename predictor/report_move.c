@@ -10,10 +10,8 @@
 #include "../src/core/shard_codec.h"
 #include "../src/core/shard_key.h"
 #include "../src/daemon/shardd_log.h"
+#include "number.h"
 #include "report.h"
-
-
-#define PREDICTOR_REPORT_DIGITS  6
 
 
 /* a drain need not have a breach: its times are then null */
@@ -22,7 +20,6 @@ static char *
 predictor_report_reason(const predictor_fleet_t *f,
     const predictor_conf_t *conf, const predictor_plan_move_t *m, double now_s)
 {
-    char        *text;
     json_t      *reason;
     json_int_t   at, breach_at;
 
@@ -78,11 +75,7 @@ predictor_report_reason(const predictor_fleet_t *f,
                             json_string(f->plan.nodes[m->from].event));
     }
 
-    text = json_dumps(reason, JSON_COMPACT
-                      | JSON_REAL_PRECISION(PREDICTOR_REPORT_DIGITS));
-    json_decref(reason);
-
-    return text;
+    return predictor_number_text(reason);
 }
 
 

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "../src/core/shard_ring.h"
+#include "number.h"
 #include "report_ring.h"
 
 
 #define PREDICTOR_RING_EPS     0.1
 #define PREDICTOR_RING_JOINED  0.5      /* of its share: with less it joins */
 #define PREDICTOR_RING_TAKES   256      /* shards that are named */
-#define PREDICTOR_RING_DIGITS  6
 
 
 typedef struct {
@@ -120,7 +120,6 @@ predictor_ring_joins(predictor_report_ring_t *rep, uint32_t node,
 static char *
 predictor_ring_json(predictor_report_ring_t *rep, uint32_t i, double now_s)
 {
-    char                     *text;
     double                    bound, room;
     json_t                   *json, *takes;
     shard_ring_node_t         node;
@@ -151,11 +150,7 @@ predictor_ring_json(predictor_report_ring_t *rep, uint32_t i, double now_s)
         json_object_set_new(json, "least", json_real(moved.least));
     }
 
-    text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(
-                                   PREDICTOR_RING_DIGITS)) : NULL;
-    json_decref(json);
-
-    return text;
+    return predictor_number_text(json);
 }
 
 

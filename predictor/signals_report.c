@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
 #include "signals.h"
 
 
@@ -315,7 +316,6 @@ predictor_signals_node(const predictor_signals_t *s,
     const predictor_node_t *node, const predictor_outlook_t *o, double at)
 {
     int          i;
-    char        *text;
     json_t      *out, *gauges, *figure;
     const char  *word, *why;
 
@@ -345,10 +345,7 @@ predictor_signals_node(const predictor_signals_t *s,
     }
 
     json_object_set_new(out, "gauges", gauges);
-    text = json_dumps(out, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    json_decref(out);
-
-    return text;
+    return predictor_number_text(out);
 }
 
 

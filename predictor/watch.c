@@ -9,6 +9,7 @@
 #include "../src/core/shard_key.h"
 #include "../src/daemon/shardd_log.h"
 #include "daemon.h"
+#include "number.h"
 #include "report.h"
 
 
@@ -17,7 +18,6 @@
 #define PREDICTOR_WATCH_BUSY_MS   2000      /* while somebody is at it */
 #define PREDICTOR_WATCH_LAST_MS   30000
 #define PREDICTOR_WATCH_MAX       256       /* decisions at once */
-#define PREDICTOR_WATCH_DIGITS    6
 
 
 typedef struct {
@@ -111,7 +111,6 @@ static char *
 predictor_watch_reason(const predictor_watch_round_t *r,
     const predictor_failure_choice_t *c)
 {
-    char                          *text;
     json_t                        *reason;
     const shard_record_t          *rec;
     const predictor_dead_t        *dead;
@@ -145,11 +144,7 @@ predictor_watch_reason(const predictor_watch_round_t *r,
     json_object_set_new(reason, "behind_s", c->behind_s < 0 ? json_null()
                         : json_real(c->behind_s));
 
-    text = json_dumps(reason, JSON_COMPACT
-                      | JSON_REAL_PRECISION(PREDICTOR_WATCH_DIGITS));
-    json_decref(reason);
-
-    return text;
+    return predictor_number_text(reason);
 }
 
 
