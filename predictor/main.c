@@ -85,7 +85,8 @@ predictor_dispatch(int argc, char **argv)
 static int
 predictor_configured(int argc, char **argv)
 {
-    int  i, check, format;
+    int          i, check, format;
+    const char  *word;
 
     check = 0;
     format = -1;
@@ -109,11 +110,12 @@ predictor_configured(int argc, char **argv)
             return 2;
         }
 
-        format = i + 1 < argc ? shardd_log_format_of(argv[++i]) : -1;
+        word = i + 1 < argc ? argv[++i] : "";
+        format = shardd_log_format_of(word);
 
         if (format < 0) {
             fprintf(stderr, "shard-predictor: --log-format \"%s\": text or "
-                    "json is expected\n", argv[i]);
+                    "json is expected\n", word);
             return 2;
         }
     }

@@ -150,6 +150,9 @@ for ([ 'shard-migrator', 'm1' ], [ 'shard-predictor', 'p1' ]) {
     like("$rc $err", qr/^1 .*bad\.yaml:\d+:\d+: .*"jsn".*json/, "$program: nor in its file");
 }
 
+is(($t->run($t->program('shard-predictor'), '-c', $t->dir() . '/p1.yaml', '--log-format'))[2],
+   qq{shard-predictor: --log-format "": text or json is expected\n}, 'and one there must be');
+
 $t->start_daemon('shard-migrator', 'm2', $t->migrator_conf('m2', "log: { format: json }\n"));
 $t->process('m2')->stop();
 push @{ $t->process('m2')->{argv} }, '--log-format', 'text';
