@@ -215,9 +215,8 @@ migrator_redis_role(void *data, const shard_node_t *node, shard_id_t shard,
     migrator_role_e role, uint32_t epoch, const migrator_limit_t *limit,
     uint64_t *position)
 {
-    int                     rc;
+    int                     bad, rc;
     char                    number[24];
-    redisReply             *reply;
     migrator_redis_t       *d = data;
     shardd_data_prefix_t    prefix;
     migrator_redis_conn_t  *c;
@@ -231,27 +230,13 @@ migrator_redis_role(void *data, const shard_node_t *node, shard_id_t shard,
         return migrator_redis_end(d, rc);
     }
 
-    if (migrator_redis_args(d, "sharddata_role", prefix.text) != 0
-        || migrator_redis_word(d, migrator_redis_roles[role]) != 0
-        || migrator_redis_number(d, number, epoch) != 0
-        || migrator_redis_word(d, "keep") != 0)
-    {
-        return migrator_redis_no_memory(d);
-    }
+    bad = migrator_redis_args(d, "sharddata_role", prefix.text)
+          || migrator_redis_word(d, migrator_redis_roles[role])
+          || migrator_redis_number(d, number, epoch)
+          || migrator_redis_word(d, "keep");
 
-    rc = migrator_redis_ask(d, c, &reply);
-
-    if (rc == MIGRATOR_OK) {
-
-        if (shardd_data_uint(reply, 1, position)) {
-            freeReplyObject(reply);
-
-        } else {
-            rc = migrator_redis_nonsense(d, c, reply, "position");
-        }
-    }
-
-    return migrator_redis_end(d, rc);
+    return migrator_redis_end(d, migrator_redis_uint(d, c, bad, "position",
+                                                     position));
 }
 
 
@@ -259,9 +244,8 @@ static int
 migrator_redis_hold(void *data, const shard_node_t *node, shard_id_t shard,
     int held, uint32_t epoch, const migrator_limit_t *limit)
 {
-    int                     rc;
+    int                     bad, rc;
     char                    number[24];
-    redisReply             *reply;
     migrator_redis_t       *d = data;
     shardd_data_prefix_t    prefix;
     migrator_redis_conn_t  *c;
@@ -275,20 +259,11 @@ migrator_redis_hold(void *data, const shard_node_t *node, shard_id_t shard,
         return migrator_redis_end(d, rc);
     }
 
-    if (migrator_redis_args(d, "sharddata_hold", prefix.text) != 0
-        || migrator_redis_word(d, held ? "1" : "0") != 0
-        || migrator_redis_number(d, number, epoch) != 0)
-    {
-        return migrator_redis_no_memory(d);
-    }
+    bad = migrator_redis_args(d, "sharddata_hold", prefix.text)
+          || migrator_redis_word(d, held ? "1" : "0")
+          || migrator_redis_number(d, number, epoch);
 
-    rc = migrator_redis_ask(d, c, &reply);
-
-    if (rc == MIGRATOR_OK) {
-        freeReplyObject(reply);
-    }
-
-    return migrator_redis_end(d, rc);
+    return migrator_redis_end(d, migrator_redis_told(d, c, bad));
 }
 
 

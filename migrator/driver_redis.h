@@ -183,6 +183,16 @@ int migrator_redis_reply(migrator_redis_t *d, migrator_redis_conn_t *c,
 int migrator_redis_ask(migrator_redis_t *d, migrator_redis_conn_t *c,
     redisReply **reply);
 
+/* the same; bad: there was no memory for its arguments.  Whose answer says
+ * nothing more, and whose first value is a number: of what an error names */
+
+int migrator_redis_call(migrator_redis_t *d, migrator_redis_conn_t *c,
+    int bad, redisReply **reply);
+int migrator_redis_told(migrator_redis_t *d, migrator_redis_conn_t *c,
+    int bad);
+int migrator_redis_uint(migrator_redis_t *d, migrator_redis_conn_t *c,
+    int bad, const char *what, uint64_t *value);
+
 int migrator_redis_no_memory(migrator_redis_t *d);
 int migrator_redis_nonsense(migrator_redis_t *d, migrator_redis_conn_t *c,
     redisReply *reply, const char *what);

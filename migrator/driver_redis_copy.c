@@ -53,31 +53,20 @@ migrator_redis_ends(migrator_redis_t *d, migrator_redis_move_t *mv,
 static int
 migrator_redis_begin(migrator_redis_t *d, migrator_redis_move_t *mv)
 {
-    int          rc;
-    uint64_t     generation;
-    redisReply  *reply;
+    int       bad, rc;
+    uint64_t  generation;
 
-    if (migrator_redis_args(d, "sharddata_begin", mv->prefix.text) != 0
-        || migrator_redis_word(d, mv->epoch) != 0)
-    {
-        return migrator_redis_no_memory(d);
+    bad = migrator_redis_args(d, "sharddata_begin", mv->prefix.text)
+          || migrator_redis_word(d, mv->epoch);
+
+    rc = migrator_redis_uint(d, mv->to, bad, "generation", &generation);
+
+    if (rc == MIGRATOR_OK) {
+        snprintf(mv->generation, sizeof(mv->generation), "%llu",
+                 (unsigned long long) generation);
     }
 
-    rc = migrator_redis_ask(d, mv->to, &reply);
-
-    if (rc != MIGRATOR_OK) {
-        return rc;
-    }
-
-    if (!shardd_data_uint(reply, 1, &generation)) {
-        return migrator_redis_nonsense(d, mv->to, reply, "generation");
-    }
-
-    snprintf(mv->generation, sizeof(mv->generation), "%llu",
-             (unsigned long long) generation);
-    freeReplyObject(reply);
-
-    return MIGRATOR_OK;
+    return rc;
 }
 
 
@@ -447,27 +436,17 @@ static int
 migrator_redis_switch(migrator_redis_t *d, migrator_redis_move_t *mv,
     const migrator_redis_stats_t *source)
 {
-    int          rc;
-    char         position[24], items[24], bytes[24], queued[24], depth[24];
-    redisReply  *reply;
+    int   bad;
+    char  position[24], items[24], bytes[24], queued[24], depth[24];
 
-    if (migrator_redis_args(d, "sharddata_switch", mv->prefix.text) != 0
-        || migrator_redis_word(d, mv->generation) != 0
-        || migrator_redis_word(d, mv->epoch) != 0
-        || migrator_redis_number(d, position, source->position) != 0
-        || migrator_redis_number(d, items, source->items) != 0
-        || migrator_redis_number(d, bytes, source->bytes) != 0
-        || migrator_redis_number(d, queued, source->queued) != 0
-        || migrator_redis_number(d, depth, source->depth) != 0)
-    {
-        return migrator_redis_no_memory(d);
-    }
+    bad = migrator_redis_args(d, "sharddata_switch", mv->prefix.text)
+          || migrator_redis_word(d, mv->generation)
+          || migrator_redis_word(d, mv->epoch)
+          || migrator_redis_number(d, position, source->position)
+          || migrator_redis_number(d, items, source->items)
+          || migrator_redis_number(d, bytes, source->bytes)
+          || migrator_redis_number(d, queued, source->queued)
+          || migrator_redis_number(d, depth, source->depth);
 
-    rc = migrator_redis_ask(d, mv->to, &reply);
-
-    if (rc == MIGRATOR_OK) {
-        freeReplyObject(reply);
-    }
-
-    return rc;
+    return migrator_redis_told(d, mv->to, bad);
 }

@@ -19,8 +19,6 @@
 #include "driver_redis.h"
 
 
-static int migrator_redis_cut_call(migrator_redis_t *d,
-    migrator_redis_conn_t *c, int bad, redisReply **reply);
 static int migrator_redis_cut_one(migrator_redis_t *d,
     const shard_node_t *node, const migrator_limit_t *limit,
     const char *function, redisReply **reply);
@@ -67,23 +65,13 @@ migrator_redis_cut_mode(const migrator_redis_t *d)
 }
 
 
-static int
-migrator_redis_cut_call(migrator_redis_t *d, migrator_redis_conn_t *c,
-    int bad, redisReply **reply)
-{
-    return bad ? migrator_redis_no_memory(d)
-               : migrator_redis_ask(d, c, reply);
-}
-
-
 int
 migrator_redis_cut_begin(migrator_redis_t *d, migrator_redis_move_t *mv,
     uint64_t position)
 {
-    int          bad, rc;
-    char         at[24], of[24], token[24];
-    uint64_t     run;
-    redisReply  *reply;
+    int       bad, rc;
+    char      at[24], of[24], token[24];
+    uint64_t  run;
 
     bad = migrator_redis_args(d, "sharddata_cut_begin", mv->target.text)
           || migrator_redis_word(d, migrator_redis_cut_mode(d))
@@ -92,22 +80,15 @@ migrator_redis_cut_begin(migrator_redis_t *d, migrator_redis_move_t *mv,
           || migrator_redis_number(d, of, d->cut.shard)
           || migrator_redis_number(d, token, d->limit->token);
 
-    rc = migrator_redis_cut_call(d, mv->to, bad, &reply);
+    rc = migrator_redis_uint(d, mv->to, bad, "run", &run);
 
-    if (rc != MIGRATOR_OK) {
-        return rc;
+    if (rc == MIGRATOR_OK) {
+        snprintf(mv->generation, sizeof(mv->generation), "%llu",
+                 (unsigned long long) run);
+        snprintf(mv->at, sizeof(mv->at), "%s", at);
     }
 
-    if (!shardd_data_uint(reply, 1, &run)) {
-        return migrator_redis_nonsense(d, mv->to, reply, "run");
-    }
-
-    snprintf(mv->generation, sizeof(mv->generation), "%llu",
-             (unsigned long long) run);
-    snprintf(mv->at, sizeof(mv->at), "%s", at);
-    freeReplyObject(reply);
-
-    return MIGRATOR_OK;
+    return rc;
 }
 
 
@@ -128,7 +109,7 @@ migrator_redis_cut_where(migrator_redis_t *d, migrator_redis_move_t *mv,
         bad = migrator_redis_args(d, "sharddata_imported", mv->target.text)
               || migrator_redis_number(d, of, d->cut.shard);
 
-        rc = migrator_redis_cut_call(d, mv->to, bad, &reply);
+        rc = migrator_redis_call(d, mv->to, bad, &reply);
 
         if (rc == MIGRATOR_OK) {
 
@@ -171,20 +152,13 @@ int
 migrator_redis_cut_reach(migrator_redis_t *d, migrator_redis_move_t *mv,
     uint64_t position)
 {
-    int          bad, rc;
-    char         to[24];
-    redisReply  *reply;
+    int   bad;
+    char  to[24];
 
     bad = migrator_redis_cut_args(d, mv, "sharddata_reach")
           || migrator_redis_number(d, to, position);
 
-    rc = migrator_redis_cut_call(d, mv->to, bad, &reply);
-
-    if (rc == MIGRATOR_OK) {
-        freeReplyObject(reply);
-    }
-
-    return rc;
+    return migrator_redis_told(d, mv->to, bad);
 }
 
 
@@ -224,7 +198,7 @@ migrator_redis_cut_one(migrator_redis_t *d, const shard_node_t *node,
     if (rc == MIGRATOR_OK) {
         bad = migrator_redis_args(d, function, prefix.text)
               || migrator_redis_number(d, of, d->cut.shard);
-        rc = migrator_redis_cut_call(d, c, bad, reply);
+        rc = migrator_redis_call(d, c, bad, reply);
     }
 
     return rc;
@@ -283,11 +257,10 @@ migrator_redis_prune(migrator_redis_t *d, migrator_redis_conn_t *c,
     const shardd_data_prefix_t *prefix, uint32_t epoch,
     const migrator_redis_names_t *names, uint64_t *dropped)
 {
-    int          bad, rc;
-    char         number[24], token[24];
-    size_t       i, n, end;
-    uint64_t     gone;
-    redisReply  *reply;
+    int       bad, rc;
+    char      number[24], token[24];
+    size_t    i, n, end;
+    uint64_t  gone;
 
     for (i = 0; i < names->n; i = end) {
         end = i + MIGRATOR_REDIS_NAMES < names->n ? i + MIGRATOR_REDIS_NAMES
@@ -303,18 +276,13 @@ migrator_redis_prune(migrator_redis_t *d, migrator_redis_conn_t *c,
                                      names->name[n].len);
         }
 
-        rc = migrator_redis_cut_call(d, c, bad, &reply);
+        rc = migrator_redis_uint(d, c, bad, "number", &gone);
 
         if (rc != MIGRATOR_OK) {
             return rc;
         }
 
-        if (!shardd_data_uint(reply, 1, &gone)) {
-            return migrator_redis_nonsense(d, c, reply, "number");
-        }
-
         *dropped += gone;
-        freeReplyObject(reply);
     }
 
     return MIGRATOR_OK;

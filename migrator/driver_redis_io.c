@@ -226,6 +226,54 @@ migrator_redis_ask(migrator_redis_t *d, migrator_redis_conn_t *c,
 
 
 int
+migrator_redis_call(migrator_redis_t *d, migrator_redis_conn_t *c, int bad,
+    redisReply **reply)
+{
+    return bad ? migrator_redis_no_memory(d)
+               : migrator_redis_ask(d, c, reply);
+}
+
+
+int
+migrator_redis_told(migrator_redis_t *d, migrator_redis_conn_t *c, int bad)
+{
+    int          rc;
+    redisReply  *reply;
+
+    rc = migrator_redis_call(d, c, bad, &reply);
+
+    if (rc == MIGRATOR_OK) {
+        freeReplyObject(reply);
+    }
+
+    return rc;
+}
+
+
+int
+migrator_redis_uint(migrator_redis_t *d, migrator_redis_conn_t *c, int bad,
+    const char *what, uint64_t *value)
+{
+    int          rc;
+    redisReply  *reply;
+
+    rc = migrator_redis_call(d, c, bad, &reply);
+
+    if (rc != MIGRATOR_OK) {
+        return rc;
+    }
+
+    if (!shardd_data_uint(reply, 1, value)) {
+        return migrator_redis_nonsense(d, c, reply, what);
+    }
+
+    freeReplyObject(reply);
+
+    return MIGRATOR_OK;
+}
+
+
+int
 migrator_redis_left(migrator_redis_t *d, migrator_redis_conn_t *c, long *ms)
 {
     uint64_t  now;
