@@ -30,7 +30,7 @@ fuzz_libs_ical = -ljansson -lical
 
 $(BUILD)/fuzz/ical: $(fuzz_more_ical) src/daemon/shardd_ical.h src/daemon/shardd_ical_parts.h
 
-fuzz_more_calendar = $(wildcard predictor/calendar*.c) predictor/effect.c predictor/normal.c predictor/quantile.c
+fuzz_more_calendar = $(wildcard predictor/calendar*.c) predictor/effect.c predictor/normal.c predictor/quantile.c predictor/number.c
 fuzz_libs_calendar = -ljansson
 
 $(BUILD)/fuzz/calendar: $(fuzz_more_calendar) predictor/calendar.h predictor/effect.h
