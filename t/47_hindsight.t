@@ -20,7 +20,7 @@ use ShardTest;
 use ShardTest::Replay;
 
 use constant {
-    RES => 300, SPEED => 900, SHARDS => 16, CAPACITY => 200,
+    RES => 300, SPEED => 600, SHARDS => 16, CAPACITY => 180,
     MIDNIGHT => 1_780_272_000,              # 2026-06-01T00:00Z
 };
 
@@ -68,7 +68,7 @@ history: 10d
 horizon: 2h
 grace_real: 1500ms
 lease_real: 2s
-threshold: 0.9
+threshold: 0.95
 move_time: 30m
 YAML
 }
