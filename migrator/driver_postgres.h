@@ -63,10 +63,22 @@ typedef struct {
     uint64_t                 bytes;
 } migrator_pg_seen_t;
 
+/* a call that ends too soon leaves it to the next one, before it is OPEN */
+
+typedef enum {
+    MIGRATOR_PG_CLOSED = 0,
+    MIGRATOR_PG_CONNECTS,
+    MIGRATOR_PG_SETS,                       /* its session's settings */
+    MIGRATOR_PG_OPEN
+} migrator_pg_stage_e;
+
 typedef struct {
     const char              *name;          /* the configuration's */
     const char              *conninfo;
     PGconn                  *pg;            /* NULL: none yet, or it broke */
+    migrator_pg_stage_e      stage;
+    PostgresPollingStatusType  polls;       /* while it connects */
+    uint64_t                 began_ms;      /* monotonic: to connect */
     long                     timeout_ms;    /* the session's */
     unsigned                 syncs;         /* of a pipeline, due still */
     migrator_pg_seen_t       seen;

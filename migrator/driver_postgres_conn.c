@@ -18,6 +18,7 @@
 
 
 #define TICK_MS      100
+#define CONNECT_MS   10000              /* then it is begun anew */
 #define TIMEOUT_MIN  128                /* of statements, powers of two ms */
 
 /* a client that is gone ends its statement; values look alike everywhere */
@@ -32,6 +33,7 @@
 
 static int migrator_pg_connect(migrator_pg_t *pg, migrator_pg_node_t *c);
 static int migrator_pg_connected(migrator_pg_t *pg, migrator_pg_node_t *c);
+static int migrator_pg_session(migrator_pg_t *pg, migrator_pg_node_t *c);
 static int migrator_pg_wait(migrator_pg_t *pg, const char *node, int fd,
     short events);
 static int migrator_pg_open(migrator_pg_t *pg, const char *node,
@@ -78,6 +80,7 @@ migrator_pg_close(migrator_pg_node_t *node)
         PQfinish(node->pg);
         node->pg = NULL;
         node->syncs = 0;
+        node->stage = MIGRATOR_PG_CLOSED;
     }
 }
 
@@ -160,7 +163,6 @@ migrator_pg_sleep(migrator_pg_t *pg, long ms)
 static int
 migrator_pg_connect(migrator_pg_t *pg, migrator_pg_node_t *c)
 {
-    int          rc;
     const char  *keys[4], *values[4];
 
     keys[0] = "dbname";
@@ -179,56 +181,73 @@ migrator_pg_connect(migrator_pg_t *pg, migrator_pg_node_t *c)
         return migrator_pg_say(pg, MIGRATOR_DOWN, "no memory");
     }
 
-    rc = migrator_pg_connected(pg, c);
+    c->stage = MIGRATOR_PG_CONNECTS;
+    c->polls = PQstatus(c->pg) == CONNECTION_BAD ? PGRES_POLLING_FAILED
+                                                 : PGRES_POLLING_WRITING;
+    c->began_ms = shardd_monotonic_ms();
 
-    if (rc == MIGRATOR_OK) {
-        rc = PQsetnonblocking(c->pg, 1) == 0 ? MIGRATOR_OK : MIGRATOR_DOWN;
-    }
-
-    if (rc != MIGRATOR_OK) {
-        migrator_pg_close(c);
-    }
-
-    return rc;
+    return MIGRATOR_OK;
 }
 
 
 static int
 migrator_pg_connected(migrator_pg_t *pg, migrator_pg_node_t *c)
 {
-    int                        rc;
-    PostgresPollingStatusType  state;
+    int  rc;
 
-    state = PGRES_POLLING_WRITING;
-
-    if (PQstatus(c->pg) == CONNECTION_BAD) {
-        state = PGRES_POLLING_FAILED;
-    }
-
-    while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
+    while (c->polls == PGRES_POLLING_READING
+           || c->polls == PGRES_POLLING_WRITING)
+    {
         rc = migrator_pg_wait(pg, c->name, PQsocket(c->pg),
-                              state == PGRES_POLLING_READING ? POLLIN
-                                                             : POLLOUT);
+                              c->polls == PGRES_POLLING_READING ? POLLIN
+                                                                : POLLOUT);
         if (rc != MIGRATOR_OK) {
             return rc;
         }
 
-        state = PQconnectPoll(c->pg);
+        c->polls = PQconnectPoll(c->pg);
     }
 
-    if (state != PGRES_POLLING_OK) {
-        return migrator_pg_say(pg, MIGRATOR_DOWN, "%s: %s", c->name,
-                               PQerrorMessage(c->pg));
+    if (c->polls != PGRES_POLLING_OK) {
+        rc = migrator_pg_say(pg, MIGRATOR_DOWN, "%s: %s", c->name,
+                             PQerrorMessage(c->pg));
+
+    } else if (PQserverVersion(c->pg) < 150000) {
+        rc = migrator_pg_say(pg, MIGRATOR_REFUSED, "%s: PostgreSQL %d.%d: "
+                             "row filters need 15 or later", c->name,
+                             PQserverVersion(c->pg) / 10000,
+                             PQserverVersion(c->pg) % 10000);
+
+    } else if (PQsetnonblocking(c->pg, 1) != 0
+               || !PQsendQuery(c->pg, SESSION))
+    {
+        rc = migrator_pg_error(pg, c, NULL);
+
+    } else {
+        c->stage = MIGRATOR_PG_SETS;
+        return MIGRATOR_OK;
     }
 
-    if (PQserverVersion(c->pg) < 150000) {
-        return migrator_pg_say(pg, MIGRATOR_REFUSED, "%s: PostgreSQL %d.%d: "
-                               "row filters need 15 or later", c->name,
-                               PQserverVersion(c->pg) / 10000,
-                               PQserverVersion(c->pg) % 10000);
+    migrator_pg_close(c);
+
+    return rc;
+}
+
+
+static int
+migrator_pg_session(migrator_pg_t *pg, migrator_pg_node_t *c)
+{
+    int        rc;
+    PGresult  *res;
+
+    rc = migrator_pg_answer(pg, c, &res);
+
+    if (rc == MIGRATOR_OK) {
+        PQclear(res);
+        c->stage = MIGRATOR_PG_OPEN;
     }
 
-    return MIGRATOR_OK;
+    return rc;
 }
 
 
@@ -256,7 +275,6 @@ migrator_pg_open(migrator_pg_t *pg, const char *node,
     migrator_pg_node_t **conn)
 {
     int                  rc;
-    PGresult            *res;
     migrator_pg_node_t  *c;
 
     c = migrator_pg_node(pg, node);
@@ -267,28 +285,27 @@ migrator_pg_open(migrator_pg_t *pg, const char *node,
 
     *conn = c;
 
-    if (c->pg && PQstatus(c->pg) == CONNECTION_OK) {
+    if (c->stage == MIGRATOR_PG_OPEN && PQstatus(c->pg) == CONNECTION_OK) {
         return MIGRATOR_OK;
     }
 
-    migrator_pg_close(c);
-    rc = migrator_pg_connect(pg, c);
-
-    if (rc != MIGRATOR_OK) {
-        return rc;
+    if (c->stage == MIGRATOR_PG_OPEN
+        || shardd_monotonic_ms() - c->began_ms >= CONNECT_MS)
+    {
+        migrator_pg_close(c);
     }
 
-    if (!PQsendQuery(c->pg, SESSION)) {
-        return migrator_pg_error(pg, c, NULL);
+    rc = MIGRATOR_OK;
+
+    if (c->stage == MIGRATOR_PG_CLOSED) {
+        rc = migrator_pg_connect(pg, c);
     }
 
-    rc = migrator_pg_answer(pg, c, &res);
-
-    if (rc == MIGRATOR_OK) {
-        PQclear(res);
+    if (rc == MIGRATOR_OK && c->stage == MIGRATOR_PG_CONNECTS) {
+        rc = migrator_pg_connected(pg, c);
     }
 
-    return rc;
+    return rc == MIGRATOR_OK ? migrator_pg_session(pg, c) : rc;
 }
 
 
@@ -434,8 +451,14 @@ migrator_pg_answer(migrator_pg_t *pg, migrator_pg_node_t *c, PGresult **res)
                               rc > 0 ? POLLIN|POLLOUT : POLLIN);
 
         if (rc != MIGRATOR_OK) {
-            PQclear(kept);
-            migrator_pg_close(c);
+
+            /* settings that nobody has heard of yet may come later */
+
+            if (c->stage != MIGRATOR_PG_SETS || kept) {
+                PQclear(kept);
+                migrator_pg_close(c);
+            }
+
             return rc;
         }
 
@@ -456,6 +479,11 @@ migrator_pg_answer(migrator_pg_t *pg, migrator_pg_node_t *c, PGresult **res)
     {
         rc = migrator_pg_error(pg, c, kept);
         PQclear(kept);
+
+        if (c->stage == MIGRATOR_PG_SETS) {
+            migrator_pg_close(c);
+        }
+
         return rc;
     }
 

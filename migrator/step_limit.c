@@ -174,6 +174,13 @@ migrator_limit(migrator_t *m, migrator_limit_t *buf)
             buf->timeout_ms = end > now ? (long) (end - now) : 1;
         }
 
+    } else if (m->state.phase == MIGRATOR_ROLLING_BACK && m->flows) {
+
+        /* what is left to do has the time that a slow node needs */
+
+        buf->tick = migrator_tick;
+        buf->data = m;
+
     } else if (migrator_phase(m->state.phase)->flags & MIGRATOR_CUTOVER) {
 
         /* the lease must outlive a request */

@@ -67,6 +67,8 @@ migrator_step_rollback(migrator_t *m)
         return migrator_store_rc(m, rc, "shard");
     }
 
+    m->flows = rec.phase != SHARD_HELD;
+
     switch (migrator_owner(&m->state, &rec)) {
 
     case MIGRATOR_COMMITTED:
