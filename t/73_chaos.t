@@ -30,6 +30,8 @@ my @cells = map { { verb => 'move', driver => 'http',
     { phase => 'final-sync', fault => 'source-store-killed',
       driver => 'postgres' },
     { phase => 'copy', fault => 'kill', verb => 'split', driver => 'postgres' },
+    { phase => 'drain', fault => 'target-slow', verb => 'split',
+      driver => 'postgres' },
     { phase => 'rolling-back', fault => 'target-store-killed',
       driver => 'redis' },
 );
