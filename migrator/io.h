@@ -42,6 +42,7 @@ typedef struct {
 
 typedef struct {
     uint32_t           n;
+    uint64_t           there_ms;        /* the store, without a break */
     migrator_router_t  router[MIGRATOR_ROUTERS_MAX];
 } migrator_routers_t;
 

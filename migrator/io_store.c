@@ -12,9 +12,6 @@
 #include "io_store.h"
 
 
-#define CLOCK_EVERY_MS  1000
-
-
 /*
  * The wall clock as the migration found it, and from then on as much later as
  * time has passed: an hour that somebody sets it back is no hour more to wait,
@@ -418,82 +415,6 @@ migrator_store_override(void *data, shard_id_t id, char *buf, size_t size)
     /* longer than any override may be: routers ignore it too */
 
     return rc == SHARDD_BAD ? SHARDD_NONE : rc;
-}
-
-
-/* ages of routers are told by the clock that is the same for all of us */
-
-uint64_t
-migrator_store_clock(migrator_store_t *s)
-{
-    uint64_t     now;
-    redisReply  *reply;
-
-    now = shardd_now_ms();
-
-    if (s->clock_at_ms && now - s->clock_at_ms < CLOCK_EVERY_MS) {
-        return (uint64_t) ((int64_t) now + s->clock_ms);
-    }
-
-    reply = shardd_redis_command(&s->store.redis, "TIME");
-
-    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2
-        && reply->element[0]->type == REDIS_REPLY_STRING
-        && reply->element[1]->type == REDIS_REPLY_STRING)
-    {
-        s->clock_ms = strtoll(reply->element[0]->str, NULL, 10) * 1000
-                      + strtoll(reply->element[1]->str, NULL, 10) / 1000
-                      - (int64_t) shardd_now_ms();
-        s->clock_at_ms = now;
-    }
-
-    if (reply) {
-        freeReplyObject(reply);
-    }
-
-    return (uint64_t) ((int64_t) now + s->clock_ms);
-}
-
-
-static int
-migrator_store_routers(void *data, shard_id_t id, migrator_routers_t *out)
-{
-    migrator_store_t  *s = data;
-
-    int             rc;
-    size_t          i;
-    uint64_t        now;
-    shardd_entry_t  entry;
-
-    out->n = 0;
-    now = migrator_store_clock(s);
-    rc = shardd_hash_load(&s->store, "routers", &entry);
-
-    if (rc == SHARDD_NONE) {
-        return SHARDD_OK;
-    }
-
-    if (rc != SHARDD_OK) {
-        return migrator_store_say(s, rc, s->store.err);
-    }
-
-    if (entry.nfields > MIGRATOR_ROUTERS_MAX) {
-        shardd_entry_free(&entry);
-        return migrator_store_say(s, SHARDD_BAD, "more than 256 routers");
-    }
-
-    for (i = 0; i < entry.nfields; i++) {
-        if (migrator_router_decode(entry.fields[i].name,
-                                   entry.fields[i].value, id, now,
-                                   &out->router[out->n]) == SHARD_OK)
-        {
-            out->n++;
-        }
-    }
-
-    shardd_entry_free(&entry);
-
-    return SHARDD_OK;
 }
 
 

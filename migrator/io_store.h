@@ -23,6 +23,8 @@ typedef struct {
     int64_t          wall_ms;           /* minus the monotonic, at begin */
     int64_t          clock_ms;          /* the store's minus ours */
     uint64_t         clock_at_ms;       /* when that was asked, 0 = never */
+    uint64_t         there_at_ms;       /* monotonic: the store, since then */
+    unsigned         there_asked;       /* by which connection */
     migrator_figures_t  *figures;       /* NULL: nobody wants them */
     unsigned         phase;             /* atomic: as it was told last */
     char             err[SHARDD_ERR_SIZE];
@@ -70,6 +72,11 @@ void migrator_others_add(migrator_others_t *out,
     const migrator_state_t *state, const shardd_entry_t *nodes);
 void migrator_running_of(const migrator_state_t *state,
     const shardd_entry_t *nodes, migrator_running_t *r);
+
+/* io_routers.c */
+
+int migrator_store_routers(void *data, shard_id_t id,
+    migrator_routers_t *out);
 
 /* routers.c: one entry of "routers"; SHARD_ERROR: it is no such thing */
 

@@ -20,6 +20,7 @@
 
 static migrator_result_e migrator_phase_run(migrator_t *m,
     migrator_step_e step);
+static migrator_result_e migrator_may_hold(migrator_t *m);
 static migrator_result_e migrator_take(migrator_t *m,
     migrator_result_e result);
 static migrator_result_e migrator_move(migrator_t *m, migrator_phase_e to);
@@ -142,6 +143,10 @@ migrator_phase_run(migrator_t *m, migrator_step_e step)
         result = step == MIGRATOR_STEP_NONE ? MIGRATOR_NEXT
                                             : migrator_steps[step](m);
 
+        if (result == MIGRATOR_NEXT) {
+            result = migrator_may_hold(m);
+        }
+
         if (result != MIGRATOR_NEXT) {
             return result;
         }
@@ -150,6 +155,21 @@ migrator_phase_run(migrator_t *m, migrator_step_e step)
     }
 
     return migrator_hooks(m, MIGRATOR_AFTER);
+}
+
+
+/* the phase's work goes on until requests may wait, if that is what is next */
+
+static migrator_result_e
+migrator_may_hold(migrator_t *m)
+{
+    unsigned  now, next;
+
+    now = migrator_phase(m->state.phase)->flags;
+    next = migrator_phase(migrator_phase_next(&m->state))->flags;
+
+    return (next & MIGRATOR_IN_HOLD) && !(now & MIGRATOR_IN_HOLD)
+           ? migrator_routers_back(m) : MIGRATOR_NEXT;
 }
 
 

@@ -355,6 +355,10 @@ migrator_result_e migrator_write_back(migrator_t *m, shard_record_t *rec,
 
 migrator_result_e migrator_drained(migrator_t *m);
 
+/* WAIT: before a hold, a router may be there that has not said so yet */
+
+migrator_result_e migrator_routers_back(migrator_t *m);
+
 /* step_consume.c: consumers that are not behind a router take the rest */
 
 migrator_result_e migrator_consume_rest(migrator_t *m);

@@ -13,9 +13,16 @@
 
 #define POLL_MS         1
 #define SHIP_EVERY_MS   20
+#define LOOK_MS         50
+
+/* who has lost the store tries again after 2.4 s at most, and then tells */
+
+#define RETURN_MS       3500
 
 
 static int migrator_required(migrator_t *m, const migrator_router_t *router);
+static int migrator_may_return(const migrator_t *m,
+    const migrator_router_t *router);
 static int migrator_left_out(const migrator_t *m,
     const migrator_router_t *router);
 
@@ -109,6 +116,48 @@ migrator_required(migrator_t *m, const migrator_router_t *router)
 
 
 /*
+ * While the store was away no router could tell that it lives: an old entry
+ * means nothing before all of them have had the time to come back.
+ */
+
+static int
+migrator_may_return(const migrator_t *m, const migrator_router_t *router)
+{
+    uint64_t  live_ms;
+
+    live_ms = (uint64_t) m->policy->router_live_ms;
+
+    return router->age_ms >= live_ms
+           && m->routers.there_ms < (live_ms > RETURN_MS ? live_ms
+                                                         : RETURN_MS);
+}
+
+
+/* before requests wait: those that come back would not hear of it in time */
+
+migrator_result_e
+migrator_routers_back(migrator_t *m)
+{
+    int       rc;
+    uint32_t  i;
+
+    rc = m->io->routers(m->io->data, m->state.shard, &m->routers);
+
+    if (rc) {
+        return migrator_store_rc(m, rc, "routers");
+    }
+
+    for (i = 0; i < m->routers.n; i++) {
+        if (migrator_may_return(m, &m->routers.router[i])) {
+            return migrator_wait(m, LOOK_MS);
+        }
+    }
+
+    return MIGRATOR_NEXT;
+}
+
+
+/*
  * By policy one that does not hear of the hold is not waited for any longer:
  * what it sends goes to a source that is sealed by then, and to a target whose
  * epoch it does not know, and both refuse it.  One that has heard of it is
@@ -149,6 +198,12 @@ migrator_drained(migrator_t *m)
         router = &m->routers.router[i];
 
         if (!migrator_required(m, router)) {
+
+            if (migrator_may_return(m, router)) {
+                return migrator_say(m, MIGRATOR_WAIT, "router %s may come "
+                                    "back, as the store did", router->name);
+            }
+
             continue;
         }
 

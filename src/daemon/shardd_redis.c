@@ -321,6 +321,7 @@ shardd_redis_connect(shardd_redis_t *r)
     }
 
     r->backoff_ms = 0;
+    r->connections++;
 
     return 0;
 }

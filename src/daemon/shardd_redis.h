@@ -32,6 +32,7 @@ typedef struct {
     redisContext         *ctx;        /* NULL: not connected */
     int                   ready;      /* function library checked */
     unsigned              posted;     /* replies that nobody waits for */
+    unsigned              connections;    /* made so far */
     long                  backoff_ms;
     uint64_t              retry_at_ms;    /* monotonic; no attempt before */
     char                  err[SHARDD_ERR_SIZE];

@@ -297,6 +297,7 @@ cut_routers(void *data, shard_id_t id, migrator_routers_t *out)
     world_yield(a);
     memset(out, 0, sizeof(migrator_routers_t));
     out->n = 1;
+    out->there_ms = UINT64_MAX;
     strcpy(out->router[0].name, "edge-1");
     out->router[0].version = w->view_version;
     out->router[0].drained = !w->router_stuck

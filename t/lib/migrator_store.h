@@ -379,10 +379,16 @@ world_routers(void *data, shard_id_t id, migrator_routers_t *out)
     strcpy(out->router[0].name, "edge-1");
     strcpy(out->router[1].name, "edge-2");
     out->router[1].age_ms = w->silent ? 100 : 60000;
+    out->there_ms = w->back_ms ? w->now - w->back_ms : UINT64_MAX;
 
     if (w->view.phase == SHARD_HELD) {
         out->router[0].version = w->view_version;
         out->router[0].drained = !w->router_stuck && !world_in_flight(w);
+    }
+
+    if (w->tells_ms && out->there_ms >= w->tells_ms) {
+        out->router[1] = out->router[0];
+        strcpy(out->router[1].name, "edge-2");
     }
 
     return SHARDD_OK;

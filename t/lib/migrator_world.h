@@ -113,6 +113,8 @@ struct world_s {
     int                router_stuck;    /* never drains */
     int                cut_off;         /* another router, without Redis */
     int                silent;          /* and yet its entry is a fresh one */
+    uint64_t           back_ms;         /* so old is the store, 0: very old */
+    uint64_t           tells_ms;        /* when it is so old, edge-2 tells */
     uint32_t           mirror_bp;
     uint64_t           mirror_every;    /* ms, a read that is mirrored */
     uint64_t           mirror_wrong;    /* each so many-th differs, 0: none */

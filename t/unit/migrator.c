@@ -229,6 +229,41 @@ test_silent(void)
 }
 
 
+/* the store came back a moment ago: so will a router that lives */
+
+static void
+test_store_back(void)
+{
+    uint64_t  began;
+    world_t  *w;
+
+    w = world_new(16);
+    w->cut_off = 1;
+    w->back_ms = began = w->now;
+    world_run(w);
+
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "a router that stays away: it "
+               "arrives");
+    tap_ok(w->stored.hold_at_ms >= began + 3500, "it had %llu ms to return",
+           (unsigned long long) (w->stored.hold_at_ms - began));
+    tap_ok(w->stored.hold_ms < 200, "for which nobody waited");
+    world_free(w);
+
+    w = world_new(17);
+    w->cut_off = 1;
+    w->back_ms = began = w->now;
+    w->tells_ms = 2000;
+    world_run(w);
+
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "one that returns: it "
+               "arrives");
+    tap_ok(w->stored.hold_at_ms >= began + 2000
+           && w->stored.hold_at_ms < began + 3500, "as soon as it tells");
+    tap_is_str(w->bad, "", "all rules hold");
+    world_free(w);
+}
+
+
 /* before and behind a phase; one that fails ends what may end */
 
 static void
@@ -398,6 +433,7 @@ main(void)
 
     test_waits();
     test_silent();
+    test_store_back();
     test_hooks();
     test_trimmed();
     test_late_none();
