@@ -87,28 +87,19 @@ migrator_pg_has(const migrator_pg_names_t *names, const char *name)
 }
 
 
+/* in one statement: without its slot it may go within a transaction */
+
 static int
 migrator_pg_drop_subscription(migrator_pg_t *pg, const char *node,
     const char *name)
 {
-    int          rc;
-    char         sql[256];
-    unsigned     i;
+    char  sql[512];
 
-    static const char *const  steps[] = {
-        "ALTER SUBSCRIPTION %s DISABLE",
-        "ALTER SUBSCRIPTION %s SET (slot_name = NONE)",
-        "DROP SUBSCRIPTION IF EXISTS %s"
-    };
+    snprintf(sql, sizeof(sql), "DO $$ BEGIN ALTER SUBSCRIPTION %1$s DISABLE; "
+             "ALTER SUBSCRIPTION %1$s SET (slot_name = NONE); "
+             "DROP SUBSCRIPTION %1$s; END $$", name);
 
-    rc = MIGRATOR_OK;
-
-    for (i = 0; i < 3 && rc == MIGRATOR_OK; i++) {
-        snprintf(sql, sizeof(sql), steps[i], name);
-        rc = migrator_pg_run(pg, node, sql);
-    }
-
-    return rc;
+    return migrator_pg_run(pg, node, sql);
 }
 
 
@@ -341,14 +332,32 @@ migrator_pg_others(migrator_pg_t *pg, const char *from, const char *to,
 }
 
 
-/* both nodes are tried, whatever became of the first */
+/* both nodes are tried, whatever became of the first: it has half the time */
+
+static int
+migrator_pg_clean_both(migrator_pg_t *pg, const char *from, const char *to,
+    const char *prefix, const char *keep)
+{
+    int       rc, other;
+    uint64_t  until;
+
+    until = pg->until_ms;
+    pg->until_ms -= (uint64_t) pg->limit->timeout_ms / 2;
+    rc = migrator_pg_clean(pg, to, prefix, keep);
+
+    pg->until_ms = until;
+    other = migrator_pg_clean(pg, from, prefix, keep);
+
+    return rc == MIGRATOR_OK ? other : rc;
+}
+
 
 int
 migrator_pg_settle(void *data, const shard_node_t *from,
     const shard_node_t *to, shard_id_t shard, migrator_outcome_e outcome,
     const migrator_limit_t *limit)
 {
-    int             rc, other;
+    int             rc;
     char            prefix[MIGRATOR_PG_NAME], keep[MIGRATOR_PG_NAME];
     migrator_pg_t  *pg = data;
 
@@ -370,12 +379,7 @@ migrator_pg_settle(void *data, const shard_node_t *from,
         keep[0] = '\0';
     }
 
-    rc = migrator_pg_clean(pg, to->name, prefix, keep);
-    other = migrator_pg_clean(pg, from->name, prefix, keep);
-
-    if (rc == MIGRATOR_OK) {
-        rc = other;
-    }
+    rc = migrator_pg_clean_both(pg, from->name, to->name, prefix, keep);
 
     if (rc == MIGRATOR_OK) {
         rc = migrator_pg_orphans(pg, from->name, to->name);

@@ -238,6 +238,13 @@ const migrator_limit_t *migrator_limit(migrator_t *m, migrator_limit_t *buf);
 const migrator_limit_t *migrator_long_limit(migrator_t *m,
     migrator_limit_t *buf);
 
+/* of what comes after: a slow node has the time to forget */
+
+#define MIGRATOR_SETTLE_MS  10000
+
+const migrator_limit_t *migrator_settle_limit(migrator_t *m,
+    migrator_limit_t *buf);
+
 /* of a copy within a phase that is none: it takes its time all the same */
 
 const migrator_limit_t *migrator_fill_limit(migrator_t *m,

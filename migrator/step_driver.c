@@ -14,7 +14,6 @@
 
 
 #define SETTLE_WAIT_MS  100
-#define SETTLE_MS       10000           /* for a node that is away */
 
 
 migrator_result_e
@@ -71,7 +70,7 @@ migrator_settle(migrator_t *m, migrator_outcome_e outcome)
 
     rc = m->driver->settle(m->driver_data, &m->source, &m->target,
                            m->state.shard, outcome,
-                           migrator_limit(m, &limit));
+                           migrator_settle_limit(m, &limit));
 
     if (rc == MIGRATOR_OK) {
         m->settled = 1;
@@ -81,7 +80,7 @@ migrator_settle(migrator_t *m, migrator_outcome_e outcome)
     now = m->io->now_ms(m->io->data);
 
     if (rc == MIGRATOR_DOWN && m->state.verb != MIGRATOR_PROMOTE
-        && now < m->state.phase_ms + SETTLE_MS)
+        && now < m->state.phase_ms + MIGRATOR_SETTLE_MS)
     {
         return migrator_wait(m, SETTLE_WAIT_MS);
     }

@@ -195,6 +195,23 @@ migrator_limit(migrator_t *m, migrator_limit_t *buf)
 
 
 const migrator_limit_t *
+migrator_settle_limit(migrator_t *m, migrator_limit_t *buf)
+{
+    (void) migrator_limit(m, buf);
+
+    if (m->flows || !(migrator_phase(m->state.phase)->flags
+                      & MIGRATOR_CUTOVER))
+    {
+        buf->timeout_ms = MIGRATOR_SETTLE_MS;
+        buf->tick = migrator_tick;
+        buf->data = m;
+    }
+
+    return buf;
+}
+
+
+const migrator_limit_t *
 migrator_fill_limit(migrator_t *m, migrator_limit_t *buf)
 {
     memset(buf, 0, sizeof(migrator_limit_t));
