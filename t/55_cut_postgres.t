@@ -18,7 +18,6 @@ use ShardTest::Postgres;
 
 my $t = ShardTest->new(shards => 2);
 my %pg = map { $_ => ShardTest::Postgres->start(name => $_) } qw/ n1 n2 /;
-my $n = 0;
 my @holds;
 
 $t->start_redis();
@@ -28,41 +27,11 @@ $t->start_node($_, store => $pg{$_}->url()) for sort keys %pg;
 
 $t->seed(place => sub { 'n1' }, record => { standbys => [] });
 
-my $r = $t->redis();
 my $conf = $t->migrator_conf('m', "timeouts:\n    check: 5s\n"
     . "driver: postgres\npostgres:\n    nodes:\n"
     . join('', map { "        $_: \"" . $pg{$_}->conninfo() . "\"\n" } sort keys %pg)
     . "    tables:\n        shardkv.kv: shard\n        shardkv.entry: shard\n"
     . "hold:\n    timeout: 4s\n");
-
-
-sub migrator {
-    my (%args) = @_;
-
-    my $name = 'm' . ++$n;
-    my $m = $t->start_daemon('shard-migrator', $name, $conf =~ s/^name: .*/name: $name/mr, %args);
-
-    $m->{asked} = 1;
-    return $m;
-}
-
-sub ends { my ($m) = @_; $m->signal('TERM'); wait_for { !$m->alive() } 30, 'the migrator ends' }
-
-sub records {
-    my $all = $r->hash($t->key('table'));
-    return { map { ($_ => decode_json($all->{$_})) } keys %$all };
-}
-
-sub ids { my $rec = records(); my @ids = sort { $rec->{$a}{lo} cmp $rec->{$b}{lo} } keys %$rec; return @ids }
-
-sub migration { return $r->hash($t->key("migration:$_[0]")) }
-
-sub ended {
-    my ($id, $what) = @_;
-
-    wait_for { (migration($id)->{phase} // '') =~ /^(done|rolled-back)$/ } 60, $what;
-    return migration($id);
-}
 
 
 # the migration of a command, when it has ended: by whoever lives
@@ -71,7 +40,7 @@ sub act {
     my (@args) = @_;
 
     my ($status, $out, $err) = $t->try_ctl('--json', @args, '--wait', '--timeout', '60s');
-    my $end = $out =~ /^\{/ ? migration(decode_json($out)->{id}) : { phase => "none: $err" };
+    my $end = $out =~ /^\{/ ? $t->migration(decode_json($out)->{id}) : { phase => "none: $err" };
 
     push @holds, $end->{hold_ms} if $end->{phase} eq 'done';
     return $end;
@@ -90,9 +59,9 @@ sub is_done {
 sub plainly {
     my (@args) = @_;
 
-    my $m = migrator();
+    my $m = $t->one_migrator($conf);
     is_done(@args);
-    ends($m);
+    $t->end_migrator($m);
 }
 
 
@@ -101,7 +70,7 @@ sub plainly {
 sub is_whole {
     my ($what) = @_;
 
-    my $ids = join ',', ids();
+    my $ids = join ',', $t->shards_in_order();
     my $left = $pg{n1}->sql(
         "SELECT 'stray ' || count(*) FROM shardkv.kv WHERE shard NOT IN ($ids) HAVING count(*) > 0",
         "SELECT 'stray entry ' || count(*) FROM shardkv.entry WHERE shard NOT IN ($ids) HAVING count(*) > 0",
@@ -129,8 +98,8 @@ $t->wait_served(150);
 
 # refused with the reason, and the way out
 
-my ($low, $high) = ids();
-my $m = migrator();
+my ($low, $high) = $t->shards_in_order();
+my $m = $t->one_migrator($conf);
 
 sub is_refused {
     my ($like, @args) = @_;
@@ -138,9 +107,9 @@ sub is_refused {
     # the same wish is the same migration, which may have been refused before
 
     my $id = $t->ctl(@args)->{id};
-    wait_for { my $m = migration($id); ($m->{phase} // '') eq 'rolled-back' && $m->{error} =~ $like } 60,
+    wait_for { my $m = $t->migration($id); ($m->{phase} // '') eq 'rolled-back' && $m->{error} =~ $like } 60,
              "@args: refused";
-    like(migration($id)->{error}, $like, "@args: refused, and why");
+    like($t->migration($id)->{error}, $like, "@args: refused, and why");
 }
 
 is_refused(qr/which column of table public\.bill has the key: SELECT shard\.install/, 'split', $low);
@@ -160,7 +129,7 @@ $pg{n1}->sql("INSERT INTO bill (shard, customer, cents) VALUES $values");
 # in place, and together again
 
 is_done('split', $low);
-is(scalar(my @three = ids()), 3, 'three shards');
+is(scalar(my @three = $t->shards_in_order()), 3, 'three shards');
 is($pg{n1}->sql("SELECT count(*) FROM shard.stats($three[1]) WHERE role = 'primary' AND epoch = 2"), 1,
    'the new one has a primary');
 cmp_ok($pg{n1}->sql("SELECT count(*) FROM shardkv.kv WHERE shard = $three[1]"), '>', 0, '... and rows');
@@ -173,7 +142,7 @@ is_deeply(\@strange, [], 'other tables\' rows are where their keys are');
 is($pg{n1}->sql('SELECT count(*) FROM bill'), 50, '... all of them');
 
 is_done('merge', @three[0, 1]);
-is(scalar(my @two = ids()), 2, 'two shards');
+is(scalar(my @two = $t->shards_in_order()), 2, 'two shards');
 $t->wait_served(50);
 is_whole('merge');
 
@@ -181,13 +150,13 @@ is_whole('merge');
 # a row that both have by one primary key, a merge would lose
 
 is_done('split', $low);
-@three = ids();
+@three = $t->shards_in_order();
 $pg{n1}->sql("INSERT INTO bill (id, shard, customer, cents) VALUES (7777, $_, 'nobody', 1)") for @three[0, 1];
 is_refused(qr/has a key that is not of this shard|is in shard \d+ and in shard/, 'merge', @three[0, 1]);
 $pg{n1}->sql('DELETE FROM bill WHERE id = 7777');
 is_done('merge', @three[0, 1]);
 is_whole('merged after all');
-ends($m);
+$t->end_migrator($m);
 
 
 # killed in each phase, before or behind its work; another one ends it
@@ -195,18 +164,10 @@ ends($m);
 sub killed {
     my ($where, @args) = @_;
 
-    my $doomed = migrator(env => { SHARD_MIGRATOR_CRASH => $where });
-    my $id = $t->ctl(@args)->{id};
+    my $last = $t->killed_at($conf, $where, @args);
 
-    wait_for { !$doomed->alive() } 60, "killed at $where";
-
-    my $heir = migrator();
-    my $last = ended($id, "the end of @args, killed at $where");
-    my @held = grep { $_->{migration} || ($_->{phase} // 'steady') ne 'steady' } values %{ records() };
-
-    like("$last->{phase} " . @held, $where =~ /hold|drain|final|verify/ ? qr/^(done|rolled-back) 0$/ : qr/^done 0$/,
+    like("$last->{phase} $last->{busy}", $where =~ /hold|drain|final|verify/ ? qr/^(done|rolled-back) 0$/ : qr/^done 0$/,
          "@args[0, 1], killed at $where: $last->{phase}") or diag($last->{error});
-    ends($heir);
     is_whole("@args[0, 1] at $where");
     return $last->{phase} eq 'done';
 }
@@ -218,7 +179,7 @@ for my $phase (qw/ check copy catch-up hold drain final-sync verify commit relea
     my $other = $after % 2 ? "$phase:after" : $phase;
 
     plainly('split', $low) if !killed($where, 'split', $low);
-    @three = ids();
+    @three = $t->shards_in_order();
     plainly('merge', @three[0, 1]) if !killed($other, 'merge', @three[0, 1]);
 }
 
@@ -229,15 +190,15 @@ for my $phase (qw/ check copy catch-up hold drain final-sync verify commit relea
 $pg{n1}->sql('DELETE FROM bill');
 $pg{n2}->sql('CREATE TABLE bill (id bigserial, shard int, customer text, cents int, PRIMARY KEY (shard, id))',
              "SELECT shard.install('bill', 'shard', 'customer')");
-$m = migrator();
+$m = $t->one_migrator($conf);
 is_done('split', $low, '--to', 'n2');
-is(records()->{(ids())[1]}{primary}, 'n2', 'split to another node: then moved');
+is($t->records()->{($t->shards_in_order())[1]}{primary}, 'n2', 'split to another node: then moved');
 $t->wait_served(50);
-is_done('merge', (ids())[0, 1]);
-ends($m);
+is_done('merge', ($t->shards_in_order())[0, 1]);
+$t->end_migrator($m);
 is_whole('merged from another node');
 
-is(scalar(ids()), 2, 'two shards at the end');
+is(scalar($t->shards_in_order()), 2, 'two shards at the end');
 
 
 # what a migrator that slept still sends: of another copy, epoch or claim

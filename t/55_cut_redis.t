@@ -17,7 +17,6 @@ use Test::More;
 use ShardTest;
 
 my $t = ShardTest->new(shards => 2);
-my $n = 0;
 my @holds;
 
 $t->start_redis();
@@ -27,39 +26,9 @@ $t->seed(nodes => [ 'n1', 'n2' ]);
 $t->start_nginx();
 wait_for { $t->api('')->{version} >= 1 } 20, 'the table in nginx';
 
-my $r = $t->redis();
 my %redis = map { ("n$_" => $t->data_redis("d$_")) } 1 .. 3;
 my $conf = $t->migrator_conf('m', "timeouts:\n    check: 5s\ndriver: redis\ndata_redis:\n    nodes:\n"
     . join('', map { "        n$_: redis://$t->{data}{qq{d$_}}\n" } 1 .. 3) . "hold:\n    timeout: 4s\n");
-
-
-sub migrator {
-    my (%args) = @_;
-
-    my $name = 'm' . ++$n;
-    my $m = $t->start_daemon('shard-migrator', $name, $conf =~ s/^name: .*/name: $name/mr, %args);
-
-    $m->{asked} = 1;
-    return $m;
-}
-
-sub ends { my ($m) = @_; $m->signal('TERM'); wait_for { !$m->alive() } 30, 'the migrator ends' }
-
-sub records {
-    my $all = $r->hash($t->key('table'));
-    return { map { ($_ => decode_json($all->{$_})) } keys %$all };
-}
-
-sub ids { my $rec = records(); my @ids = sort { $rec->{$a}{lo} cmp $rec->{$b}{lo} } keys %$rec; return @ids }
-
-sub migration { return $r->hash($t->key("migration:$_[0]")) }
-
-sub ended {
-    my ($id, $what) = @_;
-
-    wait_for { (migration($id)->{phase} // '') =~ /^(done|rolled-back)$/ } 60, $what;
-    return migration($id);
-}
 
 
 # by whoever lives
@@ -68,13 +37,13 @@ sub is_done {
     my (@args) = @_;
 
     my ($status, $out, $err) = $t->try_ctl('--json', @args, '--wait', '--timeout', '60s');
-    my $end = $out =~ /^\{/ ? migration(decode_json($out)->{id}) : {};
+    my $end = $out =~ /^\{/ ? $t->migration(decode_json($out)->{id}) : {};
 
     is($end->{phase}, 'done', "@args") or diag($end->{error} // "$out$err");
     push @holds, $end->{hold_ms} if $end->{hold_ms};
 }
 
-sub plainly { my $m = migrator(); is_done(@_); ends($m) }
+sub plainly { my $m = $t->one_migrator($conf); is_done(@_); $t->end_migrator($m) }
 
 sub stats {
     my ($node, $shard) = @_;
@@ -133,7 +102,7 @@ sub is_counted {
 sub is_whole {
     my ($what) = @_;
 
-    my $rec = records();
+    my $rec = $t->records();
     my (%home, @wrong);
 
     for my $node (sort keys %redis) {
@@ -159,8 +128,8 @@ sub is_whole {
 $t->start_load(rate => 150, options => [ '--keys', 60, '--queues', 10 ]);
 $t->wait_served(150);
 
-my ($low, $high) = ids();
-my $m = migrator();
+my ($low, $high) = $t->shards_in_order();
+my $m = $t->one_migrator($conf);
 
 is_done('replicate', $low, 'n3');
 
@@ -183,15 +152,15 @@ my $pending = pending();
 # in place, to another node, and together again: from there, and here
 
 is_done('split', $low);
-is(scalar(my @three = ids()), 3, 'three shards');
-is(records()->{$three[1]}{primary}, 'n1', 'the new one is here');
+is(scalar(my @three = $t->shards_in_order()), 3, 'three shards');
+is($t->records()->{$three[1]}{primary}, 'n1', 'the new one is here');
 $t->wait_served(100);
 is_whole('split');
 is_counted('split', 'n1', $_) for @three[0, 1];
 
 is_done('split', $high, '--to', 'n3');
-my @four = ids();
-is(records()->{$four[3]}{primary}, 'n3', 'the new one is at another node');
+my @four = $t->shards_in_order();
+is($t->records()->{$four[3]}{primary}, 'n3', 'the new one is at another node');
 $t->wait_served(100);
 is_whole('split to');
 is_counted('split to', 'n3', $four[3]);
@@ -205,7 +174,7 @@ is_counted('merged', 'n1', $low);
 is_counted('merged', 'n2', $high);
 
 is(pending(), $pending, 'what was pending is');
-ends($m);
+$t->end_migrator($m);
 
 
 # killed in each phase, before or behind its work; another one ends it
@@ -213,18 +182,10 @@ ends($m);
 sub killed {
     my ($where, @args) = @_;
 
-    my $doomed = migrator(env => { SHARD_MIGRATOR_CRASH => $where });
-    my $id = $t->ctl(@args)->{id};
+    my $last = $t->killed_at($conf, $where, @args);
 
-    wait_for { !$doomed->alive() } 60, "killed at $where";
-
-    my $heir = migrator();
-    my $last = ended($id, "the end of @args, killed at $where");
-    my @held = grep { $_->{migration} || ($_->{phase} // 'steady') ne 'steady' } values %{ records() };
-
-    like("$last->{phase} " . @held, $where =~ /hold|drain|final|verify/ ? qr/^(done|rolled-back) 0$/ : qr/^done 0$/,
+    like("$last->{phase} $last->{busy}", $where =~ /hold|drain|final|verify/ ? qr/^(done|rolled-back) 0$/ : qr/^done 0$/,
          "@args[0, 1], killed at $where: $last->{phase}") or diag($last->{error});
-    ends($heir);
     is_whole("@args[0, 1] at $where");
     return $last->{phase} eq 'done';
 }
@@ -237,11 +198,11 @@ for my $phase (qw/ check copy catch-up hold drain final-sync verify commit relea
     my @to = $after % 3 ? () : ('--to', 'n2');
 
     plainly('split', $low, @to) if !killed($where, 'split', $low, @to);
-    @three = ids();
+    @three = $t->shards_in_order();
     plainly('merge', @three[0, 1]) if !killed($other, 'merge', @three[0, 1]);
 }
 
-is(scalar(ids()), 2, 'two shards at the end');
+is(scalar($t->shards_in_order()), 2, 'two shards at the end');
 is_counted('at the end', 'n1', $low);
 
 my $report = $t->end_load();
@@ -250,10 +211,10 @@ $t->load_is_clean($report, 'load');
 
 # the standby that low had all the time
 
-$m = migrator();
+$m = $t->one_migrator($conf);
 wait_for { stats('n3', $low)->{position} == stats('n1', $low)->{position} } 30, 'the standby is level';
 is_deeply(index_of('n3', $low), index_of('n1', $low), 'its standby has all of it');
-ends($m);
+$t->end_migrator($m);
 
 
 

@@ -29,25 +29,6 @@ merged_first();
 done_testing();
 
 
-sub records {
-    my $all = $t->redis()->hash($t->key('table'));
-    my %rec = map { ($_ => decode_json($all->{$_})) } keys %$all;
-
-    $rec{$_}{id} = $_ for keys %rec;
-    return \%rec;
-}
-
-
-# the ids in order of what they hold
-
-sub ids {
-    my $rec = records();
-    my @ids = sort { $rec->{$a}{lo} cmp $rec->{$b}{lo} } keys %$rec;
-
-    return @ids;
-}
-
-
 sub act {
     my ($what, @args) = @_;
 
@@ -92,7 +73,7 @@ sub content_of {
 sub stores_are_whole {
     my ($what) = @_;
 
-    my $rec = records();
+    my $rec = $t->records();
     my (%home, @twice, @strange);
 
     for my $id (keys %$rec) {
@@ -137,35 +118,35 @@ sub keyspace {
 
     # in place, and to another node at once
 
-    my $first = (ids())[0];
+    my $first = ($t->shards_in_order())[0];
     act("$order: split in place", 'split', $first, '--at', $cuts[0]);
-    my ($one, $two) = (ids())[0, 1];
+    my ($one, $two) = ($t->shards_in_order())[0, 1];
 
     is($one, $first, "$order: the lower keys stay");
-    is(records()->{$two}{primary}, records()->{$one}{primary}, "$order: the child inherits the node");
-    is(records()->{$_}{epoch}, 2, "$order: epoch of $_") for $one, $two;
-    is(records()->{$_}{phase} // 'steady', 'steady', "$order: $_ is steady") for $one, $two;
+    is($t->records()->{$two}{primary}, $t->records()->{$one}{primary}, "$order: the child inherits the node");
+    is($t->records()->{$_}{epoch}, 2, "$order: epoch of $_") for $one, $two;
+    is($t->records()->{$_}{phase} // 'steady', 'steady', "$order: $_ is steady") for $one, $two;
 
     $t->wait_served(100);
-    my $last = (ids())[-1];
-    my $to = (grep { $_ ne records()->{$last}{primary} } 'n1' .. 'n3')[0];
+    my $last = ($t->shards_in_order())[-1];
+    my $to = (grep { $_ ne $t->records()->{$last}{primary} } 'n1' .. 'n3')[0];
 
     act("$order: split to $to", 'split', $last, '--at', $cuts[1], '--to', $to);
-    is(records()->{(ids())[-1]}{primary}, $to, "$order: the new one is there");
-    is(scalar(ids()), 4, "$order: four shards");
+    is($t->records()->{($t->shards_in_order())[-1]}{primary}, $to, "$order: the new one is there");
+    is(scalar($t->shards_in_order()), 4, "$order: four shards");
     $t->wait_served(100);
 
     # a shard for one key
 
-    my $key = (grep { !/^queue/ } sort keys %{ content_of(records()->{$two}{primary}, $two) })[3];
+    my $key = (grep { !/^queue/ } sort keys %{ content_of($t->records()->{$two}{primary}, $two) })[3];
     my $home = $t->ctl('locate', $key)->{shard};
 
     act("$order: isolate $key", 'split', $home, '--around', $key, '--to', 'n3');
-    wait_for { scalar(ids()) == 6 } 30, "$order: the second split";
-    wait_for { !grep { $_->{migration} } values %{records()} } 30, "$order: nothing is in hand";
+    wait_for { scalar($t->shards_in_order()) == 6 } 30, "$order: the second split";
+    wait_for { !grep { $_->{migration} } values %{$t->records()} } 30, "$order: nothing is in hand";
 
     my $alone = $t->ctl('locate', $key)->{shard};
-    is(records()->{$alone}{primary}, 'n3', "$order: the key is on n3");
+    is($t->records()->{$alone}{primary}, 'n3', "$order: the key is on n3");
     is_deeply([ grep { !/^queue/ } keys %{content_of('n3', $alone)} ], [ $key ], "$order: alone");
     $t->wait_served(100);
 
@@ -173,24 +154,24 @@ sub keyspace {
 
     # and back to two: below and above, on the same node and from another
 
-    my @ids = ids();
+    my @ids = $t->shards_in_order();
 
     act("$order: merge of $ids[0] and $ids[1]", 'merge', $ids[0], $ids[1]);
     act("$order: merge of $ids[3] and $ids[2]", 'merge', $ids[3], $ids[2]);
     $t->wait_served(100);
     act("$order: merge of $ids[0] and $ids[3]", 'merge', $ids[0], $ids[3]);
     act("$order: merge of $ids[5] and $ids[4]", 'merge', $ids[5], $ids[4]);
-    is_deeply([ ids() ], [ $ids[0], $ids[5] ], "$order: two are left");
+    is_deeply([ $t->shards_in_order() ], [ $ids[0], $ids[5] ], "$order: two are left");
 
     act("$order: once more", 'split', $ids[0], '--at', $cuts[0], '--to', 'n3');
-    is(scalar(grep { $_ == (ids())[1] } @ids), 0, "$order: a new shard has an id of its own");
+    is(scalar(grep { $_ == ($t->shards_in_order())[1] } @ids), 0, "$order: a new shard has an id of its own");
 
     my $report = $t->end_load();
 
     $t->load_is_clean($report, $order);
     stores_are_whole("$order at the end");
 
-    my $rec = records();
+    my $rec = $t->records();
     my @left = grep { $_->[2] } map { my $n = $_; map { [ $n, $_, stats($n, $_)->{items} ] } grep { !$rec->{$_} } 0 .. 20 } 'n1' .. 'n3';
     is_deeply(\@left, [], "$order: nothing is left of shards that are gone");
 
@@ -212,9 +193,9 @@ sub merged_first {
     $t->start_daemon('shard-migrator', 'migrator', $t->migrator_conf('m1'));
 
     act('first: merge', 'merge', 0, 1);
-    is_deeply([ ids() ], [ 0 ], 'first: one is left');
+    is_deeply([ $t->shards_in_order() ], [ 0 ], 'first: one is left');
     act('first: split', 'split', 0);
-    is(scalar(my @two = ids()), 2, 'first: two again');
+    is(scalar(my @two = $t->shards_in_order()), 2, 'first: two again');
     ok(!(grep { $_ == 1 } @two), 'first: the new one is not the one that is gone') or diag("@two");
     $t->finish();
 }

@@ -49,24 +49,6 @@ $t->finish();
 done_testing();
 
 
-sub records {
-    my $all = $t->redis()->hash($t->key('table'));
-    my %rec = map { ($_ => decode_json($all->{$_})) } keys %$all;
-
-    return \%rec;
-}
-
-
-# the ids in order of what they hold
-
-sub ids {
-    my $rec = records();
-    my @ids = sort { $rec->{$a}{lo} cmp $rec->{$b}{lo} } keys %$rec;
-
-    return @ids;
-}
-
-
 sub migrator {
     my ($hold, %args) = @_;
 
@@ -74,15 +56,6 @@ sub migrator {
     my $conf = $t->migrator_conf($name, "queue:\n    drain: 200ms\n    hold: $hold\nhold:\n    timeout: 4s");
 
     return $t->start_daemon('shard-migrator', $name, $conf, %args);
-}
-
-
-sub ends {
-    my ($m) = @_;
-
-    $m->{asked} = 1;
-    $m->signal('TERM');
-    wait_for { !$m->alive() } 30, 'the migrator ends';
 }
 
 
@@ -106,7 +79,7 @@ sub act {
 sub steady {
     my ($want, $what) = @_;
 
-    my $rec = records();
+    my $rec = $t->records();
     my @held = grep { $_->{migration} || ($_->{phase} // 'steady') ne 'steady' } values %$rec;
 
     is(scalar(keys %$rec) . ' ' . @held, "$want 0", $what);
@@ -119,29 +92,29 @@ sub whole {
     my ($hold) = @_;
 
     my $m = migrator($hold);
-    my ($low) = ids();
-    my $home = records()->{$low}{primary};
+    my ($low) = $t->shards_in_order();
+    my $home = $t->records()->{$low}{primary};
     my $away = $home eq 'n1' ? 'n2' : 'n1';
     my $done = act("$hold: split in place", 'split', $low);
 
     like($t->migration($done->{id})->{trail}, qr/catch-up@\d+ consume@\d+ hold@/, "$hold: its consumers come first");
 
-    my $child = (ids())[1];
-    is(records()->{$child}{primary}, $home, "$hold: the child inherits the node");
+    my $child = ($t->shards_in_order())[1];
+    is($t->records()->{$child}{primary}, $home, "$hold: the child inherits the node");
     $t->wait_served(60);
 
     act("$hold: split to $away", 'split', $child, '--to', $away);
-    my $far = (ids())[2];
-    is(records()->{$far}{primary}, $away, "$hold: the new one is there");
+    my $far = ($t->shards_in_order())[2];
+    is($t->records()->{$far}{primary}, $away, "$hold: the new one is there");
     $t->wait_served(60);
 
     act("$hold: merge of two nodes' shards", 'merge', $child, $far);
-    is(records()->{$child}{primary}, $home, "$hold: the one that stays is where it was");
+    is($t->records()->{$child}{primary}, $home, "$hold: the one that stays is where it was");
     $t->wait_served(60);
 
     act("$hold: merge on one node", 'merge', $low, $child);
     steady(2, "$hold: two shards again");
-    ends($m);
+    $t->end_migrator($m);
 }
 
 
@@ -151,8 +124,8 @@ sub killed {
     my ($hold, $point) = @_;
 
     my $m = migrator($hold, env => { SHARD_MIGRATOR_CRASH => $point });
-    my ($low) = ids();
-    my $id = $t->ctl('split', $low, '--to', records()->{$low}{primary} eq 'n1' ? 'n2' : 'n1')->{id};
+    my ($low) = $t->shards_in_order();
+    my $id = $t->ctl('split', $low, '--to', $t->records()->{$low}{primary} eq 'n1' ? 'n2' : 'n1')->{id};
 
     $m->{asked} = 1;
     wait_for { !$m->alive() } 60, "killed at $point";
@@ -168,8 +141,8 @@ sub killed {
     steady($phase eq 'done' ? 3 : 2, "$hold: killed at $point, nothing is held");
     $t->wait_served(40);
 
-    act("$hold: merge after it", 'merge', (ids())[0, 1]) if $phase eq 'done';
-    ends($m);
+    act("$hold: merge after it", 'merge', ($t->shards_in_order())[0, 1]) if $phase eq 'done';
+    $t->end_migrator($m);
 }
 
 
@@ -179,7 +152,7 @@ sub taken_back {
     my ($hold) = @_;
 
     my $m = migrator($hold, env => { SHARD_MIGRATOR_CRASH => 'consume:after' });
-    my ($low) = ids();
+    my ($low) = $t->shards_in_order();
     my $id = $t->ctl('split', $low)->{id};
 
     $m->{asked} = 1;
@@ -189,14 +162,14 @@ sub taken_back {
     wait_for { ($t->migration($id)->{phase} // '') eq 'rolled-back' } 60, "$hold: the way back";
     steady(2, "$hold: taken back, nothing is held");
     $t->wait_served(40);
-    ends($m);
+    $t->end_migrator($m);
 }
 
 
 # each queue is at the primary of one shard, and nowhere else
 
 sub apart {
-    my $rec = records();
+    my $rec = $t->records();
     my (%home, @twice);
 
     for my $id (keys %$rec) {

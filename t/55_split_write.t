@@ -45,25 +45,7 @@ $t->finish();
 done_testing();
 
 
-sub records {
-    my $all = $t->redis()->hash($t->key('table'));
-    my %rec = map { ($_ => decode_json($all->{$_})) } keys %$all;
-
-    return \%rec;
-}
-
-
-# the ids in order of what they hold
-
-sub ids {
-    my $rec = records();
-    my @ids = sort { $rec->{$a}{lo} cmp $rec->{$b}{lo} } keys %$rec;
-
-    return @ids;
-}
-
-
-sub home { return records()->{$_[0]}{primary} }
+sub home { return $t->records()->{$_[0]}{primary} }
 
 
 sub away {
@@ -79,15 +61,6 @@ sub migrator {
 
     my $name = 'm' . ++$n;
     return $t->start_daemon('shard-migrator', $name, $t->migrator_conf($name, "hold:\n    timeout: 4s"), %args);
-}
-
-
-sub ends {
-    my ($m) = @_;
-
-    $m->{asked} = 1;
-    $m->signal('TERM');
-    wait_for { !$m->alive() } 30, 'the migrator ends';
 }
 
 
@@ -113,34 +86,34 @@ sub act {
 sub steady {
     my ($want, $what) = @_;
 
-    wait_for { !grep { $_->{migration} } values %{records()} } 60, $what;
-    is(scalar(ids()), $want, $what);
+    wait_for { !grep { $_->{migration} } values %{$t->records()} } 60, $what;
+    is(scalar($t->shards_in_order()), $want, $what);
 }
 
 
 
 sub in_place {
     my $m = migrator();
-    my ($low) = ids();
+    my ($low) = $t->shards_in_order();
     my $done = act('split in place', 'split', $low);
-    my ($one, $two) = ids();
+    my ($one, $two) = $t->shards_in_order();
 
     like($t->migration($done->{id})->{trail}, qr/check@\d+ copy@\d+ catch-up@\d+ hold@\d+ drain/, 'in place: as log-shipping');
     is(home($two), home($one), 'in place: the child inherits the node');
-    is(records()->{$_}{epoch}, 2, "in place: epoch of $_") for $one, $two;
+    is($t->records()->{$_}{epoch}, 2, "in place: epoch of $_") for $one, $two;
     is($t->migration($done->{id})->{next}, '', 'in place: nothing follows');
     $t->wait_served(80);
 
     $done = act('merge on one node', 'merge', $one, $two);
     is($done->{id}, $done->{migration}{id}, 'merge on one node: at once');
     steady(2, 'two shards again');
-    ends($m);
+    $t->end_migrator($m);
 }
 
 
 sub chained {
     my $m = migrator();
-    my ($low) = ids();
+    my ($low) = $t->shards_in_order();
     my $from = home($low);
     my $to = away($low);
     my (undef, $out) = $t->try_ctl('split', $low, '--to', $to, '--dry-run');
@@ -150,7 +123,7 @@ sub chained {
     my $done = act("split to $to", 'split', $low, '--to', $to);
     my $split = $t->migration($done->{id});
     my $move = $t->migration($done->{migration}{id});
-    my $child = (ids())[1];
+    my $child = ($t->shards_in_order())[1];
 
     is("$split->{verb} $split->{from} $split->{to} $split->{phase}", "split $from $from done", 'it is split where it lies');
     is($split->{next}, $done->{migration}{id}, 'and what follows is awaited');
@@ -158,7 +131,7 @@ sub chained {
        'the new shard moves');
     like($move->{trail}, qr/freeze@\d+ settle@\d+ switch@\d+ fill@\d+ hold/, 'copy-on-write');
     is(home($child), $to, "the new one is on $to");
-    is(records()->{$child}{epoch}, records()->{$low}{epoch} + 2, 'by a move, two epochs on');
+    is($t->records()->{$child}{epoch}, $t->records()->{$low}{epoch} + 2, 'by a move, two epochs on');
     is(scalar(grep { $_->{id} eq $split->{next} } @{ $t->ctl('migrations')->{migrations} }), 1,
        'it is in "shardctl migrations"');
     $t->wait_served(80);
@@ -172,7 +145,7 @@ sub chained {
     is($done->{migration}{verb}, 'merge', 'then they are joined');
     is(home($low), $from, 'where the one was that stays');
     steady(2, 'two shards');
-    ends($m);
+    $t->end_migrator($m);
 }
 
 
@@ -180,26 +153,26 @@ sub chained {
 
 sub with_standbys {
     my $m = migrator();
-    my ($low) = ids();
+    my ($low) = $t->shards_in_order();
     my $was = home($low);
     my $stays = away($low);
 
     act("move to $stays", 'migrate', $low, $stays);
-    is_deeply(records()->{$low}{standbys}, [ $was ], 'the shard has a standby');
+    is_deeply($t->records()->{$low}{standbys}, [ $was ], 'the shard has a standby');
 
     my $to = away($low, $was);
     act("split to $to", 'split', $low, '--to', $to);
 
-    my $child = (ids())[1];
-    wait_for { @{ records()->{$child}{standbys} || [] } == 2 } 60, 'standbys of the new shard';
-    is_deeply([ sort @{ records()->{$child}{standbys} } ], [ sort $was, $stays ],
+    my $child = ($t->shards_in_order())[1];
+    wait_for { @{ $t->records()->{$child}{standbys} || [] } == 2 } 60, 'standbys of the new shard';
+    is_deeply([ sort @{ $t->records()->{$child}{standbys} } ], [ sort $was, $stays ],
               'the new shard has the shard\'s standby and its first node');
     wait_for { !grep { $_->{phase} !~ /^(done|rolled-back)$/ } @{ $t->ctl('migrations')->{migrations} } } 60,
         'nothing runs';
 
     act('merge with standbys', 'merge', $low, $child);
     steady(2, 'two shards after standbys');
-    ends($m);
+    $t->end_migrator($m);
 }
 
 
@@ -207,7 +180,7 @@ sub with_standbys {
 
 sub alone {
     my $m = migrator();
-    my ($low) = ids();
+    my ($low) = $t->shards_in_order();
     my $key = (grep { $t->ctl('locate', $_)->{shard} == $low } map { "k$_" } 0 .. 79)[0];
     my $to = away($low);
     my $done = act("isolate $key", 'split', $low, '--around', $key, '--to', $to);
@@ -219,11 +192,11 @@ sub alone {
     is(home($shard), $to, 'isolate: the key is there');
     steady(4, 'isolate: four shards');
 
-    my @ids = ids();
+    my @ids = $t->shards_in_order();
 
     act("merge of $ids[0] and $_", 'merge', $ids[0], $_) for @ids[1, 2];
     steady(2, 'isolate: two again');
-    ends($m);
+    $t->end_migrator($m);
 }
 
 
@@ -234,19 +207,19 @@ sub killed {
     my ($where) = @_;
 
     my $m = migrator(env => { SHARD_MIGRATOR_CRASH => $where });
-    my ($low) = ids();
+    my ($low) = $t->shards_in_order();
     my $to = away($low);
     my $id = $t->ctl('split', $low, '--to', $to)->{id};
 
     $m->{asked} = 1;
     wait_for { !$m->alive() } 60, "killed at $where";
-    is(scalar(ids()), 3, "$where: it is split");
+    is(scalar($t->shards_in_order()), 3, "$where: it is split");
 
-    my $child = (ids())[1];
+    my $child = ($t->shards_in_order())[1];
     isnt(home($child), $to, "$where: and has not moved");
 
     $m = migrator();
-    wait_for { home($child) eq $to && !records()->{$child}{migration} } 60, "$where: the new shard's move";
+    wait_for { home($child) eq $to && !$t->records()->{$child}{migration} } 60, "$where: the new shard's move";
     is(scalar(grep { $_->{verb} eq 'move' && $_->{shard} == $child } @{ $t->ctl('migrations')->{migrations} }), 1,
        "$where: another one makes it, once");
     wait_for { ($t->migration($id)->{phase} // '') eq 'done' } 60, "$where: the end of the split";
@@ -254,7 +227,7 @@ sub killed {
     $t->wait_served(40);
 
     act("$where: merge after it", 'merge', $low, $child);
-    ends($m);
+    $t->end_migrator($m);
 }
 
 
@@ -264,12 +237,12 @@ sub killed_merge {
     my ($where) = @_;
 
     my $m = migrator();
-    my ($low) = ids();
+    my ($low) = $t->shards_in_order();
 
     act("$where: split", 'split', $low, '--to', away($low));
-    ends($m);
+    $t->end_migrator($m);
 
-    my $child = (ids())[1];
+    my $child = ($t->shards_in_order())[1];
 
     $m = migrator(env => { SHARD_MIGRATOR_CRASH => $where });
     $t->ctl('merge', $low, $child);
@@ -278,9 +251,9 @@ sub killed_merge {
     is(home($child), home($low), "$where: it has moved");
 
     $m = migrator();
-    steady(2, "$where: another one joins them") if eval { wait_for { ids() == 2 } 60, 'the merge' };
-    is(scalar(ids()), 2, "$where: joined");
-    ends($m);
+    steady(2, "$where: another one joins them") if eval { wait_for { $t->shards_in_order() == 2 } 60, 'the merge' };
+    is(scalar($t->shards_in_order()), 2, "$where: joined");
+    $t->end_migrator($m);
 }
 
 
@@ -288,7 +261,7 @@ sub killed_merge {
 
 sub taken_back {
     my $m = migrator(env => { SHARD_MIGRATOR_CRASH => 'catch-up' });
-    my ($low) = ids();
+    my ($low) = $t->shards_in_order();
     my $id = $t->ctl('split', $low, '--to', away($low))->{id};
 
     $m->{asked} = 1;
@@ -298,14 +271,14 @@ sub taken_back {
     wait_for { ($t->migration($id)->{phase} // '') eq 'rolled-back' } 60, 'the way back';
     steady(2, 'taken back: two shards');
     is_deeply($t->migration($t->migration($id)->{next}), {}, 'taken back: nothing follows');
-    ends($m);
+    $t->end_migrator($m);
 }
 
 
 # each key is at the primary of one shard, and nowhere else
 
 sub apart {
-    my $rec = records();
+    my $rec = $t->records();
     my (%home, @twice);
 
     for my $id (keys %$rec) {
@@ -326,7 +299,7 @@ sub apart {
 
 sub queues {
     my $m = migrator();
-    my ($low) = ids();
+    my ($low) = $t->shards_in_order();
     my ($key) = grep { $t->ctl('locate', $_)->{shard} == $low } map { "q$_" } 1 .. 200;
 
     is($t->request('POST', "/queue/$key", 'x', 'X-Key' => $key)->{status}, 200, 'a queue has an entry');
@@ -337,5 +310,5 @@ sub queues {
     like($err, qr/1 entries in queues/, 'queues: it says why');
     act('queues: in place it is', 'split', $low);
     steady(3, 'queues: three shards');
-    ends($m);
+    $t->end_migrator($m);
 }

@@ -116,6 +116,88 @@ sub migration {
 }
 
 
+# the migration, when it has ended, by whoever lives
+
+sub ended {
+    my ($self, $id, $what) = @_;
+
+    wait_for { ($self->migration($id)->{phase} // '') =~ /^(done|rolled-back)$/ } 60, $what;
+    return $self->migration($id);
+}
+
+
+# shard => its record, as Redis has it
+
+sub records {
+    my ($self) = @_;
+
+    my $all = $self->redis()->hash($self->key('table'));
+    return { map { ($_ => decode_json($all->{$_})) } keys %$all };
+}
+
+
+# shards in order of what they hold
+
+sub shards_in_order {
+    my ($self) = @_;
+
+    my $rec = $self->records();
+    my @ids = sort { $rec->{$a}{lo} cmp $rec->{$b}{lo} } keys %$rec;
+    return @ids;
+}
+
+
+# how many of them are of a migration, or anything but steady
+
+sub busy_shards {
+    my ($self) = @_;
+
+    my @busy = grep { $_->{migration} || ($_->{phase} // 'steady') ne 'steady' } values %{ $self->records() };
+    return scalar @busy;
+}
+
+
+# one more migrator, with that configuration but for its name; and its end
+
+sub one_migrator {
+    my ($self, $conf, %args) = @_;
+
+    my $name = 'm' . ++$self->{migrators};
+    my $m = $self->start_daemon('shard-migrator', $name, $conf =~ s/^name: .*/name: $name/mr, %args);
+
+    $m->{asked} = 1;
+    return $m;
+}
+
+sub end_migrator {
+    my ($self, $m) = @_;
+
+    $m->{asked} = 1;
+    $m->signal('TERM');
+    wait_for { !$m->alive() } 30, 'the migrator ends';
+}
+
+
+# what becomes of the migration that "args" begin, by a migrator that dies where
+# it is told to, and one that comes after it
+
+sub killed_at {
+    my ($self, $conf, $where, @args) = @_;
+
+    my $doomed = $self->one_migrator($conf, env => { SHARD_MIGRATOR_CRASH => $where });
+    my $id = $self->ctl(@args)->{id};
+
+    wait_for { !$doomed->alive() } 60, "killed at $where";
+
+    my $heir = $self->one_migrator($conf);
+    my $end = $self->ended($id, "the end of @args, killed at $where");
+
+    $end->{busy} = $self->busy_shards();
+    $self->end_migrator($heir);
+    return $end;
+}
+
+
 # until each has ended; the ids of those that did not end in "done"
 
 sub wait_migrations {
