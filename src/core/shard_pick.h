@@ -100,16 +100,6 @@ shard_pick_plain(const shard_route_t *route, const uint8_t *node_flags)
 }
 
 
-/* and nobody would stand in for it, or is to take its place */
-
-static inline int
-shard_pick_alone(const shard_route_t *route)
-{
-    return shard_pick_owner(route) && route->target == SHARD_NODE_NONE
-           && route->standbys[0] == SHARD_NODE_NONE;
-}
-
-
 void shard_pick(const shard_route_t *route, const shard_wish_t *wish,
     shard_pick_t *pick);
 

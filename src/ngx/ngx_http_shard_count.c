@@ -191,7 +191,8 @@ ngx_http_shard_count_left(ngx_http_shard_keyspace_t *ks)
         left = &notes->left[i];
 
         if (i + 4 < ks->nleft) {
-            ngx_http_shard_note_prefetch(ks, left[4].position);
+            __builtin_prefetch(ngx_http_shard_note_first(ks,
+                                                         left[4].position), 1);
         }
 
         ngx_http_shard_count_node(ks, left);

@@ -81,15 +81,12 @@ ngx_http_shard_locate_position(ngx_http_shard_ctx_t *ctx,
 
     note = ngx_http_shard_note(ks, ctx->position);
 
-    if (note->position != ctx->position
-        || note->structure != (uint32_t) structure
+    if (note == NULL || note->structure != (uint32_t) structure
         || note->slot == SHARD_SLOT_NONE)
     {
-        if (note->position != ctx->position
-            && note[-1].structure != (uint32_t) structure)
-        {
-            /* what the first place has is of no use any more */
-            note--;
+        if (note == NULL) {
+            note = ngx_http_shard_note_place(ks, ctx->position,
+                                             (uint32_t) structure);
         }
 
         i = shard_index_find(index, ctx->position);
@@ -182,25 +179,22 @@ ngx_http_shard_enter(ngx_http_shard_ctx_t *ctx)
 static void
 ngx_http_shard_read_route(ngx_http_shard_ctx_t *ctx, ngx_http_shard_sh_t *sh)
 {
-    uint32_t                routes;
-    ngx_http_shard_note_t  *note;
+    uint32_t                    routes;
+    ngx_http_shard_note_t      *note;
+    ngx_http_shard_keyspace_t  *ks;
 
-    note = ngx_http_shard_note_of(ngx_http_shard_keyspace(ctx), ctx->position,
-                                  ctx->slot);
+    ks = ngx_http_shard_keyspace(ctx);
+    note = ngx_http_shard_note_of(ks, ctx->position, ctx->slot);
     routes = __atomic_load_n(&sh->routes, __ATOMIC_SEQ_CST);
 
     if (note && note->routed && note->routes == routes) {
-        ctx->route = note->route;
+        ngx_http_shard_note_take(ks, note, &ctx->route);
         return;
     }
 
     shard_latch_read(&sh->latches[ctx->slot], &ctx->route);
 
     if (note) {
-        note->route = ctx->route;
-        note->routes = routes;
-        note->routed = shard_pick_alone(&note->route)
-                       && shard_pick_plain(&note->route, sh->node_flags)
-                       ? NGX_HTTP_SHARD_ROUTED_PLAIN : NGX_HTTP_SHARD_ROUTED;
+        ngx_http_shard_note_routed(ks, note, &ctx->route, routes);
     }
 }

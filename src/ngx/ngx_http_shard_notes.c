@@ -30,15 +30,19 @@ ngx_http_shard_notes_create(ngx_http_shard_keyspace_t *ks)
     notes = (ngx_http_shard_notes_t *) ngx_align_ptr(memory, ngx_pagesize);
     notes->memory = memory;
 
-    for (i = 0; i < NGX_HTTP_SHARD_NOTES; i++) {
+    for (i = 0; i < NGX_HTTP_SHARD_NOTES_ALL; i++) {
         notes->note[i].slot = SHARD_SLOT_NONE;
     }
 
     notes->nodes = ngx_calloc(nnodes * sizeof(ngx_http_shard_node_note_t),
                               ngx_cycle->log);
     notes->answered = ngx_calloc(nnodes * sizeof(uint16_t), ngx_cycle->log);
+    notes->route = ngx_calloc(NGX_HTTP_SHARD_NOTES_ALL * sizeof(shard_route_t),
+                              ngx_cycle->log);
 
-    if (notes->nodes == NULL || notes->answered == NULL) {
+    if (notes->nodes == NULL || notes->answered == NULL
+        || notes->route == NULL)
+    {
         return NGX_ERROR;
     }
 
@@ -70,6 +74,7 @@ ngx_http_shard_notes_destroy(ngx_http_shard_keyspace_t *ks)
     if (ks->notes) {
         ngx_free(ks->notes->nodes);
         ngx_free(ks->notes->answered);
+        ngx_free(ks->notes->route);
         ngx_free(ks->notes->memory);
         ks->notes = NULL;
     }
@@ -81,7 +86,7 @@ ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_note_t *note, uint64_t position, uint64_t structure,
     shard_index_entry_t *entry)
 {
-    if (note->offered || note->n.done) {
+    if (note->n.offered || note->n.done) {
         ngx_http_shard_note_drain(ks, note);
     }
 
@@ -90,6 +95,55 @@ ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
     note->slot = entry->slot & ~(uint32_t) SHARD_ENTRY_AGAIN;
     note->id = entry->id;
     note->routed = 0;
+}
+
+
+/* which one is displaced is up to the position, or two that come by turns
+ * would displace each other all the time */
+
+ngx_http_shard_note_t *
+ngx_http_shard_note_place(ngx_http_shard_keyspace_t *ks, uint64_t position,
+    uint32_t structure)
+{
+    ngx_uint_t              i;
+    ngx_http_shard_note_t  *note;
+
+    note = ngx_http_shard_note_first(ks, position);
+
+    for (i = 0; i < NGX_HTTP_SHARD_PLACES; i++) {
+
+        if (note[i].structure != structure) {
+            return &note[i];
+        }
+    }
+
+    return &note[position / NGX_HTTP_SHARD_NOTES % NGX_HTTP_SHARD_PLACES];
+}
+
+
+void
+ngx_http_shard_note_routed(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_note_t *note, shard_route_t *route, uint32_t routes)
+{
+    shard_route_t  plain;
+
+    note->primary = route->primary;
+    note->epoch = route->epoch;
+    note->strategy = route->strategy;
+    note->flags = route->flags;
+    note->routes = routes;
+
+    ngx_http_shard_note_route(note, &plain);
+
+    if (shard_pick_plain(route, ks->node_flags)
+        && ngx_memcmp(&plain, route, sizeof(shard_route_t)) == 0)
+    {
+        note->routed = NGX_HTTP_SHARD_ROUTED_PLAIN;
+        return;
+    }
+
+    ks->notes->route[note - ks->notes->note] = *route;
+    note->routed = NGX_HTTP_SHARD_ROUTED;
 }
 
 
@@ -118,7 +172,7 @@ ngx_http_shard_note_drain(ngx_http_shard_keyspace_t *ks,
 
         ngx_http_shard_add(c->bytes_64, note->n.bytes_64);
         ngx_http_shard_add(c->latency_ms, note->n.latency_ms);
-        ngx_http_shard_add(c->offered, note->offered);
+        ngx_http_shard_add(c->offered, note->n.offered);
         ngx_http_shard_add(c->done, note->n.done);
 
         /* behind the counts: a flush that takes the bit finds them */
@@ -126,7 +180,6 @@ ngx_http_shard_note_drain(ngx_http_shard_keyspace_t *ks,
         ngx_http_shard_touch(sh, slot);
     }
 
-    note->offered = 0;
     ngx_memzero(&note->n, sizeof(ngx_http_shard_counters_t));
 }
 
@@ -177,7 +230,7 @@ ngx_http_shard_notes_drain(ngx_http_shard_keyspace_t *ks)
 
     ngx_http_shard_count_left(ks);
 
-    for (i = 0; i < NGX_HTTP_SHARD_NOTES / 64; i++) {
+    for (i = 0; i <= NGX_HTTP_SHARD_NOTES / 64; i++) {
 
         for (bits = notes->counted[i]; bits; bits &= bits - 1) {
             ngx_http_shard_note_drain(ks,

@@ -37,29 +37,40 @@
 
 
 #define NGX_HTTP_SHARD_NOTES  2048               /* 2^n */
+#define NGX_HTTP_SHARD_PLACES 4                  /* that a position may have */
 #define NGX_HTTP_SHARD_NOTED  1000               /* ms, drained after it */
 #define NGX_HTTP_SHARD_LEFT   64                 /* counted in one go */
 
+/* the last one's places are behind it */
 
-/* two cache lines: what requests are routed by and count as they come, and
- * what they leave */
+#define NGX_HTTP_SHARD_NOTES_ALL                                              \
+    (NGX_HTTP_SHARD_NOTES + NGX_HTTP_SHARD_PLACES - 1)
+
+
+/*
+ * One cache line: by the time a key comes again others have taken its place
+ * in the cache, and each line of it comes from far away.  Most routes are an
+ * owner and its epoch; one that is more is in notes->route.
+ */
 
 typedef struct {
     uint64_t                    position;
     uint32_t                    structure;       /* low bits */
     uint32_t                    slot;            /* SHARD_SLOT_NONE: free */
     shard_id_t                  id;
-    uint32_t                    offered;         /* n's is not used */
     uint32_t                    routes;          /* that route is of ... */
-    uint32_t                    routed;          /* ... if it is: */
+    uint16_t                    routed;          /* ... if it is: */
 #define NGX_HTTP_SHARD_ROUTED        1
 #define NGX_HTTP_SHARD_ROUTED_PLAIN  2           /* by its primary alone,
                                                     which has no flags */
-    shard_route_t               route;
-    ngx_http_shard_counters_t   n __attribute__((aligned(64)));
-} ngx_http_shard_note_t;
+    uint16_t                    primary;         /* of a plain one */
+    uint32_t                    epoch;           /* of it, too */
+    uint8_t                     strategy;
+    uint8_t                     flags;
+    ngx_http_shard_counters_t   n;
+} __attribute__((aligned(64))) ngx_http_shard_note_t;
 
-_Static_assert(sizeof(ngx_http_shard_note_t) == 128, "a note is two lines");
+_Static_assert(sizeof(ngx_http_shard_note_t) == 64, "a note is one line");
 
 
 /* of a node with an IPv4 address, in one cache line */
@@ -102,8 +113,8 @@ typedef struct {
 /* aligned to a page: what follows the notes, with the first nodes, is in one */
 
 struct ngx_http_shard_notes_s {
-    ngx_http_shard_note_t       note[NGX_HTTP_SHARD_NOTES];
-    uint64_t                    counted[NGX_HTTP_SHARD_NOTES / 64];
+    ngx_http_shard_note_t       note[NGX_HTTP_SHARD_NOTES_ALL];
+    uint64_t                    counted[NGX_HTTP_SHARD_NOTES / 64 + 1];
                                                  /* notes with counts */
     uint32_t                    latency[SHARD_METRICS_LATENCY_BUCKETS];
     uint32_t                    position[SHARD_METRICS_POSITION_BUCKETS];
@@ -112,6 +123,7 @@ struct ngx_http_shard_notes_s {
     uint32_t                    nanswered;       /* nodes with a count */
     uint16_t                   *answered;        /* [nnodes_max + 1] */
     ngx_http_shard_node_note_t *nodes;           /* [nnodes_max + 1] */
+    shard_route_t              *route;           /* [NOTES_ALL] */
     void                       *memory;          /* as allocated */
     ngx_http_shard_left_t       left[NGX_HTTP_SHARD_LEFT]
                                 __attribute__((aligned(64)));
@@ -142,49 +154,54 @@ uint32_t ngx_http_shard_note_slot(ngx_http_shard_sh_t *sh, uint64_t position,
 void ngx_http_shard_note_counted(ngx_http_shard_notes_t *notes,
     ngx_http_shard_note_t *note) ngx_http_shard_cold;
 
+/* for a position without a note: one that is of no use any more, or else one
+ * of its places */
+
+ngx_http_shard_note_t *ngx_http_shard_note_place(ngx_http_shard_keyspace_t *ks,
+    uint64_t position, uint32_t structure);
+
 /* another position takes its place: what it has counted is drained first */
 
 void ngx_http_shard_note_set(ngx_http_shard_keyspace_t *ks,
     ngx_http_shard_note_t *note, uint64_t position, uint64_t structure,
     shard_index_entry_t *entry);
 
+/* its route; "routes" was read before it */
+
+void ngx_http_shard_note_routed(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_note_t *note, shard_route_t *route, uint32_t routes);
+
 
 /*
- * The first of a position's two places, which most have.  By the low bits: the
- * top ones are the shard's, and those of a test are few.
+ * The first of a position's places, which most have; the others follow it.  By
+ * the low bits: the top ones are the shard's, and those of a test are few.
  */
 
 static ngx_inline ngx_http_shard_note_t *
 ngx_http_shard_note_first(ngx_http_shard_keyspace_t *ks, uint64_t position)
 {
-    return &ks->notes->note[(position << 1) & (NGX_HTTP_SHARD_NOTES - 2)];
+    return &ks->notes->note[position & (NGX_HTTP_SHARD_NOTES - 1)];
 }
 
 
-/* the position's, or the second, for it to take */
+/* the position's, or NULL */
 
 static ngx_inline ngx_http_shard_note_t *
 ngx_http_shard_note(ngx_http_shard_keyspace_t *ks, uint64_t position)
 {
+    ngx_uint_t              i;
     ngx_http_shard_note_t  *note;
 
     note = ngx_http_shard_note_first(ks, position);
 
-    return note + (note->position != position);
-}
+    for (i = 0; i < NGX_HTTP_SHARD_PLACES; i++) {
 
+        if (note[i].position == position) {
+            return &note[i];
+        }
+    }
 
-/* both lines of it */
-
-static ngx_inline void
-ngx_http_shard_note_prefetch(ngx_http_shard_keyspace_t *ks, uint64_t position)
-{
-    ngx_http_shard_note_t  *note;
-
-    note = ngx_http_shard_note_first(ks, position);
-
-    __builtin_prefetch(&note->position, 1);
-    __builtin_prefetch(&note->n, 1);
+    return NULL;
 }
 
 
@@ -198,7 +215,43 @@ ngx_http_shard_note_of(ngx_http_shard_keyspace_t *ks, uint64_t position,
 
     note = ngx_http_shard_note(ks, position);
 
-    return note->position == position && note->slot == slot ? note : NULL;
+    return note && note->slot == slot ? note : NULL;
+}
+
+
+/* a plain one's: what is not in the note is the same in each of them */
+
+static ngx_inline void
+ngx_http_shard_note_route(ngx_http_shard_note_t *note, shard_route_t *route)
+{
+    route->migration_lo = 0;
+    route->migration_hi = 0;
+    route->epoch = note->epoch;
+    route->primary = note->primary;
+    route->target = SHARD_NODE_NONE;
+    route->standbys[0] = SHARD_NODE_NONE;
+    route->standbys[1] = SHARD_NODE_NONE;
+    route->standbys[2] = SHARD_NODE_NONE;
+    route->shift_bp = 0;
+    route->spare = 0;
+    route->phase = SHARD_STEADY;
+    route->strategy = note->strategy;
+    route->flags = note->flags;
+}
+
+_Static_assert(SHARD_STANDBYS_MAX == 3, "each of them is set above");
+
+
+static ngx_inline void
+ngx_http_shard_note_take(ngx_http_shard_keyspace_t *ks,
+    ngx_http_shard_note_t *note, shard_route_t *route)
+{
+    if (ngx_http_shard_likely(note->routed == NGX_HTTP_SHARD_ROUTED_PLAIN)) {
+        ngx_http_shard_note_route(note, route);
+        return;
+    }
+
+    *route = ks->notes->route[note - ks->notes->note];
 }
 
 
@@ -247,7 +300,7 @@ ngx_http_shard_offer(ngx_http_shard_ctx_t *ctx, ngx_http_shard_note_t *note)
     if (note == NULL) {
         ngx_http_shard_offer_shared(ctx);
 
-    } else if (ngx_http_shard_unlikely(note->offered++ == 0)) {
+    } else if (ngx_http_shard_unlikely(note->n.offered++ == 0)) {
         ngx_http_shard_note_counted(ks->notes, note);
     }
 }

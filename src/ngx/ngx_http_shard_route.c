@@ -28,6 +28,8 @@ static void ngx_http_shard_redirected(ngx_http_request_t *r)
 static void ngx_http_shard_cleanup(void *data) ngx_http_shard_cold;
 static ngx_str_t ngx_http_shard_key_text(ngx_http_request_t *r,
     ngx_http_shard_srv_conf_t *conf) ngx_http_shard_cold;
+static ngx_http_shard_note_t *ngx_http_shard_note_other(
+    ngx_http_shard_keyspace_t *ks, uint64_t position) ngx_http_shard_cold;
 static ngx_int_t ngx_http_shard_pass_routed(ngx_http_shard_ctx_t *ctx);
 static ngx_int_t ngx_http_shard_pass_by_table(ngx_http_request_t *r,
     ngx_http_shard_srv_conf_t *conf, ngx_http_shard_ctx_t *ctx)
@@ -308,7 +310,7 @@ ngx_http_shard_pass_noted(ngx_http_shard_ctx_t *ctx,
         return ngx_http_shard_pass_gate(ctx);
     }
 
-    ctx->route = note->route;
+    ngx_http_shard_note_take(ks, note, &ctx->route);
 
     if (ngx_http_shard_unlikely(
             note->routed != NGX_HTTP_SHARD_ROUTED_PLAIN || !plain
@@ -325,6 +327,15 @@ ngx_http_shard_pass_noted(ngx_http_shard_ctx_t *ctx,
     ctx->plain = 1;
 
     return NGX_DECLINED;
+}
+
+
+/* not in the position's first place */
+
+static ngx_http_shard_note_t *
+ngx_http_shard_note_other(ngx_http_shard_keyspace_t *ks, uint64_t position)
+{
+    return ngx_http_shard_note(ks, position);
 }
 
 
@@ -372,10 +383,12 @@ ngx_http_shard_pass(ngx_http_request_t *r, ngx_http_shard_loc_conf_t *slcf,
 
     structure = (uint32_t) __atomic_load_n(&ks->sh->structure,
                                             __ATOMIC_ACQUIRE);
-    note += note->position != position;
 
-    if (ngx_http_shard_unlikely(note->position != position
-                                || note->structure != structure
+    if (ngx_http_shard_unlikely(note->position != position)) {
+        note = ngx_http_shard_note_other(ks, position);
+    }
+
+    if (ngx_http_shard_unlikely(note == NULL || note->structure != structure
                                 || !note->routed))
     {
         return ngx_http_shard_pass_gate(ctx);
