@@ -302,9 +302,9 @@ migrator_policy_defaults(migrator_policy_t *policy)
     policy->room = 1.2;
     policy->batch = 10000;
     policy->parts_from = 16 * 1024 * 1024;
-    policy->copy_rate = 180000000;
+    policy->copy_rate = 60000000;
     policy->copy_min_rate = 4 * 1024 * 1024;
-    policy->copy_item_bytes = 1024;
+    policy->copy_item_bytes = 470;
     policy->copy_latency_ratio = 1.5;
     policy->copy_latency_slack_ms = 1;
     policy->catch_up_lag = 100;

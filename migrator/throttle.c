@@ -9,7 +9,7 @@
  * keeps processors of both nodes busy, and other requests wait for it.
  */
 
-#define BURST_S     0.01
+#define BURST_S     0.003
 #define SPEED_US    250000
 #define DOWN        0.7
 #define UP          1.1

@@ -203,10 +203,10 @@ sub copy_of {
     if ($args{rounds}) {
         my $front = front($t);
 
-        fill($t, 2, 3 * $args{small}, 16);
+        fill($t, 2, $args{small}, 16);
         $got{foreground} = {
             large => foreground($t, $front, %args, shard => 0, items => $args{large}, size => 65536),
-            small => foreground($t, $front, %args, shard => 2, items => 3 * $args{small}, size => 16),
+            small => foreground($t, $front, %args, shard => 2, items => $args{small}, size => 16),
         };
     }
 
