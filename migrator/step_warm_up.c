@@ -12,7 +12,14 @@
 #include "machine.h"
 
 
+/* between looks at a target that is ahead of the digest it is asked for */
+
+#define PASSED_MS  5
+
+
 static migrator_result_e migrator_warm_digests(migrator_t *m);
+static int migrator_warm_passed(migrator_t *m, uint64_t position,
+    const migrator_limit_t *limit);
 static migrator_result_e migrator_warm_reach(migrator_t *m,
     uint64_t position, const migrator_limit_t *limit);
 static migrator_result_e migrator_warm_differ(migrator_t *m);
@@ -149,7 +156,11 @@ migrator_warm_digests(migrator_t *m)
 
     if (rc != MIGRATOR_OK) {
         m->positioned = 0;
-        return migrator_driver_rc(m, rc, "target's digest");
+        result = migrator_driver_rc(m, rc, "target's digest");
+
+        return result == MIGRATOR_FAIL
+               && migrator_warm_passed(m, source->position, &limit)
+               ? migrator_wait(m, PASSED_MS) : result;
     }
 
     if (memcmp(source, target, sizeof(migrator_digest_t)) == 0) {
@@ -159,6 +170,20 @@ migrator_warm_digests(migrator_t *m)
     }
 
     return migrator_warm_differ(m);
+}
+
+
+/* who keeps it level, a standby until now, may have sent it something more */
+
+static int
+migrator_warm_passed(migrator_t *m, uint64_t position,
+    const migrator_limit_t *limit)
+{
+    migrator_stats_t  stats;
+
+    return m->driver->stats(m->driver_data, &m->target, m->state.shard, limit,
+                            &stats) == MIGRATOR_OK
+           && stats.position > position;
 }
 
 

@@ -301,6 +301,23 @@ world_late_none(world_t *w, world_node_t *n)
 }
 
 
+/* who keeps the target level ships what is written just now */
+
+static void
+world_keeper(world_t *w, world_node_t *target)
+{
+    world_request_t  r = { 0, WORLD_BASE, 1, 0 };
+
+    if (w->keeps && w->stored.phase == MIGRATOR_WARM_UP) {
+        r.value = ++w->values;
+        world_arrive(w, &r);
+        target->data[target->n] = w->node[0].data[target->n];
+        target->n++;
+        w->keeps--;
+    }
+}
+
+
 static int
 world_digest(void *data, const shard_node_t *node, shard_id_t shard,
     const uint64_t *at, const migrator_limit_t *limit,
@@ -320,10 +337,13 @@ world_digest(void *data, const shard_node_t *node, shard_id_t shard,
         return MIGRATOR_DOWN;
     }
 
+    if (at) {
+        world_keeper(a->world, n);
+    }
+
     if (at && *at != n->n) {
         return MIGRATOR_REFUSED;
     }
-
 
     memset(digest, 0, sizeof(migrator_digest_t));
     digest->position = digest->items = n->n;

@@ -113,6 +113,7 @@ struct world_s {
     int                router_stuck;    /* never drains */
     int                cut_off;         /* another router, without Redis */
     int                silent;          /* and yet its entry is a fresh one */
+    int                keeps;           /* so often the keeper is faster */
     uint64_t           back_ms;         /* so old is the store, 0: very old */
     uint64_t           tells_ms;        /* when it is so old, edge-2 tells */
     uint32_t           mirror_bp;

@@ -229,6 +229,25 @@ test_silent(void)
 }
 
 
+/* the target was a standby: its keeper has sent it more than was compared */
+
+static void
+test_keeper(void)
+{
+    world_t  *w;
+
+    w = world_new(19);
+    w->write_every = 1;
+    w->keeps = 3;
+    world_run(w);
+
+    tap_is_int(w->keeps, 0, "a target that is ahead, three times");
+    tap_is_int(w->stored.phase, MIGRATOR_DONE, "is compared again");
+    tap_is_str(w->bad, "", "all rules hold");
+    world_free(w);
+}
+
+
 /* the store came back a moment ago: so will a router that lives */
 
 static void
@@ -434,6 +453,7 @@ main(void)
     test_waits();
     test_silent();
     test_store_back();
+    test_keeper();
     test_hooks();
     test_trimmed();
     test_late_none();
