@@ -119,9 +119,12 @@ migrator_store_routers(void *data, shard_id_t id, migrator_routers_t *out)
     shardd_entry_t  entry;
 
     out->n = 0;
-    out->there_ms = migrator_store_there(s);
     now = migrator_store_clock(s);
     rc = shardd_hash_load(&s->store, "routers", &entry);
+
+    /* behind it: this may have been what connected again */
+
+    out->there_ms = migrator_store_there(s);
 
     if (rc == SHARDD_NONE) {
         return SHARDD_OK;
