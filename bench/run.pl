@@ -245,7 +245,7 @@ sub print_table {
         for (qw(large small)) {
             my $f = $c->{foreground}{$_} or next;
             line("p99 of 1,000 requests/s in a copy / before, $_ values", $f->{ratio}, '<= 1.2', $f->{ratio} <= 1.2);
-            line('    MB/s meanwhile', $f->{mb_per_s}) if $_ eq 'large';
+            line('    MB/s meanwhile', $f->{mb_per_s}, '>= 100', $f->{mb_per_s} >= 100) if $_ eq 'large';
             line('    items/s meanwhile', $f->{items_per_s}, '>= 100000', $f->{items_per_s} >= 100_000) if $_ eq 'small';
         }
     }
