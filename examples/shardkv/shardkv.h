@@ -61,7 +61,7 @@
 
 #define SHARDKV_ROLE_MAX       4096              /* bytes of a role's JSON */
 #define SHARDKV_CHUNK          (256 * 1024)      /* of a snapshot, per txn */
-#define SHARDKV_CHUNK_ITEMS    500               /* likewise */
+#define SHARDKV_CHUNK_ITEMS    1000              /* where others write, too */
 #define SHARDKV_LOG_BODY_MAX   (32 * 1024 * 1024)
 #define SHARDKV_LOG_SEND_MAX   (8 * 1024 * 1024)
 #define SHARDKV_DISCARD_MAX    (64 * 1024 * 1024)

@@ -24,8 +24,9 @@ static int shardkv_upload_keep(shardkv_request_t *r, const char *data,
 
 
 /*
- * Other writes wait for a chunk's commit, and whatever else the machine does
- * for the processor, so it is short, by its bytes and by its items.
+ * Other requests wait for the processor that a chunk takes, so it is short: of
+ * 4 MB a copy is faster (225 MB/s, not 150), and everybody on the machine feels
+ * it.  Other writes wait for its commit, too, which takes long by its items.
  */
 
 static unsigned
@@ -36,7 +37,8 @@ shardkv_upload_chunk_full(const shardkv_request_t *r)
     up = r->upload;
 
     return up->items.len >= SHARDKV_CHUNK
-           || up->lines - up->handed >= SHARDKV_CHUNK_ITEMS;
+           || (up->lines - up->handed >= SHARDKV_CHUNK_ITEMS
+               && shardkv_writer_busy(r->server));
 }
 
 
