@@ -1,7 +1,7 @@
 
 /*
- * The seam's part of the check: what routers say of a node, and the other
- * migrations of the index, those that run and those that have ended.
+ * The seam's part of the check: the other migrations of the index, those that
+ * run and those that have ended.
  */
 
 
@@ -19,42 +19,6 @@
 static void migrator_zone_of(const shardd_entry_t *nodes, const char *name,
     char zone[SHARD_NAME_SIZE]);
 static void migrator_learnt(migrator_store_t *s, migrator_learnt_t *out);
-
-
-int
-migrator_store_views(void *data, const char *node, migrator_views_t *out)
-{
-    migrator_store_t  *s = data;
-
-    int             rc;
-    size_t          i;
-    uint64_t        now;
-    shardd_entry_t  entry;
-
-    out->n = 0;
-    now = migrator_store_clock(s);
-    rc = shardd_hash_load(&s->store, "routers", &entry);
-
-    if (rc == SHARDD_NONE) {
-        return SHARDD_OK;
-    }
-
-    if (rc != SHARDD_OK) {
-        return migrator_store_say(s, rc, s->store.err);
-    }
-
-    for (i = 0; i < entry.nfields && out->n < MIGRATOR_ROUTERS_MAX; i++) {
-        if (migrator_router_view(entry.fields[i].name, entry.fields[i].value,
-                                 node, now, &out->view[out->n]) == SHARD_OK)
-        {
-            out->n++;
-        }
-    }
-
-    shardd_entry_free(&entry);
-
-    return SHARDD_OK;
-}
 
 
 /* the newest MIGRATOR_RUNNING_MAX of the index */

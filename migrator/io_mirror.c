@@ -69,14 +69,10 @@ migrator_store_mirrors(void *data, uint64_t migration,
     shardd_entry_t  entry;
 
     memset(out, 0, sizeof(migrator_mirrors_t));
-    rc = shardd_hash_load(&s->store, "routers", &entry);
-
-    if (rc == SHARDD_NONE) {
-        return SHARDD_OK;
-    }
+    rc = migrator_store_entries(s, &entry);
 
     if (rc != SHARDD_OK) {
-        return migrator_store_say(s, rc, s->store.err);
+        return rc;
     }
 
     for (i = 0; i < entry.nfields; i++) {

@@ -109,6 +109,54 @@ migrator_store_uptime(migrator_store_t *s)
 
 
 int
+migrator_store_entries(migrator_store_t *s, shardd_entry_t *entries)
+{
+    int  rc;
+
+    rc = shardd_hash_load(&s->store, "routers", entries);
+
+    if (rc == SHARDD_NONE) {
+        memset(entries, 0, sizeof(shardd_entry_t));
+        return SHARDD_OK;
+    }
+
+    return migrator_store_say(s, rc, s->store.err);
+}
+
+
+int
+migrator_store_views(void *data, const char *node, migrator_views_t *out)
+{
+    migrator_store_t  *s = data;
+
+    int             rc;
+    size_t          i;
+    uint64_t        now;
+    shardd_entry_t  entry;
+
+    out->n = 0;
+    now = migrator_store_clock(s);
+    rc = migrator_store_entries(s, &entry);
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
+
+    for (i = 0; i < entry.nfields && out->n < MIGRATOR_ROUTERS_MAX; i++) {
+        if (migrator_router_view(entry.fields[i].name, entry.fields[i].value,
+                                 node, now, &out->view[out->n]) == SHARD_OK)
+        {
+            out->n++;
+        }
+    }
+
+    shardd_entry_free(&entry);
+
+    return SHARDD_OK;
+}
+
+
+int
 migrator_store_routers(void *data, shard_id_t id, migrator_routers_t *out)
 {
     migrator_store_t  *s = data;
@@ -120,19 +168,15 @@ migrator_store_routers(void *data, shard_id_t id, migrator_routers_t *out)
 
     out->n = 0;
     now = migrator_store_clock(s);
-    rc = shardd_hash_load(&s->store, "routers", &entry);
+    rc = migrator_store_entries(s, &entry);
+
+    if (rc != SHARDD_OK) {
+        return rc;
+    }
 
     /* behind it: this may have been what connected again */
 
     out->there_ms = migrator_store_there(s);
-
-    if (rc == SHARDD_NONE) {
-        return SHARDD_OK;
-    }
-
-    if (rc != SHARDD_OK) {
-        return migrator_store_say(s, rc, s->store.err);
-    }
 
     if (entry.nfields > MIGRATOR_ROUTERS_MAX) {
         shardd_entry_free(&entry);

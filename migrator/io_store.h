@@ -61,8 +61,6 @@ void migrator_store_audit(void *data, const migrator_state_t *state,
 
 /* io_check.c */
 
-int migrator_store_views(void *data, const char *node,
-    migrator_views_t *out);
 int migrator_store_others(void *data, uint64_t self,
     migrator_others_t *out);
 
@@ -73,8 +71,11 @@ void migrator_others_add(migrator_others_t *out,
 void migrator_running_of(const migrator_state_t *state,
     const shardd_entry_t *nodes, migrator_running_t *r);
 
-/* io_routers.c */
+/* io_routers.c: all entries, none with SHARDD_OK if there are none */
 
+int migrator_store_entries(migrator_store_t *s, shardd_entry_t *entries);
+int migrator_store_views(void *data, const char *node,
+    migrator_views_t *out);
 int migrator_store_routers(void *data, shard_id_t id,
     migrator_routers_t *out);
 
