@@ -77,7 +77,7 @@ my $m = $t->one_migrator($conf, env => { SHARD_MIGRATOR_CRASH => 'catch-up' });
 wait_for { !$m->alive() } 60, 'killed';
 $t->ctl('rollback', $id);
 $m = $t->one_migrator($conf);
-my $end = $t->ended($id, 'a split that is taken back');
+my $end = $t->ended_migration($id, 'a split that is taken back');
 is($end->{phase}, 'rolled-back', 'taken back');
 is(scalar(my @left = $t->shards_in_order()), 2, 'and nothing has come of it');
 $t->end_migrator($m);
@@ -96,7 +96,7 @@ my ($token, $holder, $until_ms) =
 $t->redis()->command('HSET', $t->key('claims'), $into,
                      "$token $holder " . ($until_ms + 1500));
 $m = $t->one_migrator($conf);
-$end = $t->ended($id, 'a split whose new shard is claimed for longer');
+$end = $t->ended_migration($id, 'a split whose new shard is claimed for longer');
 is($end->{phase}, 'done', 'the claim of the other shard is waited for')
     or diag($end->{error});
 

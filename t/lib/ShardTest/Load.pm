@@ -118,7 +118,7 @@ sub migration {
 
 # the migration, when it has ended, by whoever lives
 
-sub ended {
+sub ended_migration {
     my ($self, $id, $what) = @_;
 
     wait_for { ($self->migration($id)->{phase} // '') =~ /^(done|rolled-back)$/ } 60, $what;
@@ -190,7 +190,7 @@ sub killed_at {
     wait_for { !$doomed->alive() } 60, "killed at $where";
 
     my $heir = $self->one_migrator($conf);
-    my $end = $self->ended($id, "the end of @args, killed at $where");
+    my $end = $self->ended_migration($id, "the end of @args, killed at $where");
 
     $end->{busy} = $self->busy_shards();
     $self->end_migrator($heir);
