@@ -295,6 +295,7 @@ migrator_fresh_phase(migrator_t *m)
     m->probed = 0;
     m->mirrors = 0;
     m->silent = 0;
+    m->returns = 0;
     m->flows = 0;
     m->parted = 0;
     m->repairs = 0;

@@ -149,6 +149,7 @@ typedef struct {
     unsigned                  positioned:1; /* state.position is true */
     unsigned                  noded:1;      /* source, target: of this hold */
     unsigned                  abandoned:1;  /* the commit cannot happen */
+    unsigned                  returns:1;    /* a router may: it was said */
     unsigned                  flows:1;      /* rolling-back: nobody waits */
     unsigned                  unsealed:1;
     unsigned                  refused:1;    /* the last shipment was */

@@ -13,7 +13,7 @@
 
 #define POLL_MS         1
 #define SHIP_EVERY_MS   20
-#define LOOK_MS         50
+#define LOOK_MS         250             /* the phase's work is done anew */
 
 /* who has lost the store tries again after 2.4 s at most, and then tells */
 
@@ -21,7 +21,7 @@
 
 
 static int migrator_required(migrator_t *m, const migrator_router_t *router);
-static int migrator_may_return(const migrator_t *m,
+static int migrator_may_return(migrator_t *m,
     const migrator_router_t *router);
 static int migrator_left_out(const migrator_t *m,
     const migrator_router_t *router);
@@ -121,15 +121,22 @@ migrator_required(migrator_t *m, const migrator_router_t *router)
  */
 
 static int
-migrator_may_return(const migrator_t *m, const migrator_router_t *router)
+migrator_may_return(migrator_t *m, const migrator_router_t *router)
 {
     uint64_t  live_ms;
 
     live_ms = (uint64_t) m->policy->router_live_ms;
 
-    return router->age_ms >= live_ms
-           && m->routers.there_ms < (live_ms > RETURN_MS ? live_ms
-                                                         : RETURN_MS);
+    if (router->age_ms < live_ms
+        || m->routers.there_ms >= (live_ms > RETURN_MS ? live_ms : RETURN_MS))
+    {
+        return 0;
+    }
+
+    (void) migrator_say(m, MIGRATOR_WAIT, "router %s may come back, as the "
+                        "store did", router->name);
+
+    return 1;
 }
 
 
@@ -148,9 +155,17 @@ migrator_routers_back(migrator_t *m)
     }
 
     for (i = 0; i < m->routers.n; i++) {
-        if (migrator_may_return(m, &m->routers.router[i])) {
-            return migrator_wait(m, LOOK_MS);
+
+        if (!migrator_may_return(m, &m->routers.router[i])) {
+            continue;
         }
+
+        if (!m->returns) {
+            m->io->note(m->io->data, SHARDD_LOG_INFO, &m->state, m->err);
+            m->returns = 1;
+        }
+
+        return migrator_wait(m, LOOK_MS);
     }
 
     return MIGRATOR_NEXT;
@@ -200,8 +215,7 @@ migrator_drained(migrator_t *m)
         if (!migrator_required(m, router)) {
 
             if (migrator_may_return(m, router)) {
-                return migrator_say(m, MIGRATOR_WAIT, "router %s may come "
-                                    "back, as the store did", router->name);
+                return MIGRATOR_WAIT;
             }
 
             continue;

@@ -311,9 +311,12 @@ world_keeper(world_t *w, world_node_t *target)
     if (w->keeps && w->stored.phase == MIGRATOR_WARM_UP) {
         r.value = ++w->values;
         world_arrive(w, &r);
-        target->data[target->n] = w->node[0].data[target->n];
-        target->n++;
-        w->keeps--;
+
+        if (w->node[0].n > target->n) {
+            target->data[target->n] = w->node[0].data[target->n];
+            target->n++;
+            w->keeps--;
+        }
     }
 }
 
