@@ -62,6 +62,13 @@ static ngx_command_t  ngx_http_shard_commands[] = {
       0,
       NULL },
 
+    { ngx_string("shard_keepalive"),
+      NGX_HTTP_UPS_CONF|NGX_CONF_1MORE,
+      ngx_http_shard_keepalive_directive,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("shard_health"),
       NGX_HTTP_UPS_CONF|NGX_CONF_ANY,
       ngx_http_shard_health_directive,
@@ -157,6 +164,16 @@ ngx_http_shard_check_upstreams(ngx_conf_t *cf)
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "\"shard\" of upstream \"%V\" in %s:%ui is "
                           "overruled by another balancing method: remove that",
+                          &uscf[i]->host, uscf[i]->file_name, uscf[i]->line);
+            return NGX_ERROR;
+        }
+
+        if (sscf->keepalive
+            && uscf[i]->peer.init_upstream != ngx_http_shard_init_upstream)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "upstream \"%V\" in %s:%ui has \"keepalive\" and "
+                          "\"shard_keepalive\": remove one of them",
                           &uscf[i]->host, uscf[i]->file_name, uscf[i]->line);
             return NGX_ERROR;
         }

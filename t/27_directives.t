@@ -184,6 +184,18 @@ bad("zone", qr/"zone" in upstream "orders" .* not allowed beside "shard": .*"sha
     $table, $_) for "zone peers 64k; $shard", "$shard zone peers 64k;";
 good('keepalive with everything of it', $table, "keepalive_timeout 1m; $shard keepalive 8;"
      . ' keepalive_requests 100; keepalive_time 1h;');
+good('keepalive of its own', $table, "$shard shard_keepalive 64 timeout=30s requests=500 time=10m;");
+good('as long as anybody likes', $table, "$shard shard_keepalive 1 timeout=3650d time=3650d;");
+bad('both kinds of keepalive', qr/has "keepalive" and "shard_keepalive": remove one/, $table,
+    "$shard shard_keepalive 8; keepalive 8;");
+bad('shard_keepalive first', qr/must stand after "shard"/, $table, "shard_keepalive 8; $shard");
+bad('shard_keepalive twice', qr/duplicate/, $table, "$shard shard_keepalive 8; shard_keepalive 8;");
+bad("shard_keepalive $_", qr/"$_" of "shard_keepalive": give how many connections .*1 to 65536/,
+    $table, "$shard shard_keepalive $_;") for '0', '65537', 'many', 'timeout=1s';
+bad('parameter of shard_keepalive', qr/did you mean "requests="/, $table,
+    "$shard shard_keepalive 8 request=10;");
+bad("shard_keepalive, $_", qr/invalid value of parameter "$_" of "shard_keepalive": give a \w+ above 0/,
+    $table, "$shard shard_keepalive 8 $_;") for qw/ timeout=0 time=x requests=0 requests=x /;
 good('an upstream behind its locations, and one that nobody uses',
      "$table server { listen 127.0.0.1:2; location / { proxy_pass http://later; } }"
      . " upstream later { $shard } upstream unused { $shard }", $shard);

@@ -81,7 +81,7 @@ shard_table vault 2m;
 shard_table sockets 2m;
 log_format times '\$uri \$upstream_response_time';
 
-upstream vault   { shard vault key=all;   keepalive 4; }
+upstream vault   { shard vault key=all;   shard_keepalive 4; }
 upstream others  { shard vault key=all; }
 upstream sockets { shard sockets key=all; }
 CONF

@@ -107,6 +107,7 @@ sub nginx_conf {
     my $servers = join("\n        ", map { 'server ' . node_addr($_) . ';' }
                        0 .. $args{nodes} - 1);
     my ($load, $http, $headers, $api) = ('', '', '', 'return 404;');
+    my $keepalive = "keepalive 1024;\n        keepalive_requests 100000000;";
     my $interval = $args{interval} || '60s';
     my $balancer = $args{balancer} eq 'hash_consistent'
         ? "hash \$arg_k consistent;\n        $servers" : $servers;
@@ -120,6 +121,8 @@ sub nginx_conf {
         $balancer = "shard $t->{keyspace} key=\$arg_k;\n"
                   . "        shard_hold max=4096 timeout=5s;\n"
                   . '        shard_health fails=3;';
+        $keepalive = 'shard_keepalive 1024 requests=100000000;'
+            if !$args{keepalive_of_nginx};
         $api = 'shard_api;';
     }
 
@@ -134,8 +137,7 @@ sub nginx_conf {
     $http
     upstream orders {
         $balancer
-        keepalive 1024;
-        keepalive_requests 100000000;
+        $keepalive
     }
     server {
         listen 127.0.0.1:$port;

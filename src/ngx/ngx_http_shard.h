@@ -78,6 +78,8 @@ char *ngx_http_shard_hold_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_shard_mirror_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_shard_keepalive_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_shard_api_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_shard_metrics_directive(ngx_conf_t *cf, ngx_command_t *cmd,

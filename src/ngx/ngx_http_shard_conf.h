@@ -148,10 +148,14 @@ typedef struct {
 } ngx_http_shard_main_conf_t;
 
 
+typedef struct ngx_http_shard_keepalive_s  ngx_http_shard_keepalive_t;
+
+
 /* "shard" in upstream {} */
 
 typedef struct {
     ngx_http_shard_keyspace_t  *keyspace;        /* NULL: no "shard" */
+    ngx_http_shard_keepalive_t *keepalive;       /* NULL: none of its own */
     ngx_int_t                   key_index;       /* of a lone variable */
     ngx_http_complex_value_t    key;
     ngx_http_complex_value_t   *client;

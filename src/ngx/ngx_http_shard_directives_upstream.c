@@ -1,10 +1,11 @@
 
 /*
- * Directives inside upstream {}: "shard", "shard_hold", "shard_mirror".
+ * Directives inside upstream {}: "shard", "shard_hold", "shard_mirror",
+ * "shard_keepalive".
  */
 
 
-#include "ngx_http_shard.h"
+#include "ngx_http_shard_keepalive.h"
 
 
 static ngx_int_t ngx_http_shard_complex_value(ngx_conf_t *cf, ngx_str_t *text,
@@ -15,6 +16,8 @@ static char *ngx_http_shard_reads(ngx_conf_t *cf,
     ngx_http_shard_srv_conf_t *sscf, ngx_str_t *arg, const char *const *words);
 static ngx_int_t ngx_http_shard_dummy_server(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *uscf);
+static ngx_int_t ngx_http_shard_keepalive_param(
+    ngx_http_shard_keepalive_t *keepalive, ngx_str_t *arg);
 
 
 static ngx_int_t
@@ -361,4 +364,90 @@ ngx_http_shard_mirror_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_shard_keepalive_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_shard_srv_conf_t  *sscf = conf;
+
+    ngx_int_t                    n;
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    ngx_http_shard_keepalive_t  *keepalive;
+
+    static const char *const  words[] = { "timeout", "requests", "time",
+                                          NULL };
+
+    if (sscf->keyspace == NULL) {
+        return "must stand after \"shard\"";
+    }
+
+    if (sscf->keepalive) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n < 1 || n > NGX_HTTP_SHARD_KEPT_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"shard_keepalive\": give how many "
+                           "connections a worker keeps, 1 to %d", &value[1],
+                           NGX_HTTP_SHARD_KEPT_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    keepalive = ngx_pcalloc(cf->pool, sizeof(ngx_http_shard_keepalive_t));
+    if (keepalive == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    keepalive->connections = n;
+    keepalive->requests = 1000;
+    keepalive->timeout = 60000;
+    keepalive->time = 3600000;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        if (ngx_http_shard_keepalive_param(keepalive, &value[i]) != NGX_OK) {
+            return ngx_http_shard_bad_param(cf, &value[0], &value[i], words);
+        }
+    }
+
+    if (ngx_http_shard_keepalive_init(cf, keepalive) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    sscf->keepalive = keepalive;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_shard_keepalive_param(ngx_http_shard_keepalive_t *keepalive,
+    ngx_str_t *arg)
+{
+    ngx_int_t  n;
+    ngx_str_t  s;
+
+    if (ngx_http_shard_param(arg, "timeout", &s)) {
+        return ngx_http_shard_param_time(&s, 1, NGX_HTTP_SHARD_TIME_MAX,
+                                         &keepalive->timeout);
+    }
+
+    if (ngx_http_shard_param(arg, "time", &s)) {
+        return ngx_http_shard_param_time(&s, 1, NGX_HTTP_SHARD_TIME_MAX,
+                                         &keepalive->time);
+    }
+
+    if (ngx_http_shard_param(arg, "requests", &s)) {
+        n = ngx_atoi(s.data, s.len);
+        keepalive->requests = n;
+        return n < 1 ? NGX_ERROR : NGX_OK;
+    }
+
+    return NGX_ERROR;
 }

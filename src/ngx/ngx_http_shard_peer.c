@@ -6,6 +6,7 @@
  */
 
 
+#include "ngx_http_shard_keepalive.h"
 #include "ngx_http_shard_notes.h"
 
 
@@ -178,6 +179,10 @@ ngx_http_shard_get_peer(ngx_peer_connection_t *pc, void *data)
     pc->name = ctx->name;
     pc->cached = 0;
     pc->connection = NULL;
+
+    if (ctx->conf->keepalive) {
+        return ngx_http_shard_keepalive_get(pc, ctx);
+    }
 
     return NGX_OK;
 }
@@ -352,6 +357,10 @@ ngx_http_shard_free_peer(ngx_peer_connection_t *pc, void *data,
     ngx_uint_t state)
 {
     ngx_http_shard_ctx_t *ctx = data;
+
+    if (ctx->conf->keepalive) {
+        ngx_http_shard_keepalive_put(pc, ctx, state);
+    }
 
     if (ngx_http_shard_unlikely(state || ctx->awaiting)) {
         ngx_http_shard_free_failed(pc, ctx, state);

@@ -67,7 +67,7 @@ sub nginx_conf {
     my $server = $args{server} || '';
     my $shard = defined $args{shard_args} ? $args{shard_args} : '';
     my $upstream = defined $args{upstream} ? $args{upstream}
-                 : "shard_hold max=4096 timeout=5s;\n        keepalive 64;";
+                 : "shard_hold max=4096 timeout=5s;\n        shard_keepalive 64;";
     my $redis = $args{redis} || $self->redis_addr();
     my $zone = $args{zone} || '4m';
     my $state = $args{state} // "state=$dir/$name.shards";

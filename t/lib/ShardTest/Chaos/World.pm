@@ -60,7 +60,7 @@ sub world {
     # who waits is served late on a busy machine, which is no fault
 
     $t->start_routers(2, upstream => "shard_hold max=4096 timeout=25s;\n"
-                                     . '        keepalive 64;');
+                                     . '        shard_keepalive 64;');
 
     wait_for { keys %{ $t->redis()->hash($t->key('routers')) } == 2 } 60,
         'both routers have reported';
