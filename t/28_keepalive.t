@@ -202,11 +202,12 @@ served($c, 'second');
 like(($t->answer($client))[1], qr/second$/, 'and the next request asked on another');
 
 readdress('n2', $port{n2});
-like(conn('/many/', 1), qr/^n2:/, 'the old address again');
+$serial = conn('/many/', 1);
+like($serial, qr/^n2:/, 'the old address again');
 readdress('n2', $port{n3});
 like(conn('/many/', 1), qr/^n3:.*:1$/, 'yet another one');
 readdress('n2', $port{n2});
-like(conn('/many/', 1), qr/^n2:.*:2$/, 'its connection was kept meanwhile');
+is(serial(conn('/many/', 1)), serial($serial), 'its connection was kept meanwhile');
 
 
 # a node that dies takes its connections with it
