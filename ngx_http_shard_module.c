@@ -183,13 +183,37 @@ ngx_http_shard_check_upstreams(ngx_conf_t *cf)
 }
 
 
+/* a process without a master keeps what it has: nobody joins another one */
+
+static ngx_int_t
+ngx_http_shard_check_reload(ngx_conf_t *cf)
+{
+    ngx_http_shard_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_shard_module);
+
+    if (smcf->keyspaces.nelts && ngx_process == NGX_PROCESS_SINGLE
+        && !ngx_is_init_cycle(cf->cycle->old_cycle))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"shard_table\" with \"master_process off\" cannot be "
+                      "reloaded: restart nginx");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_shard_postconfiguration(ngx_conf_t *cf)
 {
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
 
-    if (ngx_http_shard_check_upstreams(cf) != NGX_OK) {
+    if (ngx_http_shard_check_reload(cf) != NGX_OK
+        || ngx_http_shard_check_upstreams(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -53,6 +53,13 @@ sub run {
             if $name eq 'api';
     }
 
+    # one process cannot go on with another configuration, and says so
+
+    $t->process('nginx')->signal('HUP');
+    wait_for { $t->error_log() =~ /"shard_table" with "master_process off" cannot be reloaded/ } 5,
+             'refused';
+    $t->allow(qr/cannot be reloaded/);
+
     # a bad table, and one that is read whole again
 
     $t->redis()->command('HINCRBY', $t->key('meta'), 'version', 5);
