@@ -7,6 +7,7 @@ use strict;
 
 use IO::Socket::INET;
 use JSON::PP;
+use Socket qw/ IPPROTO_TCP SOL_SOCKET SO_RCVBUF TCP_MAXSEG /;
 use Test::More;
 use Time::HiRes qw/ time /;
 
@@ -50,6 +51,8 @@ sub conf {
     return (http => join('', map { "upstream $_ { shard orders key=\$http_x_key; "
                                    . "shard_keepalive $way{$_}; }\n" } sort keys %way),
             server => join('', 'proxy_http_version 1.1; proxy_set_header Connection "";', <<'CONF',
+large_client_header_buffers 4 10m;
+location /long/   { proxy_pass http://many/; }
 location /hasty/  { proxy_read_timeout 400ms; proxy_pass http://many/; }
 location /upload/ { proxy_read_timeout 400ms; proxy_request_buffering off; proxy_pass http://many/put/; }
 CONF
@@ -171,6 +174,11 @@ is(($t->answer($s))[0], 200, 'a body may take longer than proxy_read_timeout, on
 
 my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1:0', Listen => 8, Timeout => 10) or die "listen: $!\n";
 
+# short segments, so that the router's socket takes little at once
+
+setsockopt($listen, SOL_SOCKET, SO_RCVBUF, pack('i', 8192)) or die "rcvbuf: $!\n";
+setsockopt($listen, IPPROTO_TCP, TCP_MAXSEG, pack('i', 1000)) or die "maxseg: $!\n";
+
 sub readdress {
     my ($name, $port) = @_;
 
@@ -178,11 +186,19 @@ sub readdress {
         addr => "127.0.0.1:$port", zone => 'z1', capacity => 100, state => 'up' })));
 }
 
+# reads a request's head, which it returns, and answers
+
 sub served {
     my ($c, $text) = @_;
 
-    sysread($c, my $request, 65536) or return;
+    my $request = '';
+
+    while ($request !~ /\r\n\r\n/) {
+        sysread($c, $request, 1_000_000, length $request) or return '';
+    }
+
     syswrite($c, "HTTP/1.1 200 OK\r\nContent-Length: " . length($text) . "\r\n\r\n$text");
+    return $request;
 }
 
 readdress('n2', $listen->sockport());
@@ -200,6 +216,20 @@ $client = $t->send_request('/many/', key => $key[1]);
 $c = $listen->accept();
 served($c, 'second');
 like(($t->answer($client))[1], qr/second$/, 'and the next request asked on another');
+
+# more than a socket takes at once, in one buffer (up to sendfile_max_chunk, 2 MB)
+
+my $long = join '', map { sprintf '%09d,', $_ } 1 .. 150_000;
+$client = $t->connect_to('');
+$client->blocking(0);
+
+my $text = "GET /long/ HTTP/1.1\r\nHost: x\r\nX-Key: $key[1]\r\nX-Long: $long\r\nConnection: close\r\n\r\n";
+my $sent = 0;
+
+wait_for { $sent += syswrite($client, $text, 1_000_000, $sent) // 0; $sent == length $text } 20, 'sent';
+rest(0.3);
+like(served($c, 'third'), qr/^X-Long: $long\r$/m, 'a request in pieces: whole');
+like(($t->answer($client))[1], qr/third$/, 'and answered');
 
 readdress('n2', $port{n2});
 $serial = conn('/many/', 1);

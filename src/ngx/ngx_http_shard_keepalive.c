@@ -7,12 +7,13 @@ static ngx_int_t ngx_http_shard_keepalive_nodes(
     ngx_http_shard_cold;
 static ngx_http_shard_kept_t *ngx_http_shard_keepalive_room(
     ngx_http_shard_keepalive_t *keepalive);
+static ngx_chain_t *ngx_http_shard_keepalive_send(ngx_connection_t *c,
+    ngx_chain_t *in, off_t limit) ngx_http_shard_hot;
 static void ngx_http_shard_keepalive_idle(ngx_event_t *ev);
 static void ngx_http_shard_keepalive_dummy(ngx_event_t *ev);
 static void ngx_http_shard_keepalive_sweep(ngx_event_t *ev);
 static void ngx_http_shard_keepalive_drop(ngx_http_shard_kept_t *kept);
 static void ngx_http_shard_keepalive_close(ngx_connection_t *c);
-static void ngx_http_shard_keepalive_cleanup(void *data);
 
 
 /* its "data": nginx's debug log asks a timer for a connection's number */
@@ -25,7 +26,6 @@ ngx_http_shard_keepalive_init(ngx_conf_t *cf,
     ngx_http_shard_keepalive_t *keepalive)
 {
     ngx_uint_t              i;
-    ngx_pool_cleanup_t     *cln;
     ngx_http_shard_kept_t  *kept;
 
     kept = ngx_pcalloc(cf->pool,
@@ -47,28 +47,7 @@ ngx_http_shard_keepalive_init(ngx_conf_t *cf,
     keepalive->sweep.log = &cf->cycle->new_log;
     keepalive->sweep.cancelable = 1;
 
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_http_shard_keepalive_cleanup;
-    cln->data = keepalive;
-
     return NGX_OK;
-}
-
-
-/* without a master the worker goes on with another configuration */
-
-static void
-ngx_http_shard_keepalive_cleanup(void *data)
-{
-    ngx_http_shard_keepalive_t *keepalive = data;
-
-    if (keepalive->sweep.timer_set) {
-        ngx_del_timer(&keepalive->sweep);
-    }
 }
 
 
@@ -122,6 +101,15 @@ ngx_http_shard_keepalive_timer_stays(ngx_event_t *rev, ngx_http_request_t *r)
 }
 
 
+static ngx_inline ngx_uint_t
+ngx_http_shard_keepalive_is_to(ngx_http_shard_kept_t *kept,
+    ngx_peer_connection_t *pc)
+{
+    return kept->socklen == pc->socklen
+           && ngx_memcmp(&kept->sockaddr, pc->sockaddr, pc->socklen) == 0;
+}
+
+
 ngx_int_t
 ngx_http_shard_keepalive_get(ngx_peer_connection_t *pc,
     ngx_http_shard_ctx_t *ctx)
@@ -145,10 +133,7 @@ ngx_http_shard_keepalive_get(ngx_peer_connection_t *pc,
     {
         kept = ngx_queue_data(q, ngx_http_shard_kept_t, of_node);
 
-        if (ngx_memn2cmp((u_char *) &kept->sockaddr, (u_char *) pc->sockaddr,
-                         kept->socklen, pc->socklen)
-            == 0)
-        {
+        if (ngx_http_shard_keepalive_is_to(kept, pc)) {
             goto found;
         }
     }
@@ -270,6 +255,10 @@ ngx_http_shard_keepalive_put(ngx_peer_connection_t *pc,
 
     pc->connection = NULL;
 
+    if (c->send_chain == ngx_send_chain) {
+        c->send_chain = ngx_http_shard_keepalive_send;
+    }
+
     c->read->delayed = 0;
 
     if (c->write->timer_set) {
@@ -294,6 +283,44 @@ ngx_http_shard_keepalive_put(ngx_peer_connection_t *pc,
     if (c->read->ready) {
         ngx_http_shard_keepalive_idle(c->read);
     }
+}
+
+
+/* a request without a body is one buffer in memory: send() makes less of it
+ * than writev() and what makes a vector */
+
+static ngx_chain_t *
+ngx_http_shard_keepalive_send(ngx_connection_t *c, ngx_chain_t *in,
+    off_t limit)
+{
+    off_t       size;
+    ssize_t     n;
+    ngx_buf_t  *b;
+
+    b = in->buf;
+    size = b->last - b->pos;
+
+    if (in->next || !ngx_buf_in_memory(b) || b->in_file || size == 0
+        || (limit && size > limit))
+    {
+        return ngx_send_chain(c, in, limit);
+    }
+
+    if (!c->write->ready) {
+        return in;
+    }
+
+    n = c->send(c, b->pos, (size_t) size);
+
+    if (n == NGX_ERROR) {
+        return NGX_CHAIN_ERROR;
+    }
+
+    if (n > 0) {
+        b->pos += n;
+    }
+
+    return b->pos == b->last ? NULL : in;
 }
 
 

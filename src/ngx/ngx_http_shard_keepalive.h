@@ -9,6 +9,7 @@
  *                    of each connection's own
  *     its read timer is the last request's and stays: the next one's would
  *                    be the same, but for less than nginx is exact to
+ *     a request      that is one buffer goes by send(), not by writev()
  *
  *              last used first                       longest unused
  *   idle    ──▶ n2 ◀──▶ n1 ◀──▶ n2 ◀──▶ n3 ◀──▶ n1 ◀── sweep, and who
