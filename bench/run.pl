@@ -131,11 +131,11 @@ sub part_holds {
 sub part_cpu {
     my %got;
 
-    for my $of ([ 3, 27 ], [ 512, 9 ]) {
-        my ($nodes, $rounds) = @$of;
+    for my $of ([ 3, 9, 9 ], [ 512, 3, 9 ]) {
+        my ($nodes, $starts, $rounds) = @$of;
 
         table("orders$nodes", 1_000_000, $nodes);
-        $got{$nodes} = cpu_seconds($t, nodes => $nodes, starts => 3, rounds => $rounds,
+        $got{$nodes} = cpu_seconds($t, nodes => $nodes, starts => $starts, rounds => $rounds,
             seconds => 1, ready => sub {
                 my ($port) = @_;
                 ShardTest::wait_for { BenchTable::version($t, $port) } 300, 'the table';
@@ -206,8 +206,11 @@ sub print_table {
 
         line("CPU s for 10,000 requests, $nodes nodes: $_", $cpu->{seconds_per_10000}{$_})
             for sort keys %{ $cpu->{seconds_per_10000} };
-        line("    shard / $_, median of pairs", $cpu->{ratio}{$_}, '< 1', $cpu->{ratio}{$_} < 1)
-            for sort keys %{ $cpu->{ratio} };
+
+        for (sort keys %{ $cpu->{ratio} }) {
+            line("    shard / $_, median of pairs", $cpu->{ratio}{$_}, '< 1', $cpu->{ratio}{$_} < 1);
+            line('        with 95 % between', join ' ', @{ $cpu->{ratio_95}{$_} }) if $cpu->{ratio_95};
+        }
     }
 
     if (my $lookup = $report{lookup}) {

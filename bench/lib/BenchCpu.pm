@@ -19,6 +19,7 @@ package BenchCpu;
 use warnings;
 use strict;
 
+use List::Util qw(max min);
 use Time::HiRes qw(sleep);
 
 use BenchServers;
@@ -56,7 +57,8 @@ sub cpu_seconds {
     }
 
     return { seconds_per_10000 => { map { $_ => round(median(@{ $seconds{$_} }), 4) } @balancers },
-             ratio => { map { $_ => round(median(@{ $ratio{$_} }), 3) } keys %ratio } };
+             ratio => { map { $_ => round(median(@{ $ratio{$_} }), 3) } keys %ratio },
+             ratio_95 => { map { $_ => [ map { round($_, 3) } median_95(@{ $ratio{$_} }) ] } keys %ratio } };
 }
 
 
@@ -112,6 +114,18 @@ sub round { return sprintf("%.$_[1]f", $_[0]) + 0 }
 sub median {
     my @sorted = sort { $a <=> $b } @_;
     return $sorted[$#sorted / 2];
+}
+
+
+# what the median of all such values is between with 95 %, by its rank among
+# these (binomial, approximated)
+
+sub median_95 {
+    my @sorted = sort { $a <=> $b } @_;
+    my $off = 0.98 * sqrt(@sorted);
+    my $middle = (@sorted - 1) / 2;
+
+    return @sorted[max(0, int($middle - $off)), min($#sorted, int($middle + $off + 1))];
 }
 
 
