@@ -411,7 +411,6 @@ run_pair(pair_t *p)
     shard_ledger_open(&row, &p->ledger, 0);
 
     /* the first use of an entry is another way */
-
     shard_ledger_leave(&row, shard_ledger_enter(&row, 1, 0));
 
     for (round = 1; ; round++) {
@@ -458,10 +457,8 @@ test_order(void)
     for (round = 1; seconds() < until; round++) {
         __atomic_store_n(&p->round, round, __ATOMIC_SEQ_CST);
 
-        /* until the worker has heard of it, more or less */
-
         for (wait = round % 256; wait; wait--) {
-            /* void */
+            /* until the worker has heard of it, more or less */
         }
 
         __atomic_store_n(&p->held, round, __ATOMIC_SEQ_CST);
