@@ -56,29 +56,48 @@ tick_twice(void *data)
 
 
 static int
-gone(const char *name)
+read_line(const char *name, char *line, int size)
 {
-    char   line[32];
+    int    there;
     FILE  *f;
-    pid_t  pid;
-    long   waited;
 
     f = fopen(name, "r");
 
-    if (f == NULL || fgets(line, sizeof(line), f) == NULL) {
+    if (f == NULL) {
         return 0;
     }
 
+    there = fgets(line, size, f) != NULL;
     fclose(f);
-    pid = (pid_t) atoi(line);
 
-    /* a killed orphan is gone when init has reaped it */
+    return there;
+}
 
-    for (waited = 0; waited < 500 && kill(pid, 0) == 0; waited++) {
+
+/* a killed orphan is dead at once, and gone when an init reaps it, which not
+ * every first process of a container does */
+
+static int
+gone(const char *name)
+{
+    char   stat[64], line[64];
+    long   waited;
+
+    if (!read_line(name, line, sizeof(line))) {
+        return 0;
+    }
+
+    snprintf(stat, sizeof(stat), "/proc/%d/stat", atoi(line));
+
+    for (waited = 0; waited < 500; waited++) {
+        if (!read_line(stat, line, sizeof(line)) || strstr(line, ") Z ")) {
+            return 1;
+        }
+
         usleep(10000);
     }
 
-    return waited < 500;
+    return 0;
 }
 
 
