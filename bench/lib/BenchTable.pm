@@ -233,7 +233,10 @@ sub writer {
 }
 
 
-# p99 of requests without and with so many commits a second, in turns
+# p99 of requests while so many commits a second change their table, and while
+# as many change another one that this router does not have: those who commit
+# and Redis take processors from it in either case.  In turns; the ratio is of
+# neighbours.
 
 sub changes {
     my ($t, %args) = @_;
@@ -242,18 +245,21 @@ sub changes {
                            interval => '1s', main => 'worker_processes 1;');
     ShardTest::wait_for { version($t, $port) } 60, 'the table';
 
-    my (@quiet, @busy, @rate);
+    my (@quiet, @elsewhere, @here, @ratio, @rate);
 
     for my $round (1 .. $args{rounds}) {
         push @quiet, latency($port, $args{seconds});
 
-        my ($pid, $count) = commits_in_background($t, $args{rate}, $args{seconds} + 1);
-        push @busy, latency($port, $args{seconds});
-        waitpid($pid, 0);
-        die "bench: the commits failed\n" if $?;
-        push @rate, ShardTest::slurp($count) + 0;
-        progress(sprintf 'round %d: p99 %.2f ms, with %d changes a second %.2f ms',
-                 $round, $quiet[-1], $rate[-1], $busy[-1]);
+        for my $keyspace ($round % 2 ? ($args{elsewhere}, $t->{keyspace})
+                                     : ($t->{keyspace}, $args{elsewhere}))
+        {
+            my $p99 = latency_with_commits($t, $port, $keyspace, \@rate, %args);
+            push @{ $keyspace eq $args{elsewhere} ? \@elsewhere : \@here }, $p99;
+        }
+
+        push @ratio, $here[-1] / $elsewhere[-1];
+        progress(sprintf 'round %d: p99 %.2f ms, with %d changes a second of another table %.2f ms, '
+                         . 'of this one %.2f ms', $round, $quiet[-1], $rate[-1], $elsewhere[-1], $here[-1]);
     }
 
     my $version = $t->redis()->command('HGET', $t->key('meta'), 'version');
@@ -262,8 +268,26 @@ sub changes {
 
     # latency() dies of a request that failed
 
-    return { rate_per_s => r(BenchCpu::median(@rate), 0),
-             p99_ms_quiet => r(BenchCpu::median(@quiet), 2), p99_ms_changing => r(BenchCpu::median(@busy), 2) };
+    return { rate_per_s => r(BenchCpu::median(@rate), 0), p99_ms_quiet => r(BenchCpu::median(@quiet), 2),
+             p99_ms_elsewhere => r(BenchCpu::median(@elsewhere), 2),
+             p99_ms_changing => r(BenchCpu::median(@here), 2), p99_ratio => r(BenchCpu::median(@ratio), 3),
+             p99_ratio_95 => [ map { r($_, 3) } BenchCpu::median_95(@ratio) ] };
+}
+
+
+sub latency_with_commits {
+    my ($t, $port, $keyspace, $rate, %args) = @_;
+
+    local $t->{keyspace} = $keyspace;
+
+    my ($pid, $count) = commits_in_background($t, $args{rate}, $args{seconds} + 1);
+    my $p99 = latency($port, $args{seconds});
+
+    waitpid($pid, 0);
+    die "bench: the commits failed\n" if $?;
+    push @$rate, ShardTest::slurp($count) + 0;
+
+    return $p99;
 }
 
 
