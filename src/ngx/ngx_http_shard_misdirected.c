@@ -182,8 +182,9 @@ ngx_http_shard_await_owner(ngx_http_shard_ctx_t *ctx)
     ngx_http_shard_nwaiting++;
 
     /* the connection is done with, a body half sent included: neither its
-     * end nor its timeouts may end the request */
+     * end nor its timeouts may end the request, and nobody may use it again */
 
+    r->upstream->keepalive = 0;
     pc->recv = ngx_http_shard_recv_nothing;
     r->upstream->write_event_handler = ngx_http_shard_send_nothing;
 
