@@ -172,8 +172,9 @@ ngx_http_shard_check_upstreams(ngx_conf_t *cf)
             && uscf[i]->peer.init_upstream != ngx_http_shard_init_upstream)
         {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "upstream \"%V\" in %s:%ui has \"keepalive\" and "
-                          "\"shard_keepalive\": remove one of them",
+                          "\"shard_keepalive\" of upstream \"%V\" in %s:%ui "
+                          "is beside \"keepalive\", or another directive "
+                          "around it: remove one of them",
                           &uscf[i]->host, uscf[i]->file_name, uscf[i]->line);
             return NGX_ERROR;
         }

@@ -186,7 +186,7 @@ good('keepalive with everything of it', $table, "keepalive_timeout 1m; $shard ke
      . ' keepalive_requests 100; keepalive_time 1h;');
 good('keepalive of its own', $table, "$shard shard_keepalive 64 timeout=30s requests=500 time=10m;");
 good('as long as anybody likes', $table, "$shard shard_keepalive 1 timeout=3650d time=3650d;");
-bad('both kinds of keepalive', qr/has "keepalive" and "shard_keepalive": remove one/, $table,
+bad('both kinds of keepalive', qr/"shard_keepalive" of upstream "orders" .* beside "keepalive".*: remove one/, $table,
     "$shard shard_keepalive 8; keepalive 8;");
 bad('shard_keepalive first', qr/must stand after "shard"/, $table, "shard_keepalive 8; $shard");
 bad('shard_keepalive twice', qr/duplicate/, $table, "$shard shard_keepalive 8; shard_keepalive 8;");

@@ -53,6 +53,7 @@ sub conf {
             server => join('', 'proxy_http_version 1.1; proxy_set_header Connection "";', <<'CONF',
 large_client_header_buffers 4 10m;
 location /long/   { proxy_pass http://many/; }
+location /late/   { proxy_read_timeout 1s; proxy_pass http://many/; }
 location /hasty/  { proxy_read_timeout 400ms; proxy_pass http://many/; }
 location /upload/ { proxy_read_timeout 400ms; proxy_request_buffering off; proxy_pass http://many/put/; }
 CONF
@@ -189,16 +190,34 @@ sub readdress {
 # reads a request's head, which it returns, and answers
 
 sub served {
-    my ($c, $text) = @_;
+    my ($c, $text, $status) = @_;
+
+    my $request = heard($c);
+
+    syswrite($c, 'HTTP/1.1 ' . ($status || '200 OK') . "\r\nContent-Length: " . length($text)
+                 . "\r\n\r\n$text");
+    return $request;
+}
+
+sub heard {
+    my ($c) = @_;
 
     my $request = '';
 
     while ($request !~ /\r\n\r\n/) {
-        sysread($c, $request, 1_000_000, length $request) or return '';
+        sysread($c, $request, 1_000_000, length $request) or last;
     }
 
-    syswrite($c, "HTTP/1.1 200 OK\r\nContent-Length: " . length($text) . "\r\n\r\n$text");
     return $request;
+}
+
+sub closed {
+    my ($c) = @_;
+
+    $c->blocking(0);
+    my $got = eval { wait_for { my $n = sysread($c, my $x, 1); defined $n ? $n == 0 : !$!{EAGAIN} } 5, 'eof' };
+    $c->blocking(1);
+    return $got;
 }
 
 readdress('n2', $listen->sockport());
@@ -208,14 +227,51 @@ served($c, 'first');
 like(($t->answer($client))[1], qr/first$/, 'another address: a connection to that');
 
 syswrite($c, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nunasked");
-$c->blocking(0);
-ok(eval { wait_for { my $n = sysread($c, my $x, 1); defined $n ? $n == 0 : !$!{EAGAIN} } 5, 'eof' },
-   'unasked: closed');
+ok(closed($c), 'unasked: closed');
 
 $client = $t->send_request('/many/', key => $key[1]);
 $c = $listen->accept();
 served($c, 'second');
 like(($t->answer($client))[1], qr/second$/, 'and the next request asked on another');
+
+# 870 ms of 1 s after it was asked: the time of the request before is over by
+# then.  A machine that stops for 130 ms makes it late, three times hardly
+
+my @late;
+
+while (@late < 3 && !grep { $_ == 200 } @late) {
+    $client = $t->send_request('/late/', key => $key[1]);
+    $c = $listen->accept() if @late;
+    served($c, 'early');
+    $t->answer($client);
+    rest(0.25);
+    $client = $t->send_request('/late/', key => $key[1]);
+    heard($c);
+    rest(0.87);
+    syswrite($c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate");
+    push @late, ($t->answer($client))[0];
+}
+
+is($late[-1], 200, 'each request has the whole of proxy_read_timeout') or diag "@late";
+
+
+# refused while its shard is held, and the client leaves: nobody else gets
+# this connection
+
+$client = $t->send_request('/many/', key => $key[1]);
+like(heard($c), qr/^GET/, 'at the node');
+$t->update_shard(1, phase => 'held', target => 'n1', migration => '00000000000000ab');
+syswrite($c, "HTTP/1.1 421 no\r\nContent-Length: 0\r\n\r\n");
+ok(eval { wait_for { $t->error_log() =~ /is not the owner/ } 5, 'asks' }, 'refused, and waiting');
+close($client);
+ok(closed($c), 'the client left: closed');
+$t->release_shard(1);
+
+$client = $t->send_request('/many/', key => $key[1]);
+$c = $listen->accept();
+served($c, 'fourth');
+like(($t->answer($client))[1], qr/fourth$/, 'the next one is answered');
+
 
 # more than a socket takes at once, in one buffer (up to sendfile_max_chunk, 2 MB)
 

@@ -78,26 +78,31 @@ ngx_http_shard_keepalive_nodes(ngx_http_shard_keepalive_t *keepalive,
 /*
  * The timer is that of the request before, for the answer.  This one's is set
  * when it is sent, and by ngx_add_timer() the one that is there stays if they
- * differ by little.  Until then it must do no harm: headers are sent in one
- * go, a body may take as long as it likes.
+ * differ by little.  Little is to be so for a short time, too.  Until then it
+ * must do no harm: what goes in one go is sent by then, anything else may take
+ * as long as it likes.
  */
 
 static ngx_inline ngx_uint_t
 ngx_http_shard_keepalive_timer_stays(ngx_event_t *rev, ngx_http_request_t *r)
 {
-    ngx_msec_int_t  diff;
+    ngx_msec_t            timeout;
+    ngx_chain_t          *request;
+    ngx_msec_int_t        diff;
 
-    if (r->request_body_no_buffering || r->upstream->request_bufs == NULL
-        || r->upstream->request_bufs->next)
+    request = r->upstream->request_bufs;
+
+    if (r->request_body_no_buffering || request == NULL || request->next
+        || request->buf->last - request->buf->pos > NGX_HTTP_SHARD_KEPT_ONE_GO)
     {
         return 0;
     }
 
-    diff = (ngx_msec_int_t) (ngx_current_msec
-                             + r->upstream->conf->read_timeout
-                             - rev->timer.key);
+    timeout = r->upstream->conf->read_timeout;
+    diff = (ngx_msec_int_t) (ngx_current_msec + timeout - rev->timer.key);
 
-    return ngx_abs(diff) < NGX_TIMER_LAZY_DELAY;
+    return ngx_abs(diff) < (ngx_msec_int_t) ngx_min(timeout / 16,
+                                                    NGX_TIMER_LAZY_DELAY);
 }
 
 

@@ -4,12 +4,12 @@
  * a worker's own, of one upstream.  nginx's "keepalive" may be used instead;
  * what is dearer there with each request is left out here:
  *
- *     which one      a list for each node, no walk over those of all nodes
- *     how long       the worker's one timer for all of them ("sweep"), none
- *                    of each connection's own
- *     its read timer is the last request's and stays: the next one's would
- *                    be the same, but for less than nginx is exact to
- *     a request      that is one buffer goes by send(), not by writev()
+ *     which one     a list for each node, no walk over those of all nodes
+ *     how long      the worker's one timer for all of them ("sweep"), none
+ *                   of each connection's own
+ *     read timer    the last request's stays where the next one's would be
+ *                   the same but for a sixteenth, and 300 ms, of its time
+ *     a request     that is one buffer goes by send(), not by writev()
  *
  *              last used first                       longest unused
  *   idle    ──▶ n2 ◀──▶ n1 ◀──▶ n2 ◀──▶ n3 ◀──▶ n1 ◀── sweep, and who
@@ -31,6 +31,8 @@
 
 #define NGX_HTTP_SHARD_KEPT_MAX  65536           /* connections, of a worker */
 #define NGX_HTTP_SHARD_KEPT_MS   86400000        /* a timer's at most */
+#define NGX_HTTP_SHARD_KEPT_ONE_GO  4096         /* bytes a socket that has
+                                                    nothing to send takes */
 
 
 typedef struct {
