@@ -16,11 +16,6 @@ static void ngx_http_shard_keepalive_drop(ngx_http_shard_kept_t *kept);
 static void ngx_http_shard_keepalive_close(ngx_connection_t *c);
 
 
-/* its "data": nginx's debug log asks a timer for a connection's number */
-
-static ngx_connection_t  ngx_http_shard_keepalive_nobody = { .fd = -1 };
-
-
 ngx_int_t
 ngx_http_shard_keepalive_init(ngx_conf_t *cf,
     ngx_http_shard_keepalive_t *keepalive)
@@ -43,7 +38,7 @@ ngx_http_shard_keepalive_init(ngx_conf_t *cf,
     }
 
     keepalive->sweep.handler = ngx_http_shard_keepalive_sweep;
-    keepalive->sweep.data = &ngx_http_shard_keepalive_nobody;
+    keepalive->sweep.data = keepalive;
     keepalive->sweep.log = &cf->cycle->new_log;
     keepalive->sweep.cancelable = 1;
 
@@ -86,9 +81,9 @@ ngx_http_shard_keepalive_nodes(ngx_http_shard_keepalive_t *keepalive,
 static ngx_inline ngx_uint_t
 ngx_http_shard_keepalive_timer_stays(ngx_event_t *rev, ngx_http_request_t *r)
 {
-    ngx_msec_t            timeout;
-    ngx_chain_t          *request;
-    ngx_msec_int_t        diff;
+    ngx_msec_t       timeout;
+    ngx_chain_t     *request;
+    ngx_msec_int_t   diff;
 
     request = r->upstream->request_bufs;
 
@@ -349,15 +344,16 @@ ngx_http_shard_keepalive_idle(ngx_event_t *ev)
 
     c = ev->data;
 
-    if (ev->timedout && !c->close) {
-
-        /* the last request's time: what is unused too long, sweep knows */
-
-        ev->timedout = 0;
-        return;
-    }
-
     if (!c->close) {
+
+        if (ev->timedout) {
+
+            /* the last request's time: what is unused too long, sweep knows */
+
+            ev->timedout = 0;
+            return;
+        }
+
         n = recv(c->fd, buf, 1, MSG_PEEK);
 
         if (n == -1 && ngx_socket_errno == NGX_EAGAIN) {
@@ -381,9 +377,7 @@ ngx_http_shard_keepalive_sweep(ngx_event_t *ev)
     ngx_http_shard_kept_t       *kept;
     ngx_http_shard_keepalive_t  *keepalive;
 
-    keepalive = (ngx_http_shard_keepalive_t *)
-                    ((u_char *) ev
-                     - offsetof(ngx_http_shard_keepalive_t, sweep));
+    keepalive = ev->data;
 
     while (!ngx_queue_empty(&keepalive->idle)) {
         q = ngx_queue_last(&keepalive->idle);
