@@ -205,12 +205,14 @@ sub print_table {
     for my $nodes (sort { $a <=> $b } grep { /^\d+$/ } keys %{ $report{cpu} || {} }) {
         my $cpu = $report{cpu}{$nodes};
 
+        next if !$cpu->{ratio_95};               # of an older bench
+
         line("CPU s for 10,000 requests, $nodes nodes: $_", $cpu->{seconds_per_10000}{$_})
             for sort keys %{ $cpu->{seconds_per_10000} };
 
         for (sort keys %{ $cpu->{ratio} }) {
             line("    shard / $_, median of pairs", $cpu->{ratio}{$_}, '< 1', $cpu->{ratio}{$_} < 1);
-            line('        with 95 % between', join ' ', @{ $cpu->{ratio_95}{$_} }) if $cpu->{ratio_95};
+            line('        with 95 % between', join ' ', @{ $cpu->{ratio_95}{$_} });
         }
     }
 
@@ -234,7 +236,9 @@ sub print_table {
         line('    p99 ms from when the commit was sent', $p->{sent}{p99});
     }
 
-    if (my $c = $report{changes}) {
+    if ($report{changes} && $report{changes}{p99_ratio_95}) {
+        my $c = $report{changes};
+
         line('table changes a second under load', $c->{rate_per_s}, '>= 1000', $c->{rate_per_s} >= 990);
         line('    p99 ms without', $c->{p99_ms_quiet});
         line('    p99 ms with as many of a table that is not here', $c->{p99_ms_elsewhere});

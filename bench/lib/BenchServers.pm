@@ -121,8 +121,7 @@ sub nginx_conf {
         $balancer = "shard $t->{keyspace} key=\$arg_k;\n"
                   . "        shard_hold max=4096 timeout=5s;\n"
                   . '        shard_health fails=3;';
-        $keepalive = 'shard_keepalive 1024 requests=100000000;'
-            if !$args{keepalive_of_nginx};
+        $keepalive = 'shard_keepalive 1024 requests=100000000;';
         $api = 'shard_api;';
     }
 
