@@ -114,7 +114,7 @@ sub part_propagation {
 sub part_changes {
     table('elsewhere', 1000, 3);
     table('thousand', 1000, 3);
-    return changes($t, elsewhere => 'elsewhere', rounds => 15, seconds => 2, rate => 1000);
+    return changes($t, elsewhere => 'elsewhere', rounds => $ENV{BENCH_ROUNDS} || 15, seconds => 2, rate => 1000);
 }
 
 sub part_copy {
